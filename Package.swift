@@ -1,0 +1,69 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target is built the same way: Swift 6, every warning an error, every unsafe expression marked.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "tweet-pipeline",
+    products: [
+        .executable(name: "tweet-producer", targets: ["TweetProducer"]),
+        .executable(name: "tweet-loader", targets: ["TweetLoader"]),
+        .executable(name: "sandbox", targets: ["Sandbox"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.0.2", traits: []),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.20.0", traits: []),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.90.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
+    ],
+    targets: [
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(
+            name: "CSimdJSON",
+            cxxSettings: [.unsafeFlags(["-O3"])],
+            linkerSettings: [.linkedLibrary("simdjson")]
+        ),
+        .target(
+            name: "PipelineKit",
+            dependencies: [
+                "CCurl", "CPostgres", "CRdKafka", "CSimdJSON", "CZlib",
+                argumentParser, logging, "Yams",
+                .product(name: "Configuration", package: "swift-configuration"),
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(name: "TweetProducer", dependencies: ["PipelineKit", argumentParser], swiftSettings: strict),
+        .executableTarget(name: "TweetLoader", dependencies: ["PipelineKit", argumentParser], swiftSettings: strict),
+        .executableTarget(
+            name: "Sandbox",
+            dependencies: [
+                "PipelineKit", "CRdKafka", argumentParser, logging,
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(name: "PipelineKitTests", dependencies: ["PipelineKit", "Sandbox"], swiftSettings: strict),
+        .testTarget(name: "TweetProducerTests", dependencies: ["TweetProducer", "Sandbox"], swiftSettings: strict),
+        .testTarget(name: "TweetLoaderTests", dependencies: ["TweetLoader", "Sandbox"], swiftSettings: strict),
+        .testTarget(name: "SandboxTests", dependencies: ["Sandbox"], swiftSettings: strict),
+        .testTarget(name: "EndToEndTests", dependencies: ["Sandbox", "PipelineKit"], swiftSettings: strict),
+    ],
+    cxxLanguageStandard: .cxx17
+)

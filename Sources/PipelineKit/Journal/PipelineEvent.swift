@@ -1,0 +1,76 @@
+import FoundationEssentials
+
+/// What happened to a stream, journalled in its place as a line of its own: `{"pipeline_event":{…}}`.
+///
+/// It has a sequence number like every line, travels to the events topic, and the loader makes the gap ledger of it.
+package struct PipelineEvent: Codable, Sendable, Equatable {
+    package enum Kind: String, Codable, Sendable, CaseIterable {
+        /// The producer started; `detail` says with which version.
+        case started
+        /// A connection delivers; `connection` is its id, `status` the HTTP status.
+        case connected
+        /// A connection ended; `cause` says why, `last_received_at` and `newest_id` where the gap begins.
+        case disconnected
+        /// A connection could not be made; `cause`, `status` and `detail` say why. Journalled once for a run of equal failures.
+        case connectFailed = "connect_failed"
+        /// X sent an operational message; `cause` is its disconnect_type or title.
+        case control
+        /// Bytes at the end of the journal that were never durable and were cut off at start; `bytes` says how many.
+        case tornTail = "torn_tail"
+        /// A line that cannot be a message; `seq`, `bytes` and `head` (base64) say which, `cause` why.
+        case rejected
+        /// The producer drained and ended.
+        case stopped
+    }
+
+    package var type: Kind
+    /// When it happened, RFC 3339 with milliseconds.
+    package var at: String
+    package var connection: String?
+    package var cause: String?
+    package var detail: String?
+    package var status: Int?
+    package var lastReceivedAt: String?
+    package var newestID: String?
+    package var lines: Int64?
+    package var bytes: Int64?
+    package var seq: Int64?
+    package var head: String?
+
+    private enum CodingKeys: String, CodingKey {
+        case type, at, connection, cause, detail, status
+        case lastReceivedAt = "last_received_at"
+        case newestID = "newest_id"
+        case lines, bytes, seq, head
+    }
+
+    package init(_ type: Kind, at: Timestamp = .now(), connection: Int64? = nil, cause: String? = nil) {
+        self.type = type
+        self.at = at.description
+        self.connection = connection.map(String.init)
+        self.cause = cause
+    }
+
+    private struct Envelope: Codable {
+        let pipelineEvent: PipelineEvent
+
+        enum CodingKeys: String, CodingKey {
+            case pipelineEvent = "pipeline_event"
+        }
+    }
+
+    /// The journal line, without its line end.
+    package var line: [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        do { return Array(try encoder.encode(Envelope(pipelineEvent: self))) } catch {
+            preconditionFailure("strings and integers always encode: \(error)")
+        }
+    }
+
+    /// Reads a journal line; nil when it is not a pipeline event.
+    package init?(line: [UInt8]) {
+        guard let envelope = try? JSONDecoder().decode(Envelope.self, from: Data(line)) else { return nil }
+        self = envelope.pipelineEvent
+    }
+}

@@ -1,0 +1,50 @@
+import Glibc
+
+/// A failed system call on a file: what was tried, on which path, and the system's reason.
+package struct FileError: Error, CustomStringConvertible, Sendable {
+    package let operation: String
+    package let path: String
+    package let code: Int32
+
+    /// Takes `code` from `errno` when not given, so call it right after the failing system call.
+    package init(_ operation: String, _ path: String, code: Int32 = errno) {
+        self.operation = operation
+        self.path = path
+        self.code = code
+    }
+
+    package var description: String {
+        "\(operation) \(path): \(unsafe String(cString: strerror(code)))"
+    }
+}
+
+/// The whole of a small text file. Invalid UTF-8 is repaired.
+package func readTextFile(_ path: String) throws(FileError) -> String {
+    String(decoding: try readWholeFile(path), as: UTF8.self)
+}
+
+/// The bytes of a small file.
+package func readWholeFile(_ path: String) throws(FileError) -> [UInt8] {
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw FileError("open", path) }
+    defer { close(descriptor) }
+    var result: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while true {
+        let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
+        if count < 0 {
+            if errno == EINTR { continue }
+            throw FileError("read", path)
+        }
+        if count == 0 { return result }
+        result.append(contentsOf: buffer[..<count])
+    }
+}
+
+/// Writes a text to standard error with one `write(2)`; nothing can be done when that fails.
+package func writeToStandardError(_ text: String) {
+    let bytes = Array(text.utf8)
+    unsafe bytes.withUnsafeBytes { buffer in
+        _ = unsafe write(STDERR_FILENO, buffer.baseAddress, buffer.count)
+    }
+}
