@@ -14,6 +14,7 @@ package struct CommonOptions: ParsableArguments {
     package static let logLevelSetting = Setting("LOG_LEVEL", flag: "log-level")
     package static let logFormatSetting = Setting("LOG_FORMAT", flag: "log-format")
 
+    /// Required by the argument parser.
     public init() {}
 
     /// The flags that were given, by environment name.

@@ -18,7 +18,9 @@ package enum LogLevel: String, CaseIterable, Sendable {
 
 /// Sends every `Logger` of this process to standard error.
 ///
-/// - Parameter format: nil chooses text on a terminal, else JSON.
+/// - Parameters:
+///   - level: what is below it is not written.
+///   - format: nil chooses text on a terminal, else JSON.
 package func startLogging(level: Logger.Level, format: LogFormat?) {
     let chosen = format ?? (isatty(STDERR_FILENO) == 1 ? .text : .json)
     LoggingSystem.bootstrap { label in

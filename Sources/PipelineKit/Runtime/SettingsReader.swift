@@ -13,6 +13,7 @@ package struct SettingsReader {
     ///   - flags: the flags that were given, by the setting's environment name.
     ///   - configFile: the settings file, or nil; `TWEET_PIPELINE_CONFIG` counts when nil.
     ///   - known: every setting that the settings file may hold.
+    ///   - environment: the environment to read.
     /// - Throws: `Failure` (78) when the settings file cannot be read or holds an unknown key.
     package init(
         flags: [String: String], configFile: String?, known: [Setting],
@@ -148,7 +149,8 @@ package enum ProcessEnvironment {
         var result: [String: String] = [:]
         var entry = unsafe environ
         while let text = unsafe entry.pointee {
-            let pair = unsafe String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let line = unsafe String(cString: text)
+            let pair = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             if pair.count == 2 { result[String(pair[0])] = String(pair[1]) }
             unsafe entry += 1
         }
