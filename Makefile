@@ -1,0 +1,78 @@
+# `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+SWIFT ?= swift
+# A file of JSON Lines for `make demo`; without it the simulator makes tweets of its own.
+INPUT ?=
+# A regular expression: only the tests whose names match it run.
+FILTER ?=
+# Kills per service in `make soak`.
+SOAK_ROUNDS ?= 50
+
+quiet := scripts/quiet.sh
+test := $(SWIFT) test --skip-build --disable-xctest $(if $(FILTER),--filter '$(FILTER)')
+
+# Not instrumented themselves, so ThreadSanitizer cannot see their locks; see the file.
+export TSAN_OPTIONS ?= suppressions=$(CURDIR)/scripts/thread-sanitizer.supp
+# Swift's runtime keeps metadata for the life of the process.
+export ASAN_OPTIONS ?= detect_leaks=0
+
+.PHONY: help
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Installs the missing Debian packages, checks the Swift toolchain
+	@scripts/setup.sh
+
+.PHONY: demo
+demo: build ## X simulator → Kafka → PostgreSQL here, with kills (INPUT=file.jsonl: your own tweets)
+	@exec "$$($(SWIFT) build --show-bin-path)/sandbox" demo $(if $(INPUT),--input '$(INPUT)')
+
+.PHONY: build
+build: setup ## Builds for debugging, into .build/debug
+	@$(quiet) 'building' .build/make-build.log $(SWIFT) build
+
+.PHONY: release
+release: setup ## Builds optimized, into .build/release
+	@$(quiet) 'building (release)' .build/make-release.log $(SWIFT) build -c release
+
+.PHONY: test
+test: setup ## Unit, integration and end-to-end tests (FILTER=regex: some of them)
+	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
+	@$(test) --xunit-output .build/tests.xml
+
+.PHONY: test-thread test-address
+test-thread: ## The same under ThreadSanitizer, built in .build-thread
+test-address: ## The same under AddressSanitizer, built in .build-address
+test-thread test-address: test-%: setup
+	@$(quiet) 'building the tests ($* sanitizer)' .build-$*/make-test.log \
+		$(SWIFT) build --build-tests --sanitize=$* --scratch-path .build-$*
+	@$(test) --sanitize=$* --scratch-path .build-$* --xunit-output .build-$*/tests.xml
+
+.PHONY: soak
+soak: setup ## Kills both services SOAK_ROUNDS times each at random moments, then judges
+	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
+	@SOAK_ROUNDS=$(SOAK_ROUNDS) $(SWIFT) test --skip-build --disable-xctest --filter Soak
+
+.PHONY: lint
+lint: ## Checks the format of the Swift sources and the shell scripts
+	@scripts/setup.sh shellcheck
+	@$(SWIFT) format lint --strict --recursive Sources Tests Package.swift
+	@shellcheck .ci/run scripts/*.sh kafka/*.sh
+
+.PHONY: format
+format: ## Formats the Swift sources
+	@$(SWIFT) format --in-place --recursive Sources Tests Package.swift
+
+.PHONY: check
+check: ## Everything that continuous integration checks, in a few minutes more than `make test`
+	@bash .ci/run
+
+.PHONY: clean
+clean: ## Removes everything that was built
+	@rm -rf .build .build-thread .build-address
