@@ -39,16 +39,24 @@ let package = Package(
             linkerSettings: [.linkedLibrary("simdjson")]
         ),
         .target(
+            name: "SQLFiles",
+            path: "sql",
+            exclude: ["migrations"],
+            resources: [.embedInCode("schema.sql")],
+            swiftSettings: strict
+        ),
+        .target(
             name: "PipelineKit",
             dependencies: [
-                "CCurl", "CPostgres", "CRdKafka", "CSimdJSON", "CZlib",
+                "CCurl", "CPostgres", "CRdKafka", "CSimdJSON", "CZlib", "SQLFiles",
                 argumentParser, logging, "Yams",
                 .product(name: "Configuration", package: "swift-configuration"),
             ],
             swiftSettings: strict
         ),
         .executableTarget(name: "TweetProducer", dependencies: ["PipelineKit", argumentParser], swiftSettings: strict),
-        .executableTarget(name: "TweetLoader", dependencies: ["PipelineKit", argumentParser], swiftSettings: strict),
+        .executableTarget(
+            name: "TweetLoader", dependencies: ["PipelineKit", argumentParser, logging], swiftSettings: strict),
         .executableTarget(
             name: "Sandbox",
             dependencies: [
@@ -61,7 +69,9 @@ let package = Package(
         ),
         .testTarget(name: "PipelineKitTests", dependencies: ["PipelineKit", "Sandbox"], swiftSettings: strict),
         .testTarget(name: "TweetProducerTests", dependencies: ["TweetProducer", "Sandbox"], swiftSettings: strict),
-        .testTarget(name: "TweetLoaderTests", dependencies: ["TweetLoader", "Sandbox"], swiftSettings: strict),
+        .testTarget(
+            name: "TweetLoaderTests", dependencies: ["TweetLoader", "PipelineKit", "Sandbox", logging],
+            swiftSettings: strict),
         .testTarget(name: "SandboxTests", dependencies: ["Sandbox"], swiftSettings: strict),
         .testTarget(name: "EndToEndTests", dependencies: ["Sandbox", "PipelineKit"], swiftSettings: strict),
     ],

@@ -1,0 +1,5 @@
+/// The SQL files of this folder, held in the binary so that it needs no file at run time.
+package enum SQLFiles {
+    /// The whole current schema (`schema.sql`).
+    package static var schema: String { String(decoding: PackageResources.schema_sql, as: UTF8.self) }
+}
