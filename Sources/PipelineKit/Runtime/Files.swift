@@ -13,6 +13,9 @@ package struct FileError: Error, CustomStringConvertible, Sendable {
         self.code = code
     }
 
+    /// Whether the file or a folder on its way is not there.
+    package var isMissingFile: Bool { code == ENOENT }
+
     package var description: String {
         "\(operation) \(path): \(unsafe String(cString: strerror(code)))"
     }

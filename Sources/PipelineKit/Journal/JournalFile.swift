@@ -1,0 +1,133 @@
+import Glibc
+
+/// An open file of the journal and the only owner of its descriptor.
+///
+/// Every method throws `FileError` with the system's reason; interrupted calls are repeated.
+struct JournalFile: ~Copyable {
+    let path: String
+    private let descriptor: Int32
+
+    /// Opens a file for reading and appending, and creates it when it is not there.
+    init(appendingTo path: String) throws(FileError) {
+        self.path = path
+        descriptor = unsafe open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+        guard descriptor >= 0 else { throw FileError("open", path) }
+    }
+
+    /// Opens a file for reading.
+    init(reading path: String) throws(FileError) {
+        self.path = path
+        descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileError("open", path) }
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    /// Appends all bytes.
+    func append(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+        var rest = unsafe bytes
+        while unsafe !rest.isEmpty {
+            let count = unsafe write(descriptor, rest.baseAddress, rest.count)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw FileError("write", path)
+            }
+            unsafe rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
+        }
+    }
+
+    /// Appends a text.
+    func append(text: String) throws(FileError) {
+        let bytes = Array(text.utf8)
+        try unsafe bytes.withBytes { (buffer) throws(FileError) in try unsafe append(buffer) }
+    }
+
+    /// Fills `buffer` from `offset` on; returns how many bytes there were, fewer only at the end of the file.
+    func read(at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
+        var filled = 0
+        while filled < buffer.count {
+            let count = unsafe pread(
+                descriptor, buffer.baseAddress! + filled, buffer.count - filled, Int(offset) + filled)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw FileError("read", path)
+            }
+            if count == 0 { break }
+            filled += count
+        }
+        return filled
+    }
+
+    /// Returns when the file's bytes and size are on the disk (fdatasync(2)).
+    func synchronize() throws(FileError) {
+        guard fdatasync(descriptor) == 0 else { throw FileError("fdatasync", path) }
+    }
+
+    /// The file's size in bytes and when it was last changed.
+    func status() throws(FileError) -> (size: Int64, modified: Timestamp) {
+        var info = stat()
+        guard unsafe fstat(descriptor, &info) == 0 else { throw FileError("stat", path) }
+        let modified = Int64(info.st_mtim.tv_sec) * 1000 + Int64(info.st_mtim.tv_nsec) / 1_000_000
+        return (Int64(info.st_size), Timestamp(milliseconds: modified))
+    }
+
+    /// Cuts the file to `size` bytes.
+    func truncate(to size: Int64) throws(FileError) {
+        guard ftruncate(descriptor, Int(size)) == 0 else { throw FileError("truncate", path) }
+    }
+
+    /// Takes an exclusive lock that lasts as long as this value; false when another process holds it (flock(2)).
+    func lock() throws(FileError) -> Bool {
+        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+        guard errno == EWOULDBLOCK else { throw FileError("lock", path) }
+        return false
+    }
+}
+
+/// What the journal does to folders and whole files.
+enum JournalFolder {
+    /// Creates a folder and those above it where they are missing.
+    static func create(_ path: String) throws(FileError) {
+        var built = path.hasPrefix("/") ? "/" : ""
+        for part in path.split(separator: "/") {
+            built += built.isEmpty || built == "/" ? String(part) : "/" + part
+            if unsafe mkdir(built, 0o750) != 0, errno != EEXIST { throw FileError("create folder", built) }
+        }
+    }
+
+    /// Makes created, renamed and removed names durable.
+    static func synchronize(_ path: String) throws(FileError) {
+        let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileError("open folder", path) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw FileError("fsync folder", path) }
+    }
+
+    /// The names in a folder, without order.
+    static func names(_ path: String) throws(FileError) -> [String] {
+        guard let folder = unsafe opendir(path) else { throw FileError("open folder", path) }
+        defer { unsafe closedir(folder) }
+        var names: [String] = []
+        while let entry = unsafe readdir(folder) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { name in
+                unsafe name.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    /// Replaces a file so that after a crash either the old or the new content is there, never a mixture.
+    static func replace(_ name: String, in folder: String, with text: String) throws(FileError) {
+        let path = folder + "/" + name
+        let aside = path + ".new"
+        if unsafe unlink(aside) != 0, errno != ENOENT { throw FileError("remove", aside) }
+        let file = try JournalFile(appendingTo: aside)
+        try file.append(text: text)
+        try file.synchronize()
+        guard unsafe rename(aside, path) == 0 else { throw FileError("rename", aside) }
+        try synchronize(folder)
+    }
+}

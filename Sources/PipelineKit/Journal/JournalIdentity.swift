@@ -1,0 +1,43 @@
+import FoundationEssentials
+
+/// Names a journal folder for ever, so that a folder that was lost and made anew is not mistaken for the old one.
+struct JournalIdentity: Codable {
+    let journal: String
+    let stream: String
+    let created: String
+
+    private static let fileName = "journal.json"
+
+    static func readOrCreate(folder: String, stream: String) throws -> JournalIdentity {
+        let path = folder + "/" + fileName
+        do {
+            let bytes = try readWholeFile(path)
+            guard let identity = try? JSONDecoder().decode(JournalIdentity.self, from: Data(bytes)),
+                identity.journal.utf8.count == 8, identity.stream == stream
+            else {
+                throw Failure(
+                    .disk, "\(path) is damaged or belongs to another stream. Restore it, or start with an empty folder."
+                )
+            }
+            return identity
+        } catch let error as FileError where error.isMissingFile {
+            return try create(folder: folder, stream: stream)
+        }
+    }
+
+    private static func create(folder: String, stream: String) throws -> JournalIdentity {
+        guard try Segment.list(folder).isEmpty else {
+            throw Failure(
+                .disk,
+                "\(folder) holds segments but no \(fileName), which names them."
+                    + " Restore it, or move the segments away and start with an empty folder.")
+        }
+        let number = String(UInt32.random(in: .min ... .max), radix: 16)
+        let identity = JournalIdentity(
+            journal: String(repeating: "0", count: 8 - number.utf8.count) + number, stream: stream,
+            created: Timestamp.now().description)
+        let text = try String(decoding: JSONEncoder().encode(identity), as: UTF8.self)
+        try JournalFolder.replace(fileName, in: folder, with: text + "\n")
+        return identity
+    }
+}
