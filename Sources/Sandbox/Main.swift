@@ -1,4 +1,22 @@
 import ArgumentParser
+internal import PipelineKit
 
+/// The parts around the pipeline, for a machine that has none of them: demo, test bed, offline development.
 @main
-struct Sandbox: ParsableCommand {}
+struct SandboxCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sandbox",
+        abstract: "Throw-away X, Kafka and PostgreSQL for demos, tests and offline work.",
+        discussion: """
+            Each part runs in the foreground, prints how to connect to it, and leaves nothing behind when it is \
+            ended by Ctrl-C or SIGTERM.
+            """,
+        subcommands: [KafkaCommand.self, PostgresCommand.self]
+    )
+
+    // Not asynchronous: Dispatch would take the main thread and let every signal through there, before `waitForEnd`.
+    static func main() {
+        Service.blockSignals()
+        main(nil)
+    }
+}

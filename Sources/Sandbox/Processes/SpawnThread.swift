@@ -1,0 +1,52 @@
+internal import PipelineKit
+import Synchronization
+
+/// The one thread that starts child processes.
+///
+/// A child asks the kernel for a signal when its parent is gone, and the kernel means the *thread* that made it
+/// (prctl(2), PR_SET_PDEATHSIG). A thread of Swift's or Dispatch's pools may end at any time, this one never does.
+enum SpawnThread {
+    private static let queue = SpawnQueue()
+    private static let thread = JoinableThread(name: "spawn") { while true { queue.runNext() } }
+
+    /// Runs `body` on the thread and returns its result; the caller blocks meanwhile.
+    static func run<Result: Sendable>(_ body: @escaping @Sendable () -> Result) -> Result {
+        _ = thread
+        return queue.run(body)
+    }
+}
+
+private final class SpawnQueue: Sendable {
+    private let waiting = Mutex<[@Sendable () -> Void]>([])
+    private let signal = Signal()
+
+    func runNext() {
+        signal.wait(until: .now + .seconds(3600)) { self.waiting.withLock { !$0.isEmpty } }
+        let next = waiting.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+        next?()
+    }
+
+    func run<Result: Sendable>(_ body: @escaping @Sendable () -> Result) -> Result {
+        let answer = Answer<Result>()
+        waiting.withLock { $0.append { answer.give(body()) } }
+        signal.notify()
+        return answer.take()
+    }
+}
+
+private final class Answer<Value: Sendable>: Sendable {
+    private let value = Mutex<Value?>(nil)
+    private let signal = Signal()
+
+    func give(_ new: Value) {
+        value.withLock { $0 = new }
+        signal.notify()
+    }
+
+    func take() -> Value {
+        while true {
+            signal.wait(until: .now + .seconds(3600)) { self.value.withLock { $0 != nil } }
+            if let value = value.withLock({ $0 }) { return value }
+        }
+    }
+}
