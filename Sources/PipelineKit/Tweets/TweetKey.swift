@@ -1,0 +1,35 @@
+/// Finds the Kafka key of lines: the id of the first version in a tweet's edit chain, so that a chain stays in order.
+///
+/// Holds the parser's buffers from line to line; for one thread.
+package struct TweetKey: ~Copyable {
+    private var parser = LineParser()
+
+    /// Makes a parser of its own.
+    package init() {}
+
+    /// The key of a line: `edit_history_tweet_ids[0]` where that is an id, else `data.id`; the key is its decimal text.
+    ///
+    /// Nil when `data.id` is no id of 1 to 19 digits up to 2^63 - 1, or when there is no `data`: the line is no tweet
+    /// and goes to the events topic.
+    package mutating func key(of line: UnsafeRawBufferPointer) -> Int64? {
+        guard let root = try? unsafe parser.parse(line), let tweet = root["data"], let id = tweet["id"]?.id else {
+            return nil
+        }
+        let chain = tweet["edit_history_tweet_ids"] ?? tweet["edit_history_post_ids"]
+        return chain?.elements.first?.id ?? id
+    }
+}
+
+extension JSONNode {
+    /// An id of X: a string, or in captures of 2021 a number, matching `^[0-9]{1,19}$` and not beyond `Int64`.
+    var id: Int64? {
+        if let integer { return integer >= 0 ? integer : nil }
+        guard let string, (1...19).contains(string.count) else { return nil }
+        var value: UInt64 = 0
+        for offset in 0..<string.count {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(string[offset]) else { return nil }
+            value = value * 10 + UInt64(string[offset] - UInt8(ascii: "0"))
+        }
+        return Int64(exactly: value)
+    }
+}
