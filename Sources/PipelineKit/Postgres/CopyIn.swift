@@ -1,0 +1,69 @@
+internal import CPostgres
+import Glibc
+
+extension PostgresConnection {
+    /// Bytes handed to libpq at once: below 32 KiB calls and system calls dominate, above 128 KiB it gets slower again.
+    private static let chunk = 65_536
+
+    /// Sends rows in PostgreSQL's binary COPY format (PostgreSQL, "COPY", Binary Format) and waits for the outcome.
+    ///
+    /// Sending blocks while the server is busy: that is the back-pressure.
+    /// - Parameters:
+    ///   - table: name of the table, as it stands in SQL.
+    ///   - columns: names of the columns, in the rows' order.
+    ///   - bytes: the buffer that holds the rows.
+    ///   - rows: where each row is in `bytes`; neighbours are sent as one piece.
+    /// - Returns: how many rows the server took.
+    /// - Throws: `PostgresError`; the transaction is failed then, unless a savepoint helps.
+    @discardableResult
+    package func copy(
+        into table: String, columns: [String], bytes: [UInt8], rows: some Sequence<Range<Int>>
+    ) throws(PostgresError) -> Int {
+        let operation = "COPY into \(table)"
+        try execute("COPY \(table) (\(columns.joined(separator: ", "))) FROM STDIN (FORMAT binary)", doing: operation)
+        try put(Self.header, 0..<Self.header.count, operation)
+        for piece in Pieces(rows) { try put(bytes, piece, operation) }
+        try put([0xFF, 0xFF], 0..<2, operation)
+        guard unsafe PQputCopyEnd(handle, nil) == 1 else { throw lost(operation) }
+        return try answer(operation).affectedRows
+    }
+
+    /// Signature, flags and the length of the header extension.
+    private static let header: [UInt8] =
+        Array("PGCOPY\n".utf8) + [0xFF, 0x0D, 0x0A, 0x00] + [UInt8](repeating: 0, count: 8)
+
+    private func put(_ bytes: [UInt8], _ range: Range<Int>, _ operation: String) throws(PostgresError) {
+        var start = range.lowerBound
+        while start < range.upperBound {
+            let end = min(start + Self.chunk, range.upperBound)
+            let sent = unsafe bytes.withUnsafeBytes { buffer in
+                let part = unsafe UnsafeRawBufferPointer(rebasing: buffer[start..<end])
+                return unsafe PQputCopyData(
+                    handle, part.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(part.count))
+            }
+            guard sent == 1 else { throw lost(operation) }
+            start = end
+        }
+    }
+}
+
+/// Joins ranges that follow each other without a hole.
+private struct Pieces<Rows: Sequence<Range<Int>>>: Sequence, IteratorProtocol {
+    private var rows: Rows.Iterator
+    private var next_: Range<Int>?
+
+    init(_ rows: Rows) {
+        self.rows = rows.makeIterator()
+        next_ = self.rows.next()
+    }
+
+    mutating func next() -> Range<Int>? {
+        guard var piece = next_ else { return nil }
+        next_ = rows.next()
+        while let following = next_, following.lowerBound == piece.upperBound {
+            piece = piece.lowerBound..<following.upperBound
+            next_ = rows.next()
+        }
+        return piece
+    }
+}

@@ -1,0 +1,28 @@
+/// An array in PostgreSQL's text form (PostgreSQL, "Array Input and Output Syntax"); nil becomes NULL.
+package func arrayLiteral(_ values: some Sequence<String?>) -> String {
+    let elements = values.map { value in
+        guard let value else { return "NULL" }
+        guard value.utf8.contains(where: { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }) else {
+            return "\"\(value)\""
+        }
+        let escaped = value.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] }
+        return "\"\(String(escaped))\""
+    }
+    return "{\(elements.joined(separator: ","))}"
+}
+
+/// An array of integers in PostgreSQL's text form; nil becomes NULL.
+package func arrayLiteral(_ values: some Sequence<Int64?>) -> String {
+    "{\(values.map { $0.map(String.init) ?? "NULL" }.joined(separator: ","))}"
+}
+
+/// Bytes in PostgreSQL's hex form (PostgreSQL, "bytea Hex Format").
+package func byteaLiteral(_ bytes: some Sequence<UInt8>) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    var text: [UInt8] = Array("\\x".utf8)
+    for byte in bytes {
+        text.append(digits[Int(byte >> 4)])
+        text.append(digits[Int(byte & 15)])
+    }
+    return String(decoding: text, as: UTF8.self)
+}

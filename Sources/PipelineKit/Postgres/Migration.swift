@@ -1,0 +1,75 @@
+import SQLFiles
+
+/// Brings a database to the schema of this binary, and refuses one that it does not know.
+package enum Migration {
+    /// The schema versions that this binary works with; it writes the highest.
+    package static let supported = 1...1
+
+    /// Two migrations at once wait for each other; the number is arbitrary but must not change.
+    private static let advisoryLock: Int64 = 7_205_759_403_792_793
+
+    /// What `apply(to:)` did.
+    package enum Outcome: Equatable, Sendable {
+        /// The schema was created, in this version.
+        case created(Int)
+        /// Nothing was to do; the database has this version.
+        case unchanged(Int)
+    }
+
+    /// Creates the schema in one transaction, or finds it there. Calling it again changes nothing.
+    ///
+    /// - Throws: `Failure` (78) for a schema outside `supported` or tables of somebody else; `PostgresError` otherwise.
+    package static func apply(to connection: borrowing PostgresConnection) throws -> Outcome {
+        try connection.execute("BEGIN")
+        do {
+            try connection.execute("SELECT pg_advisory_xact_lock(\(advisoryLock))", doing: "wait for other migrations")
+            let found = try version(in: connection)
+            if let found { try check(found) } else { try create(in: connection) }
+            try connection.execute("COMMIT")
+            return found.map(Outcome.unchanged) ?? .created(supported.upperBound)
+        } catch {
+            // Either it works, or the connection is gone and the transaction with it.
+            try? connection.execute("ROLLBACK")
+            throw error
+        }
+    }
+
+    /// Throws `Failure` (78), which says what to do, unless this binary knows the database's schema.
+    package static func check(_ connection: borrowing PostgresConnection) throws {
+        guard let found = try version(in: connection) else {
+            throw Failure(
+                .badSettings, "the database has no schema of this project yet: run `tweet-loader migrate` first")
+        }
+        try check(found)
+    }
+
+    private static func check(_ found: Int) throws(Failure) {
+        let known = "this tweet-loader works with version \(supported.lowerBound) to \(supported.upperBound)"
+        if found < supported.lowerBound {
+            throw Failure(
+                .badSettings, "the database's schema has version \(found), \(known): run `tweet-loader migrate`")
+        }
+        if found > supported.upperBound {
+            throw Failure(
+                .badSettings, "the database's schema has version \(found), \(known): install a newer tweet-loader")
+        }
+    }
+
+    private static func version(in connection: borrowing PostgresConnection) throws(PostgresError) -> Int? {
+        let table = try connection.query("SELECT to_regclass('schema_version')", doing: "look for the schema")
+        guard table.text(0, 0) != nil else { return nil }
+        let answer = try connection.query("SELECT max(version) FROM schema_version", doing: "read the schema's version")
+        return answer.integer(0, 0).map(Int.init)
+    }
+
+    private static func create(in connection: borrowing PostgresConnection) throws {
+        do { try connection.execute(SQLFiles.schema, doing: "create the schema") } catch {
+            guard error.sqlstate == "42P07" else { throw error }
+            throw Failure(
+                .badSettings,
+                "the database already holds tables that are not ours: \(error.serverMessage)\n"
+                    + "give this project a database or schema of its own "
+                    + "(for instance DATABASE_URL='postgresql://.../tweets')")
+        }
+    }
+}

@@ -1,0 +1,126 @@
+internal import CPostgres
+
+/// A failure of PostgreSQL or of the way to it.
+///
+/// `description` is fit for logs: it never holds a value of a row. What the server said in full is in `serverMessage`.
+package struct PostgresError: Error, Sendable {
+    /// What to do about it, decided in one place.
+    package enum Disposition: Sendable {
+        /// Time heals it (outage, resources, locks, a server that is read-only): wait and try again, without limit.
+        case wait
+        /// The same transaction may well succeed at once (deadlock, serialization).
+        case retry
+        /// A row is bad: find it and reject it, provided that others succeed.
+        case rejectRow
+        /// The server answers but refuses us as things are (password, rights, missing database, schema): a person must act.
+        case refused
+    }
+
+    /// What we were doing, for instance `COPY into tweets`.
+    package let operation: String
+    /// The five characters of PostgreSQL's appendix A; nil when the failure is libpq's own.
+    package let sqlstate: String?
+    /// The server's or libpq's words; may quote values of a row, so it goes into the rejects table and nowhere else.
+    package let serverMessage: String
+    /// The table that the server named, if any.
+    package let table: String?
+    /// The column that the server named, if any.
+    package let column: String?
+    /// The constraint that the server named, if any.
+    package let constraint: String?
+    /// Whether the connection is unusable now.
+    package let isConnectionLost: Bool
+
+    /// An error that has no server's result: connecting failed, or the connection was lost.
+    init(_ operation: String, sqlstate: String? = nil, message: String, isConnectionLost: Bool) {
+        self.operation = operation
+        self.sqlstate = sqlstate
+        serverMessage = message
+        table = nil
+        column = nil
+        constraint = nil
+        self.isConnectionLost = isConnectionLost
+    }
+
+    /// Takes the fields out of a failed result (libpq, PQresultErrorField); the caller still owns the result.
+    init(_ operation: String, result: OpaquePointer?, connection: OpaquePointer) {
+        func field(_ code: Int32) -> String? {
+            unsafe PQresultErrorField(result, code).map { unsafe String(cString: $0) }
+        }
+        self.operation = operation
+        sqlstate = field(Int32(UInt8(ascii: "C")))
+        let detail = field(Int32(UInt8(ascii: "D"))).map { " (\($0))" } ?? ""
+        serverMessage = unsafe (field(Int32(UInt8(ascii: "M"))) ?? PostgresError.message(of: connection)) + detail
+        table = field(Int32(UInt8(ascii: "t")))
+        column = field(Int32(UInt8(ascii: "c")))
+        constraint = field(Int32(UInt8(ascii: "n")))
+        isConnectionLost = unsafe PQstatus(connection) != CONNECTION_OK
+    }
+
+    /// What libpq says about a connection (PQerrorMessage), on one line.
+    static func message(of connection: OpaquePointer) -> String {
+        let text = unsafe PQerrorMessage(connection).map { unsafe String(cString: $0) } ?? ""
+        return text.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("LOCATION:") }.joined(separator: "; ")
+    }
+
+    /// What to do about it. The table of docs: SQLSTATE classes of PostgreSQL's appendix A.
+    package var disposition: Disposition {
+        guard let sqlstate else { return .wait }
+        switch sqlstate {
+        case "40001", "40P01": return .retry
+        // What COPY says of a malformed binary field ("insufficient data left in message"); the connection is fine.
+        case "08P01" where !isConnectionLost: return .rejectRow
+        // Too complex or too large for a limit of the program, such as an index row: a matter of the row.
+        case "54000", "54001": return .rejectRow
+        default: break
+        }
+        switch sqlstate.prefix(2) {
+        case "08", "25", "40", "53", "55", "57", "58", "XX": return .wait
+        case "21", "22", "23", "44", "P0": return .rejectRow
+        default: return .refused
+        }
+    }
+
+    /// Whether a unique constraint refused the row.
+    package var isUniqueViolation: Bool { sqlstate == "23505" }
+    /// Whether password, role or rights were refused.
+    package var isRefusedCredentials: Bool { sqlstate.map { $0.hasPrefix("28") || $0 == "42501" } ?? false }
+    /// Whether the database does not exist.
+    package var isUnknownDatabase: Bool { sqlstate == "3D000" }
+}
+
+extension PostgresError: CustomStringConvertible {
+    /// Operation, condition, and what the server named; the server's words only where they cannot quote a row.
+    package var description: String {
+        guard let sqlstate else { return "\(operation): \(serverMessage)" }
+        var text = "\(operation): \(condition)"
+        if disposition == .wait || disposition == .refused { text += ": \(serverMessage)" }
+        for (name, value) in [("table", table), ("column", column), ("constraint", constraint)] {
+            if let value { text += ", \(name) \(value)" }
+        }
+        return sqlstate == condition ? text : text + " (SQLSTATE \(sqlstate))"
+    }
+
+    /// The condition's name in PostgreSQL's appendix A for those that a loader meets, else the SQLSTATE itself.
+    package var condition: String {
+        guard let sqlstate else { return "connection_failure" }
+        return Self.conditions[sqlstate] ?? sqlstate
+    }
+
+    private static let conditions = [
+        "08000": "connection_exception", "08003": "connection_does_not_exist", "08006": "connection_failure",
+        "08P01": "protocol_violation", "21000": "cardinality_violation", "22001": "string_data_right_truncation",
+        "22003": "numeric_value_out_of_range", "22007": "invalid_datetime_format", "22008": "datetime_field_overflow",
+        "22021": "character_not_in_repertoire", "22P02": "invalid_text_representation",
+        "22P03": "invalid_binary_representation", "22P05": "untranslatable_character",
+        "23502": "not_null_violation", "23503": "foreign_key_violation", "23505": "unique_violation",
+        "23514": "check_violation", "25006": "read_only_sql_transaction", "25P02": "in_failed_sql_transaction",
+        "25P03": "idle_in_transaction_session_timeout", "28000": "invalid_authorization_specification",
+        "28P01": "invalid_password", "3D000": "invalid_catalog_name", "40001": "serialization_failure",
+        "40P01": "deadlock_detected", "42501": "insufficient_privilege", "42703": "undefined_column",
+        "42P01": "undefined_table", "42P07": "duplicate_table", "53100": "disk_full", "53200": "out_of_memory",
+        "53300": "too_many_connections", "54000": "program_limit_exceeded", "54001": "statement_too_complex",
+        "55P03": "lock_not_available", "57014": "query_canceled", "57P01": "admin_shutdown",
+        "57P02": "crash_shutdown", "57P03": "cannot_connect_now", "58030": "io_error", "P0001": "raise_exception",
+    ]
+}
