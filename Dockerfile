@@ -1,0 +1,43 @@
+# Both services in one image:  docker build -t tweet-pipeline .
+# With the sandbox as well:    docker build -t tweet-pipeline-sandbox --target sandbox .
+
+FROM swift:6.2-bookworm AS build
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends \
+        g++ libcurl4-openssl-dev libpq-dev librdkafka-dev libsimdjson-dev pkg-config zlib1g-dev \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+# The packages are fetched in a layer of their own, which a change of the sources does not touch.
+COPY Package.swift ./
+RUN swift package resolve
+COPY Sources Sources
+COPY Tests Tests
+COPY sql sql
+RUN swift build -c release --static-swift-stdlib \
+    && install -D -t /out "$(swift build -c release --static-swift-stdlib --show-bin-path)"/tweet-producer \
+        "$(swift build -c release --static-swift-stdlib --show-bin-path)"/tweet-loader \
+        "$(swift build -c release --static-swift-stdlib --show-bin-path)"/sandbox
+
+FROM debian:bookworm-slim AS runtime
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends \
+        ca-certificates libcurl4 libpq5 librdkafka1 libsimdjson14 tzdata zlib1g \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin pipeline \
+    && install -d -o pipeline -g pipeline -m 0750 /var/lib/tweet-pipeline /var/lib/tweet-pipeline/journal
+# glibc would otherwise keep an arena a core, which fragments over weeks.
+ENV MALLOC_ARENA_MAX=2 \
+    LOG_FORMAT=json \
+    JOURNAL_DIR=/var/lib/tweet-pipeline/journal
+USER pipeline
+# The journal is the only state outside Kafka and PostgreSQL. Losing it loses what Kafka had not taken yet.
+VOLUME /var/lib/tweet-pipeline/journal
+WORKDIR /var/lib/tweet-pipeline
+
+FROM runtime AS sandbox
+COPY --from=build /out/sandbox /usr/local/bin/
+
+FROM runtime AS services
+COPY --from=build /out/tweet-producer /out/tweet-loader /usr/local/bin/
+# Which of the two runs is said by the command: `docker run tweet-pipeline tweet-producer run`.
+CMD ["tweet-loader", "--help"]
