@@ -1,0 +1,61 @@
+import CRdKafka
+
+/// A failure that librdkafka or a broker reported.
+package struct KafkaError: Error, CustomStringConvertible, Sendable {
+    /// What a failure asks of us. The one place where Kafka's codes are judged.
+    package enum Disposition: Sendable {
+        /// Try again, later or elsewhere: brokers away, leaders moving, time-outs, missing rights that may come.
+        case retry
+        /// This record will never be taken: too large, or against the topic's policy.
+        case rejectRecord
+        /// librdkafka's queue is full for the moment.
+        case queueFull
+        /// The client instance is of no use any more and must be made anew (rdkafka.h, rd_kafka_fatal_error).
+        case rebuild
+        /// A setting is wrong.
+        case settings
+    }
+
+    /// librdkafka's name of the code, such as `MSG_SIZE_TOO_LARGE` or `_TRANSPORT`.
+    package let name: String
+    /// librdkafka's text.
+    package let reason: String
+    /// What was being done.
+    package let operation: String
+    package let disposition: Disposition
+
+    init(_ code: rd_kafka_resp_err_t, _ operation: String, reason: String? = nil) {
+        name = unsafe String(cString: rd_kafka_err2name(code))
+        self.reason = unsafe reason ?? String(cString: rd_kafka_err2str(code))
+        self.operation = operation
+        disposition = Self.disposition(of: code)
+    }
+
+    /// Takes over an error object and frees it.
+    init(consuming error: OpaquePointer, _ operation: String) {
+        let code = unsafe rd_kafka_error_code(error)
+        let isFatal = unsafe rd_kafka_error_is_fatal(error) != 0
+        name = unsafe String(cString: rd_kafka_err2name(code))
+        reason = unsafe String(cString: rd_kafka_error_string(error))
+        self.operation = operation
+        disposition = isFatal ? .rebuild : Self.disposition(of: code)
+        unsafe rd_kafka_error_destroy(error)
+    }
+
+    private static func disposition(of code: rd_kafka_resp_err_t) -> Disposition {
+        switch code {
+        case RD_KAFKA_RESP_ERR__QUEUE_FULL: .queueFull
+        case RD_KAFKA_RESP_ERR__FATAL: .rebuild
+        case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE,
+            RD_KAFKA_RESP_ERR_INVALID_RECORD, RD_KAFKA_RESP_ERR_POLICY_VIOLATION,
+            RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE:
+            .rejectRecord
+        case RD_KAFKA_RESP_ERR__INVALID_ARG, RD_KAFKA_RESP_ERR__CONFLICT: .settings
+        default: .retry
+        }
+    }
+
+    package var description: String {
+        "\(operation): \(name): \(reason)"
+    }
+}

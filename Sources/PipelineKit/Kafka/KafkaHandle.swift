@@ -1,0 +1,155 @@
+import CRdKafka
+internal import Logging
+import Synchronization
+
+/// The one owner of a librdkafka client.
+///
+/// Its callbacks get the `KafkaContext` as opaque pointer; the context outlives the client because this owner
+/// destroys the client first.
+@safe
+struct KafkaHandle: ~Copyable {
+    let client: OpaquePointer
+    private let context: Unmanaged<KafkaContext>
+
+    /// Makes a client.
+    ///
+    /// - Parameters:
+    ///   - type: producer or consumer.
+    ///   - configuration: its properties.
+    ///   - context: what its callbacks write to.
+    ///   - prepare: sets callbacks on librdkafka's configuration object before the client is made.
+    /// - Throws: `Failure` (78) when a property is unknown or has a value that librdkafka refuses.
+    init(
+        _ type: rd_kafka_type_t, _ configuration: KafkaConfiguration, context: KafkaContext,
+        prepare: (OpaquePointer) -> Void
+    ) throws(Failure) {
+        let settings = unsafe rd_kafka_conf_new()!
+        do {
+            try unsafe Self.apply(configuration, to: settings)
+        } catch {
+            unsafe rd_kafka_conf_destroy(settings)
+            throw error
+        }
+        let retained = unsafe Unmanaged.passRetained(context)
+        unsafe rd_kafka_conf_set_opaque(settings, retained.toOpaque())
+        unsafe rd_kafka_conf_set_log_cb(settings, kafkaLogged)
+        unsafe rd_kafka_conf_set_error_cb(settings, kafkaErrorReported)
+        unsafe prepare(settings)
+        var reason = [CChar](repeating: 0, count: 512)
+        guard let created = unsafe rd_kafka_new(type, settings, &reason, reason.count) else {
+            unsafe rd_kafka_conf_destroy(settings)
+            unsafe retained.release()
+            throw Failure(.badSettings, "Kafka settings: \(Self.text(reason))")
+        }
+        unsafe client = created
+        unsafe self.context = retained
+    }
+
+    deinit {
+        unsafe rd_kafka_destroy(client)
+        unsafe context.release()
+    }
+
+    private static func apply(_ configuration: KafkaConfiguration, to settings: OpaquePointer) throws(Failure) {
+        var mistakes: [String] = []
+        for (name, property) in configuration.properties.sorted(by: { $0.key < $1.key }) {
+            var reason = [CChar](repeating: 0, count: 512)
+            let code = unsafe rd_kafka_conf_set(settings, name, property.value, &reason, reason.count)
+            if code != RD_KAFKA_CONF_OK { mistakes.append("\(property.origin): \(explain(name, code, text(reason)))") }
+        }
+        if !mistakes.isEmpty { throw Failure(.badSettings, mistakes.joined(separator: "\n")) }
+    }
+
+    /// A message without the value, which may be a secret.
+    private static func explain(_ name: String, _ code: rd_kafka_conf_res_t, _ reason: String) -> String {
+        guard code == RD_KAFKA_CONF_UNKNOWN else {
+            let isSecret = ["password", "secret", "token", "key"].contains { name.contains($0) }
+            return "\(name): " + (isSecret ? "librdkafka refuses the value" : reason)
+        }
+        switch name {
+        case "sasl.jaas.config":
+            return "sasl.jaas.config is a property of Java clients; use sasl.username and sasl.password"
+        case _ where name.hasSuffix(".serializer") || name.hasSuffix(".deserializer"):
+            return "\(name) is a property of Java clients; remove it"
+        case _ where name.hasPrefix("ssl.truststore") || name.hasPrefix("ssl.keystore.type"):
+            return "\(name) is a property of Java clients; use ssl.ca.location"
+        default:
+            return "unknown property '\(name)' (librdkafka's CONFIGURATION.md lists them all)"
+        }
+    }
+
+    static func text(_ buffer: [CChar]) -> String {
+        String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// The reason why the client is of no use any more; nil when it is still good.
+    func fatalError() -> KafkaError? {
+        var reason = [CChar](repeating: 0, count: 512)
+        let code = unsafe rd_kafka_fatal_error(client, &reason, reason.count)
+        guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
+        return KafkaError(RD_KAFKA_RESP_ERR__FATAL, "Kafka client", reason: Self.text(reason))
+    }
+}
+
+/// What the callbacks of one client write to.
+///
+/// The log callback may run on any of librdkafka's threads; all others run only inside a poll on the owner's thread.
+final class KafkaContext: Sendable {
+    let logger: Logger
+    /// Delivery reports that were not taken yet, in the order they came.
+    let reports = Mutex<[DeliveryReport]>([])
+    /// Rebalances that were not taken yet.
+    let changes = Mutex<[AssignmentChange]>([])
+    private let isAway = Mutex(false)
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
+
+    /// Logs that brokers are away once, not once a retry.
+    func brokersAway(_ reason: String) {
+        let isNew = isAway.withLock { away in
+            defer { away = true }
+            return !away
+        }
+        if isNew { logger.warning("Kafka is away, waiting for it", metadata: ["reason": "\(reason)"]) }
+    }
+
+    func brokersAnswered() {
+        let wasAway = isAway.withLock { away in
+            defer { away = false }
+            return away
+        }
+        if wasAway { logger.info("Kafka is back") }
+    }
+}
+
+/// librdkafka's log (rdkafka.h, log_cb): may run on any thread.
+private func kafkaLogged(
+    client: OpaquePointer?, level: Int32, facility: UnsafePointer<CChar>?, text: UnsafePointer<CChar>?
+) {
+    guard let client = unsafe client, let text = unsafe text,
+        let opaque = unsafe rd_kafka_opaque(client)
+    else { return }
+    let context = unsafe Unmanaged<KafkaContext>.fromOpaque(opaque).takeUnretainedValue()
+    let message = unsafe String(cString: text)
+    let name = unsafe facility.map { unsafe String(cString: $0) } ?? ""
+    // Lost connections are librdkafka's daily bread and healed by it; the error callback tells when all are gone.
+    let isRoutine = level > 4 || name == "FAIL" || name == "ERROR"
+    context.logger.log(level: isRoutine ? .debug : .warning, "librdkafka: \(message)")
+}
+
+/// librdkafka's errors that belong to no record (rdkafka.h, error_cb): runs inside a poll.
+private func kafkaErrorReported(
+    client: OpaquePointer?, code: Int32, reason: UnsafePointer<CChar>?, opaque: UnsafeMutableRawPointer?
+) {
+    guard let opaque = unsafe opaque else { return }
+    let context = unsafe Unmanaged<KafkaContext>.fromOpaque(opaque).takeUnretainedValue()
+    let text = unsafe reason.map { unsafe String(cString: $0) } ?? ""
+    switch rd_kafka_resp_err_t(rawValue: code) {
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN: context.brokersAway(text)
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION, RD_KAFKA_RESP_ERR__SSL:
+        context.logger.error("Kafka refuses the connection", metadata: ["reason": "\(text)"])
+    default: context.logger.debug("Kafka: \(text)")
+    }
+}

@@ -1,0 +1,49 @@
+import CRdKafka
+
+/// Translates our record headers from and to librdkafka's.
+enum KafkaHeaders {
+    private static let names = (
+        stream: "stream", journal: "journal", seq: "seq", receivedAt: "received_at", connection: "connection"
+    )
+
+    /// A new header list; whoever gets it owns it.
+    static func make(_ headers: RecordHeaders) -> OpaquePointer {
+        let list = unsafe rd_kafka_headers_new(5)!
+        unsafe add(names.stream, headers.stream, to: list)
+        unsafe add(names.journal, headers.journal, to: list)
+        unsafe add(names.seq, String(headers.seq), to: list)
+        unsafe add(names.receivedAt, headers.receivedAt.description, to: list)
+        unsafe add(names.connection, String(headers.connection), to: list)
+        return unsafe list
+    }
+
+    private static func add(_ name: String, _ value: String, to list: OpaquePointer) {
+        var value = value
+        value.withUTF8 { bytes in
+            _ = unsafe rd_kafka_header_add(list, name, -1, bytes.baseAddress, bytes.count)
+        }
+    }
+
+    /// Our headers of a consumed record; nil when any is missing or makes no sense, as with foreign producers.
+    static func read(_ message: UnsafePointer<rd_kafka_message_t>) -> RecordHeaders? {
+        var list: OpaquePointer?
+        guard unsafe rd_kafka_message_headers(message, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list = unsafe list,
+            let stream = unsafe text(names.stream, of: list), !stream.isEmpty,
+            let journal = unsafe text(names.journal, of: list), !journal.isEmpty,
+            let seq = unsafe text(names.seq, of: list).flatMap({ Int64($0) }), seq > 0,
+            let receivedAt = unsafe text(names.receivedAt, of: list).flatMap({ Timestamp($0) }),
+            let connection = unsafe text(names.connection, of: list).flatMap({ Int64($0) })
+        else { return nil }
+        return RecordHeaders(
+            stream: stream, journal: journal, seq: seq, receivedAt: receivedAt, connection: connection)
+    }
+
+    private static func text(_ name: String, of list: OpaquePointer) -> String? {
+        var value: UnsafeRawPointer?
+        var size = 0
+        guard unsafe rd_kafka_header_get_last(list, name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR,
+            let value = unsafe value, size <= 256
+        else { return nil }
+        return unsafe String(validating: UnsafeRawBufferPointer(start: value, count: size), as: UTF8.self)
+    }
+}

@@ -1,0 +1,74 @@
+import ArgumentParser
+
+/// Where Kafka is and which topic is meant; the same for both services.
+package struct KafkaOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Kafka's brokers, host:port[,…] (KAFKA_BOOTSTRAP_SERVERS; default localhost:9092).", valueName: "servers"))
+    package var kafka: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Topic for tweets; events go to TOPIC.events (KAFKA_TOPIC; default tweets).", valueName: "topic"))
+    package var topic: String?
+
+    @Option(
+        name: .customShort("X"), parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            "A librdkafka property, as key=value; may be given often (a file: KAFKA_PROPERTIES_FILE).",
+            valueName: "key=value"))
+    package var properties: [String] = []
+
+    package static let servers = Setting("KAFKA_BOOTSTRAP_SERVERS", flag: "kafka")
+    package static let topicSetting = Setting("KAFKA_TOPIC", flag: "topic")
+    package static let propertiesFile = Setting("KAFKA_PROPERTIES_FILE", flag: nil)
+    package static let settings = [servers, topicSetting, propertiesFile]
+
+    /// Required by the argument parser.
+    public init() {}
+
+    /// The flags that were given, by environment name.
+    package var flags: [String: String] {
+        ["KAFKA_BOOTSTRAP_SERVERS": kafka, "KAFKA_TOPIC": topic].compactMapValues { $0 }
+    }
+
+    /// The topic for tweets.
+    package func topicName(_ reader: inout SettingsReader) -> String {
+        let name = reader.string(Self.topicSetting, default: "tweets")
+        let isValid = name.utf8.allSatisfy { byte in
+            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+                || [45, 46, 95].contains(byte)
+        }
+        if !isValid || name.utf8.count > 240 || name == "." || name == ".." {
+            reader.addMistake("\(Self.topicSetting.title): '\(name)' must be 1 to 240 letters, digits, '.', '_' or '-'")
+        }
+        return name
+    }
+
+    /// All librdkafka properties: `-X` over --kafka and its variable over the properties file over the default.
+    package func configuration(_ reader: inout SettingsReader) -> KafkaConfiguration {
+        var properties = ["bootstrap.servers": KafkaConfiguration.Property("localhost:9092", from: "default")]
+        if let path = reader.string(Self.propertiesFile) {
+            do {
+                let text = try readTextFile(path)
+                properties.merge(try KafkaProperties.parse(text, file: path)) { $1 }
+            } catch let failure as Failure {
+                reader.addMistake(failure.description)
+            } catch {
+                reader.addMistake("\(Self.propertiesFile.title): \(error)")
+            }
+        }
+        if let servers = reader.string(Self.servers) {
+            properties["bootstrap.servers"] = .init(servers, from: Self.servers.title)
+        }
+        for pair in self.properties {
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count == 2, !parts[0].isEmpty {
+                properties[String(parts[0])] = .init(String(parts[1]), from: "-X")
+            } else {
+                reader.addMistake("-X \(parts[0]): expected property=value")
+            }
+        }
+        return KafkaConfiguration(properties)
+    }
+}

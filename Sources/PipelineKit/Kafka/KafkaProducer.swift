@@ -1,0 +1,151 @@
+import CRdKafka
+package import Logging
+
+/// What became of one record.
+package struct DeliveryReport: Sendable {
+    /// The number given to `enqueue`.
+    package let id: Int64
+    /// Nil when the broker has acknowledged it.
+    package let error: KafkaError?
+}
+
+/// An idempotent producer with `acks=all`.
+///
+/// Owned by one thread. Reports are collected inside `poll`, which returns them.
+package final class KafkaProducer {
+    private let handle: KafkaHandle
+    private let context: KafkaContext
+    private var topics: [String: KafkaTopic] = [:]
+
+    /// What a producer is made with unless the user says otherwise.
+    private static let defaults = [
+        "enable.idempotence": "true",
+        "acks": "all",
+        "compression.type": "lz4",
+        "linger.ms": "5",
+        // The journal keeps what is not delivered, so a record may wait for its broker without end.
+        "message.timeout.ms": "0",
+        // Bounds memory: what does not fit waits in the journal.
+        "queue.buffering.max.kbytes": "32768",
+        "queue.buffering.max.messages": "100000",
+        "message.max.bytes": "5242880",
+        "client.id": "tweet-producer",
+        "topic.metadata.refresh.interval.ms": "60000",
+    ]
+
+    /// - Throws: `Failure` (78) when librdkafka refuses a property.
+    package init(_ configuration: KafkaConfiguration, logger: Logger) throws(Failure) {
+        let context = KafkaContext(logger: logger)
+        self.context = context
+        handle = try unsafe KafkaHandle(
+            RD_KAFKA_PRODUCER, configuration.withDefaults(Self.defaults), context: context
+        ) { settings in
+            unsafe rd_kafka_conf_set_dr_msg_cb(settings, kafkaDelivered)
+        }
+    }
+
+    /// Hands one record to librdkafka, which copies it.
+    ///
+    /// - Parameters:
+    ///   - topic: where to.
+    ///   - key: bytes that choose the partition.
+    ///   - value: the record's bytes.
+    ///   - headers: its headers.
+    ///   - id: comes back in the record's `DeliveryReport`; greater than zero.
+    /// - Throws: `KafkaError`: `queueFull` when it must be tried again after a poll, `rejectRecord` when it is too large.
+    package func enqueue(
+        topic: String, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, headers: RecordHeaders, id: Int64
+    ) throws(KafkaError) {
+        let target = try kafkaTopic(topic)
+        let list = unsafe KafkaHeaders.make(headers)
+        var arguments = unsafe [rd_kafka_vu_t](repeating: rd_kafka_vu_t(), count: 6)
+        unsafe arguments[0].vtype = RD_KAFKA_VTYPE_RKT
+        unsafe arguments[0].u.rkt = target.pointer
+        unsafe arguments[1].vtype = RD_KAFKA_VTYPE_KEY
+        unsafe arguments[1].u.mem = .init(ptr: UnsafeMutableRawPointer(mutating: key.baseAddress), size: key.count)
+        unsafe arguments[2].vtype = RD_KAFKA_VTYPE_VALUE
+        unsafe arguments[2].u.mem = .init(ptr: UnsafeMutableRawPointer(mutating: value.baseAddress), size: value.count)
+        unsafe arguments[3].vtype = RD_KAFKA_VTYPE_MSGFLAGS
+        unsafe arguments[3].u.i = RD_KAFKA_MSG_F_COPY
+        unsafe arguments[4].vtype = RD_KAFKA_VTYPE_OPAQUE
+        unsafe arguments[4].u.ptr = UnsafeMutableRawPointer(bitPattern: Int(id))
+        unsafe arguments[5].vtype = RD_KAFKA_VTYPE_HEADERS
+        unsafe arguments[5].u.headers = list
+        if let error = unsafe rd_kafka_produceva(handle.client, arguments, arguments.count) {
+            // Only a record that was taken owns its headers (rdkafka.h, RD_KAFKA_V_HEADERS).
+            unsafe rd_kafka_headers_destroy(list)
+            throw unsafe KafkaError(consuming: error, "hand over a record")
+        }
+    }
+
+    private func kafkaTopic(_ name: String) throws(KafkaError) -> KafkaTopic {
+        if let known = topics[name] { return known }
+        guard let pointer = unsafe rd_kafka_topic_new(handle.client, name, nil) else {
+            throw KafkaError(rd_kafka_last_error(), "open topic \(name)")
+        }
+        let topic = unsafe KafkaTopic(pointer)
+        topics[name] = topic
+        return topic
+    }
+
+    /// Lets delivery reports come in, for at most `timeout`, and returns them in the order they came.
+    package func poll(timeout: Duration) -> [DeliveryReport] {
+        unsafe rd_kafka_poll(handle.client, Int32(clamping: timeout.milliseconds))
+        return context.reports.withLock { reports in
+            defer { reports.removeAll(keepingCapacity: true) }
+            return reports
+        }
+    }
+
+    /// Records that were handed over and have no report yet.
+    package var inFlight: Int {
+        unsafe Int(rd_kafka_outq_len(handle.client))
+    }
+
+    /// Gives up every record that has no report yet; each gets one, with an error, in the polls that follow.
+    package func purge() {
+        unsafe rd_kafka_purge(handle.client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+    }
+
+    /// Why this producer is of no use any more; nil while it is good.
+    package var fatalError: KafkaError? { handle.fatalError() }
+
+    /// Makes sure that a topic is there, creating it where the broker lets us.
+    ///
+    /// - Returns: how many partitions it has.
+    package func ensureTopic(_ topic: NewTopic, timeout: Duration) throws(KafkaError) -> Int {
+        try unsafe KafkaTopics.ensure(topic, client: handle.client, timeout: timeout)
+    }
+
+    /// Lets go of the topics before the client.
+    deinit {
+        topics.removeAll()
+    }
+}
+
+/// Owns one of librdkafka's topic objects.
+@safe
+private final class KafkaTopic {
+    let pointer: OpaquePointer
+
+    init(_ pointer: OpaquePointer) {
+        unsafe self.pointer = pointer
+    }
+
+    deinit {
+        unsafe rd_kafka_topic_destroy(pointer)
+    }
+}
+
+/// A delivery report (rdkafka.h, dr_msg_cb): runs inside `poll`.
+private func kafkaDelivered(
+    client: OpaquePointer?, message: UnsafePointer<rd_kafka_message_t>?, opaque: UnsafeMutableRawPointer?
+) {
+    guard let message = unsafe message, let opaque = unsafe opaque else { return }
+    let context = unsafe Unmanaged<KafkaContext>.fromOpaque(opaque).takeUnretainedValue()
+    let id = unsafe Int64(Int(bitPattern: message.pointee._private))
+    let code = unsafe message.pointee.err
+    let error = code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : KafkaError(code, "deliver a record")
+    if error == nil { context.brokersAnswered() }
+    context.reports.withLock { $0.append(DeliveryReport(id: id, error: error)) }
+}
