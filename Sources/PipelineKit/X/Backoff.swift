@@ -1,0 +1,84 @@
+/// Why the next connection must wait: the three ladders of X, and two waits of ours.
+///
+/// X: "Handling disconnections" and "Consuming streaming data" in the documentation of the v2 API.
+package enum RetryReason: Sendable, Equatable {
+    /// A connection that had been established ended, or could not be made: TCP, TLS, name lookup, time-outs.
+    case network
+    /// An HTTP error worth retrying.
+    case http
+    /// HTTP 429 (or 420); `reset` is how long until the rate limit's window ends, if X said so.
+    case rateLimit(reset: Duration?)
+    /// No rules are defined: looked at again at a steady pace, because someone may add rules.
+    case noRules
+    /// Credits or a cap are used up, or X degraded the account: waiting hardly helps, so it is long.
+    case account
+}
+
+/// How long to wait before the next connection, as a pure value.
+///
+/// Every wait is the ladder's, and up to a quarter longer by chance, so that many clients do not come back in step;
+/// never shorter. The ladders start again only after a connection has proved itself (`connectionEnded`): one that
+/// delivers a line and closes, again and again, keeps climbing.
+package struct Backoff: Sendable {
+    /// How long a connection must have lived, and have delivered something, to start the ladders again.
+    package static let provedAfter = Duration.seconds(60)
+    /// The window of X's rate limits; a reset further away than this is a mistake.
+    package static let rateLimitWindow = Duration.seconds(15 * 60)
+
+    private let scale: Double
+    private var networkFailures = 0
+    private var httpFailures = 0
+    private var rateLimitFailures = 0
+
+    /// - Parameter scale: multiplies every wait of the ladders (not the reset that X sends); 1 outside tests.
+    package init(scale: Double = 1) {
+        self.scale = scale
+    }
+
+    /// Takes note of the end of a connection that had been answered with 200.
+    ///
+    /// - Parameters:
+    ///   - lifetime: from the 200 to the end.
+    ///   - delivered: whether a line or a keep-alive came.
+    package mutating func connectionEnded(lifetime: Duration, delivered: Bool) {
+        if delivered && lifetime >= Self.provedAfter * scale {
+            (networkFailures, httpFailures, rateLimitFailures) = (0, 0, 0)
+        }
+    }
+
+    /// The wait before the next attempt, and one step up the ladder.
+    ///
+    /// - Parameters:
+    ///   - reason: which ladder.
+    ///   - wasEstablished: whether X had answered this attempt with 200; the first attempt after that is at once.
+    ///   - random: a number from 0 to 1, for the jitter.
+    /// - Returns: how long to wait.
+    package mutating func delay(
+        for reason: RetryReason, wasEstablished: Bool = false, random: Double = .random(in: 0...1)
+    ) -> Duration {
+        let jitter = 1 + 0.25 * random
+        switch reason {
+        case .network:
+            if !wasEstablished && networkFailures == 0 { networkFailures = 1 }
+            defer { networkFailures += 1 }
+            return min(.milliseconds(250) * networkFailures, .seconds(16)) * (scale * jitter)
+        case .http:
+            httpFailures += 1
+            return Self.doubling(from: .seconds(5), httpFailures, atMost: .seconds(320)) * (scale * jitter)
+        case .rateLimit(let reset):
+            rateLimitFailures += 1
+            // A second past the reset, because X counts in whole seconds.
+            if let reset, reset > .zero { return min(reset, Self.rateLimitWindow) + .seconds(jitter) }
+            return Self.doubling(from: .seconds(60), rateLimitFailures, atMost: Self.rateLimitWindow)
+                * (scale * jitter)
+        case .noRules:
+            return .seconds(30) * (scale * jitter)
+        case .account:
+            return .seconds(600) * (scale * jitter)
+        }
+    }
+
+    private static func doubling(from first: Duration, _ failures: Int, atMost: Duration) -> Duration {
+        min(first * (1 << min(failures - 1, 16)), atMost)
+    }
+}

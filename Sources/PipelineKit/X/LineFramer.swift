@@ -1,0 +1,135 @@
+import Glibc
+
+/// What `LineFramer` found in the bytes of a stream.
+@unsafe
+package enum FramedLine {
+    /// A line without its line end; never empty, and only valid during the call that hands it over.
+    case line(UnsafeRawBufferPointer)
+    /// An empty line: X's sign that the connection is alive.
+    case keepAlive
+    /// A line over the limit, cut: how long it was without its line end, and how it began.
+    case tooLong(bytes: Int64, head: [UInt8])
+}
+
+/// Splits the body of a stream into lines, whatever way the network cut it into chunks.
+///
+/// Lines end with `\n`; one `\r` before it belongs to the line end. JSON escapes line breaks, so no message holds
+/// one. A line within one chunk is handed over in place; only what a chunk leaves unfinished is copied. Memory is
+/// bounded by the line limit: what is longer is counted and skipped up to its end.
+package struct LineFramer {
+    /// How many bytes of a line over the limit are kept.
+    package static let headLength = 1024
+
+    /// The longest line that is handed over whole, in bytes without the line end.
+    package let limit: Int
+
+    private var partial: [UInt8] = []
+    private var skipped: SkippedLine?
+
+    private struct SkippedLine {
+        let head: [UInt8]
+        var bytes: Int64
+        var endsWithReturn: Bool
+    }
+
+    /// - Parameter limit: the line limit; at least `headLength`, so that the head of a line over the limit is full.
+    package init(limit: Int) {
+        precondition(limit >= Self.headLength, "a line limit below the length of a head")
+        self.limit = limit
+    }
+
+    /// How many bytes have come of the line that is not finished yet.
+    package var pendingBytes: Int64 { skipped?.bytes ?? Int64(partial.count) }
+
+    /// Takes the next bytes of the stream and hands over each line that they complete, in order.
+    ///
+    /// - Throws: what `handOver` throws; the rest of the chunk is then lost, so the stream must end.
+    package mutating func feed<Failing: Error>(
+        _ chunk: UnsafeRawBufferPointer, _ handOver: (FramedLine) throws(Failing) -> Void
+    ) throws(Failing) {
+        var rest = unsafe chunk
+        while let end = unsafe lineFeed(in: rest) {
+            try unsafe finishLine(with: UnsafeRawBufferPointer(rebasing: rest[..<end]), handOver)
+            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[(end + 1)...])
+        }
+        unsafe keep(rest)
+    }
+
+    /// Forgets the unfinished line at the end of a connection.
+    ///
+    /// - Returns: how many bytes were dropped, and how the line began if it was already over the limit.
+    package mutating func dropPartialLine() -> (bytes: Int64, tooLongHead: [UInt8]?) {
+        defer {
+            partial.removeAll(keepingCapacity: true)
+            skipped = nil
+        }
+        return (pendingBytes, skipped?.head)
+    }
+
+    private mutating func finishLine<Failing: Error>(
+        with ending: UnsafeRawBufferPointer, _ handOver: (FramedLine) throws(Failing) -> Void
+    ) throws(Failing) {
+        if skipped == nil && partial.isEmpty {
+            return try unsafe give(withoutReturn(ending), handOver)
+        }
+        unsafe keep(ending)
+        if let line = skipped {
+            skipped = nil
+            return try unsafe handOver(.tooLong(bytes: line.bytes - (line.endsWithReturn ? 1 : 0), head: line.head))
+        }
+        // Taken out while it is lent, so that the closure cannot reach the array through this framer.
+        var whole: [UInt8] = []
+        swap(&whole, &partial)
+        defer {
+            whole.removeAll(keepingCapacity: true)
+            swap(&whole, &partial)
+        }
+        try unsafe whole.withBytes { (line) throws(Failing) in try unsafe give(withoutReturn(line), handOver) }
+    }
+
+    private func give<Failing: Error>(
+        _ line: UnsafeRawBufferPointer, _ handOver: (FramedLine) throws(Failing) -> Void
+    ) throws(Failing) {
+        if unsafe line.isEmpty {
+            try unsafe handOver(.keepAlive)
+        } else if line.count > limit {
+            try unsafe handOver(.tooLong(bytes: Int64(line.count), head: Array(line.prefix(Self.headLength))))
+        } else {
+            try unsafe handOver(.line(line))
+        }
+    }
+
+    /// Adds bytes without a line feed to the unfinished line.
+    private mutating func keep(_ bytes: UnsafeRawBufferPointer) {
+        guard let last = unsafe bytes.last else { return }
+        let endsWithReturn = last == UInt8(ascii: "\r")
+        if skipped != nil {
+            skipped?.bytes += Int64(bytes.count)
+            skipped?.endsWithReturn = endsWithReturn
+            return
+        }
+        // One more than the limit may still be the `\r` of the line end.
+        if partial.count + bytes.count <= limit + 1 {
+            unsafe partial.append(contentsOf: bytes)
+            return
+        }
+        let missing = max(0, Self.headLength - partial.count)
+        let head = unsafe Array(partial.prefix(Self.headLength)) + bytes.prefix(missing)
+        let count = Int64(partial.count) + Int64(bytes.count)
+        skipped = SkippedLine(head: head, bytes: count, endsWithReturn: endsWithReturn)
+        partial.removeAll(keepingCapacity: true)
+    }
+}
+
+/// Where the first line feed is. `memchr` is 20 to 40 times faster here than any loop over elements.
+private func lineFeed(in bytes: UnsafeRawBufferPointer) -> Int? {
+    guard let start = bytes.baseAddress,
+        let found = unsafe memchr(start, Int32(UInt8(ascii: "\n")), bytes.count)
+    else { return nil }
+    return unsafe UnsafeRawPointer(found) - start
+}
+
+private func withoutReturn(_ line: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+    guard unsafe line.last == UInt8(ascii: "\r") else { return unsafe line }
+    return unsafe UnsafeRawBufferPointer(rebasing: line.dropLast())
+}

@@ -1,0 +1,170 @@
+import FoundationEssentials
+
+/// What an answer of X other than the stream means, decided once, where it is read.
+package enum ProblemKind: String, Sendable, CaseIterable {
+    /// 400: X does not accept the request; asking again changes nothing.
+    case badRequest = "bad_request"
+    /// 401: the token is wrong, expired or revoked.
+    case unauthorized
+    /// 402, or a spend limit of the console: no credits.
+    case noCredits = "no_credits"
+    /// 403: the app may not use this endpoint.
+    case forbidden
+    /// 404: there is no such path; most often not X's API at all.
+    case notFound = "not_found"
+    /// 409: no rules are defined.
+    case noRules = "no_rules"
+    /// 429: another connection is still open on X's side.
+    case tooManyConnections = "too_many_connections"
+    /// 429: the plan's cap of posts is reached.
+    case usageCap = "usage_cap"
+    /// 429 or 420: too many requests.
+    case rateLimit = "rate_limit"
+    /// 5xx.
+    case serverError = "server_error"
+    /// 200 with something that is not a stream of JSON.
+    case notAStream = "not_a_stream"
+    /// Anything else.
+    case other = "http_error"
+}
+
+/// The state of a rate limit, as X's `x-rate-limit-*` headers give it.
+package struct RateLimit: Sendable, Equatable {
+    package var limit: Int?
+    package var remaining: Int?
+    /// From now (X's clock, when the answer says what it shows) to the end of the window.
+    package var resetAfter: Duration?
+}
+
+/// An answer that says why X does not do what was asked: an RFC 7807 problem, X's own error list, HTML, or nothing.
+///
+/// X's forms are not one: the members are at the top or in `errors[0]`, the address of a problem type changes, and a
+/// gateway in between sends pages. So everything is read leniently, and types count by their last path segment.
+package struct Problem: Sendable, Equatable {
+    package let kind: ProblemKind
+    package let status: Int
+    package let title: String?
+    package let detail: String?
+    /// The last path segment of the problem's type, such as `usage-capped`.
+    package let type: String?
+    package let connectionIssue: String?
+    package let rateLimit: RateLimit
+
+    /// - Parameters:
+    ///   - status: the HTTP status.
+    ///   - body: the beginning of the body; only JSON is looked into.
+    ///   - rateLimit: from the headers.
+    package init(status: Int, body: [UInt8], rateLimit: RateLimit = RateLimit()) {
+        let message = ProblemMessage(json: body)
+        self.status = status
+        self.rateLimit = rateLimit
+        title = message?.title.map(Self.shortened)
+        detail = (message?.detail ?? message?.message ?? message?.reason).map(Self.shortened)
+        type = message?.typeName
+        connectionIssue = message?.connectionIssue
+        kind = Self.kind(status: status, message: message)
+    }
+
+    /// A 200 that does not carry a stream; `contentType` is what it carries instead.
+    package init(notAStream contentType: String) {
+        kind = .notAStream
+        status = 200
+        title = "not a stream of JSON lines"
+        detail = "the content type is \(Self.shortened(contentType))"
+        type = nil
+        connectionIssue = nil
+        rateLimit = RateLimit()
+    }
+
+    private static func kind(status: Int, message: ProblemMessage?) -> ProblemKind {
+        switch status {
+        case 400: .badRequest
+        case 401: .unauthorized
+        case 402: .noCredits
+        case 403: message?.mentions("SpendCapReached") == true ? .noCredits : .forbidden
+        case 404: .notFound
+        case 409: message?.connectionIssue == "ProvisioningSubscription" ? .other : .noRules
+        case 420, 429: tooManyKind(message)
+        case 500...599: .serverError
+        default: .other
+        }
+    }
+
+    /// 429 has several meanings, told apart by the body: x-rate-limit headers look healthy on all of them.
+    private static func tooManyKind(_ message: ProblemMessage?) -> ProblemKind {
+        guard let message else { return .rateLimit }
+        if message.connectionIssue == "TooManyConnections" { return .tooManyConnections }
+        if message.mentions("SpendCapReached") { return .noCredits }
+        if message.typeName == "usage-capped" || message.title == "UsageCapExceeded" { return .usageCap }
+        return .rateLimit
+    }
+
+    /// Keeps log lines readable whatever a server sends.
+    private static func shortened(_ text: String) -> String {
+        text.unicodeScalars.count <= 300 ? text : String(text.unicodeScalars.prefix(300)) + "…"
+    }
+}
+
+extension Problem: CustomStringConvertible {
+    /// `HTTP 429 UsageCapExceeded: Usage cap exceeded: Monthly product cap`.
+    package var description: String {
+        var text = "HTTP \(status)"
+        if let title { text += " \(title)" }
+        if let detail, detail != title { text += ": \(detail)" }
+        return text
+    }
+}
+
+/// The members of X's error objects that matter here, wherever the object carries them.
+struct ProblemMessage: Decodable {
+    var title: String?
+    var detail: String?
+    var type: String?
+    var message: String?
+    var reason: String?
+    var connectionIssue: String?
+    var disconnectType: String?
+
+    private enum CodingKeys: String, CodingKey {
+        case title, detail, type, message, reason, errors
+        case connectionIssue = "connection_issue"
+        case disconnectType = "disconnect_type"
+    }
+
+    /// Reads a problem object or the first of an `errors` list; nil for what is neither.
+    init?(json: [UInt8]) {
+        guard let found = try? JSONDecoder().decode(Self.self, from: Data(json)) else { return nil }
+        self = found
+    }
+
+    init(from decoder: any Decoder) throws {
+        let object = try decoder.container(keyedBy: CodingKeys.self)
+        func text(_ key: CodingKeys) -> String? { try? object.decode(String.self, forKey: key) }
+        title = text(.title)
+        detail = text(.detail)
+        type = text(.type)
+        message = text(.message)
+        reason = text(.reason)
+        connectionIssue = text(.connectionIssue)
+        disconnectType = text(.disconnectType)
+        if let first = (try? object.decode([ProblemMessage].self, forKey: .errors))?.first {
+            fillGaps(from: first)
+        }
+    }
+
+    private mutating func fillGaps(from other: ProblemMessage) {
+        title = title ?? other.title
+        detail = detail ?? other.detail ?? other.message
+        type = type ?? other.type
+        message = message ?? other.message
+        connectionIssue = connectionIssue ?? other.connectionIssue
+        disconnectType = disconnectType ?? other.disconnectType
+    }
+
+    /// The last path segment of the type; X changed the host in front of it (`api.twitter.com`, `api.x.com`).
+    var typeName: String? { type?.split(separator: "/").last.map(String.init) }
+
+    func mentions(_ word: String) -> Bool {
+        [title, detail, type, message, reason].contains { $0?.contains(word) == true }
+    }
+}

@@ -1,0 +1,93 @@
+/// The query parameters that choose what X sends with each post, and the names each may hold.
+///
+/// X ignores a name it does not know, and bills as if nothing were wrong; so names are checked here. Lists: parameters of
+/// `GET /2/tweets/search/stream` in X's OpenAPI description 2.167.
+package enum StreamFields: String, CaseIterable, Sendable {
+    case tweetFields = "tweet.fields"
+    case expansions
+    case userFields = "user.fields"
+    case mediaFields = "media.fields"
+    case placeFields = "place.fields"
+    case pollFields = "poll.fields"
+
+    /// The setting that chooses the names: a list with commas, `all` or `none`.
+    package var setting: Setting {
+        switch self {
+        case .tweetFields: Setting("X_TWEET_FIELDS", flag: "tweet-fields")
+        case .expansions: Setting("X_EXPANSIONS", flag: "expansions")
+        case .userFields: Setting("X_USER_FIELDS", flag: "user-fields")
+        case .mediaFields: Setting("X_MEDIA_FIELDS", flag: "media-fields")
+        case .placeFields: Setting("X_PLACE_FIELDS", flag: "place-fields")
+        case .pollFields: Setting("X_POLL_FIELDS", flag: "poll-fields")
+        }
+    }
+
+    /// Everything that an app's token may ask for: what `all` stands for, and the default.
+    package var all: [String] {
+        switch self {
+        case .tweetFields: Self.allTweetFields
+        case .expansions: Self.allExpansions
+        case .userFields: Self.allUserFields
+        case .mediaFields:
+            [
+                "alt_text", "duration_ms", "height", "media_key", "preview_image_url", "public_metrics", "type", "url",
+                "variants", "width",
+            ]
+        case .placeFields:
+            ["contained_within", "country", "country_code", "full_name", "geo", "id", "name", "place_type"]
+        case .pollFields: ["duration_minutes", "end_datetime", "id", "options", "voting_status"]
+        }
+    }
+
+    /// Names that X knows but gives only to a user's own token; with an app's token they bring errors or nothing.
+    var onlyForUsers: [String] {
+        switch self {
+        case .tweetFields, .mediaFields: ["non_public_metrics", "organic_metrics", "promoted_metrics"]
+        case .userFields: ["confirmed_email", "connection_status", "receives_your_dm", "subscription"]
+        case .expansions, .placeFields, .pollFields: []
+        }
+    }
+
+    /// Reads the setting; a name that X does not know is a mistake that names it.
+    package func read(_ reader: inout SettingsReader) -> [String] {
+        switch reader.string(setting, default: "all") {
+        case "all": return all
+        case "none": return []
+        case let text:
+            let names = text.split(separator: ",").map { $0.filter { !$0.isWhitespace } }.filter { !$0.isEmpty }
+            for name in names where !all.contains(name) {
+                reader.addMistake("\(setting.title): \(mistake(in: name))")
+            }
+            return names
+        }
+    }
+
+    private func mistake(in name: String) -> String {
+        onlyForUsers.contains(name)
+            ? "X gives '\(name)' only to a user's own token, and this program uses an app's"
+            : "X has no '\(name)' among \(rawValue); it has \(all.joined(separator: ", "))"
+    }
+
+    private static let allTweetFields = [
+        "article", "attachments", "author_id", "card_uri", "community_id", "context_annotations", "conversation_id",
+        "created_at", "display_text_range", "edit_controls", "edit_history_tweet_ids", "entities", "geo", "id",
+        "in_reply_to_user_id", "lang", "matched_media_notes", "media_metadata", "note_request_suggestions",
+        "note_tweet", "paid_partnership", "possibly_sensitive", "public_metrics", "referenced_tweets",
+        "reply_settings", "scopes", "source", "suggested_source_links", "suggested_source_links_with_counts", "text",
+        "withheld",
+    ]
+
+    private static let allExpansions = [
+        "article.cover_media", "article.media_entities", "attachments.media_keys", "attachments.media_source_tweet",
+        "attachments.poll_ids", "author_id", "edit_history_tweet_ids", "entities.mentions.username",
+        "entities.note.mentions.username", "geo.place_id", "in_reply_to_user_id", "referenced_tweets.id",
+        "referenced_tweets.id.attachments.media_keys", "referenced_tweets.id.author_id",
+    ]
+
+    private static let allUserFields = [
+        "affiliation", "created_at", "description", "entities", "id", "is_identity_verified", "location",
+        "most_recent_tweet_id", "name", "parody", "pinned_tweet_id", "profile_banner_url", "profile_image_url",
+        "protected", "public_metrics", "subscription_type", "url", "username", "verified",
+        "verified_followers_count", "verified_type", "withheld",
+    ]
+}
