@@ -37,22 +37,21 @@ extension Timestamp: CustomStringConvertible {
 
     /// Reads RFC 3339 in UTC, with any number of fraction digits or none; nil for anything else.
     package init?(_ text: some StringProtocol) {
-        let bytes = Array(text.utf8)
-        guard bytes.count >= 20, bytes.last == UInt8(ascii: "Z"), bytes[4] == UInt8(ascii: "-"),
-            bytes[7] == UInt8(ascii: "-"), bytes[10] == UInt8(ascii: "T"), bytes[13] == UInt8(ascii: ":"),
-            bytes[16] == UInt8(ascii: ":"),
-            let year = bytes.decimal(0..<4), let month = bytes.decimal(5..<7), let day = bytes.decimal(8..<10),
-            let hour = bytes.decimal(11..<13), let minute = bytes.decimal(14..<16),
-            let second = bytes.decimal(17..<19),
+        guard let result = unsafe Array(text.utf8).withUnsafeBytes({ unsafe Timestamp(rfc3339: $0) }) else {
+            return nil
+        }
+        self = result
+    }
+
+    /// Reads RFC 3339 in UTC, with any number of fraction digits or none; nil for anything else.
+    package init?(rfc3339 text: UnsafeRawBufferPointer) {
+        guard text.count >= 20, unsafe text.hasPunctuation,
+            let year = unsafe text.decimal(0..<4), let month = unsafe text.decimal(5..<7),
+            let day = unsafe text.decimal(8..<10), let hour = unsafe text.decimal(11..<13),
+            let minute = unsafe text.decimal(14..<16), let second = unsafe text.decimal(17..<19),
+            let fraction = unsafe text.millisecondsOfFraction,
             (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second < 61
         else { return nil }
-        var fraction: Int64 = 0
-        if bytes.count > 20 {
-            guard bytes[19] == UInt8(ascii: "."), bytes.count > 21 else { return nil }
-            let digits = Array((bytes[20..<(bytes.count - 1)] + [48, 48, 48]).prefix(3))
-            guard let value = digits.decimal(0..<3), bytes.decimalDigits(20..<(bytes.count - 1)) else { return nil }
-            fraction = value
-        }
         let days = CivilDate(year: year, month: Int(month), day: Int(day)).daysSince1970
         milliseconds = ((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + fraction
     }
@@ -106,13 +105,33 @@ extension Int64 {
     }
 }
 
-extension [UInt8] {
-    fileprivate func decimalDigits(_ range: Range<Int>) -> Bool {
-        self[range].allSatisfy { (48...57).contains($0) }
+extension UnsafeRawBufferPointer {
+    /// Whether the separators of RFC 3339 stand where they must, and `Z` at the end; for at least 20 bytes.
+    fileprivate var hasPunctuation: Bool {
+        unsafe self[4] == UInt8(ascii: "-") && self[7] == UInt8(ascii: "-") && self[10] == UInt8(ascii: "T")
+            && self[13] == UInt8(ascii: ":") && self[16] == UInt8(ascii: ":") && self[count - 1] == UInt8(ascii: "Z")
     }
 
     fileprivate func decimal(_ range: Range<Int>) -> Int64? {
-        decimalDigits(range) ? self[range].reduce(0) { $0 * 10 + Int64($1 - 48) } : nil
+        var value: Int64 = 0
+        for index in range {
+            guard unsafe (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self[index]) else { return nil }
+            value = unsafe value * 10 + Int64(self[index] - UInt8(ascii: "0"))
+        }
+        return value
+    }
+
+    /// What stands between the seconds and `Z`: nothing, or a point and digits.
+    fileprivate var millisecondsOfFraction: Int64? {
+        if count == 20 { return 0 }
+        guard unsafe count > 21 && self[19] == UInt8(ascii: ".") else { return nil }
+        var milliseconds: Int64 = 0
+        for index in 20..<count - 1 {
+            guard let digit = unsafe decimal(index..<index + 1) else { return nil }
+            if index < 23 { milliseconds = milliseconds * 10 + digit }
+        }
+        for _ in count - 1..<Swift.max(23, count - 1) { milliseconds *= 10 }
+        return milliseconds
     }
 }
 

@@ -1,0 +1,100 @@
+/// Turns Kafka values into rows of `tweets`, or says what else they are. No value makes it fail.
+///
+/// Holds the parser's buffers from line to line; for one thread.
+package struct TweetDecoder: ~Copyable {
+    private var parser = LineParser()
+
+    /// Makes a decoder with a parser of its own.
+    package init() {}
+
+    /// Decodes one value.
+    ///
+    /// A tweet's row, with the columns of `TweetRow.columns`, is appended to `rows`; for anything else `rows` stays
+    /// as it is.
+    /// - Parameters:
+    ///   - value: a line of the stream, without its line end.
+    ///   - record: where it came from.
+    ///   - payload: what is kept of the whole line; must fit the type of the column.
+    ///   - rows: where the row goes.
+    package mutating func decode(
+        _ value: UnsafeRawBufferPointer, record: RecordInfo, payload: PayloadMode, into rows: inout CopyBuffer
+    ) -> DecodedLine {
+        do {
+            let root = try unsafe parser.parse(value)
+            guard let tweet = root["data"] else { return unsafe message(root, value) }
+            let encoder = try TweetEncoder(tweet: tweet, line: root, record: record)
+            let isAltered = !parser.alterations.isEmpty
+            rows.beginRow(columns: TweetRow.columns.count)
+            encoder.append(to: &rows)
+            unsafe appendPayload(payload, of: value, to: &rows)
+            return .tweet(id: encoder.id, isAltered: isAltered)
+        } catch {
+            return .reject(error)
+        }
+    }
+
+    /// The columns `text_altered`, `payload` and `payload_raw`.
+    private func appendPayload(_ mode: PayloadMode, of value: UnsafeRawBufferPointer, to rows: inout CopyBuffer) {
+        guard !parser.alterations.isEmpty else {
+            rows.append(bool: false)
+            unsafe rows.append(value, as: mode)
+            return rows.appendNull()
+        }
+        rows.append(bool: true)
+        unsafe parser.cleaned.withUnsafeBytes { unsafe rows.append($0, as: mode) }
+        unsafe rows.append(bytea: value)
+    }
+
+    /// What a line without a tweet is.
+    private func message(_ root: JSONNode, _ value: UnsafeRawBufferPointer) -> DecodedLine {
+        if root["pipeline_event"] != nil {
+            let line = parser.alterations.isEmpty ? unsafe Array(value) : parser.cleaned
+            return PipelineEvent(line: line).map(DecodedLine.event)
+                ?? .reject(LineReject(.notATweet, "pipeline_event of an unknown form"))
+        }
+        if let control = ControlMessage(root) { return .control(control) }
+        return .reject(LineReject(.notATweet, root.isObject ? "no data and no errors" : "not a JSON object"))
+    }
+}
+
+extension CopyBuffer {
+    fileprivate mutating func append(_ document: UnsafeRawBufferPointer, as mode: PayloadMode) {
+        switch mode {
+        case .jsonb: unsafe append(jsonb: document)
+        case .json: unsafe append(json: document)
+        case .drop: appendNull()
+        }
+    }
+}
+
+extension ControlMessage {
+    /// Reads `errors`, or the line itself where it is one problem object; nil when it is neither.
+    fileprivate init?(_ line: JSONNode) {
+        if let errors = line["errors"] {
+            problems = errors.elements.map(Problem.init)
+        } else {
+            let problem = Problem(line)
+            let isProblem = problem.title != nil && (problem.type != nil || problem.detail != nil)
+            problems = isProblem ? [problem] : []
+        }
+        if problems.isEmpty { return nil }
+    }
+}
+
+extension ControlMessage.Problem {
+    fileprivate init(_ problem: JSONNode) {
+        title = problem["title"]?.text
+        // Errors that are older than problem objects have a message instead.
+        detail = (problem["detail"] ?? problem["message"])?.text
+        type = problem["type"]?.text.map { String($0.split(separator: "/").last ?? "") }
+        disconnectType = problem["disconnect_type"]?.text
+        connectionIssue = problem["connection_issue"]?.text
+    }
+}
+
+extension JSONNode {
+    /// A string of its own, for the rare lines.
+    var text: String? {
+        string.map { unsafe String(decoding: $0.bytes, as: UTF8.self) }
+    }
+}

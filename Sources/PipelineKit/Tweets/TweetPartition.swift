@@ -1,0 +1,61 @@
+/// The monthly partition of `tweets` that an id belongs to.
+///
+/// One partition holds all ids from before the snowflakes (2006 to 2010); the ids' own time decides for the rest.
+package struct TweetPartition: Sendable, Hashable {
+    /// The table's name: `tweets_y2026m11`, or `tweets_oldest`.
+    package let name: String
+    /// The lowest id, inclusive; nil: no bound.
+    package let lowerID: Int64?
+    /// The bound above, exclusive; nil: no bound.
+    package let upperID: Int64?
+
+    /// The partition of an id.
+    package init(containing id: Int64) {
+        guard let made = Snowflake.timestamp(of: id) else {
+            self.init(name: "tweets_oldest", lowerID: nil, upperID: Snowflake.lastCountedID + 1)
+            return
+        }
+        let day = CivilDate(daysSince1970: made.milliseconds / 86_400_000)
+        let isDecember = day.month == 12
+        let next = CivilDate(year: isDecember ? day.year + 1 : day.year, month: isDecember ? 1 : day.month + 1, day: 1)
+        self.init(
+            name: "tweets_y\(day.year)m\(day.month < 10 ? "0" : "")\(day.month)",
+            lowerID: Snowflake.firstID(at: CivilDate(year: day.year, month: day.month, day: 1).midnight),
+            upperID: Snowflake.firstID(at: next.midnight))
+    }
+
+    /// The partition of the tweets that are made at that moment.
+    package init(at moment: Timestamp) {
+        self.init(containing: Snowflake.firstID(at: moment) ?? .max)
+    }
+
+    private init(name: String, lowerID: Int64?, upperID: Int64?) {
+        self.name = name
+        self.lowerID = lowerID
+        self.upperID = upperID
+    }
+
+    /// The partition of the following month; nil after the last.
+    package var next: TweetPartition? {
+        upperID.map(TweetPartition.init(containing:))
+    }
+
+    /// Whether an id belongs here.
+    package func contains(_ id: Int64) -> Bool {
+        (lowerID.map { id >= $0 } ?? true) && (upperID.map { id < $0 } ?? true)
+    }
+
+    /// Creates the partition unless it is there.
+    ///
+    /// Locks `tweets` for a moment, also against readers. `IF NOT EXISTS` does not keep two sessions apart that
+    /// create at the same time: let them take an advisory lock first.
+    package var createSQL: String {
+        let lower = lowerID.map { String($0) } ?? "MINVALUE"
+        let upper = upperID.map { String($0) } ?? "MAXVALUE"
+        return "CREATE TABLE IF NOT EXISTS \(name) PARTITION OF tweets FOR VALUES FROM (\(lower)) TO (\(upper))"
+    }
+}
+
+extension CivilDate {
+    fileprivate var midnight: Timestamp { Timestamp(milliseconds: daysSince1970 * 86_400_000) }
+}
