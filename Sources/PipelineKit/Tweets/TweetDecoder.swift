@@ -16,6 +16,7 @@ package struct TweetDecoder: ~Copyable {
     ///   - record: where it came from.
     ///   - payload: what is kept of the whole line; must fit the type of the column.
     ///   - rows: where the row goes.
+    /// - Returns: what the value is.
     package mutating func decode(
         _ value: UnsafeRawBufferPointer, record: RecordInfo, payload: PayloadMode, into rows: inout CopyBuffer
     ) -> DecodedLine {

@@ -11,11 +11,9 @@ struct TweetEntities {
         self.note = note
     }
 
-    /// Appends a `text[]` of one member of all entities of a kind; NULL when X sent no list.
-    /// - Parameters:
-    ///   - member: the entity's member that becomes an element, null where it is absent.
-    ///   - kind: the kind of entity.
-    ///   - identity: the member by which an entity of the note is recognised among those of the text.
+    /// Appends a `text[]` of one member of all entities of a kind, null where it is absent; NULL when X sent no list.
+    ///
+    /// An entity of the note counts as one of the text when their members `identity` are equal.
     func append(_ member: StaticString, of kind: StaticString, known identity: StaticString, to row: inout CopyBuffer) {
         guard let first = entities?.list(kind) ?? note?.list(kind) else { return row.appendNull() }
         var array = row.beginArray(of: .text)
