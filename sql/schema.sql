@@ -225,12 +225,12 @@ CREATE TABLE rejects (
     stream      text,
     journal     text,
     seq         bigint,
-    topic       text NOT NULL,
-    partition   integer NOT NULL,
-    "offset"    bigint NOT NULL,
     received_at timestamptz,
     rejected_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (topic, partition, "offset")
+    kafka_topic     text NOT NULL,
+    kafka_partition integer NOT NULL,
+    kafka_offset    bigint NOT NULL,
+    UNIQUE (kafka_topic, kafka_partition, kafka_offset)
 );
 CREATE UNIQUE INDEX rejects_line ON rejects (stream, journal, seq) WHERE seq IS NOT NULL;
 CREATE INDEX rejects_reason ON rejects (reason, rejected_at);
@@ -245,9 +245,9 @@ COMMENT ON COLUMN rejects.key IS 'The key of the message; null when it has none.
 COMMENT ON COLUMN rejects.stream IS 'Stream that received the line; null when the message has no headers of ours.';
 COMMENT ON COLUMN rejects.journal IS 'Journal that holds the line.';
 COMMENT ON COLUMN rejects.seq IS 'Sequence number of the line in its journal.';
-COMMENT ON COLUMN rejects.topic IS 'Kafka topic of the message.';
-COMMENT ON COLUMN rejects.partition IS 'Kafka partition of the message.';
-COMMENT ON COLUMN rejects."offset" IS 'Kafka offset of the message.';
+COMMENT ON COLUMN rejects.kafka_topic IS 'Kafka topic of the message.';
+COMMENT ON COLUMN rejects.kafka_partition IS 'Kafka partition of the message.';
+COMMENT ON COLUMN rejects.kafka_offset IS 'Kafka offset of the message.';
 COMMENT ON COLUMN rejects.received_at IS 'When the line was received from X.';
 COMMENT ON COLUMN rejects.rejected_at IS 'When the loader settled it as a reject.';
 
@@ -289,10 +289,10 @@ CREATE TABLE stream_events (
     cause      text,
     detail     text,
     payload    jsonb,
-    topic      text NOT NULL,
-    partition  integer NOT NULL,
-    "offset"   bigint NOT NULL,
-    UNIQUE (topic, partition, "offset")
+    kafka_topic     text NOT NULL,
+    kafka_partition integer NOT NULL,
+    kafka_offset    bigint NOT NULL,
+    UNIQUE (kafka_topic, kafka_partition, kafka_offset)
 );
 CREATE UNIQUE INDEX stream_events_line ON stream_events (stream, journal, seq) WHERE seq IS NOT NULL;
 CREATE INDEX stream_events_at ON stream_events (at);
@@ -309,9 +309,9 @@ COMMENT ON COLUMN stream_events.connection IS 'Connection: milliseconds since 19
 COMMENT ON COLUMN stream_events.cause IS 'Why, as a stable code.';
 COMMENT ON COLUMN stream_events.detail IS 'Why, in words.';
 COMMENT ON COLUMN stream_events.payload IS 'The whole line.';
-COMMENT ON COLUMN stream_events.topic IS 'Kafka topic of the message.';
-COMMENT ON COLUMN stream_events.partition IS 'Kafka partition of the message.';
-COMMENT ON COLUMN stream_events."offset" IS 'Kafka offset of the message.';
+COMMENT ON COLUMN stream_events.kafka_topic IS 'Kafka topic of the message.';
+COMMENT ON COLUMN stream_events.kafka_partition IS 'Kafka partition of the message.';
+COMMENT ON COLUMN stream_events.kafka_offset IS 'Kafka offset of the message.';
 
 CREATE TABLE stream_gaps (
     stream     text NOT NULL,

@@ -42,7 +42,7 @@ package final class KafkaConsumer {
         "auto.offset.reset": "error",
     ]
 
-    /// Joins a group; partitions come later, inside `poll`.
+    /// Joins a group; partitions come later, inside `poll`. Without topics it joins nothing and only looks.
     ///
     /// - Throws: `Failure` (78) when librdkafka refuses a property, 69 when the topics cannot be subscribed to.
     package init(
@@ -58,6 +58,7 @@ package final class KafkaConsumer {
             unsafe rd_kafka_conf_set_rebalance_cb(settings, kafkaRebalanced)
         }
         unsafe rd_kafka_poll_set_consumer(handle.client)
+        guard !topics.isEmpty else { return }
         let list = KafkaPartitionList(topics.map { TopicPartition($0, RD_KAFKA_PARTITION_UA) })
         let code = unsafe rd_kafka_subscribe(handle.client, list.pointer)
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
