@@ -1,0 +1,217 @@
+import FoundationEssentials
+import PipelineKit
+
+/// Messages that are settled in one transaction, decoded as they come.
+///
+/// A row is encoded once; any run of rows can be sent, and sent again, from the same bytes.
+struct Batch {
+    /// One message, with its place and its bytes.
+    struct Message {
+        let partition: TopicPartition
+        let offset: Int64
+        let headers: RecordHeaders?
+        /// In `raw`; nil for a tombstone.
+        let value: Range<Int>?
+        /// In `raw`; nil for a message without a key.
+        let key: Range<Int>?
+    }
+
+    /// A tweet's row.
+    struct Row {
+        let message: Int
+        let id: Int64
+        /// In `buffer`.
+        let bytes: Range<Int>
+    }
+
+    /// A message that is no row and will not become one.
+    struct Reject {
+        let message: Int
+        let reason: String
+        var sqlstate: String?
+        var detail: String?
+        /// What to keep in place of the message's value.
+        var head: [UInt8]?
+    }
+
+    /// What happened to a stream: an event of the producer, or a message of X.
+    struct Event {
+        let message: Int
+        let content: Content
+
+        enum Content {
+            case pipeline(PipelineEvent)
+            case control(ControlMessage)
+        }
+    }
+
+    private(set) var buffer = CopyBuffer()
+    private(set) var raw: [UInt8] = []
+    private(set) var messages: [Message] = []
+    private(set) var rows: [Row] = []
+    private(set) var rejects: [Reject] = []
+    private(set) var events: [Event] = []
+    /// Tweets that a tombstone deletes.
+    private(set) var deletions: [(message: Int, id: Int64)] = []
+    /// For each partition, the offset after its last message.
+    private(set) var nextOffsets: [TopicPartition: Int64] = [:]
+    private var dropped: Set<Int> = []
+
+    var isEmpty: Bool { nextOffsets.isEmpty }
+
+    func isFull(_ limits: BatchLimits) -> Bool {
+        messages.count >= limits.rows || raw.count >= limits.bytes
+    }
+
+    /// Takes a message in: as a row, event, deletion or reject.
+    mutating func add(_ message: borrowing KafkaMessage, decoder: inout TweetDecoder, payload: PayloadMode) {
+        let headers = Self.plausible(message.recordHeaders())
+        let key = unsafe message.withKey { unsafe keep($0) }
+        let value = unsafe message.withValue { unsafe keep($0) }
+        let record = RecordInfo(headers: headers, topicPartition: message.topicPartition, offset: message.offset)
+        add(record, key: key, value: value, decoder: &decoder, payload: payload)
+    }
+
+    /// Takes a message in whose key and value are in `raw` already.
+    private mutating func add(
+        _ record: RecordInfo, key: Range<Int>?, value: Range<Int>?, decoder: inout TweetDecoder, payload: PayloadMode
+    ) {
+        let index = messages.count
+        messages.append(
+            Message(
+                partition: record.topicPartition, offset: record.offset, headers: record.headers, value: value, key: key
+            ))
+        nextOffsets[record.topicPartition] = record.offset + 1
+        guard let value else { return addTombstone(index) }
+        let start = buffer.bytes.count
+        let line = unsafe raw.withUnsafeBytes { bytes in
+            unsafe decoder.decode(
+                UnsafeRawBufferPointer(rebasing: bytes[value]), record: record, payload: payload, into: &buffer)
+        }
+        switch line {
+        case .tweet(let id, isAltered: _): rows.append(Row(message: index, id: id, bytes: start..<buffer.bytes.count))
+        case .control(let control): events.append(Event(message: index, content: .control(control)))
+        case .event(let event): addEvent(event, index)
+        case .reject(let reject):
+            rejects.append(Reject(message: index, reason: reject.reason, detail: reject.detail))
+        }
+    }
+
+    /// Takes a message in from bytes of our own.
+    mutating func add(
+        _ record: RecordInfo, key: [UInt8]?, value: [UInt8]?, decoder: inout TweetDecoder, payload: PayloadMode
+    ) {
+        let keptKey = key.map { unsafe $0.withUnsafeBytes { unsafe keep($0) } } ?? nil
+        let keptValue = value.map { unsafe $0.withUnsafeBytes { unsafe keep($0) } } ?? nil
+        add(record, key: keptKey, value: keptValue, decoder: &decoder, payload: payload)
+    }
+
+    private mutating func keep(_ bytes: UnsafeRawBufferPointer?) -> Range<Int>? {
+        guard let bytes = unsafe bytes else { return nil }
+        let start = raw.count
+        unsafe raw.append(contentsOf: bytes)
+        return start..<raw.count
+    }
+
+    /// Headers that PostgreSQL could not hold are not ours.
+    private static func plausible(_ headers: RecordHeaders?) -> RecordHeaders? {
+        guard let headers, headers.seq < .max, !(headers.stream + headers.journal).utf8.contains(0) else { return nil }
+        return headers
+    }
+
+    private mutating func addTombstone(_ index: Int) {
+        let digits = messages[index].key.map { raw[$0] } ?? []
+        if (1...19).contains(digits.count), digits.allSatisfy({ (48...57).contains($0) }),
+            let id = Int64(String(decoding: digits, as: UTF8.self))
+        {
+            deletions.append((index, id))
+        } else {
+            rejects.append(
+                Reject(message: index, reason: "tombstone_without_id", detail: "no value, and the key is no tweet id"))
+        }
+    }
+
+    /// A line that Kafka refused comes as an event in its place: it is settled as a reject.
+    private mutating func addEvent(_ event: PipelineEvent, _ index: Int) {
+        guard event.type == .rejected else {
+            return events.append(Event(message: index, content: .pipeline(event)))
+        }
+        rejects.append(
+            Reject(
+                message: index, reason: "refused_by_kafka",
+                detail: [event.cause, event.detail, event.bytes.map { "\($0) bytes" }]
+                    .compactMap { $0 }.joined(separator: ", "),
+                head: event.head.flatMap { Data(base64Encoded: $0) }.map { Array($0) }))
+    }
+
+    /// Takes the messages of these partitions out again: another loader settles them.
+    mutating func drop(_ partitions: some Sequence<TopicPartition>) {
+        let gone = Set(partitions).intersection(nextOffsets.keys)
+        guard !gone.isEmpty else { return }
+        for partition in gone { nextOffsets[partition] = nil }
+        drop { gone.contains($0.partition) }
+    }
+
+    /// Takes the messages out that are settled already: those below a partition's offset.
+    mutating func drop(below settled: [TopicPartition: Int64]) {
+        let old = messages.contains { message in settled[message.partition].map { message.offset < $0 } ?? false }
+        guard old else { return }
+        for (partition, offset) in settled {
+            if let next = nextOffsets[partition], next <= offset { nextOffsets[partition] = nil }
+        }
+        drop { message in settled[message.partition].map { message.offset < $0 } ?? false }
+    }
+
+    private mutating func drop(where isGone: (Message) -> Bool) {
+        for (index, message) in messages.enumerated() where isGone(message) { dropped.insert(index) }
+        rows.removeAll { dropped.contains($0.message) }
+        rejects.removeAll { dropped.contains($0.message) }
+        events.removeAll { dropped.contains($0.message) }
+        deletions.removeAll { dropped.contains($0.message) }
+    }
+
+    /// How many messages are still in it.
+    var count: Int { messages.count - dropped.count }
+
+    /// The sequence numbers that this batch settles, for each stream and journal.
+    var settledNumbers: [JournalName: SequenceSet] {
+        var numbers: [JournalName: [Int64]] = [:]
+        for (index, message) in messages.enumerated() where dropped.isEmpty || !dropped.contains(index) {
+            guard let headers = message.headers else { continue }
+            numbers[JournalName(headers), default: []].append(headers.seq)
+        }
+        return numbers.mapValues { SequenceSet($0) }
+    }
+
+    /// Empties the batch; its memory stays.
+    mutating func removeAll() {
+        buffer.removeAll()
+        raw.removeAll(keepingCapacity: true)
+        messages.removeAll(keepingCapacity: true)
+        rows.removeAll(keepingCapacity: true)
+        rejects.removeAll()
+        events.removeAll()
+        deletions.removeAll()
+        nextOffsets.removeAll()
+        dropped.removeAll()
+    }
+}
+
+/// A journal of a stream: its sequence numbers begin with 1 and have no holes.
+struct JournalName: Hashable, Comparable, Sendable {
+    let stream: String
+    let journal: String
+
+    init(stream: String, journal: String) {
+        self.stream = stream
+        self.journal = journal
+    }
+
+    init(_ headers: RecordHeaders) {
+        self.init(stream: headers.stream, journal: headers.journal)
+    }
+
+    static func < (left: JournalName, right: JournalName) -> Bool {
+        (left.stream, left.journal) < (right.stream, right.journal)
+    }
+}

@@ -1,0 +1,23 @@
+/// When a batch is written: at so many rows, so many bytes or such an age, whichever comes first.
+struct BatchLimits: Sendable {
+    /// Messages in a batch, at most.
+    var rows = 5000
+    /// Bytes of the messages' values in a batch, at which it is full.
+    var bytes = 16 << 20
+    /// The age that the user has set; nil: chosen from the duration of the last transaction.
+    var fixedAge: Duration?
+
+    private var lastTransaction = Duration.milliseconds(5)
+
+    /// How long the first message of a batch waits for others.
+    ///
+    /// Four times the last transaction: a slow database gets larger batches, a quick one short delays.
+    var age: Duration {
+        fixedAge ?? min(max(lastTransaction * 4, .milliseconds(20)), .milliseconds(500))
+    }
+
+    /// Takes note of how long a transaction took.
+    mutating func transactionTook(_ duration: Duration) {
+        lastTransaction = duration
+    }
+}

@@ -1,0 +1,68 @@
+import PipelineKit
+
+/// The monthly partitions of `tweets` that are known to exist.
+struct KnownPartitions {
+    private var names: Set<String> = []
+    /// The partition that the last id was in: tweets come in the order of time.
+    private var current: TweetPartition?
+    private var isFresh = false
+
+    /// Two loaders that create at once wait for each other; the number is arbitrary but must not change.
+    private static let advisoryLock: Int64 = 7_205_759_403_792_794
+
+    /// Forgets everything: the next call looks again.
+    mutating func forget() {
+        names = []
+        current = nil
+    }
+
+    /// Creates what the ids need; the first call also those of this month and the next.
+    mutating func ensure(for ids: [Int64], _ connection: borrowing PostgresConnection) throws(PostgresError) {
+        isFresh = names.isEmpty
+        if isFresh { names = try Self.existing(connection) }
+        var needed: Set<TweetPartition> = []
+        for id in ids where !(current?.contains(id) ?? false) {
+            let partition = TweetPartition(containing: id)
+            current = partition
+            needed.insert(partition)
+        }
+        needed.formUnion(Self.ahead())
+        for partition in needed where !names.contains(partition.name) {
+            try Self.create(partition, connection)
+            names.insert(partition.name)
+        }
+    }
+
+    /// A missing partition looks like a bad row (23514 without a constraint): when what we know is old, look again.
+    ///
+    /// - Throws: `error`, so that the batch is tried again with what is found.
+    mutating func recheck(after error: PostgresError) throws(PostgresError) {
+        guard error.sqlstate == "23514", error.constraint == nil, !isFresh else { return }
+        forget()
+        throw error
+    }
+
+    private static func ahead() -> [TweetPartition] {
+        let current = TweetPartition(at: .now())
+        return [current] + [current.next].compactMap { $0 }
+    }
+
+    private static func existing(_ connection: borrowing PostgresConnection) throws(PostgresError) -> Set<String> {
+        let answer = try connection.query(
+            """
+            SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+            WHERE i.inhparent = 'tweets'::regclass
+            """, doing: "look for partitions")
+        return Set((0..<answer.rowCount).compactMap { answer.text($0, 0) })
+    }
+
+    private static func create(
+        _ partition: TweetPartition, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) {
+        try connection.execute(
+            """
+            BEGIN; SET LOCAL lock_timeout = '5s'; SELECT pg_advisory_xact_lock(\(advisoryLock));
+            \(partition.createSQL); COMMIT
+            """, doing: "create the partition \(partition.name)")
+    }
+}

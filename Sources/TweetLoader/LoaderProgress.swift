@@ -1,0 +1,53 @@
+import Logging
+import PipelineKit
+
+/// Counts what was loaded, and tells it now and then.
+struct LoaderProgress {
+    private let logger: Logger
+    private var lastReport = ContinuousClock.now
+    private var messages = 0
+    private var inserted = 0
+    private var duplicates = 0
+    private var rejects = 0
+    private var events = 0
+    private var deletions = 0
+    private var batches = 0
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
+
+    /// Takes a committed batch in; tells at most every 10 s.
+    mutating func committed(_ batch: borrowing Batch, _ outcome: TweetWriter.Outcome) {
+        batches += 1
+        messages += batch.count
+        inserted += outcome.inserted
+        duplicates += outcome.duplicates
+        rejects += batch.rejects.count + outcome.refused.count
+        events += batch.events.count
+        deletions += batch.deletions.count
+        for refused in outcome.refused {
+            let message = batch.messages[refused.row.message]
+            logger.warning(
+                "a row was rejected",
+                metadata: [
+                    "partition": "\(message.partition)", "offset": "\(message.offset)", "reason": "\(refused.error)",
+                ])
+        }
+        if ContinuousClock.now - lastReport >= .seconds(10) { report() }
+    }
+
+    /// Tells what has come since the last report.
+    mutating func report(isFinal: Bool = false) {
+        guard messages > 0 || isFinal else { return }
+        let seconds = max(Double((ContinuousClock.now - lastReport).milliseconds) / 1000, 0.001)
+        logger.info(
+            isFinal ? "stopped" : "loaded",
+            metadata: [
+                "messages": "\(messages)", "inserted": "\(inserted)", "duplicates": "\(duplicates)",
+                "rejects": "\(rejects)", "events": "\(events)", "deleted": "\(deletions)", "batches": "\(batches)",
+                "per_second": "\(Int(Double(messages) / seconds))",
+            ])
+        self = LoaderProgress(logger: logger)
+    }
+}

@@ -1,0 +1,133 @@
+import PipelineKit
+
+/// The partitions that this loader holds, each with the fence that PostgreSQL gave it and the offset to go on from.
+///
+/// Kafka's group decides who shall load a partition; the fence in `loader_offsets` decides who can. A loader that was
+/// stopped or cut off while another one took over finds a higher fence and cannot commit.
+struct PartitionClaims {
+    /// One partition's claim.
+    struct Claim {
+        /// The number of the claim; the partition is ours while `loader_offsets.fence` equals it.
+        var fence: Int64
+        /// The first offset that is not settled; nil before the first batch: the earliest that Kafka has.
+        var nextOffset: Int64?
+    }
+
+    /// What `lock` found.
+    struct Locked {
+        /// Partitions that another loader has claimed since, with its name.
+        var lost: [TopicPartition: String] = [:]
+        /// Where each of the others stands.
+        var nextOffsets: [TopicPartition: Int64] = [:]
+    }
+
+    private(set) var held: [TopicPartition: Claim] = [:]
+    /// Assigned by Kafka, not claimed yet.
+    private(set) var wanted: Set<TopicPartition> = []
+    /// Host, process id and a random part.
+    let owner: String
+
+    init(owner: String) {
+        self.owner = owner
+    }
+
+    /// Follows what the group has given and taken; returns the partitions that are not ours any more.
+    mutating func apply(_ changes: [AssignmentChange]) -> Set<TopicPartition> {
+        var gone: Set<TopicPartition> = []
+        for change in changes {
+            switch change {
+            case .assigned(let partitions): wanted.formUnion(partitions)
+            case .revoked(let partitions, isLost: _):
+                gone.formUnion(partitions)
+                release(partitions)
+            }
+        }
+        return gone
+    }
+
+    /// Forgets claims, because the group or another loader took the partitions.
+    mutating func release(_ partitions: some Sequence<TopicPartition>) {
+        for partition in partitions {
+            held[partition] = nil
+            wanted.remove(partition)
+        }
+    }
+
+    /// Claims what is wanted, which shuts out every earlier owner; returns where to start each partition.
+    mutating func claimWanted(
+        _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> [TopicPartition: Int64] {
+        let partitions = wanted.sorted()
+        let answer = try connection.query(
+            """
+            INSERT INTO loader_offsets AS o (topic, partition, fence, owner)
+            SELECT topic, partition, 1, $3 FROM unnest($1::text[], $2::integer[]) AS wanted (topic, partition)
+            ORDER BY topic, partition
+            ON CONFLICT (topic, partition) DO UPDATE SET fence = o.fence + 1, owner = $3, claimed_at = now()
+            RETURNING topic, partition, fence, next_offset
+            """, Self.columns(partitions) + [owner], doing: "claim partitions")
+        var starts: [TopicPartition: Int64] = [:]
+        for row in 0..<answer.rowCount {
+            guard let partition = Self.partition(answer.text(row, 0), answer.integer(row, 1)) else { continue }
+            let nextOffset = answer.integer(row, 3)
+            held[partition] = Claim(fence: answer.integer(row, 2) ?? 0, nextOffset: nextOffset)
+            starts[partition] = nextOffset ?? KafkaConsumer.earliest
+        }
+        wanted.subtract(partitions)
+        return starts
+    }
+
+    /// Locks the offset rows for this transaction and compares the fences.
+    ///
+    /// A transaction of ours whose outcome is unknown ends before the lock is granted: the offset read here tells it.
+    func lock(
+        _ partitions: some Sequence<TopicPartition>, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> Locked {
+        let answer = try connection.query(
+            """
+            SELECT o.topic, o.partition, o.fence, o.next_offset, o.owner
+            FROM loader_offsets o JOIN unnest($1::text[], $2::integer[]) AS wanted (topic, partition)
+                USING (topic, partition)
+            ORDER BY o.topic, o.partition FOR UPDATE OF o
+            """, Self.columns(partitions.sorted()), doing: "lock offsets")
+        var locked = Locked()
+        for partition in partitions { locked.lost[partition] = "nobody: its row is gone" }
+        for row in 0..<answer.rowCount {
+            guard let partition = Self.partition(answer.text(row, 0), answer.integer(row, 1)) else { continue }
+            if let claim = held[partition], claim.fence == answer.integer(row, 2) {
+                locked.lost[partition] = nil
+                locked.nextOffsets[partition] = answer.integer(row, 3)
+            } else {
+                locked.lost[partition] = answer.text(row, 4)
+            }
+        }
+        return locked
+    }
+
+    /// Writes how far the partitions are settled, in the transaction that locked them.
+    static func store(
+        _ offsets: [TopicPartition: Int64], _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) {
+        let partitions = offsets.keys.sorted()
+        _ = try connection.query(
+            """
+            UPDATE loader_offsets o SET next_offset = settled.next_offset, committed_at = now()
+            FROM unnest($1::text[], $2::integer[], $3::bigint[]) AS settled (topic, partition, next_offset)
+            WHERE o.topic = settled.topic AND o.partition = settled.partition
+            """, columns(partitions) + [arrayLiteral(partitions.map { offsets[$0] })], doing: "store offsets")
+    }
+
+    /// Takes note of offsets that were committed.
+    mutating func settled(_ offsets: [TopicPartition: Int64]) {
+        for (partition, offset) in offsets { held[partition]?.nextOffset = offset }
+    }
+
+    private static func columns(_ partitions: [TopicPartition]) -> [String?] {
+        [arrayLiteral(partitions.map(\.topic)), arrayLiteral(partitions.map { Int64($0.partition) })]
+    }
+
+    private static func partition(_ topic: String?, _ number: Int64?) -> TopicPartition? {
+        guard let topic, let number else { return nil }
+        return TopicPartition(topic, Int32(truncatingIfNeeded: number))
+    }
+}

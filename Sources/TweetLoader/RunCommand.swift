@@ -1,0 +1,49 @@
+import ArgumentParser
+import Logging
+import PipelineKit
+
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Loads until SIGTERM or SIGINT.",
+        discussion: """
+            Needs the tables of `tweet-loader migrate`. Starts where PostgreSQL says, not where Kafka's group stands. \
+            SIGTERM finishes the batch in hand, leaves the group and ends with 0; a second one ends at once, and as \
+            safely: what is not committed comes again.
+
+              tweet-loader run --kafka broker:9092 --database postgresql://tweets@db.example/tweets
+              tweet-loader run --max-rows 20000 --max-age 1s     fewer, larger transactions
+              tweet-loader run -X security.protocol=sasl_ssl     any librdkafka property
+            """)
+
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var kafka: KafkaOptions
+    @OptionGroup var loader: LoaderOptions
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+        Service.blockSignals()
+        try runCommand {
+            var reader = try SettingsReader(
+                flags: database.flags.merging(kafka.flags) { $1 }.merging(loader.flags) { $1 }
+                    .merging(common.flags) { $1 },
+                configFile: common.config, known: knownSettings)
+            let settings = try LoaderSettings(loader, kafka, &reader)
+            try common.startLogging(&reader)
+            try reader.finish()
+            try runLoader(settings)
+        }
+    }
+}
+
+/// Runs the loader's loop on a thread of its own until a signal ends it.
+func runLoader(_ settings: LoaderSettings) throws {
+    let logger = Logger(label: "tweet-loader")
+    // A property that librdkafka does not know shall be told at once, not after PostgreSQL is back.
+    _ = try KafkaConsumer(settings.kafka, group: settings.group, topics: [], logger: logger)
+    let stop = Stop()
+    let loop = Service.Loop("loader") {
+        try Loader(settings, stop: stop, logger: logger).run()
+    }
+    try Service.run([loop], stop: stop, drain: settings.drain)
+}
