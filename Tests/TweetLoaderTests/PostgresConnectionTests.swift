@@ -1,0 +1,148 @@
+import PipelineKit
+import Testing
+
+@testable import TweetLoader
+
+@Suite("PostgresConnection", .timeLimit(.minutes(2)))
+struct PostgresConnectionTests {
+    @Test("parameters and arrays come back as they went")
+    func parameters() throws {
+        let database = try TestDatabase(migrated: false)
+        let texts: [String?] = ["", "a\"b\\c", nil, "NULL", "{,}", "ä😀\n"]
+        let answer = try database.query(
+            "SELECT $1::text, array_to_json($2::text[]), array_to_json($3::bigint[]), encode($4::bytea, 'hex')",
+            ["it's", arrayLiteral(texts), arrayLiteral([1, nil, -5] as [Int64?]), byteaLiteral([0, 255, 92])])
+        #expect(answer == [["it's", #"["","a\"b\\c",null,"NULL","{,}","ä😀\n"]"#, "[1,null,-5]", "00ff5c"]])
+    }
+
+    @Test("a NUL in a parameter is an error, never a shorter text")
+    func nul() throws {
+        let database = try TestDatabase(migrated: false)
+        let error = #expect(throws: PostgresError.self) { try database.query("SELECT $1::text", ["a\0b"]) }
+        #expect(error?.sqlstate == "22021")
+    }
+
+    @Test("errors tell SQLSTATE, table, column and constraint, and no value")
+    func errors() throws {
+        let database = try TestDatabase(migrated: false)
+        let connection = try database.connect()
+        try connection.execute("CREATE TABLE t (a text CONSTRAINT no_secret CHECK (a <> 'secret'), b int NOT NULL)")
+        let check = #expect(throws: PostgresError.self) {
+            try connection.execute("INSERT INTO t VALUES ('secret', 1)", doing: "insert")
+        }
+        #expect(check?.description == "insert: check_violation, table t, constraint no_secret (SQLSTATE 23514)")
+        #expect(check?.disposition == .rejectRow)
+        let null = #expect(throws: PostgresError.self) {
+            try connection.execute("INSERT INTO t VALUES ('secret')", doing: "insert")
+        }
+        #expect(null?.column == "b")
+        #expect(null?.serverMessage.contains("secret") == true)
+        #expect(null?.description.contains("secret") == false)
+        let table = #expect(throws: PostgresError.self) {
+            try connection.execute("INSERT INTO nowhere VALUES (1)", doing: "insert")
+        }
+        #expect(table?.disposition == .refused)
+        #expect(table?.description.contains("nowhere") == true)
+        try connection.execute("SELECT 1")
+    }
+
+    @Test(
+        "one table decides what to do",
+        arguments: [
+            ("08006", PostgresError.Disposition.wait), ("53300", .wait), ("55P03", .wait), ("57014", .wait),
+            ("57P01", .wait), ("58030", .wait), ("25006", .wait), ("40001", .retry), ("40P01", .retry),
+            ("22P05", .rejectRow), ("23514", .rejectRow), ("54001", .rejectRow), ("28P01", .refused),
+            ("3D000", .refused), ("42P01", .refused), ("42501", .refused),
+        ])
+    func disposition(sqlstate: String, expected: PostgresError.Disposition) throws {
+        let database = try TestDatabase(migrated: false)
+        let error = #expect(throws: PostgresError.self) {
+            try database.query("DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '\(sqlstate)'; END $$")
+        }
+        #expect(error?.sqlstate == sqlstate)
+        #expect(error?.disposition == expected)
+    }
+
+    @Test("an unknown database and an unreachable server are told apart")
+    func connecting() throws {
+        let database = try TestDatabase(migrated: false)
+        let unknown = #expect(throws: PostgresError.self) {
+            _ = try PostgresConnection.connect(PostgresConninfo(database.url + "x"))
+        }
+        #expect(unknown?.sqlstate == "3D000")
+        #expect(unknown?.disposition == .refused)
+        let away = #expect(throws: PostgresError.self) {
+            _ = try PostgresConnection.connect(PostgresConninfo("host=127.0.0.1 port=1 dbname=x"))
+        }
+        #expect(away?.sqlstate == nil)
+        #expect(away?.disposition == .wait)
+    }
+
+    @Test("of several hosts the first that answers is taken")
+    func severalHosts() throws {
+        let database = try TestDatabase(migrated: false)
+        let port = try #require(database.url.split(separator: ":").last?.split(separator: "/").first)
+        let conninfo = try PostgresConninfo(
+            "host=127.0.0.1,127.0.0.1 port=1,\(port) user=tweets dbname=\(database.name)")
+        let connection = try PostgresConnection.connect(conninfo)
+        #expect(try connection.query("SELECT current_database()", doing: "test").rows == [[database.name]])
+    }
+
+    @Test("a read-only server is left again, unless it is only for looking")
+    func readOnly() throws {
+        let database = try TestDatabase(migrated: false)
+        _ = try database.superuser("ALTER DATABASE \(database.name) SET default_transaction_read_only = on")
+        let error = #expect(throws: PostgresError.self) { _ = try database.connect() }
+        #expect(error?.sqlstate == "25006")
+        #expect(error?.disposition == .wait)
+        _ = try PostgresConnection.connect(PostgresConninfo(database.url), role: .any)
+    }
+
+    @Test(
+        "a connection string that is none ends with 78 and quotes nothing",
+        arguments: [
+            "postgres//u:geheim@h/d", "host=h geheim", "postgresql://u:geheim%zz@h/d", "hast=geheim",
+        ])
+    func badConninfo(text: String) {
+        let failure = #expect(throws: Failure.self) { _ = try PostgresConninfo(text) }
+        #expect(failure?.status == .badSettings)
+        #expect(failure?.description.contains("geheim") == false)
+        #expect(failure?.description.contains("DATABASE_URL") == true)
+    }
+
+    @Test("the user's own timeouts and name win over the defaults, the encoding does not")
+    func defaults() throws {
+        let database = try TestDatabase(migrated: false)
+        let plain = try PostgresConnection.connect(PostgresConninfo(database.url))
+        let sql = "SELECT current_setting('application_name'), current_setting('client_encoding')"
+        #expect(try plain.query(sql, doing: "test").rows == [["tweet-loader", "UTF8"]])
+        let own = try PostgresConnection.connect(
+            PostgresConninfo(database.url + "?application_name=mine&client_encoding=LATIN1"))
+        #expect(try own.query(sql, doing: "test").rows == [["mine", "UTF8"]])
+    }
+
+    @Test("a terminated session is a lost connection that waiting heals")
+    func terminated() throws {
+        let database = try TestDatabase(migrated: false)
+        let connection = try database.connect()
+        let answer = try connection.query("SELECT pg_backend_pid()", doing: "test")
+        let pid = answer.text(0, 0) ?? ""
+        _ = try database.superuser("SELECT pg_terminate_backend(\(pid))")
+        let error = #expect(throws: PostgresError.self) { try connection.execute("SELECT 1") }
+        #expect(error?.isConnectionLost == true)
+        #expect(error?.disposition == .wait)
+    }
+
+    @Test("an immediate stop ends the wait for an answer")
+    func stop() throws {
+        let database = try TestDatabase(migrated: false)
+        let stop = Stop()
+        let connection = try PostgresConnection.connect(PostgresConninfo(database.url), stop: stop)
+        let start = ContinuousClock.now
+        let waker = JoinableThread(name: "stop") { stop.raiseImmediately() }
+        let error = #expect(throws: PostgresError.self) { try connection.execute("SELECT pg_sleep(30)") }
+        waker.join()
+        #expect(error?.isConnectionLost == true)
+        #expect(ContinuousClock.now - start < .seconds(10))
+    }
+}
