@@ -95,10 +95,9 @@ import Testing
     }
 
     @Test func connectionIssuesAndProblemsWithoutPost() {
-        #expect(
-            reaction(#"{"title":"ConnectionException","connection_issue":"TooManyConnections"}"#) == .reconnectWithAlarm
-        )
-        #expect(reaction(#"{"title":"ConnectionException","connection_issue":"RulesInvalidIssue"}"#) == .checkRules)
+        let issue = { (name: String) in #"{"title":"ConnectionException","connection_issue":"\#(name)"}"# }
+        #expect(reaction(issue("TooManyConnections")) == .waitForOtherConnection)
+        #expect(reaction(issue("RulesInvalidIssue")) == .checkRules)
         #expect(reaction(#"{"title":"operational-disconnect","type":"x/operational-disconnect"}"#) == .reconnect)
         #expect(reaction(#"{"errors":[{"title":"Not Found Error","type":"x/resource-not-found"}]}"#) == .goOn)
         #expect(reaction(#"{"errors":[{"title":"Strange"}]}"#) == .reconnectSlowly)

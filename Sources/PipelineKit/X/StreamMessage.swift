@@ -10,6 +10,8 @@ package enum ControlReaction: Sendable, Equatable {
     case reconnectWithAlarm
     /// The rules are missing or invalid: connect again at the pace of missing rules.
     case checkRules
+    /// Another connection is open on X's side: wait as for HTTP 429.
+    case waitForOtherConnection
     /// X refuses the account or app: wait long.
     case waitForAccount
     /// A message nobody has described: connect again by the HTTP ladder.
@@ -70,7 +72,7 @@ extension StreamControl {
     private static func reaction(_ message: ProblemMessage) -> ControlReaction {
         if let disconnectType = message.disconnectType { return reaction(disconnectType: disconnectType) }
         switch message.connectionIssue {
-        case "TooManyConnections": return .reconnectWithAlarm
+        case "TooManyConnections": return .waitForOtherConnection
         case "RuleConfigurationIssue", "RulesInvalidIssue": return .checkRules
         case "ProvisioningSubscription": return .reconnectSlowly
         default: break

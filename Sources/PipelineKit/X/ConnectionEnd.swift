@@ -1,0 +1,107 @@
+internal import Logging
+
+/// How one attempt to read the stream ended.
+enum ConnectionEnd: Equatable {
+    /// The stop was raised.
+    case stopped
+    /// No usable answer came: name lookup, connect, TLS, time-out, or a token that cannot be read.
+    case failed(cause: String, detail: String)
+    /// X answered, but not with the stream.
+    case refused(Problem)
+    /// The stream broke off.
+    case lost(cause: String, detail: String?)
+    /// X said in the stream that it ends.
+    case control(StreamControl)
+
+    /// Whether another token may help.
+    var isAboutCredentials: Bool {
+        switch self {
+        case .refused(let problem): problem.kind == .unauthorized || problem.kind == .forbidden
+        case .failed(let cause, _): cause == "token"
+        default: false
+        }
+    }
+}
+
+/// What the end of an attempt means: how it is named, how loud it is told, and how long to wait.
+struct Interruption: Equatable {
+    /// A short stable name, for logs and the gap ledger.
+    var cause: String
+    var detail: String?
+    var status: Int?
+    /// Nil when nothing is to follow.
+    var retry: RetryReason?
+    var level = Logger.Level.warning
+
+    init(_ end: ConnectionEnd) {
+        switch end {
+        case .stopped:
+            self.init(cause: "stop", level: .info)
+        case .failed(let cause, let detail):
+            self.init(cause: cause, detail: detail, retry: .network)
+        case .lost(let cause, let detail):
+            self.init(cause: cause, detail: detail, retry: .network)
+        case .refused(let problem): self.init(problem)
+        case .control(let control): self.init(control)
+        }
+    }
+
+    private init(
+        cause: String, detail: String? = nil, status: Int? = nil, retry: RetryReason? = nil,
+        level: Logger.Level = .warning
+    ) {
+        self.cause = cause
+        self.detail = detail
+        self.status = status
+        self.retry = retry
+        self.level = level
+    }
+
+    private init(_ problem: Problem) {
+        let (retry, level): (RetryReason, Logger.Level) =
+            switch problem.kind {
+            case .noRules: (.noRules, .warning)
+            case .noCredits, .usageCap: (.account, .error)
+            case .tooManyConnections: (.rateLimit(reset: nil), .warning)
+            case .rateLimit:
+                // X's headers look healthy on every other kind; here a used-up window tells when to come back.
+                (.rateLimit(reset: problem.rateLimit.remaining ?? 0 > 0 ? nil : problem.rateLimit.resetAfter), .warning)
+            case .unauthorized, .forbidden, .badRequest: (.http, .error)
+            case .notFound, .notAStream, .serverError, .other: (.http, .warning)
+            }
+        let detail = [problem.description, Self.remedy(for: problem.kind)].compactMap { $0 }.joined(separator: ". ")
+        self.init(
+            cause: problem.kind.rawValue, detail: detail, status: problem.status, retry: retry, level: level)
+    }
+
+    private init(_ control: StreamControl) {
+        let (retry, level): (RetryReason, Logger.Level) =
+            switch control.reaction {
+            case .goOn, .reconnect: (.network, .info)
+            case .reconnectWithAlarm: (.network, .error)
+            case .checkRules: (.noRules, .warning)
+            case .waitForOtherConnection: (.rateLimit(reset: nil), .warning)
+            case .waitForAccount: (.account, .error)
+            case .reconnectSlowly: (.http, .warning)
+            }
+        let detail = [control.cause, control.detail].compactMap { $0 }.joined(separator: ": ")
+        self.init(cause: "control", detail: detail, retry: retry, level: level)
+    }
+
+    /// What a person can do about it.
+    static func remedy(for kind: ProblemKind) -> String? {
+        switch kind {
+        case .unauthorized:
+            "The bearer token is wrong, expired or revoked: put the app's present one into X_BEARER_TOKEN or "
+                + "X_BEARER_TOKEN_FILE"
+        case .forbidden: "The app behind the token may not use this endpoint: look at its project and plan at X"
+        case .noRules: "The stream has no rules: add one with `tweet-producer rules add`"
+        case .noCredits: "The account has no credits left or its spend limit is reached: see X's developer console"
+        case .usageCap: "The plan's cap of posts is reached: X sends nothing before it is reset"
+        case .tooManyConnections: "Another connection of this app is open, or an old one has not ended at X yet"
+        case .badRequest: "X does not accept the request: look at the X_*_FIELDS and X_EXPANSIONS settings"
+        case .notFound, .notAStream: "Is X_URL (--x-url) the address of X's API?"
+        case .rateLimit, .serverError, .other: nil
+        }
+    }
+}

@@ -1,0 +1,184 @@
+import CCurl
+
+/// One HTTP request to X.
+struct HTTPRequest {
+    var url: String
+    var token: Secret
+    /// A JSON body makes it a POST.
+    var body: [UInt8]?
+    var caFile: String?
+    var connectTimeout: Duration
+    /// From the beginning to the end of the body; nil for a stream.
+    var totalTimeout: Duration?
+}
+
+/// One libcurl easy handle, prepared for one request.
+@safe
+struct CurlTransfer: ~Copyable {
+    let answer: HTTPAnswer
+
+    private let handle: UnsafeMutableRawPointer
+    private let errorText = CurlErrorText()
+    private var headers = CurlHeaders()
+
+    /// - Throws: `CurlError` when libcurl has no memory.
+    init(answer: HTTPAnswer) throws(CurlError) {
+        guard CurlLibrary.isReady, let created = unsafe curl_easy_init() else { throw CurlError(CURLE_FAILED_INIT) }
+        unsafe handle = created
+        self.answer = answer
+    }
+
+    deinit {
+        // First, because libcurl may still write to what the other members own.
+        unsafe curl_easy_cleanup(handle)
+    }
+
+    /// Sets every option that `request` needs.
+    ///
+    /// - Throws: `CurlError` when libcurl does not take one, as with a file of certificates it cannot use.
+    mutating func prepare(_ request: HTTPRequest) throws(CurlError) {
+        try set(CURLOPT_URL, request.url)
+        try set(CURLOPT_PROTOCOLS_STR, "http,https")
+        try set(CURLOPT_USERAGENT, "tweet-pipeline/\(productVersion)")
+        try set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+        // Asks for no compression, which would delay single lines in buffers, yet decodes it if it comes all the same.
+        try set(CURLOPT_ACCEPT_ENCODING, "identity")
+        try set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+        try set(CURLOPT_CONNECTTIMEOUT_MS, Int(request.connectTimeout.milliseconds))
+        if let caFile = request.caFile { try set(CURLOPT_CAINFO, caFile) }
+        if let total = request.totalTimeout { try set(CURLOPT_TIMEOUT_MS, Int(total.milliseconds)) }
+        try prepareHeaders(request)
+        try prepareBody(request)
+        try prepareConnection()
+        try prepareCallbacks()
+    }
+
+    /// Runs the transfer to its end on this thread.
+    ///
+    /// - Throws: `CurlError` when it fails. A body that was cut at its limit is not a failure.
+    func perform() throws(CurlError) {
+        let code = unsafe curl_easy_perform(handle)
+        if code != CURLE_OK && !answer.isBodyCut { throw error(code) }
+    }
+
+    /// The error of this transfer for a code that libcurl gave, with the text it left.
+    func error(_ code: CURLcode) -> CurlError {
+        CurlError(code, errorText.text)
+    }
+
+    func withHandle<Result>(_ body: (UnsafeMutableRawPointer) -> Result) -> Result {
+        unsafe body(handle)
+    }
+
+    private mutating func prepareHeaders(_ request: HTTPRequest) throws(CurlError) {
+        try headers.append("Authorization: Bearer \(request.token.value)")
+        if request.body != nil { try headers.append("Content-Type: application/json") }
+        // Without this libcurl waits a second for "100 Continue" before a longer body.
+        try headers.append("Expect:")
+        try check(unsafe curl_setopt_pointer(handle, CURLOPT_HTTPHEADER, headers.list))
+    }
+
+    private func prepareBody(_ request: HTTPRequest) throws(CurlError) {
+        guard let body = request.body else { return }
+        try set(CURLOPT_POSTFIELDSIZE, body.count)
+        let code = unsafe body.withUnsafeBytes { bytes in
+            unsafe curl_setopt_pointer(
+                handle, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: bytes.baseAddress))
+        }
+        try check(code)
+    }
+
+    /// A connection of its own, closed with the transfer, and found dead by the system when its peer is.
+    private func prepareConnection() throws(CurlError) {
+        try set(CURLOPT_FRESH_CONNECT, 1)
+        try set(CURLOPT_FORBID_REUSE, 1)
+        // X moves its addresses, so every attempt looks them up again.
+        try set(CURLOPT_DNS_CACHE_TIMEOUT, 0)
+        // A name lookup that hangs must not hold up the end of the transfer.
+        try set(CURLOPT_QUICK_EXIT, 1)
+        try set(CURLOPT_TCP_KEEPALIVE, 1)
+        try set(CURLOPT_TCP_KEEPIDLE, 30)
+        try set(CURLOPT_TCP_KEEPINTVL, 10)
+        try set(CURLOPT_BUFFERSIZE, 64 << 10)
+    }
+
+    private func prepareCallbacks() throws(CurlError) {
+        let context = unsafe Unmanaged.passUnretained(answer).toOpaque()
+        try check(unsafe curl_setopt_pointer(handle, CURLOPT_ERRORBUFFER, errorText.buffer))
+        try check(unsafe curl_setopt_write(handle, CURLOPT_HEADERFUNCTION, curlHeaderReceived))
+        try check(unsafe curl_setopt_pointer(handle, CURLOPT_HEADERDATA, context))
+        try check(unsafe curl_setopt_write(handle, CURLOPT_WRITEFUNCTION, curlBodyReceived))
+        try check(unsafe curl_setopt_pointer(handle, CURLOPT_WRITEDATA, context))
+    }
+
+    private func set(_ option: CURLoption, _ value: Int) throws(CurlError) {
+        try check(unsafe curl_setopt_long(handle, option, value))
+    }
+
+    private func set(_ option: CURLoption, _ value: String) throws(CurlError) {
+        try check(unsafe curl_setopt_string(handle, option, value))
+    }
+
+    private func check(_ code: CURLcode) throws(CurlError) {
+        if code != CURLE_OK { throw CurlError(code) }
+    }
+}
+
+/// libcurl's process-wide state, set up by the first who asks.
+enum CurlLibrary {
+    static let isReady = curl_global_init(Int(CURL_GLOBAL_SSL)) == CURLE_OK
+}
+
+/// The header lines of a request; libcurl reads them in place until its handle is gone.
+@safe
+private struct CurlHeaders: ~Copyable {
+    private(set) var list: UnsafeMutablePointer<curl_slist>?
+
+    init() {
+        unsafe list = nil
+    }
+
+    deinit {
+        unsafe curl_slist_free_all(list)
+    }
+
+    mutating func append(_ line: String) throws(CurlError) {
+        guard let longer = unsafe curl_slist_append(list, line) else { throw CurlError(CURLE_OUT_OF_MEMORY) }
+        unsafe list = longer
+    }
+}
+
+/// Where libcurl writes what went wrong (CURLOPT_ERRORBUFFER).
+@safe
+private final class CurlErrorText {
+    let buffer: UnsafeMutablePointer<CChar>
+
+    init() {
+        unsafe buffer = .allocate(capacity: Int(CURL_ERROR_SIZE))
+        unsafe buffer.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+    }
+
+    deinit {
+        unsafe buffer.deallocate()
+    }
+
+    var text: String { unsafe String(cString: buffer) }
+}
+
+private func curlHeaderReceived(
+    _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
+) -> Int {
+    guard let context = unsafe context else { return 0 }
+    let answer = unsafe Unmanaged<HTTPAnswer>.fromOpaque(context).takeUnretainedValue()
+    unsafe answer.takeHeaderLine(UnsafeRawBufferPointer(start: bytes, count: size * count))
+    return size * count
+}
+
+private func curlBodyReceived(
+    _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
+) -> Int {
+    guard let context = unsafe context else { return 0 }
+    let answer = unsafe Unmanaged<HTTPAnswer>.fromOpaque(context).takeUnretainedValue()
+    // Any other number than the one given ends the transfer with CURLE_WRITE_ERROR.
+    return unsafe answer.takeBody(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : -1
+}

@@ -1,0 +1,183 @@
+package import Logging
+
+/// X's filtered stream, read for ever: connects, journals every line, and connects again as X's rules ask.
+///
+/// Create it and run it on one thread. Everything that X does is waited out; only what waiting cannot heal at the very
+/// start ends it: refused credentials that come from no file, and a request that X does not accept.
+package final class FilteredStream {
+    private let settings: StreamSettings
+    private let stop: Stop
+    private let logger: Logger
+    private let multi: CurlMulti
+    private var backoff: Backoff
+    private var budget: ConnectBudget
+    private var failures = FailureRun()
+    private var lastConnection: Int64 = 0
+    private var hasConnected = false
+
+    /// - Throws: `Failure` (69) when libcurl cannot be set up.
+    package init(settings: StreamSettings, stop: Stop, logger: Logger) throws(Failure) {
+        do { multi = try CurlMulti() } catch { throw Failure(.unavailable, "libcurl: \(error)") }
+        self.settings = settings
+        self.stop = stop
+        self.logger = logger
+        backoff = Backoff(scale: settings.backoffScale)
+        budget = ConnectBudget(limit: settings.connectBudget)
+        stop.onRaise { [waker = multi.waker] in waker.wake() }
+    }
+
+    /// Reads until the stop is raised; everything that came is durable then.
+    ///
+    /// - Throws: `FileError` when the journal refuses. `Failure` when X refuses the first connection for good: 77 for
+    ///   credentials (401, 403) that do not come from a file, 78 for a request that it does not accept (400).
+    package func run(into journal: Journal) throws {
+        if settings.x.url.hasPrefix("http://") {
+            logger.warning("the address is not https: the token goes over the network as it is", metadata: url)
+        }
+        while waitForBudget() {
+            let token = Result { try settings.x.token.read() }
+            let attempt = try connect(token, journal: journal)
+            let delay = try settle(attempt, journal: journal)
+            try journal.sync()
+            if let failure = failureForGood(attempt.end) { throw failure }
+            if let delay { pause(for: delay, after: attempt.end, token: try? token.get()) }
+        }
+        try journal.sync()
+    }
+
+    private var url: Logger.Metadata { ["url": "\(settings.x.url)"] }
+
+    /// Waits until an attempt is within the connect budget; false when the stop is raised.
+    private func waitForBudget() -> Bool {
+        let delay = budget.delay(at: .now())
+        if delay > .zero {
+            logger.warning(
+                "connect budget used up", metadata: ["budget": "\(budget.limit)", "next_attempt_in": "\(delay)"])
+            stop.wait(for: delay)
+        }
+        return !stop.isRaised
+    }
+
+    private func connect(_ token: Result<Secret, any Error>, journal: Journal) throws -> Attempt {
+        let recorder = StreamRecorder(
+            journal: journal, connection: newConnection(), lineLimit: settings.lineLimit, logger: logger)
+        do {
+            let secret = try token.get()
+            budget.recordAttempt(at: .now())
+            let connection = try StreamConnection(
+                settings, token: secret, journal: journal, recorder: recorder, stop: stop)
+            return Attempt(end: try connection.run(on: multi), recorder: recorder)
+        } catch let error as Failure {
+            return Attempt(end: .failed(cause: "token", detail: error.description), recorder: recorder)
+        } catch let error as CurlError {
+            return Attempt(end: .failed(cause: error.cause, detail: error.description), recorder: recorder)
+        }
+    }
+
+    /// A new id: the time, and always more than the one before, whatever the clock does.
+    private func newConnection() -> Int64 {
+        lastConnection = max(Timestamp.now().milliseconds, lastConnection + 1)
+        return lastConnection
+    }
+
+    /// Journals and logs how an attempt ended.
+    ///
+    /// - Returns: how long to wait before the next; nil when there is to be none.
+    private func settle(_ attempt: Attempt, journal: Journal) throws -> Duration? {
+        let recorder = attempt.recorder
+        let interruption = Interruption(attempt.end)
+        guard let begin = recorder.begin else { return try settleFailure(interruption, recorder, journal) }
+        hasConnected = true
+        failures = FailureRun()
+        let lifetime = begin.duration(to: .now)
+        backoff.connectionEnded(lifetime: lifetime, delivered: recorder.hasDelivered)
+        let delay = interruption.retry.map { backoff.delay(for: $0, wasEstablished: true) }
+        recorder.takeEnd(cause: interruption.cause, detail: interruption.detail)
+        if let failure = recorder.failure { throw failure }
+        var metadata = metadata(interruption, recorder, delay)
+        metadata["lines"] = "\(recorder.lines)"
+        metadata["bytes"] = "\(recorder.bytes)"
+        metadata["seconds"] = "\(lifetime.components.seconds)"
+        if recorder.unknownLines > 0 { metadata["unknown_lines"] = "\(recorder.unknownLines)" }
+        logger.log(level: interruption.level, "disconnected", metadata: metadata)
+        return delay
+    }
+
+    private func settleFailure(
+        _ interruption: Interruption, _ recorder: StreamRecorder, _ journal: Journal
+    ) throws -> Duration? {
+        guard let retry = interruption.retry else { return nil }
+        let delay = backoff.delay(for: retry)
+        let (isFirst, isTold) = failures.note(interruption, at: .now)
+        if isFirst {
+            var event = PipelineEvent(.connectFailed, connection: recorder.connection, cause: interruption.cause)
+            event.status = interruption.status
+            event.detail = interruption.detail
+            try journal.append(event, connection: recorder.connection)
+        }
+        var metadata = metadata(interruption, recorder, delay)
+        metadata["attempt"] = "\(failures.count)"
+        logger.log(level: isTold ? interruption.level : .debug, "cannot read the stream", metadata: metadata)
+        return delay
+    }
+
+    private func metadata(
+        _ interruption: Interruption, _ recorder: StreamRecorder, _ delay: Duration?
+    ) -> Logger.Metadata {
+        var result: Logger.Metadata = ["connection": "\(recorder.connection)", "cause": "\(interruption.cause)"]
+        result["detail"] = interruption.detail.map { "\($0)" }
+        result["status"] = interruption.status.map { "\($0)" }
+        result["next_attempt_in"] = delay.map { "\($0)" }
+        return result
+    }
+
+    /// What no waiting heals: only a person can, and a service that ends says so more clearly than one that waits.
+    private func failureForGood(_ end: ConnectionEnd) -> Failure? {
+        guard !hasConnected, case .refused(let problem) = end, let detail = Interruption(end).detail else { return nil }
+        switch (problem.kind, settings.x.token) {
+        case (.unauthorized, .value), (.forbidden, .value): return Failure(.refusedCredentials, detail)
+        case (.badRequest, _): return Failure(.badSettings, detail)
+        default: return nil
+        }
+    }
+
+    /// Waits for the next attempt; a new token in the file ends the wait after a refusal.
+    private func pause(for delay: Duration, after end: ConnectionEnd, token: Secret?) {
+        guard case .file = settings.x.token, end.isAboutCredentials else {
+            stop.wait(for: delay)
+            return
+        }
+        let deadline = ContinuousClock.now + delay
+        while !stop.isRaised, ContinuousClock.now < deadline {
+            stop.wait(for: min(.seconds(1), ContinuousClock.now.duration(to: deadline)))
+            if let new = try? settings.x.token.read(), new.value != token?.value {
+                logger.info("the token file has a new token")
+                return
+            }
+        }
+    }
+}
+
+/// One attempt: how it ended, and what it delivered.
+private struct Attempt {
+    let end: ConnectionEnd
+    let recorder: StreamRecorder
+}
+
+/// Failures one after the other for the same reason: journalled once, and told now and then.
+private struct FailureRun {
+    private(set) var count = 0
+    private var cause = ""
+    private var status: Int?
+    private var toldAt: ContinuousClock.Instant?
+
+    /// Counts a failure, and decides whether it is the first of its run, and whether it is worth a line in the log.
+    mutating func note(_ interruption: Interruption, at now: ContinuousClock.Instant) -> (isFirst: Bool, isTold: Bool) {
+        let isFirst = count == 0 || interruption.cause != cause || interruption.status != status
+        count = isFirst ? 1 : count + 1
+        (cause, status) = (interruption.cause, interruption.status)
+        let isTold = isFirst || (toldAt.map { $0.duration(to: now) >= .seconds(300) } ?? true)
+        if isTold { toldAt = now }
+        return (isFirst, isTold)
+    }
+}

@@ -1,0 +1,84 @@
+import CCurl
+
+/// One connection to the stream, from the request to its end.
+struct StreamConnection: ~Copyable {
+    private let settings: StreamSettings
+    private let journal: Journal
+    private let recorder: StreamRecorder
+    private let stop: Stop
+    private let transfer: CurlTransfer
+
+    /// - Throws: `CurlError` when libcurl does not take the settings.
+    init(
+        _ settings: StreamSettings, token: Secret, journal: Journal, recorder: StreamRecorder, stop: Stop
+    )
+        throws(CurlError)
+    {
+        let stream = unsafe HTTPAnswer.Stream(
+            begin: { recorder.takeBegin() }, take: { unsafe recorder.take($0) })
+        var transfer = try CurlTransfer(answer: HTTPAnswer(bodyLimit: 64 << 10, stream: stream))
+        try transfer.prepare(
+            HTTPRequest(
+                url: Self.url(settings), token: token, caFile: settings.x.caFile,
+                connectTimeout: settings.x.connectTimeout))
+        self.transfer = transfer
+        self.settings = settings
+        self.journal = journal
+        self.recorder = recorder
+        self.stop = stop
+    }
+
+    /// Reads until the connection ends, one way or another; its socket is closed then.
+    ///
+    /// - Throws: `FileError` when the journal refuses; `CurlError` when libcurl itself does not work.
+    func run(on multi: borrowing CurlMulti) throws -> ConnectionEnd {
+        try multi.add(transfer)
+        defer { multi.remove(transfer) }
+        var watch = StreamWatch(
+            connectTimeout: settings.x.connectTimeout, stallTimeout: settings.stallTimeout)
+        var waited = Duration.zero
+        while true {
+            try multi.perform()
+            if let failure = recorder.failure { throw failure }
+            if let due = journal.timeToSync, due <= .zero { try journal.sync() }
+            let phase: StreamWatch.Phase = recorder.begin == nil ? .answer : .stream
+            let timeLeft = watch.timeLeft(in: phase, bytes: recorder.bytes, waited: waited)
+            if let end = end(multi.takeResult(), timeLeft: timeLeft) { return end }
+            let before = ContinuousClock.now
+            try multi.poll(timeout: min(timeLeft, journal.timeToSync ?? timeLeft))
+            waited = before.duration(to: .now)
+        }
+    }
+
+    private func end(_ result: CURLcode?, timeLeft: Duration) -> ConnectionEnd? {
+        if let control = recorder.control { return .control(control) }
+        if let result { return end(transfer.error(result), isComplete: result == CURLE_OK) }
+        if stop.isRaised { return .stopped }
+        guard timeLeft <= .zero else { return nil }
+        if recorder.begin != nil {
+            return .lost(cause: "stall", detail: "nothing came for \(settings.stallTimeout), not even a keep-alive")
+        }
+        if transfer.answer.isHeaderComplete { return .refused(transfer.answer.problem) }
+        return .failed(
+            cause: "timeout", detail: "no complete answer within \(settings.x.connectTimeout) (X_CONNECT_TIMEOUT)")
+    }
+
+    private func end(_ error: CurlError, isComplete: Bool) -> ConnectionEnd {
+        if recorder.begin != nil {
+            return .lost(cause: isComplete ? "closed" : error.cause, detail: isComplete ? nil : error.description)
+        }
+        // A header without its body, or with a part of it, still tells why X refused.
+        if transfer.answer.isHeaderComplete { return .refused(transfer.answer.problem) }
+        return .failed(cause: error.cause, detail: error.description)
+    }
+
+    /// The names in the lists are checked and hold nothing that a URL would have to escape.
+    private static func url(_ settings: StreamSettings) -> String {
+        let query = StreamFields.allCases.compactMap { parameter -> String? in
+            guard let names = settings.fields[parameter], !names.isEmpty else { return nil }
+            return "\(parameter.rawValue)=\(names.joined(separator: ","))"
+        }
+        let path = settings.x.url + "/2/tweets/search/stream"
+        return query.isEmpty ? path : path + "?" + query.joined(separator: "&")
+    }
+}

@@ -1,0 +1,133 @@
+import FoundationEssentials
+internal import Logging
+
+/// Journals what one connection delivers, in order: that it began, every line byte for byte, and how it ended.
+///
+/// It works inside libcurl's callbacks, so it throws nothing: `failure` tells the loop that the journal refused.
+final class StreamRecorder {
+    /// The connection's id: when it was begun, in milliseconds since 1970.
+    let connection: Int64
+
+    /// The journal's error, after which nothing more is taken.
+    private(set) var failure: FileError?
+    /// The first message of X that ends the connection.
+    private(set) var control: StreamControl?
+    /// When the 200 came; nil before.
+    private(set) var begin: ContinuousClock.Instant?
+    private(set) var bytes: Int64 = 0
+    private(set) var lines: Int64 = 0
+    /// Lines that are neither posts nor known messages.
+    private(set) var unknownLines: Int64 = 0
+
+    private let journal: Journal
+    private let logger: Logger
+    private var framer: LineFramer
+    private var lastReceivedAt: Timestamp?
+    private var lastPost: [UInt8] = []
+
+    init(journal: Journal, connection: Int64, lineLimit: Int, logger: Logger) {
+        self.journal = journal
+        self.logger = logger
+        self.connection = connection
+        framer = LineFramer(limit: lineLimit)
+    }
+
+    /// Whether a line or a keep-alive has come.
+    var hasDelivered: Bool { bytes > 0 }
+
+    /// Notes that X answered with 200.
+    func takeBegin() {
+        begin = .now
+        note(PipelineEvent(.connected, connection: connection)) { $0.status = 200 }
+        logger.info("connected to the stream", metadata: ["connection": "\(connection)"])
+    }
+
+    /// Takes the next bytes of the stream; false when the journal refuses.
+    func take(_ chunk: UnsafeRawBufferPointer) -> Bool {
+        guard failure == nil else { return false }
+        bytes += Int64(chunk.count)
+        let receivedAt = Timestamp.now()
+        do throws(FileError) {
+            try unsafe framer.feed(chunk) { (found) throws(FileError) in try unsafe record(found, at: receivedAt) }
+        } catch {
+            failure = error
+        }
+        return failure == nil
+    }
+
+    /// Notes the end of a connection that had begun, with where the gap begins.
+    func takeEnd(cause: String, detail: String?) {
+        let tail = framer.dropPartialLine()
+        if let head = tail.tooLongHead { noteTooLong(bytes: tail.bytes, head: head) }
+        var details = [detail].compactMap { $0 }
+        if tail.bytes > 0 { details.append("an unfinished line of \(tail.bytes) bytes was dropped") }
+        note(PipelineEvent(.disconnected, connection: connection, cause: cause)) { event in
+            event.detail = details.isEmpty ? nil : details.joined(separator: "; ")
+            event.lines = lines
+            event.bytes = bytes
+            event.lastReceivedAt = lastReceivedAt?.description
+            event.newestID = lastPostID()
+        }
+    }
+
+    private func record(_ found: FramedLine, at receivedAt: Timestamp) throws(FileError) {
+        switch unsafe found {
+        case .keepAlive: lastReceivedAt = receivedAt
+        case .tooLong(let bytes, let head):
+            lastReceivedAt = receivedAt
+            lines += 1
+            noteTooLong(bytes: bytes, head: head)
+        case .line(let line):
+            lastReceivedAt = receivedAt
+            lines += 1
+            try unsafe journal.append(line, receivedAt: receivedAt, connection: connection)
+            unsafe look(at: line)
+        }
+    }
+
+    private func look(at line: UnsafeRawBufferPointer) {
+        switch unsafe StreamMessage(line: line) {
+        case .post:
+            lastPost.removeAll(keepingCapacity: true)
+            unsafe lastPost.append(contentsOf: line)
+        case .control(let message):
+            note(PipelineEvent(.control, connection: connection, cause: message.cause)) { $0.detail = message.detail }
+            if message.reaction == .goOn {
+                logger.warning("message without a post", metadata: ["cause": "\(message.cause)"])
+            } else if control == nil {
+                control = message
+            }
+        case .unknown: unknownLines += 1
+        }
+    }
+
+    private func noteTooLong(bytes: Int64, head: [UInt8]) {
+        logger.error("line over the limit was cut (X_LINE_LIMIT)", metadata: ["bytes": "\(bytes)"])
+        note(PipelineEvent(.rejected, connection: connection, cause: "line_too_long")) { event in
+            event.bytes = bytes
+            event.head = Data(head).base64EncodedString()
+        }
+    }
+
+    private func note(_ event: PipelineEvent, _ fill: (inout PipelineEvent) -> Void) {
+        guard failure == nil else { return }
+        var event = event
+        fill(&event)
+        do throws(FileError) { try journal.append(event, connection: connection) } catch { failure = error }
+    }
+
+    /// The id of the last post: ids grow with time, so this is where a repair of the gap may begin.
+    private func lastPostID() -> String? {
+        struct Line: Decodable {
+            struct Post: Decodable {
+                let id: String
+            }
+            let data: Post
+        }
+        guard !lastPost.isEmpty, let line = try? JSONDecoder().decode(Line.self, from: Data(lastPost)) else {
+            return nil
+        }
+        let id = line.data.id
+        return (1...19).contains(id.utf8.count) && id.utf8.allSatisfy { (48...57).contains($0) } ? id : nil
+    }
+}
