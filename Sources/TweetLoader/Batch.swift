@@ -83,13 +83,13 @@ struct Batch {
             ))
         nextOffsets[record.topicPartition] = record.offset + 1
         guard let value else { return addTombstone(index) }
-        let start = buffer.bytes.count
+        let start = buffer.count
         let line = unsafe raw.withUnsafeBytes { bytes in
             unsafe decoder.decode(
                 UnsafeRawBufferPointer(rebasing: bytes[value]), record: record, payload: payload, into: &buffer)
         }
         switch line {
-        case .tweet(let id, isAltered: _): rows.append(Row(message: index, id: id, bytes: start..<buffer.bytes.count))
+        case .tweet(let id, isAltered: _): rows.append(Row(message: index, id: id, bytes: start..<buffer.count))
         case .control(let control): events.append(Event(message: index, content: .control(control)))
         case .event(let event): addEvent(event, index)
         case .reject(let reject):

@@ -43,6 +43,6 @@ struct ProbeRow {
         unsafe Array(line.utf8).withUnsafeBytes {
             _ = unsafe decoder.decode($0, record: record, payload: .drop, into: &buffer)
         }
-        return buffer.bytes
+        return Array(buffer.storage[..<buffer.count])
     }
 }

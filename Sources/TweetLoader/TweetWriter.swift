@@ -54,7 +54,7 @@ struct TweetWriter {
         expectsDuplicates = outcome.duplicates > 0
         let refused = Set(outcome.refused.map(\.row.message))
         if let good = batch.rows.last(where: { !refused.contains($0.message) }) {
-            probe.remember(batch.buffer.bytes[good.bytes])
+            probe.remember(batch.buffer.storage[good.bytes])
         }
     }
 
@@ -62,7 +62,7 @@ struct TweetWriter {
         let rows = batch.rows
         if !mayRepeat(rows), let inserted = try copyStraight(batch, connection) { return Outcome(inserted: inserted) }
         try connection.execute(TweetRow.createStagingSQL, doing: "create the staging table")
-        let bytes = batch.buffer.bytes
+        let bytes = batch.buffer.storage
         let inserted = try connection.inSavepoint { () throws(PostgresError) in
             try Self.merge(rows[...], bytes, connection)
         }
@@ -73,7 +73,7 @@ struct TweetWriter {
     private func copyStraight(
         _ batch: borrowing Batch, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> Int? {
-        let (bytes, rows) = (batch.buffer.bytes, batch.rows)
+        let (bytes, rows) = (batch.buffer.storage, batch.rows)
         do {
             return try connection.inSavepoint { () throws(PostgresError) -> Int in
                 try connection.copy(
@@ -87,7 +87,7 @@ struct TweetWriter {
 
     /// Writes what PostgreSQL takes, and finds what it does not.
     private func writeGood(_ batch: borrowing Batch, _ connection: borrowing PostgresConnection) throws -> Outcome {
-        let (bytes, rows) = (batch.buffer.bytes, batch.rows)
+        let (bytes, rows) = (batch.buffer.storage, batch.rows)
         var inserted = 0
         try connection.execute(TweetRow.createStagingSQL, doing: "create the staging table")
         let refused = try connection.isolating(rows[...]) { piece throws(PostgresError) in

@@ -105,15 +105,15 @@ struct CopyTests {
         var buffer = CopyBuffer()
         var ranges: [Range<Int>] = []
         for row in rows {
-            let start = buffer.bytes.count
+            let start = buffer.count
             row.append(to: &buffer)
-            ranges.append(start..<buffer.bytes.count)
+            ranges.append(start..<buffer.count)
             let marks = Self.columns.indices.map { "$\($0 + 1)" }.joined(separator: ",")
             _ = try connection.query(
                 "INSERT INTO inserted (\(Self.columns.joined(separator: ","))) VALUES (\(marks))", row.parameters,
                 doing: "insert")
         }
-        let count = try connection.copy(into: "copied", columns: Self.columns, bytes: buffer.bytes, rows: ranges)
+        let count = try connection.copy(into: "copied", columns: Self.columns, bytes: buffer.storage, rows: ranges)
         #expect(count == rows.count)
         let difference = try connection.query(
             "SELECT c.n FROM copied c FULL JOIN inserted i USING (n) WHERE c::text IS DISTINCT FROM i::text",
@@ -129,15 +129,15 @@ struct CopyTests {
         try connection.execute("CREATE TABLE t (a int8)")
         var buffer = CopyBuffer()
         let ranges = (0..<1000).map { number in
-            let start = buffer.bytes.count
+            let start = buffer.count
             buffer.beginRow(columns: 1)
             buffer.append(int8: Int64(number))
-            return start..<buffer.bytes.count
+            return start..<buffer.count
         }
         try connection.copy(
-            into: "t", columns: ["a"], bytes: buffer.bytes,
+            into: "t", columns: ["a"], bytes: buffer.storage,
             rows: ranges.indices.filter { $0 % 7 < 2 }.map { ranges[$0] })
-        try connection.copy(into: "t", columns: ["a"], bytes: buffer.bytes, rows: EmptyCollection())
+        try connection.copy(into: "t", columns: ["a"], bytes: buffer.storage, rows: EmptyCollection())
         let found = try connection.query("SELECT count(*), bool_and(a % 7 < 2) FROM t", doing: "count").rows
         #expect(found == [["286", "t"]])
     }
@@ -148,18 +148,18 @@ struct CopyTests {
         try connection.execute("CREATE TABLE t (a text CHECK (length(a) > 3))")
         var buffer = CopyBuffer()
         let ranges = (0..<3000).map { number in
-            let start = buffer.bytes.count
+            let start = buffer.count
             buffer.beginRow(columns: 1)
             buffer.append(text: number == 10 ? "bad" : String(repeating: "x", count: 2000))
-            return start..<buffer.bytes.count
+            return start..<buffer.count
         }
         let error = #expect(throws: PostgresError.self) {
-            try connection.copy(into: "t", columns: ["a"], bytes: buffer.bytes, rows: ranges)
+            try connection.copy(into: "t", columns: ["a"], bytes: buffer.storage, rows: ranges)
         }
         #expect(error?.sqlstate == "23514")
         #expect(error?.isConnectionLost == false)
         let missing = #expect(throws: PostgresError.self) {
-            try connection.copy(into: "nowhere", columns: ["a"], bytes: buffer.bytes, rows: ranges)
+            try connection.copy(into: "nowhere", columns: ["a"], bytes: buffer.storage, rows: ranges)
         }
         #expect(missing?.sqlstate == "42P01")
         #expect(try connection.query("SELECT count(*) FROM t", doing: "count").rows == [["0"]])

@@ -4,22 +4,25 @@
 /// field a 32-bit length and the type's send format, all big-endian. The 19 bytes before the first row and the trailer
 /// after the last belong to the sender, so that any run of rows can be sent alone.
 package struct CopyBuffer: Sendable {
-    /// The rows so far, without COPY's header and trailer.
-    package private(set) var bytes: [UInt8] = []
+    /// The rows, without COPY's header and trailer, in the first `count` bytes; what follows is room to grow.
+    package private(set) var storage: [UInt8]
+    /// How many bytes the rows take.
+    package private(set) var count = 0
 
-    /// Makes an empty buffer that holds `capacity` bytes before it grows.
-    package init(capacity: Int = 0) {
-        bytes.reserveCapacity(capacity)
+    /// Makes an empty buffer with room for `capacity` bytes before it grows.
+    package init(capacity: Int = 65_536) {
+        storage = [UInt8](repeating: 0, count: max(capacity, 64))
     }
 
     /// Empties the buffer; its memory stays.
     package mutating func removeAll() {
-        bytes.removeAll(keepingCapacity: true)
+        count = 0
     }
 
     /// Takes back everything after the first `count` bytes, such as a row that was begun and not finished.
     package mutating func truncate(to count: Int) {
-        bytes.removeSubrange(count...)
+        precondition((0...self.count).contains(count), "a buffer cannot be truncated to more than it holds")
+        self.count = count
     }
 
     /// Begins a row of that many fields; exactly that many `append` calls must follow.
@@ -34,25 +37,22 @@ package struct CopyBuffer: Sendable {
 
     /// `boolean`.
     package mutating func append(bool value: Bool) {
-        append(raw: Int32(1))
-        bytes.append(value ? 1 : 0)
+        append(length: 1, value ? UInt8(1) : 0)
     }
 
     /// `smallint`.
     package mutating func append(int2 value: Int16) {
-        append(raw: Int32(2))
-        append(raw: value)
+        append(length: 2, value)
     }
 
     /// `integer`.
     package mutating func append(int4 value: Int32) {
-        append(raw: Int64(4) << 32 | Int64(UInt32(bitPattern: value)))
+        append(length: 4, value)
     }
 
     /// `bigint`.
     package mutating func append(int8 value: Int64) {
-        append(raw: Int32(8))
-        append(raw: value)
+        append(length: 8, value)
     }
 
     /// `double precision`.
@@ -67,17 +67,17 @@ package struct CopyBuffer: Sendable {
         append(int8: overflow1 || overflow2 ? (value.milliseconds < 0 ? .min : .max) : microseconds)
     }
 
-    /// `text`, `varchar` or `json`: UTF-8 without NUL, which PostgreSQL checks.
+    /// `text` or `varchar`: UTF-8 without NUL, which PostgreSQL checks.
     package mutating func append(text value: UnsafeRawBufferPointer) {
-        append(raw: Int32(truncatingIfNeeded: value.count))
-        unsafe bytes.append(contentsOf: value)
+        let field = beginField(room: value.count)
+        unsafe append(raw: value)
+        endField(field)
     }
 
-    /// `text`, `varchar` or `json`.
-    package mutating func append(text value: some StringProtocol) {
-        let field = beginField()
-        bytes.append(contentsOf: value.utf8)
-        endField(field)
+    /// `text` or `varchar`.
+    package mutating func append(text value: String) {
+        var value = value
+        value.withUTF8 { unsafe append(text: UnsafeRawBufferPointer($0)) }
     }
 
     /// `bytea`.
@@ -92,9 +92,10 @@ package struct CopyBuffer: Sendable {
 
     /// `jsonb`: a version byte, 1, and the document's text.
     package mutating func append(jsonb value: UnsafeRawBufferPointer) {
-        append(raw: Int32(truncatingIfNeeded: value.count + 1))
-        bytes.append(1)
-        unsafe bytes.append(contentsOf: value)
+        let field = beginField(room: value.count + 1)
+        append(raw: UInt8(1))
+        unsafe append(raw: value)
+        endField(field)
     }
 }
 
@@ -114,7 +115,7 @@ extension CopyBuffer {
 
     /// Begins a one-dimensional array; elements follow with `appendElement`, then `endArray`.
     package mutating func beginArray(of element: ArrayElement) -> OpenArray {
-        let array = OpenArray(start: beginField())
+        let array = OpenArray(start: beginField(room: 20))
         append(raw: Int32(1))
         append(raw: Int32(0))
         append(raw: element.rawValue)
@@ -148,9 +149,9 @@ extension CopyBuffer {
         if array.count == 0 {
             // An empty array has no dimensions, so the last two words go (array_recv).
             truncate(to: header + 12)
-            store(0, at: header)
+            store(Int32(0), at: header)
         } else {
-            store(array.hasNull ? 1 : 0, at: header + 4)
+            store(Int32(array.hasNull ? 1 : 0), at: header + 4)
             store(array.count, at: header + 12)
         }
         endField(array.start)
@@ -159,22 +160,53 @@ extension CopyBuffer {
 
 extension CopyBuffer {
     private mutating func append<Value: FixedWidthInteger>(raw value: Value) {
-        unsafe withUnsafeBytes(of: value.bigEndian) { unsafe bytes.append(contentsOf: $0) }
+        reserve(MemoryLayout<Value>.size)
+        store(value, at: count)
+        count += MemoryLayout<Value>.size
+    }
+
+    private mutating func append<Value: FixedWidthInteger>(length: Int32, _ value: Value) {
+        reserve(4 + MemoryLayout<Value>.size)
+        let start = count
+        unsafe storage.withUnsafeMutableBytes { buffer in
+            unsafe buffer.storeBytes(of: length.bigEndian, toByteOffset: start, as: Int32.self)
+            unsafe buffer.storeBytes(of: value.bigEndian, toByteOffset: start + 4, as: Value.self)
+        }
+        count += 4 + MemoryLayout<Value>.size
+    }
+
+    private mutating func append(raw value: UnsafeRawBufferPointer) {
+        reserve(value.count)
+        let range = count..<count + value.count
+        unsafe storage.withUnsafeMutableBytes { buffer in
+            unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[range]).copyMemory(from: value)
+        }
+        count += value.count
     }
 
     /// Leaves room for a length that `endField` fills in.
-    private mutating func beginField() -> Int {
-        append(raw: Int32(0))
-        return bytes.count - 4
+    private mutating func beginField(room: Int) -> Int {
+        reserve(4 + room)
+        count += 4
+        return count - 4
     }
 
     private mutating func endField(_ start: Int) {
-        store(Int32(truncatingIfNeeded: bytes.count - start - 4), at: start)
+        store(Int32(truncatingIfNeeded: count - start - 4), at: start)
     }
 
-    private mutating func store(_ value: Int32, at offset: Int) {
-        unsafe bytes.withUnsafeMutableBytes {
-            unsafe $0.storeBytes(of: value.bigEndian, toByteOffset: offset, as: Int32.self)
+    private mutating func store<Value: FixedWidthInteger>(_ value: Value, at offset: Int) {
+        unsafe storage.withUnsafeMutableBytes { buffer in
+            unsafe buffer.storeBytes(of: value.bigEndian, toByteOffset: offset, as: Value.self)
         }
+    }
+
+    private mutating func reserve(_ room: Int) {
+        if storage.count - count < room { grow(by: room) }
+    }
+
+    @inline(never)
+    private mutating func grow(by room: Int) {
+        storage.append(contentsOf: repeatElement(0, count: max(room, storage.count)))
     }
 }
