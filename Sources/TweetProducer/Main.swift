@@ -1,4 +1,19 @@
 import ArgumentParser
+import PipelineKit
 
 @main
-struct TweetProducer: ParsableCommand {}
+struct TweetProducer: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tweet-producer",
+        abstract: "Reads X's filtered stream into a journal and publishes it to Kafka.",
+        discussion: """
+            The service is `run`. Everything it takes as a flag can also be set in the environment or in a settings \
+            file (--config); flags win over the environment, the environment over the file.
+
+            Results go to standard output, logs to standard error.
+            Exit status: 0 done, 64 usage, 65 bad data, 69 service unavailable, 74 disk, 75 try again later, \
+            77 refused credentials, 78 bad settings.
+            """,
+        version: productVersion,
+        subcommands: [RunCommand.self, RulesCommand.self])
+}

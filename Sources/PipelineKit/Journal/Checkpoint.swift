@@ -9,6 +9,11 @@ package struct Checkpoint: Codable, Sendable, Equatable {
 
     static let fileName = "checkpoint.json"
 
+    package init(journal: String, acknowledged: Int64) {
+        self.journal = journal
+        self.acknowledged = acknowledged
+    }
+
     /// Writes the checkpoint; after a crash the file holds either this one or the one before.
     package func write(to folder: String) throws(FileError) {
         try JournalFolder.replace(

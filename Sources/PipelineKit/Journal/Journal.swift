@@ -3,7 +3,7 @@ import Glibc
 /// The append side of the journal: every line of one stream, in the order received, as plain JSON Lines.
 ///
 /// A line counts as received when `sync()` has returned. Owned by the thread that reads the stream; the publisher
-/// follows through `tail` and a `JournalReader`.
+/// follows through `source` and a `JournalReader`.
 package final class Journal {
     /// When pending lines are made durable, and when a new segment begins.
     package struct Options: Sendable {
@@ -17,12 +17,8 @@ package final class Journal {
         package init() {}
     }
 
-    package let stream: String
-    /// Names this journal folder for ever: sequence numbers are dense per stream and journal.
-    package let id: String
-    /// The folder of this stream.
-    package let folder: String
-    package let tail: JournalTail
+    /// How another thread follows this journal.
+    package let source: JournalSource
     /// What recovery found when the journal was opened.
     package let recovery: JournalRecovery
 
@@ -31,7 +27,6 @@ package final class Journal {
     private var segment: OpenSegment
     private var nextSeq: Int64
     private var pendingSince: ContinuousClock.Instant?
-    private var rollRequested = false
     /// Set by a failed write or fsync: what the disk holds is unknown from then on, so nothing is acknowledged any more.
     private var failure: FileError?
 
@@ -71,12 +66,9 @@ package final class Journal {
         recovery = try JournalRecovery.run(folder: path, acknowledged: checkpoint?.acknowledged ?? 0)
         segment = try OpenSegment(recovery.segment, endOffset: recovery.endOffset)
         nextSeq = recovery.nextSeq
-        tail = JournalTail(
-            JournalTail.End(seq: nextSeq, segment: recovery.segment.firstSeq, offset: recovery.endOffset))
-        self.stream = stream
-        self.folder = path
         self.options = options
-        id = identity.journal
+        let end = JournalTail.End(seq: nextSeq, segment: recovery.segment.firstSeq, offset: recovery.endOffset)
+        source = JournalSource(stream: stream, journal: identity.journal, folder: path, tail: JournalTail(end))
     }
 
     /// Appends one line, given without its line end. It is not durable before `sync()`.
@@ -90,7 +82,7 @@ package final class Journal {
         _ line: UnsafeRawBufferPointer, receivedAt: Timestamp, connection: Int64
     ) throws(FileError) {
         if let failure { throw failure }
-        if rollRequested || segment.size >= options.segmentBytes { try roll() }
+        if segment.size >= options.segmentBytes { try roll() }
         if pendingSince == nil { pendingSince = .now }
         unsafe segment.append(line, seq: nextSeq, receivedAt: receivedAt, connection: connection)
         nextSeq += 1
@@ -123,19 +115,13 @@ package final class Journal {
         guard pendingSince != nil else { return }
         try guarded { (segment) throws(FileError) in try segment.synchronize() }
         pendingSince = nil
-        tail.publish(JournalTail.End(seq: nextSeq, segment: segment.segment.firstSeq, offset: segment.size))
-    }
-
-    /// Begins a new segment with the next line.
-    package func requestRoll() {
-        rollRequested = true
+        source.tail.publish(JournalTail.End(seq: nextSeq, segment: segment.segment.firstSeq, offset: segment.size))
     }
 
     private func roll() throws(FileError) {
-        rollRequested = false
         guard segment.segment.firstSeq != nextSeq else { return }
         try sync()
-        let following = Segment(folder: folder, firstSeq: nextSeq)
+        let following = Segment(folder: source.folder, firstSeq: nextSeq)
         try guarded { (segment) throws(FileError) in
             segment = try OpenSegment(following, endOffset: 0)
             try JournalFolder.synchronize(following.folder)

@@ -16,8 +16,7 @@ package struct JournalLine {
 ///
 /// Owned by one thread. To read a line again, make a new reader that begins there.
 package struct JournalReader: ~Copyable {
-    private let folder: String
-    private let tail: JournalTail
+    private let source: JournalSource
     private var segment: SegmentReader
     /// The number of the line that comes next.
     package private(set) var nextSeq: Int64
@@ -25,27 +24,25 @@ package struct JournalReader: ~Copyable {
     /// Begins at a line, which need not be there yet.
     ///
     /// - Parameters:
-    ///   - folder: the stream's folder (`Journal.folder`).
-    ///   - tail: how far the journal is durable.
+    ///   - source: the journal.
     ///   - seq: the first line to read.
     /// - Throws: `Failure` (74) when the segment that holds the line is not there or cannot be read.
-    package init(folder: String, tail: JournalTail, from seq: Int64) throws(Failure) {
-        segment = try Self.find(seq, folder: folder, tail: tail)
-        self.folder = folder
-        self.tail = tail
+    package init(_ source: JournalSource, from seq: Int64) throws(Failure) {
+        segment = try Self.find(seq, source)
+        self.source = source
         nextSeq = seq
     }
 
-    private static func find(_ seq: Int64, folder: String, tail: JournalTail) throws(Failure) -> SegmentReader {
+    private static func find(_ seq: Int64, _ source: JournalSource) throws(Failure) -> SegmentReader {
         do {
-            guard let first = try Segment.list(folder).last(where: { $0.firstSeq <= seq }) else {
+            guard let first = try Segment.list(source.folder).last(where: { $0.firstSeq <= seq }) else {
                 throw Failure(
                     .disk,
-                    "\(folder) has no segment with line \(seq), which Kafka has not acknowledged yet."
+                    "\(source.folder) has no segment with line \(seq), which Kafka has not acknowledged yet."
                         + " Bring the segment back; nothing is skipped on its own.")
             }
             var reader = try SegmentReader(first)
-            try reader.seek(to: seq, end: tail.end)
+            try reader.seek(to: seq, end: source.tail.end)
             return reader
         } catch let error as FileError {
             throw Failure(.disk, "journal: \(error)")
@@ -58,11 +55,11 @@ package struct JournalReader: ~Copyable {
     package mutating func read(limit: Int, _ body: (JournalLine) throws -> Void) throws -> Int {
         var count = 0
         while count < limit {
-            let end = tail.end
+            let end = source.tail.end
             guard nextSeq < end.seq else { break }
             if segment.isAtEnd(of: end) {
                 guard segment.segment.firstSeq != end.segment else { break }
-                segment = try SegmentReader(Segment(folder: folder, firstSeq: nextSeq))
+                segment = try SegmentReader(Segment(folder: source.folder, firstSeq: nextSeq))
             }
             count += try segment.read(limit: limit - count, end: end, body)
             nextSeq = segment.nextSeq

@@ -43,3 +43,14 @@ package final class JournalTail: Sendable {
         signal.wait(until: .now + duration) { state.withLock { $0.end.seq > seq || $0.isClosed } }
     }
 }
+
+/// What a reader needs to follow a journal that another thread writes.
+package struct JournalSource: Sendable {
+    package let stream: String
+    /// Names the journal folder for ever, in 8 hexadecimal digits: sequence numbers are dense per stream and journal.
+    package let journal: String
+    /// The folder of this stream.
+    package let folder: String
+    /// How far the journal is durable.
+    package let tail: JournalTail
+}

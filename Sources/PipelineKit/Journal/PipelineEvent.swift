@@ -51,6 +51,12 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
         self.cause = cause
     }
 
+    /// Takes over how long a rejected line is, and its first KiB.
+    package mutating func setRejectedBytes(_ line: UnsafeRawBufferPointer) {
+        bytes = Int64(line.count)
+        head = unsafe Data(line.prefix(1024)).base64EncodedString()
+    }
+
     private struct Envelope: Codable {
         let pipelineEvent: PipelineEvent
 

@@ -23,12 +23,15 @@ package struct KafkaError: Error, CustomStringConvertible, Sendable {
     /// What was being done.
     package let operation: String
     package let disposition: Disposition
+    /// Whether no broker answered at all.
+    package let isAway: Bool
 
     init(_ code: rd_kafka_resp_err_t, _ operation: String, reason: String? = nil) {
         name = unsafe String(cString: rd_kafka_err2name(code))
         self.reason = unsafe reason ?? String(cString: rd_kafka_err2str(code))
         self.operation = operation
         disposition = Self.disposition(of: code)
+        isAway = Self.isAway(code)
     }
 
     /// Takes over an error object and frees it.
@@ -39,6 +42,7 @@ package struct KafkaError: Error, CustomStringConvertible, Sendable {
         reason = unsafe String(cString: rd_kafka_error_string(error))
         self.operation = operation
         disposition = isFatal ? .rebuild : Self.disposition(of: code)
+        isAway = Self.isAway(code)
         unsafe rd_kafka_error_destroy(error)
     }
 
@@ -53,6 +57,15 @@ package struct KafkaError: Error, CustomStringConvertible, Sendable {
         case RD_KAFKA_RESP_ERR__INVALID_ARG, RD_KAFKA_RESP_ERR__CONFLICT: .settings
         default: .retry
         }
+    }
+
+    private static func isAway(_ code: rd_kafka_resp_err_t) -> Bool {
+        [
+            RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__TIMED_OUT, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN,
+            RD_KAFKA_RESP_ERR__RESOLVE, RD_KAFKA_RESP_ERR__AUTHENTICATION, RD_KAFKA_RESP_ERR__SSL,
+            RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+            RD_KAFKA_RESP_ERR_NOT_CONTROLLER, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
+        ].contains(code)
     }
 
     package var description: String {

@@ -13,6 +13,7 @@ package struct CommonOptions: ParsableArguments {
 
     package static let logLevelSetting = Setting("LOG_LEVEL", flag: "log-level")
     package static let logFormatSetting = Setting("LOG_FORMAT", flag: "log-format")
+    package static let settings = [logLevelSetting, logFormatSetting]
 
     /// Required by the argument parser.
     public init() {}

@@ -1,0 +1,66 @@
+import Logging
+import PipelineKit
+import Synchronization
+
+/// The producer: one thread reads X into the journal, one publishes the journal to Kafka.
+///
+/// reader: curl → `LineFramer` → `Journal.append` (group fsync).
+/// publisher: `JournalReader` from the checkpoint → key, headers → batches → `KafkaProducer` → delivery reports →
+/// checkpoint. The two meet only in the journal's files and its `tail`.
+struct Producer {
+    let settings: ProducerSettings
+    let stop: Stop
+    let logger: Logger
+
+    /// Runs until the stop is raised and what is journalled is published, or the drain's time is over.
+    ///
+    /// - Throws: `Failure` when the journal cannot be used, the credentials are refused, or Kafka refuses the topics.
+    func run() throws {
+        let journal = try openJournal()
+        let tail = journal.source.tail
+        let publisher = try Publisher(settings: settings, source: journal.source, stop: stop, logger: logger)
+        let reading = Mutex<Journal?>(journal)
+        let publishing = Mutex<Publisher?>(publisher)
+        try Service.run(
+            [
+                Service.Loop("reader") {
+                    defer { tail.close() }
+                    if let journal = reading.withLock({ $0.take() }) { try read(into: journal) }
+                },
+                Service.Loop("publisher") {
+                    if let publisher = publishing.withLock({ $0.take() }) { try publisher.run() }
+                },
+            ], stop: stop, drain: settings.drain)
+    }
+
+    private func read(into journal: Journal) throws {
+        var stream = try FilteredStream(settings: settings.stream, stop: stop, logger: logger)
+        try stream.run(into: journal)
+        try journal.append(PipelineEvent(.stopped))
+        try journal.sync()
+    }
+
+    /// Opens the journal and declares what a crash has left open.
+    private func openJournal() throws -> Journal {
+        let journal = try Journal.open(
+            folder: settings.journalFolder, stream: settings.stream.stream, options: settings.journal)
+        let recovery = journal.recovery
+        if recovery.tornBytes > 0 {
+            logger.warning(
+                "cut what had not reached the disk off the journal", metadata: ["bytes": "\(recovery.tornBytes)"])
+            var event = PipelineEvent(.tornTail)
+            event.bytes = recovery.tornBytes
+            try journal.append(event)
+        }
+        if recovery.openConnection != 0 {
+            var event = PipelineEvent(.disconnected, connection: recovery.openConnection, cause: "crash")
+            event.lastReceivedAt = recovery.lastReceivedAt?.description
+            try journal.append(event)
+        }
+        var event = PipelineEvent(.started)
+        event.detail = "tweet-producer \(productVersion)"
+        try journal.append(event)
+        try journal.sync()
+        return journal
+    }
+}

@@ -1,0 +1,80 @@
+import ArgumentParser
+import PipelineKit
+
+/// The flags of `tweet-producer run` that belong to neither X nor Kafka.
+struct ProducerOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Folder of the journal (JOURNAL_DIR; ./journal).", valueName: "folder"))
+    var journal: String?
+
+    @Option(help: ArgumentHelp("Lines in one batch into Kafka (BATCH_SIZE; 100).", valueName: "lines"))
+    var batchSize: String?
+
+    @Option(help: ArgumentHelp("The longest a batch waits to fill (BATCH_LINGER; 100ms).", valueName: "time"))
+    var batchLinger: String?
+
+    @Option(help: ArgumentHelp("Partitions of a topic that has to be created (KAFKA_PARTITIONS; 12).", valueName: "n"))
+    var partitions: String?
+
+    @Option(
+        help: ArgumentHelp("Copies of its data (KAFKA_REPLICATION; -1, the broker's default).", valueName: "n"))
+    var replication: String?
+
+    @Option(help: ArgumentHelp("The longest an end may take after SIGTERM (DRAIN; 30s).", valueName: "time"))
+    var drain: String?
+
+    static let journalSetting = Setting("JOURNAL_DIR", flag: "journal")
+    static let syncDelaySetting = Setting("JOURNAL_SYNC_DELAY", flag: nil)
+    static let syncBytesSetting = Setting("JOURNAL_SYNC_BYTES", flag: nil)
+    static let segmentBytesSetting = Setting("JOURNAL_SEGMENT_BYTES", flag: nil)
+    static let batchSizeSetting = Setting("BATCH_SIZE", flag: "batch-size")
+    static let batchLingerSetting = Setting("BATCH_LINGER", flag: "batch-linger")
+    static let partitionsSetting = Setting("KAFKA_PARTITIONS", flag: "partitions")
+    static let replicationSetting = Setting("KAFKA_REPLICATION", flag: "replication")
+    static let drainSetting = Setting("DRAIN", flag: "drain")
+    static let settings = [
+        journalSetting, syncDelaySetting, syncBytesSetting, segmentBytesSetting, batchSizeSetting, batchLingerSetting,
+        partitionsSetting, replicationSetting, drainSetting,
+    ]
+
+    /// The flags that were given, by environment name.
+    var flags: [String: String] {
+        [
+            "JOURNAL_DIR": journal, "BATCH_SIZE": batchSize, "BATCH_LINGER": batchLinger,
+            "KAFKA_PARTITIONS": partitions, "KAFKA_REPLICATION": replication, "DRAIN": drain,
+        ].compactMapValues { $0 }
+    }
+}
+
+/// Everything that `tweet-producer run` is told.
+struct ProducerSettings: Sendable {
+    var stream: StreamSettings
+    var kafka: KafkaConfiguration
+    /// Where tweets go; everything else goes to `eventsTopic`.
+    var topic: String
+    var journalFolder: String
+    var journal = Journal.Options()
+    var batchSize: Int
+    var batchLinger: Duration
+    var partitions: Int
+    var replication: Int
+    var drain: Duration
+
+    var eventsTopic: String { topic + ".events" }
+
+    /// Reads the settings; mistakes are added to the reader's.
+    init(stream: StreamSettings, kafka: KafkaConfiguration, topic: String, reader: inout SettingsReader) {
+        self.stream = stream
+        self.kafka = kafka
+        self.topic = topic
+        journalFolder = reader.string(ProducerOptions.journalSetting, default: "./journal")
+        journal.syncDelay = reader.duration(ProducerOptions.syncDelaySetting, default: journal.syncDelay)
+        journal.syncBytes = reader.bytes(ProducerOptions.syncBytesSetting, default: journal.syncBytes)
+        journal.segmentBytes = Int64(
+            reader.bytes(ProducerOptions.segmentBytesSetting, default: Int(journal.segmentBytes)))
+        batchSize = reader.int(ProducerOptions.batchSizeSetting, default: 100, in: 1...100_000)
+        batchLinger = reader.duration(ProducerOptions.batchLingerSetting, default: .milliseconds(100))
+        partitions = reader.int(ProducerOptions.partitionsSetting, default: 12, in: 1...10_000)
+        replication = reader.int(ProducerOptions.replicationSetting, default: -1, in: -1...100)
+        drain = reader.duration(ProducerOptions.drainSetting, default: .seconds(30))
+    }
+}

@@ -1,0 +1,24 @@
+import Logging
+import PipelineKit
+
+/// Tells now and then how far publishing has come; says nothing while nothing moves.
+struct PublishProgress {
+    private let logger: Logger
+    private var told: Int64
+    private var due = ContinuousClock.now + interval
+
+    private static let interval = Duration.seconds(10)
+
+    init(logger: Logger, acknowledged: Int64) {
+        self.logger = logger
+        told = acknowledged
+    }
+
+    mutating func tell(acknowledged: Int64, lastSeq: Int64) {
+        guard acknowledged > told, ContinuousClock.now >= due else { return }
+        logger.info(
+            "published", metadata: ["lines": "\(acknowledged - told)", "waiting": "\(lastSeq - acknowledged)"])
+        told = acknowledged
+        due = .now + Self.interval
+    }
+}

@@ -1,0 +1,205 @@
+import Logging
+import PipelineKit
+
+/// Publishes the journal to Kafka, in order, until every line is acknowledged. Owned by one thread.
+///
+/// What cannot be delivered is sent again from the journal, beginning with the first line that Kafka has not
+/// acknowledged; the loader drops what it then gets twice.
+final class Publisher {
+    private let settings: ProducerSettings
+    private let stop: Stop
+    private let logger: Logger
+    private let source: JournalSource
+    private var acknowledged: AcknowledgedLines
+    private var checkpoint: Checkpoint
+    private var checkpointDue = ContinuousClock.now
+    private var key = TweetKey()
+    private var producer: KafkaProducer
+    /// Lines that Kafka refused for good; their reject events are on the way.
+    private var refused: [Int64: KafkaError] = [:]
+    /// Lines whose reject event was handed over since the producer was made.
+    private var declared: Set<Int64> = []
+    /// Why lines have to be sent again.
+    private var undelivered: KafkaError?
+    private var failures = 0
+    private var progress: PublishProgress
+
+    private static let checkpointInterval = Duration.milliseconds(500)
+    /// How long to look away from delivery reports while waiting for lines.
+    private static let glance = Duration.milliseconds(20)
+
+    /// - Throws: `Failure` (78) when librdkafka refuses a property, 74 when the checkpoint cannot be read.
+    init(settings: ProducerSettings, source: JournalSource, stop: Stop, logger: Logger) throws(Failure) {
+        self.settings = settings
+        self.stop = stop
+        self.logger = logger
+        self.source = source
+        checkpoint =
+            try Checkpoint.read(from: source.folder, journal: source.journal)
+            ?? Checkpoint(journal: source.journal, acknowledged: 0)
+        acknowledged = AcknowledgedLines(through: checkpoint.acknowledged)
+        producer = try KafkaProducer(settings.kafka, logger: logger)
+        progress = PublishProgress(logger: logger, acknowledged: checkpoint.acknowledged)
+    }
+
+    /// Runs until the journal is closed and every line is acknowledged, or the stop has become immediate.
+    func run() throws {
+        try ensureTopics()
+        var reader = try JournalReader(source, from: acknowledged.through + 1)
+        while !isDone {
+            waitForBatch(from: reader.nextSeq)
+            _ = try reader.read(limit: settings.batchSize) { line in try enqueue(line) }
+            take(
+                producer.poll(
+                    timeout: reader.nextSeq > source.tail.lastSeq && source.tail.isClosed ? Self.glance : .zero))
+            try declareRefused()
+            if let error = undelivered {
+                try startAgain(after: error)
+                reader = try JournalReader(source, from: acknowledged.through + 1)
+            }
+            try writeCheckpoint(isLast: false)
+            progress.tell(acknowledged: acknowledged.through, lastSeq: source.tail.lastSeq)
+        }
+        try writeCheckpoint(isLast: true)
+        let waiting = source.tail.lastSeq - acknowledged.through
+        if waiting > 0 {
+            logger.warning("left with lines that wait in the journal", metadata: ["lines": "\(waiting)"])
+        }
+    }
+
+    private var isDone: Bool {
+        stop.isImmediate || (source.tail.isClosed && acknowledged.through >= source.tail.lastSeq)
+    }
+
+    /// Waits until a whole batch is there, or something is there and the linger is over.
+    private func waitForBatch(from seq: Int64) {
+        source.tail.wait(for: seq, atMost: Self.glance)
+        let deadline = ContinuousClock.now + settings.batchLinger
+        while source.tail.lastSeq >= seq, source.tail.lastSeq < seq + Int64(settings.batchSize) - 1,
+            !source.tail.isClosed
+        {
+            let left = ContinuousClock.now.duration(to: deadline)
+            guard left > .zero else { return }
+            source.tail.wait(for: seq + Int64(settings.batchSize) - 1, atMost: min(left, Self.glance))
+            take(producer.poll(timeout: .zero))
+        }
+    }
+
+    /// Hands one line to Kafka; waits while librdkafka's queue is full.
+    private func enqueue(_ line: JournalLine) throws {
+        let chain = unsafe key.key(of: line.bytes)
+        let text = Array((chain.map(String.init) ?? source.stream).utf8)
+        let topic = chain == nil ? settings.eventsTopic : settings.topic
+        try unsafe enqueue(line.bytes, key: text, topic: topic, headers: headers(of: line))
+    }
+
+    private func headers(of line: JournalLine) -> RecordHeaders {
+        RecordHeaders(
+            stream: source.stream, journal: source.journal, seq: line.seq, receivedAt: line.receivedAt,
+            connection: line.connection)
+    }
+
+    private func enqueue(
+        _ value: UnsafeRawBufferPointer, key: [UInt8], topic: String, headers: RecordHeaders
+    ) throws {
+        while undelivered == nil, !stop.isImmediate {
+            do {
+                return try unsafe key.withBytes { (key) throws(KafkaError) in
+                    try unsafe producer.enqueue(
+                        topic: topic, key: key, value: value, headers: headers, id: headers.seq)
+                }
+            } catch {
+                take(headers.seq, error)
+                guard error.disposition == .queueFull else { return }
+                take(producer.poll(timeout: .milliseconds(100)))
+            }
+        }
+    }
+
+    private func take(_ reports: [DeliveryReport]) {
+        for report in reports { take(report.id, report.error) }
+    }
+
+    private func take(_ seq: Int64, _ error: KafkaError?) {
+        switch error?.disposition {
+        case nil: acknowledged.acknowledge(seq)
+        case .queueFull: break
+        case .rejectRecord: refused[seq] = error
+        case .retry, .rebuild, .settings: undelivered = undelivered ?? error
+        }
+    }
+
+    // MARK: Trouble
+
+    /// Replaces lines that Kafka refused for good by events that carry their numbers, so that the loader settles them.
+    private func declareRefused() throws {
+        for (seq, error) in refused.sorted(by: { $0.key < $1.key }) {
+            guard declared.insert(seq).inserted else {
+                throw Failure(
+                    .unavailable, "topic \(settings.eventsTopic) refuses even the note of a refused line: \(error)")
+            }
+            logger.error(
+                "Kafka refuses a line for good", metadata: ["seq": "\(seq)", "reason": "\(error.name)"])
+            var reader = try JournalReader(source, from: seq)
+            _ = try reader.read(limit: 1) { line in
+                var event = PipelineEvent(.rejected, connection: line.connection, cause: error.name)
+                event.seq = seq
+                unsafe event.setRejectedBytes(line.bytes)
+                try unsafe event.line.withBytes { bytes in
+                    try unsafe enqueue(
+                        bytes, key: Array(source.stream.utf8), topic: settings.eventsTopic, headers: headers(of: line))
+                }
+            }
+        }
+        refused.removeAll()
+    }
+
+    /// Makes the producer anew. An idempotent producer that gave up on one record cannot promise order for the next.
+    private func startAgain(after error: KafkaError) throws {
+        logger.warning(
+            "sending again from the journal",
+            metadata: ["reason": "\(error)", "lines": "\(source.tail.lastSeq - acknowledged.through)"])
+        let wait = Duration.milliseconds(min(30_000, 100 << min(failures, 10)))
+        failures += 1
+        stop.wait(for: wait)
+        producer = try KafkaProducer(settings.kafka, logger: logger)
+        refused.removeAll()
+        declared.removeAll()
+        undelivered = nil
+    }
+
+    /// Creates or checks the topics; waits while Kafka is away.
+    private func ensureTopics() throws {
+        for topic in [
+            NewTopic(settings.topic, partitions: settings.partitions, replication: settings.replication),
+            NewTopic(settings.eventsTopic, partitions: 1, replication: settings.replication),
+        ] {
+            while !stop.isImmediate, !(stop.isRaised && source.tail.isClosed) {
+                do {
+                    let partitions = try producer.ensureTopic(topic, timeout: .seconds(5))
+                    logger.debug("topic is there", metadata: ["topic": "\(topic.name)", "partitions": "\(partitions)"])
+                    break
+                } catch {
+                    guard error.isAway else {
+                        throw Failure(
+                            .unavailable, "\(error). Create the topics (kafka/create-topics.sh) or allow it.")
+                    }
+                    _ = producer.poll(timeout: .zero)
+                    stop.wait(for: .milliseconds(500))
+                }
+            }
+        }
+    }
+
+    private func writeCheckpoint(isLast: Bool) throws {
+        guard acknowledged.through > checkpoint.acknowledged, isLast || ContinuousClock.now >= checkpointDue else {
+            return
+        }
+        failures = 0
+        checkpoint.acknowledged = acknowledged.through
+        checkpointDue = .now + Self.checkpointInterval
+        do { try checkpoint.write(to: source.folder) } catch {
+            throw Failure(.disk, "checkpoint: \(error)")
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import ArgumentParser
+import Logging
+import PipelineKit
+
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Hold X's filtered stream and publish every tweet to Kafka.",
+        discussion: """
+            A line from X counts as received when the journal has it on disk. From there it is published, in batches, \
+            to the topic (tweets) and TOPIC.events (everything else), and again after a crash until Kafka has \
+            acknowledged it. When Kafka is away the journal grows; when X is away the connection is made again by \
+            X's own rules. Both are told once in the log.
+
+            The bearer token comes from X_BEARER_TOKEN or, better, from the file named by X_BEARER_TOKEN_FILE, which \
+            is read again at every connection. Rules are managed with `tweet-producer rules`.
+
+            SIGTERM or SIGINT ends the connection, publishes what is journalled within --drain, and exits 0; what \
+            could not be published waits in the journal for the next start. A second signal leaves at once, safely.
+
+            Example:
+              X_BEARER_TOKEN_FILE=/run/secrets/x-token tweet-producer run --kafka broker:9092 --journal /var/lib/tweets
+            """)
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup(title: "X") var x: XOptions
+    @OptionGroup(title: "Stream") var stream: StreamOptions
+    @OptionGroup(title: "Kafka") var kafka: KafkaOptions
+    @OptionGroup(title: "Producer") var producer: ProducerOptions
+
+    func run() throws {
+        try runCommand {
+            Service.blockSignals()
+            let known =
+                CommonOptions.settings + XOptions.settings + StreamOptions.settings + KafkaOptions.settings
+                + ProducerOptions.settings
+            let flags = [common.flags, x.flags, stream.flags, kafka.flags, producer.flags].reduce([:]) {
+                $0.merging($1) { _, new in new }
+            }
+            var reader = try SettingsReader(flags: flags, configFile: common.config, known: known)
+            let settings = ProducerSettings(
+                stream: StreamSettings(&reader), kafka: kafka.configuration(&reader),
+                topic: kafka.topicName(&reader), reader: &reader)
+            try common.startLogging(&reader)
+            try reader.finish()
+            let stop = Stop()
+            try Producer(settings: settings, stop: stop, logger: Logger(label: "tweet-producer")).run()
+        }
+    }
+}

@@ -1,0 +1,234 @@
+import Foundation
+import Testing
+
+@testable import PipelineKit
+
+/// A line as a test sees it.
+struct ReadLine: Equatable {
+    let seq: Int64
+    let text: String
+    let receivedAt: Timestamp
+    let connection: Int64
+}
+
+extension Journal {
+    func append(_ text: String, at milliseconds: Int64 = 1000, connection: Int64 = 7) throws {
+        try unsafe Array(text.utf8).withBytes { (bytes) throws(FileError) in
+            try unsafe append(bytes, receivedAt: Timestamp(milliseconds: milliseconds), connection: connection)
+        }
+    }
+
+    func lines(from seq: Int64 = 1) throws -> [ReadLine] {
+        var reader = try JournalReader(source, from: seq)
+        var result: [ReadLine] = []
+        while try reader.read(
+            limit: 3,
+            { line in
+                let text = unsafe String(decoding: line.bytes, as: UTF8.self)
+                result.append(
+                    ReadLine(seq: line.seq, text: text, receivedAt: line.receivedAt, connection: line.connection))
+            }) > 0
+        {}
+        return result
+    }
+}
+
+@Suite struct JournalTests {
+    let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder()
+    }
+
+    func open(_ change: (inout Journal.Options) -> Void = { _ in }) throws -> Journal {
+        var options = Journal.Options()
+        change(&options)
+        return try Journal.open(folder: folder.path, stream: "s", options: options)
+    }
+
+    func path(_ name: String) -> String { folder.path + "/s/" + name }
+
+    @Test func linesComeBackWithWhatTheIndexKnows() throws {
+        let journal = try open()
+        try journal.append("one", at: 1000, connection: 7)
+        try journal.append("two\r", at: 1000, connection: 7)
+        try journal.append("", at: 2000, connection: 7)
+        try journal.append("four", at: 2000, connection: 8)
+        #expect(try journal.lines().isEmpty, "nothing counts as received before sync")
+        try journal.sync()
+        #expect(
+            try journal.lines() == [
+                ReadLine(seq: 1, text: "one", receivedAt: Timestamp(milliseconds: 1000), connection: 7),
+                ReadLine(seq: 2, text: "two\r", receivedAt: Timestamp(milliseconds: 1000), connection: 7),
+                ReadLine(seq: 3, text: "", receivedAt: Timestamp(milliseconds: 2000), connection: 7),
+                ReadLine(seq: 4, text: "four", receivedAt: Timestamp(milliseconds: 2000), connection: 8),
+            ])
+        #expect(try journal.lines(from: 3).map(\.text) == ["", "four"])
+        #expect(
+            try String(contentsOfFile: path("00000000000000000001.jsonl"), encoding: .utf8) == "one\ntwo\r\n\nfour\n")
+    }
+
+    @Test func openingAgainGoesOnWithTheNextNumber() throws {
+        do {
+            let journal = try open()
+            try journal.append("one")
+            try journal.sync()
+        }
+        let journal = try open()
+        #expect(journal.recovery.tornBytes == 0)
+        #expect(journal.recovery.openConnection == 7)
+        #expect(journal.recovery.lastReceivedAt == Timestamp(milliseconds: 1000))
+        try journal.append("two")
+        try journal.sync()
+        #expect(try journal.lines().map(\.seq) == [1, 2])
+    }
+
+    @Test func aReaderFollowsThroughNewSegments() throws {
+        let journal = try open { $0.segmentBytes = 40 }
+        for number in 1...50 {
+            try journal.append("line \(number)")
+            if number % 7 == 0 { try journal.sync() }
+        }
+        try journal.sync()
+        #expect(try Segment.list(folder.path + "/s").count > 5)
+        #expect(try journal.lines().map(\.text) == (1...50).map { "line \($0)" })
+        for start in 1...51 {
+            #expect(try journal.lines(from: Int64(start)).map(\.seq) == (start..<51).map(Int64.init))
+        }
+    }
+
+    @Test func aLongLineIsReadWhole() throws {
+        let long = String(repeating: "x", count: 1_000_000)
+        let journal = try open()
+        try journal.append("short")
+        try journal.append(long)
+        try journal.append("end")
+        try journal.sync()
+        #expect(try journal.lines().map(\.text) == ["short", long, "end"])
+    }
+
+    /// Whatever part of what was not durable reaches the disk, recovery keeps every durable line, invents none, and
+    /// the journal goes on without a hole.
+    @Test(arguments: 0..<60) func recoveryKeepsWhatWasDurable(seed: UInt64) throws {
+        var random = SplitMix64(seed: seed)
+        var expected: [String] = []
+        var durable = 0
+        do {
+            let journal = try open()
+            for number in 0..<Int.random(in: 1...60, using: &random) {
+                let text = "line \(number) " + String(repeating: "y", count: Int.random(in: 0...90, using: &random))
+                expected.append(text)
+                try journal.append(text, at: Int64.random(in: 0...3, using: &random))
+                if Int.random(in: 0...4, using: &random) == 0 {
+                    try journal.sync()
+                    durable = expected.count
+                }
+            }
+            let durableBytes = expected[..<durable].reduce(0) { $0 + $1.utf8.count + 1 }
+            try journal.sync()
+            // The machine dies: of what was not durable, any part may be missing or wrong.
+            let data = try FileHandle(forUpdating: URL(fileURLWithPath: path("00000000000000000001.jsonl")))
+            let size = try Int(data.seekToEnd())
+            if durableBytes < size {
+                let cut = Int.random(in: durableBytes...size, using: &random)
+                if Bool.random(using: &random) {
+                    try data.truncate(atOffset: UInt64(cut))
+                } else if cut < size {
+                    try data.seek(toOffset: UInt64(cut))
+                    try data.write(contentsOf: Data(repeating: 0, count: size - cut))
+                }
+            }
+        }
+        let journal = try open()
+        let kept = try journal.lines().map(\.text)
+        #expect(kept.count >= durable)
+        #expect(kept == Array(expected[..<kept.count]))
+        try journal.append("after")
+        try journal.sync()
+        #expect(try journal.lines().map(\.text) == kept + ["after"])
+        #expect(try journal.lines().map(\.seq) == (1...Int64(kept.count + 1)).map { $0 })
+    }
+
+    @Test func bytesBehindTheIndexAreCutAndCounted() throws {
+        do {
+            let journal = try open()
+            try journal.append("one")
+            try journal.sync()
+        }
+        let data = try FileHandle(forWritingTo: URL(fileURLWithPath: path("00000000000000000001.jsonl")))
+        try data.seekToEnd()
+        try data.write(contentsOf: Data("half a li".utf8))
+        let journal = try open()
+        #expect(journal.recovery.tornBytes == 9)
+        #expect(try journal.lines().map(\.text) == ["one"])
+    }
+
+    @Test func aLostIndexIsMadeAnew() throws {
+        do {
+            let journal = try open()
+            try journal.append("one")
+            try journal.append("two")
+            try journal.sync()
+        }
+        try FileManager.default.removeItem(atPath: path("00000000000000000001.idx"))
+        let journal = try open()
+        #expect(try journal.lines().map(\.text) == ["one", "two"])
+        #expect(try journal.lines().map(\.connection) == [0, 0])
+    }
+
+    @Test func numbersNeverGoBackBehindTheCheckpoint() throws {
+        do {
+            let journal = try open()
+            try journal.append("one")
+            try journal.sync()
+            try Checkpoint(journal: journal.source.journal, acknowledged: 9).write(to: journal.source.folder)
+        }
+        let journal = try open()
+        try journal.append("ten")
+        try journal.sync()
+        #expect(try journal.lines(from: 10).map(\.seq) == [10])
+    }
+
+    @Test func aSecondProcessIsRefusedAndToldWhoHoldsIt() throws {
+        let journal = try open()
+        let failure = #expect(throws: Failure.self) { _ = try open() }
+        #expect(failure?.status == .tryAgain)
+        #expect(failure?.description.contains("pid \(ProcessInfo.processInfo.processIdentifier)") == true)
+        withExtendedLifetime(journal) {}
+    }
+
+    @Test func aFolderThatCannotBeMadeIsNamed() throws {
+        let file = folder.path + "/file"
+        try Data().write(to: URL(fileURLWithPath: file))
+        let failure = #expect(throws: Failure.self) {
+            _ = try Journal.open(folder: file + "/below", stream: "s")
+        }
+        #expect(failure?.status == .disk)
+        #expect(failure?.description.contains(file) == true)
+    }
+
+    @Test func aStreamNameThatIsNoFolderNameIsRefused() throws {
+        for name in ["", "../up", "a/b", ".hidden", "naïve"] {
+            let failure = #expect(throws: Failure.self) { _ = try Journal.open(folder: folder.path, stream: name) }
+            #expect(failure?.status == .badSettings)
+        }
+    }
+
+    @Test func aDamagedCheckpointIsNotGuessedAt() throws {
+        do { _ = try open() }
+        try "{\"jou".write(toFile: path("checkpoint.json"), atomically: true, encoding: .utf8)
+        let failure = #expect(throws: Failure.self) { _ = try open() }
+        #expect(failure?.description.contains("checkpoint.json is damaged") == true)
+    }
+
+    @Test func acknowledgedLinesMoveInOrder() {
+        var lines = AcknowledgedLines(through: 3)
+        lines.acknowledge(6)
+        lines.acknowledge(5)
+        #expect(lines.through == 3)
+        lines.acknowledge(4)
+        #expect(lines.through == 6)
+        lines.acknowledge(2)
+        #expect(lines.through == 6)
+    }
+}
