@@ -34,7 +34,7 @@ struct Producer {
     }
 
     private func read(into journal: Journal) throws {
-        var stream = try FilteredStream(settings: settings.stream, stop: stop, logger: logger)
+        let stream = try FilteredStream(settings: settings.stream, stop: stop, logger: logger)
         try stream.run(into: journal)
         try journal.append(PipelineEvent(.stopped))
         try journal.sync()

@@ -113,7 +113,7 @@ package final class FilteredStream {
             var event = PipelineEvent(.connectFailed, connection: recorder.connection, cause: interruption.cause)
             event.status = interruption.status
             event.detail = interruption.detail
-            try journal.append(event, connection: recorder.connection)
+            try journal.append(event)
         }
         var metadata = metadata(interruption, recorder, delay)
         metadata["attempt"] = "\(failures.count)"

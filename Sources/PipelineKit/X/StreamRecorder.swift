@@ -38,7 +38,7 @@ final class StreamRecorder {
     /// Notes that X answered with 200.
     func takeBegin() {
         begin = .now
-        note(PipelineEvent(.connected, connection: connection)) { $0.status = 200 }
+        note(PipelineEvent(.connected, connection: connection), indexedAs: connection) { $0.status = 200 }
         logger.info("connected to the stream", metadata: ["connection": "\(connection)"])
     }
 
@@ -61,7 +61,8 @@ final class StreamRecorder {
         if let head = tail.tooLongHead { noteTooLong(bytes: tail.bytes, head: head) }
         var details = [detail].compactMap { $0 }
         if tail.bytes > 0 { details.append("an unfinished line of \(tail.bytes) bytes was dropped") }
-        note(PipelineEvent(.disconnected, connection: connection, cause: cause)) { event in
+        // In the index this event belongs to no connection: that is how the next start tells an end from a crash.
+        note(PipelineEvent(.disconnected, connection: connection, cause: cause), indexedAs: 0) { event in
             event.detail = details.isEmpty ? nil : details.joined(separator: "; ")
             event.lines = lines
             event.bytes = bytes
@@ -91,7 +92,6 @@ final class StreamRecorder {
             lastPost.removeAll(keepingCapacity: true)
             unsafe lastPost.append(contentsOf: line)
         case .control(let message):
-            note(PipelineEvent(.control, connection: connection, cause: message.cause)) { $0.detail = message.detail }
             if message.reaction == .goOn {
                 logger.warning("message without a post", metadata: ["cause": "\(message.cause)"])
             } else if control == nil {
@@ -103,13 +103,13 @@ final class StreamRecorder {
 
     private func noteTooLong(bytes: Int64, head: [UInt8]) {
         logger.error("line over the limit was cut (X_LINE_LIMIT)", metadata: ["bytes": "\(bytes)"])
-        note(PipelineEvent(.rejected, connection: connection, cause: "line_too_long")) { event in
+        note(PipelineEvent(.rejected, connection: connection, cause: "line_too_long"), indexedAs: connection) { event in
             event.bytes = bytes
             event.head = Data(head).base64EncodedString()
         }
     }
 
-    private func note(_ event: PipelineEvent, _ fill: (inout PipelineEvent) -> Void) {
+    private func note(_ event: PipelineEvent, indexedAs connection: Int64, _ fill: (inout PipelineEvent) -> Void) {
         guard failure == nil else { return }
         var event = event
         fill(&event)
