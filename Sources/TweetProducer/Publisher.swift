@@ -64,6 +64,7 @@ final class Publisher {
         let waiting = source.tail.lastSeq - acknowledged.through
         if waiting > 0 {
             logger.warning("left with lines that wait in the journal", metadata: ["lines": "\(waiting)"])
+            producer.purge()
         }
     }
 

@@ -13,8 +13,6 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
         case disconnected
         /// A connection could not be made; `cause`, `status` and `detail` say why. Journalled once for a run of equal failures.
         case connectFailed = "connect_failed"
-        /// X sent an operational message; `cause` is its disconnect_type or title.
-        case control
         /// Bytes at the end of the journal that were never durable and were cut off at start; `bytes` says how many.
         case tornTail = "torn_tail"
         /// A line that cannot be a message; `seq`, `bytes` and `head` (base64) say which, `cause` why.

@@ -62,19 +62,21 @@ struct KafkaHandle: ~Copyable {
 
     /// A message without the value, which may be a secret.
     private static func explain(_ name: String, _ code: rd_kafka_conf_res_t, _ reason: String) -> String {
-        guard code == RD_KAFKA_CONF_UNKNOWN else {
-            let isSecret = ["password", "secret", "token", "key"].contains { name.contains($0) }
-            return "\(name): " + (isSecret ? "librdkafka refuses the value" : reason)
-        }
-        switch name {
-        case "sasl.jaas.config":
-            return "sasl.jaas.config is a property of Java clients; use sasl.username and sasl.password"
-        case _ where name.hasSuffix(".serializer") || name.hasSuffix(".deserializer"):
-            return "\(name) is a property of Java clients; remove it"
-        case _ where name.hasPrefix("ssl.truststore") || name.hasPrefix("ssl.keystore.type"):
-            return "\(name) is a property of Java clients; use ssl.ca.location"
-        default:
+        if let remedy = javaOnly(name) { return "\(name) is a property of Java clients; \(remedy)" }
+        if code == RD_KAFKA_CONF_UNKNOWN {
             return "unknown property '\(name)' (librdkafka's CONFIGURATION.md lists them all)"
+        }
+        let isSecret = ["password", "secret", "token", "key"].contains { name.contains($0) }
+        return "\(name): " + (isSecret ? "librdkafka refuses the value" : reason)
+    }
+
+    /// What to use in place of a property that only Kafka's Java clients know.
+    private static func javaOnly(_ name: String) -> String? {
+        switch name {
+        case "sasl.jaas.config": "use sasl.username and sasl.password"
+        case "key.serializer", "value.serializer", "key.deserializer", "value.deserializer": "remove it"
+        case _ where name.hasPrefix("ssl.truststore"): "use ssl.ca.location"
+        default: nil
         }
     }
 

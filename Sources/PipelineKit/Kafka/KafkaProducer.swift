@@ -97,14 +97,10 @@ package final class KafkaProducer {
         }
     }
 
-    /// Records that were handed over and have no report yet.
-    package var inFlight: Int {
-        unsafe Int(rd_kafka_outq_len(handle.client))
-    }
-
-    /// Gives up every record that has no report yet; each gets one, with an error, in the polls that follow.
+    /// Gives up every record that has no report yet, before an end that leaves them to the journal.
     package func purge() {
         unsafe rd_kafka_purge(handle.client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+        _ = poll(timeout: .zero)
     }
 
     /// Why this producer is of no use any more; nil while it is good.

@@ -141,4 +141,15 @@ extension Duration {
         let (seconds, attoseconds) = components
         return seconds * 1000 + attoseconds / 1_000_000_000_000_000
     }
+
+    /// For people: `250ms`, `1.5s`, `2m 5s`, `3h 20m`.
+    package var short: String {
+        let total = milliseconds
+        switch total {
+        case ..<1000: return "\(total)ms"
+        case ..<60_000: return total % 1000 < 100 ? "\(total / 1000)s" : "\(total / 1000).\(total % 1000 / 100)s"
+        case ..<3_600_000: return "\(total / 60_000)m \(total / 1000 % 60)s"
+        default: return "\(total / 3_600_000)h \(total / 60_000 % 60)m"
+        }
+    }
 }

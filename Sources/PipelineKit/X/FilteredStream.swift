@@ -52,7 +52,7 @@ package final class FilteredStream {
         let delay = budget.delay(at: .now())
         if delay > .zero {
             logger.warning(
-                "connect budget used up", metadata: ["budget": "\(budget.limit)", "next_attempt_in": "\(delay)"])
+                "connect budget used up", metadata: ["budget": "\(budget.limit)", "next_attempt_in": "\(delay.short)"])
             stop.wait(for: delay)
         }
         return !stop.isRaised
@@ -127,7 +127,7 @@ package final class FilteredStream {
         var result: Logger.Metadata = ["connection": "\(recorder.connection)", "cause": "\(interruption.cause)"]
         result["detail"] = interruption.detail.map { "\($0)" }
         result["status"] = interruption.status.map { "\($0)" }
-        result["next_attempt_in"] = delay.map { "\($0)" }
+        result["next_attempt_in"] = delay.map { "\($0.short)" }
         return result
     }
 
