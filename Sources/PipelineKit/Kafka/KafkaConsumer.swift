@@ -21,9 +21,15 @@ package final class KafkaConsumer {
     private var started: Set<TopicPartition> = []
     private var isClosed = false
 
+    /// Before 2.3.0, librdkafka aborts the process when a member leaves ahead of its first cooperative assignment
+    /// (confluentinc/librdkafka issue 4312).
+    private static var assignmentStrategy: String {
+        rd_kafka_version() >= 0x0203_0000 ? "cooperative-sticky" : "range,roundrobin"
+    }
+
     /// What a consumer is made with unless the user says otherwise.
     private static let defaults = [
-        "partition.assignment.strategy": "cooperative-sticky",
+        "partition.assignment.strategy": assignmentStrategy,
         // Memory for records fetched ahead, over all partitions together.
         "queued.max.messages.kbytes": "32768",
         "queued.min.messages": "20000",
