@@ -8,11 +8,11 @@ final class Loader {
     private let settings: LoaderSettings
     private let stop: Stop
     private let logger: Logger
-    private let session: DatabaseSession
+    let session: DatabaseSession
     private var consumer: KafkaConsumer?
-    private(set) var claims: PartitionClaims
+    var claims: PartitionClaims
     private var decoder = TweetDecoder()
-    private var batch = Batch()
+    var batch = Batch()
     private var limits: BatchLimits
     private var tweets = TweetWriter()
     private var ledger = StreamLedger()
@@ -58,7 +58,8 @@ final class Loader {
         while !stop.isRaised, !batch.isFull(limits) {
             let left = ContinuousClock.now.duration(to: due ?? idleUntil)
             guard left > .zero else { return }
-            try poll(left)
+            // Short enough to notice the stop.
+            try poll(min(left, .milliseconds(100)))
             if !claims.wanted.isEmpty { try claimPartitions() }
             if due == nil, !batch.isEmpty { due = .now + limits.age }
         }
@@ -89,14 +90,14 @@ final class Loader {
     }
 
     /// Claims what the group has given us and starts each partition exactly where PostgreSQL says.
-    private func claimPartitions() throws {
+    func claimPartitions() throws {
         let starts = try persistently { connection in try claims.claimWanted(connection) }
         let stillOurs = starts.filter { claims.held[$0.key] != nil }
         do { try consumer?.start(stillOurs) } catch { try handle(error) }
     }
 
     /// Writes the batch, its rejects, events, ledger and offsets in one transaction, then tells Kafka.
-    private func settle() throws {
+    func settle() throws {
         guard !batch.isEmpty else { return }
         let start = ContinuousClock.now
         let outcome = try persistently { connection in
@@ -149,7 +150,7 @@ final class Loader {
     }
 
     /// Tidies the ledger; what fails here is tried again, and counts already from where it is.
-    private func foldLedger() {
+    func foldLedger() {
         guard ledger.isDue else { return }
         do { try session.attempt { connection in try ledger.fold(connection) } } catch {
             logger.debug("the ledger was not folded", metadata: ["reason": "\(error)"])
