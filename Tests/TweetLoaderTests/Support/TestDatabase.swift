@@ -71,3 +71,13 @@ enum TestLines {
         (0..<count).map { tweet(first + Int64($0)) }
     }
 }
+
+extension TestDatabase {
+    /// What the server has logged about a loader's connection.
+    func serverLog(of loader: Loader) throws -> [Substring] {
+        let pid = try loader.session.attempt { connection in
+            try connection.query("SELECT pg_backend_pid()", doing: "test").rows[0][0] ?? ""
+        }
+        return try Self.server.get().log.split(separator: "\n").filter { $0.contains("[\(pid)]") }
+    }
+}

@@ -1,0 +1,185 @@
+import FoundationEssentials
+import PipelineKit
+import Sandbox
+import Testing
+
+@testable import TweetLoader
+
+@Suite("Loader: with Kafka", .timeLimit(.minutes(4)))
+struct LoaderServiceTests {
+    private let database: TestDatabase
+    private let kafka: KafkaSandbox
+
+    init() throws {
+        database = try TestDatabase()
+        kafka = try KafkaSandbox(topics: ["tweets": 4, "tweets.events": 1])
+    }
+
+    private func settings(_ owner: String = "test") throws -> LoaderSettings {
+        try .test(database.url, kafka: kafka.bootstrapServers, owner: owner)
+    }
+
+    /// Publishes tweets as the producer does, with dense sequence numbers.
+    private func publish(_ numbers: some Sequence<Int64>, topic: String = "tweets") throws {
+        let producer = try KafkaProducer(
+            KafkaConfiguration(bootstrapServers: kafka.bootstrapServers), logger: LogRecorder().logger)
+        var acknowledged = 0
+        var sent = 0
+        for number in numbers {
+            let id = TestLines.firstID + number
+            try unsafe Array("\(id)".utf8).withUnsafeBytes { key in
+                try unsafe Array(TestLines.tweet(id).utf8).withUnsafeBytes { value in
+                    try unsafe producer.enqueue(
+                        topic: topic, key: key, value: value, headers: TestLines.headers(number), id: number)
+                }
+            }
+            sent += 1
+        }
+        let deadline = ContinuousClock.now + .seconds(30)
+        while acknowledged < sent, ContinuousClock.now < deadline {
+            acknowledged += producer.poll(timeout: .milliseconds(100)).count { $0.error == nil }
+        }
+        #expect(acknowledged == sent)
+    }
+
+    private func tweets() throws -> Int {
+        Int(try database.query("SELECT count(*) FROM tweets")[0][0] ?? "") ?? 0
+    }
+
+    private func run(_ settings: LoaderSettings, _ stop: Stop, _ log: LogRecorder = LogRecorder()) -> Background {
+        Background { try Loader(settings, stop: stop, logger: log.logger).run() }
+    }
+
+    @Test("every message becomes a row once, over a stop and a new start")
+    func exactlyOnce() throws {
+        try publish(1...1500)
+        let first = Stop()
+        let loading = try run(settings("first"), first)
+        #expect(try eventually { try tweets() == 1500 })
+        first.raise()
+        try loading.join()
+        try publish(1501...2000)
+        // What is settled must not be read again: without its rows it would come back.
+        try database.query("DELETE FROM tweets WHERE id < \(TestLines.firstID + 500)")
+        let second = Stop()
+        let again = try run(settings("second"), second)
+        #expect(try eventually { try tweets() == 1501 })
+        second.raise()
+        try again.join()
+        let report = try LedgerReport.make(settings())
+        #expect(report.isComplete)
+        #expect(report.journals.map { [$0.settled, $0.last, $0.inKafka, $0.missing] } == [[2000, 2000, 0, 0]])
+        #expect(report.text.hasSuffix("complete"))
+    }
+
+    @Test("verify tells what is missing from what is still in Kafka")
+    func verify() throws {
+        try publish((1...300).filter { $0 != 17 && $0 != 40 && $0 != 41 })
+        let stop = Stop()
+        let loading = try run(settings(), stop)
+        #expect(try eventually { try tweets() == 297 })
+        stop.raise()
+        try loading.join()
+        try publish(301...350)
+        let report = try LedgerReport.make(settings())
+        #expect(!report.isComplete)
+        #expect(report.journals.map { [$0.settled, $0.last, $0.inKafka, $0.missing] } == [[297, 350, 50, 3]])
+        #expect(report.journals.map(\.missingNumbers) == ["17, 40-41"])
+        #expect(report.lag == 50)
+        #expect(report.text.contains("50 still in Kafka, 3 missing: 17, 40-41"))
+        #expect(report.json.contains(#""missing_numbers" : "17, 40-41""#))
+        let status = try readStatus(settings())
+        #expect(status.lag == 50)
+        #expect(status.tweets == 297)
+        #expect(status.partitions.count == 5)
+        #expect(status.text.contains("tweets-3"))
+        let decoded = try #require(try JSONSerializationCheck.object(status.json))
+        #expect(decoded.contains("next_offset"))
+    }
+
+    @Test("without Kafka, status and verify say that the lag is unknown")
+    func withoutKafka() throws {
+        try publish(1...10)
+        let stop = Stop()
+        let loading = try run(settings(), stop)
+        #expect(try eventually { try tweets() == 10 })
+        stop.raise()
+        try loading.join()
+        kafka.destroy()
+        let status = try readStatus(settings())
+        #expect(status.lag == nil)
+        #expect(status.tweets == 10)
+        #expect(status.text.contains("unknown"))
+        let report = try LedgerReport.make(settings())
+        #expect(report.lag == nil)
+        #expect(report.isComplete)
+    }
+
+    @Test("two loaders share the partitions, one leaves, and every tweet is there once")
+    func twoLoaders() throws {
+        let (firstStop, secondStop) = (Stop(), Stop())
+        try publish(1...500)
+        let first = try run(settings("first"), firstStop)
+        #expect(try eventually { try tweets() == 500 })
+        let second = try run(settings("second"), secondStop)
+        #expect(
+            try eventually {
+                try database.query("SELECT count(DISTINCT owner) FROM loader_offsets") == [["2"]]
+            })
+        try publish(501...1500)
+        #expect(try eventually { try tweets() == 1500 })
+        firstStop.raise()
+        try first.join()
+        try publish(1501...2000)
+        #expect(try eventually { try tweets() == 2000 })
+        secondStop.raise()
+        try second.join()
+        #expect(try LedgerReport.make(settings()).journals.map { [$0.settled, $0.missing] } == [[2000, 0]])
+        #expect(try database.query("SELECT count(*) FROM rejects") == [["0"]])
+    }
+
+    @Test("PostgreSQL away while loading: the membership is kept, nothing is lost or doubled")
+    func outage() throws {
+        let server = try PostgresSandbox()
+        defer { server.destroy() }
+        let (log, stop) = (LogRecorder(), Stop())
+        _ = try migrate(PostgresConninfo(server.url()), payload: .jsonb)
+        let loading = try run(.test(server.url(), kafka: kafka.bootstrapServers), stop, log)
+        try publish(1...500)
+        #expect(try eventually { try server.query("SELECT count(*) FROM tweets") == "500" })
+        server.stop(.immediate)
+        try publish(501...1500)
+        #expect(log.wait(for: "PostgreSQL is away"))
+        try server.start()
+        #expect(try eventually { try server.query("SELECT count(*) FROM tweets") == "1500" })
+        stop.raise()
+        try loading.join()
+        #expect(log.count("Kafka's group changed") == 1)
+        #expect(try server.query("SELECT min(fence), max(fence) FROM loader_offsets") == "1|1")
+        #expect(try server.query("SELECT count(*) FROM rejects") == "0")
+    }
+
+    @Test("the stop finishes the batch in hand, although it is not due yet")
+    func drain() throws {
+        var settings = try settings()
+        settings.limits.fixedAge = .seconds(60)
+        let (stop, log) = (Stop(), LogRecorder())
+        try publish(1...20)
+        let loading = run(settings, stop, log)
+        #expect(log.wait(for: "Kafka's group changed"))
+        // The batch has no visible state before it is written; the records are there at the latest after some polls.
+        _ = stop.wait(for: .seconds(2))
+        stop.raise()
+        try loading.join()
+        #expect(try tweets() == 20)
+    }
+}
+
+/// Whether a text is one JSON object.
+enum JSONSerializationCheck {
+    static func object(_ text: String) throws -> String? {
+        struct Anything: Decodable {}
+        _ = try JSONDecoder().decode(Anything.self, from: Data(text.utf8))
+        return text
+    }
+}

@@ -1,0 +1,147 @@
+import PipelineKit
+import Sandbox
+import Testing
+
+@testable import TweetLoader
+
+@Suite("Loader: PostgreSQL away", .timeLimit(.minutes(3)))
+struct OutageTests {
+    @Test(
+        "a COMMIT whose outcome is unknown is decided by the stored offset",
+        arguments: [CuttingProxy.Cut.before, .after])
+    func unknownOutcome(cut: CuttingProxy.Cut) throws {
+        let database = try TestDatabase()
+        let port = try #require(
+            database.url.split(separator: ":").last?.split(separator: "/").first.flatMap { Int($0) })
+        let proxy = try CuttingProxy(to: port, cut: cut)
+        let serving = Background { proxy.serve() }
+        let loader = try Loader.claiming("postgresql://tweets@127.0.0.1:\(proxy.port)/\(database.name)")
+        // Only rows that really come twice can show it.
+        try database.query("CREATE TABLE log (id bigint)")
+        try database.query(
+            """
+            CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO log VALUES (NEW.id); RETURN NULL; END'
+            """)
+        try database.query("CREATE TRIGGER note AFTER INSERT ON tweets FOR EACH ROW EXECUTE FUNCTION note()")
+        try loader.settle(TestLines.batch(TestLines.tweets(20)))
+        try loader.settle(TestLines.batch(TestLines.tweets(20, from: TestLines.firstID + 100), firstOffset: 20))
+        proxy.end()
+        try serving.join()
+        #expect(proxy.wasCut)
+        #expect(try database.query("SELECT count(*), count(DISTINCT id) FROM log") == [["40", "40"]])
+        #expect(try database.query("SELECT count(*) FROM tweets") == [["40"]])
+        #expect(try database.query("SELECT next_offset FROM loader_offsets") == [["40"]])
+        #expect(
+            try database.query("SELECT range_agg(r) FROM stream_ledger_pending, unnest(settled) r") == [["{[1,41)}"]])
+    }
+
+    /// How many tweets there are; nil while the server is away.
+    private func count(_ url: String) -> Int? {
+        guard let connection = try? PostgresConnection.connect(PostgresConninfo(url)),
+            let answer = try? connection.query("SELECT count(*) FROM tweets", doing: "count").rows
+        else { return nil }
+        return Int(answer[0][0] ?? "")
+    }
+
+    @Test("a server that crashes and comes back in the middle loses and doubles nothing")
+    func crash() throws {
+        let server = try PostgresSandbox()
+        defer { server.destroy() }
+        let (url, log) = (server.url(), LogRecorder())
+        _ = try migrate(PostgresConninfo(url), payload: .jsonb)
+        let loading = Background {
+            let loader = try Loader.claiming(url, log: log)
+            for number in 0..<60 {
+                let first = TestLines.firstID + Int64(number) * 200
+                try loader.settle(TestLines.batch(TestLines.tweets(200, from: first), firstOffset: Int64(number) * 200))
+            }
+        }
+        for round in 1...2 {
+            #expect(eventually { (count(server.url()) ?? 0) >= round * 2000 })
+            server.stop(.immediate)
+            #expect(eventually { log.count("PostgreSQL is away") >= round })
+            try server.start()
+        }
+        try loading.join()
+        #expect(try server.query("SELECT count(*), count(DISTINCT id) FROM tweets") == "12000|12000")
+        #expect(try server.query("SELECT next_offset FROM loader_offsets") == "12000")
+        #expect(try server.query("SELECT count(*) FROM rejects") == "0")
+        #expect(log.count("PostgreSQL is away") == 2)
+        #expect(log.count("PostgreSQL is back") == 2)
+    }
+
+    @Test("sessions that are terminated again and again only cost time")
+    func terminated() throws {
+        let database = try TestDatabase()
+        let url = database.url
+        let loading = Background {
+            let loader = try Loader.claiming(url)
+            for number in 0..<40 {
+                let first = TestLines.firstID + Int64(number) * 100
+                try loader.settle(TestLines.batch(TestLines.tweets(100, from: first), firstOffset: Int64(number) * 100))
+            }
+        }
+        for round in 1...4 {
+            #expect(
+                try eventually {
+                    try Int(database.query("SELECT count(*) FROM tweets")[0][0] ?? "") ?? 0 >= round * 800
+                })
+            _ = try database.superuser(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '\(database.name)' AND usename = 'tweets'"
+            )
+        }
+        try loading.join()
+        #expect(try database.query("SELECT count(*) FROM tweets") == [["4000"]])
+        #expect(try database.query("SELECT count(*) FROM rejects") == [["0"]])
+    }
+
+    @Test("the stop ends the wait for a server that is away, and the batch stays with Kafka")
+    func stop() throws {
+        let server = try PostgresSandbox()
+        defer { server.destroy() }
+        let (url, log, stop) = (server.url(), LogRecorder(), Stop())
+        _ = try migrate(PostgresConninfo(url), payload: .jsonb)
+        let loading = Background {
+            let loader = try Loader.claiming(url, stop: stop, log: log)
+            server.stop(.immediate)
+            try loader.settle(TestLines.batch(TestLines.tweets(10)))
+        }
+        #expect(log.wait(for: "PostgreSQL is away"))
+        let start = ContinuousClock.now
+        stop.raise()
+        #expect(throws: (any Error).self) { try loading.join() }
+        #expect(ContinuousClock.now - start < .seconds(10))
+        try server.start()
+        #expect(try server.query("SELECT count(*) FROM tweets") == "0")
+    }
+
+    @Test("a server that is away at the start is waited for")
+    func awayAtStart() throws {
+        let server = try PostgresSandbox()
+        defer { server.destroy() }
+        let (url, log) = (server.url(), LogRecorder())
+        _ = try migrate(PostgresConninfo(url), payload: .jsonb)
+        server.stop()
+        let loading = Background { try Loader.claiming(url, log: log).settle(TestLines.batch(TestLines.tweets(10))) }
+        #expect(log.wait(for: "PostgreSQL is away"))
+        try server.start()
+        try loading.join()
+        #expect(try server.query("SELECT count(*) FROM tweets") == "10")
+    }
+
+    @Test(
+        "a refusal at the start ends with its exit status and a remedy",
+        arguments: [
+            ("nowhere", "tweets", PipelineKit.ExitStatus.badSettings, "createdb"),
+            ("empty", "tweets", .badSettings, "migrate"),
+            ("empty", "nobody", .refusedCredentials, "password"),
+        ])
+    func refusedAtStart(database: String, user: String, status: PipelineKit.ExitStatus, remedy: String) throws {
+        let empty = try TestDatabase(migrated: false)
+        let name = database == "empty" ? empty.name : database
+        let url = empty.url.replacing("/\(empty.name)", with: "/\(name)").replacing("tweets@", with: "\(user)@")
+        let failure = #expect(throws: Failure.self) { _ = try Loader.claiming(url) }
+        #expect(failure?.status == status)
+        #expect(failure?.description.contains(remedy) == true)
+    }
+}
