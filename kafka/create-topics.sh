@@ -6,6 +6,8 @@ set -euo pipefail
 
 partitions=${KAFKA_PARTITIONS:-12}
 replication=${KAFKA_REPLICATION:-}
+# As for the producer, -1 leaves it to the broker.
+[ "$replication" != -1 ] || replication=
 
 usage() {
     cat <<END
