@@ -18,8 +18,6 @@ test := $(SWIFT) test --skip-build --disable-xctest $(if $(FILTER),--filter '$(F
 
 # Not instrumented themselves, so ThreadSanitizer cannot see their locks; see the file.
 export TSAN_OPTIONS ?= suppressions=$(CURDIR)/scripts/thread-sanitizer.supp
-# Swift's runtime keeps metadata for the life of the process.
-export ASAN_OPTIONS ?= detect_leaks=0
 
 .PHONY: help
 help: ## Lists the targets
@@ -48,7 +46,7 @@ test: setup ## Unit, integration and end-to-end tests (FILTER=regex: some of the
 
 .PHONY: test-thread test-address
 test-thread: ## The same under ThreadSanitizer, built in .build-thread
-test-address: ## The same under AddressSanitizer, built in .build-address
+test-address: ## The same under AddressSanitizer, which reports leaks as well, built in .build-address
 test-thread test-address: test-%: setup
 	@$(quiet) 'building the tests ($* sanitizer)' .build-$*/make-test.log \
 		$(SWIFT) build --build-tests --sanitize=$* --scratch-path .build-$*
