@@ -36,8 +36,8 @@ build: setup ## Builds for debugging, into .build/debug
 	@$(quiet) 'building' .build/make-build.log $(SWIFT) build
 
 .PHONY: release
-release: setup ## Builds optimized, into .build/release
-	@$(quiet) 'building (release)' .build/make-release.log $(SWIFT) build -c release
+release: setup ## Builds optimized, into .build/release; the programs need no Swift where they run
+	@$(quiet) 'building (release)' .build/make-release.log $(SWIFT) build -c release --static-swift-stdlib
 
 .PHONY: test
 test: setup ## Unit, integration and end-to-end tests (FILTER=regex: some of them)
