@@ -100,6 +100,7 @@ install_packages() {
 }
 
 have_command swift || fail "no 'swift' in PATH. This project needs Swift $swift_needed or newer: see $swift_page"
+! swift_starts || check_swift
 mapfile -t missing < <(missing_packages)
 if ! swift_starts && is_debian; then missing+=("${toolchain_packages[@]}"); fi
 if [ "${#missing[@]}" -gt 0 ]; then
