@@ -16,7 +16,7 @@ SOAK_ROUNDS ?= 50
 quiet := scripts/quiet.sh
 test := $(SWIFT) test --skip-build --disable-xctest $(if $(FILTER),--filter '$(FILTER)')
 
-# Not instrumented themselves, so ThreadSanitizer cannot see their locks; see the file.
+# What ThreadSanitizer cannot judge; see the file.
 export TSAN_OPTIONS ?= suppressions=$(CURDIR)/scripts/thread-sanitizer.supp
 
 .PHONY: help
@@ -47,10 +47,16 @@ test: setup ## Unit, integration and end-to-end tests (FILTER=regex: some of the
 .PHONY: test-thread test-address
 test-thread: ## The same under ThreadSanitizer, built in .build-thread
 test-address: ## The same under AddressSanitizer, which reports leaks as well, built in .build-address
+test-thread: preload = LD_PRELOAD=$(CURDIR)/.build-thread/c11-threads.so
+test-thread: .build-thread/c11-threads.so
 test-thread test-address: test-%: setup
 	@$(quiet) 'building the tests ($* sanitizer)' .build-$*/make-test.log \
 		$(SWIFT) build --build-tests --sanitize=$* --scratch-path .build-$*
-	@$(test) --sanitize=$* --scratch-path .build-$* --xunit-output .build-$*/tests.xml
+	@$(preload) $(test) --sanitize=$* --scratch-path .build-$* --xunit-output .build-$*/tests.xml
+
+.build-thread/c11-threads.so: scripts/c11-threads.c | setup
+	@mkdir -p $(@D)
+	@$(CC) -Wall -Wextra -Werror -O1 -g -shared -fPIC -o $@ $<
 
 .PHONY: soak
 soak: setup ## Kills both services SOAK_ROUNDS times each at random moments, then judges
