@@ -1,6 +1,6 @@
 /// Integers that no 64-bit type holds, which simdjson refuses although JSON and PostgreSQL know no such limit.
 enum LongIntegers {
-    /// The JSON text with each integer of 19 digits or more written with an exponent, of the same value; nil when a
+    /// The JSON text with each integer beyond 64 bits written with an exponent, of the same value; nil when a
     /// number is not one by RFC 8259, section 6.
     ///
     /// Only for parsing: the payload keeps the digits.
@@ -18,7 +18,9 @@ enum LongIntegers {
                 position = json[start...].firstIndex { !isNumberPart($0) } ?? json.count
                 guard let isInteger = isInteger(json[start..<position]) else { return nil }
                 output.append(contentsOf: json[start..<position])
-                if isInteger && position - start >= 19 { output.append(contentsOf: "e0".utf8) }
+                if isInteger && position - start >= 19 && Int64(decimal: json[start..<position]) == nil {
+                    output.append(contentsOf: "e0".utf8)
+                }
             default:
                 output.append(json[start])
                 position += 1
@@ -70,5 +72,11 @@ extension ArraySlice<UInt8> {
         let digits = prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }.count
         removeFirst(digits)
         return digits
+    }
+}
+
+extension Int64 {
+    fileprivate init?(decimal number: ArraySlice<UInt8>) {
+        self.init(String(decoding: number, as: UTF8.self))
     }
 }
