@@ -2,11 +2,13 @@ import Logging
 import PipelineKit
 import Synchronization
 
-/// The producer: one thread reads X into the journal, one publishes the journal to Kafka.
+/// The producer: one thread reads X into the journal, one publishes the journal to Kafka, one keeps the archive.
 ///
 /// reader: curl → `LineFramer` → `Journal.append` (group fsync).
 /// publisher: `JournalReader` from the checkpoint → key, headers → batches → `KafkaProducer` → delivery reports →
-/// checkpoint. The two meet only in the journal's files and its `tail`.
+/// checkpoint.
+/// archiver: closed segment, acknowledged by the checkpoint → gzip, manifest → what is not to be kept goes.
+/// They meet only in the journal's files and its `tail`.
 struct Producer {
     let settings: ProducerSettings
     let stop: Stop
@@ -21,6 +23,8 @@ struct Producer {
         let publisher = try Publisher(settings: settings, source: journal.source, stop: stop, logger: logger)
         let reading = Mutex<Journal?>(journal)
         let publishing = Mutex<Publisher?>(publisher)
+        let archiver = Mutex<Archiver?>(
+            Archiver(journal.source, options: settings.archive, stop: stop, logger: logger))
         try Service.run(
             [
                 Service.Loop("reader") {
@@ -30,7 +34,14 @@ struct Producer {
                 Service.Loop("publisher") {
                     if let publisher = publishing.withLock({ $0.take() }) { try publisher.run() }
                 },
-            ], stop: stop, drain: settings.drain)
+                Service.Loop("archiver") {
+                    if let archiver = archiver.withLock({ $0.take() }) { archiver.run() }
+                },
+            ], stop: stop, drain: settings.drain,
+            reopen: {
+                logger.info("SIGHUP: beginning a new journal segment")
+                tail.requestRoll()
+            })
     }
 
     private func read(into journal: Journal) throws {

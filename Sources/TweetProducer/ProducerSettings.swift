@@ -26,14 +26,17 @@ struct ProducerOptions: ParsableArguments {
     static let syncDelaySetting = Setting("JOURNAL_SYNC_DELAY", flag: nil)
     static let syncBytesSetting = Setting("JOURNAL_SYNC_BYTES", flag: nil)
     static let segmentBytesSetting = Setting("JOURNAL_SEGMENT_BYTES", flag: nil)
+    static let segmentAgeSetting = Setting("JOURNAL_SEGMENT_AGE", flag: nil)
+    static let compressSetting = Setting("JOURNAL_COMPRESS", flag: nil)
+    static let keepSetting = Setting("JOURNAL_KEEP", flag: nil)
     static let batchSizeSetting = Setting("BATCH_SIZE", flag: "batch-size")
     static let batchLingerSetting = Setting("BATCH_LINGER", flag: "batch-linger")
     static let partitionsSetting = Setting("KAFKA_PARTITIONS", flag: "partitions")
     static let replicationSetting = Setting("KAFKA_REPLICATION", flag: "replication")
     static let drainSetting = Setting("DRAIN", flag: "drain")
     static let settings = [
-        journalSetting, syncDelaySetting, syncBytesSetting, segmentBytesSetting, batchSizeSetting, batchLingerSetting,
-        partitionsSetting, replicationSetting, drainSetting,
+        journalSetting, syncDelaySetting, syncBytesSetting, segmentBytesSetting, segmentAgeSetting, compressSetting,
+        keepSetting, batchSizeSetting, batchLingerSetting, partitionsSetting, replicationSetting, drainSetting,
     ]
 
     /// The flags that were given, by environment name.
@@ -52,7 +55,8 @@ struct ProducerSettings: Sendable {
     /// Where tweets go; everything else goes to `eventsTopic`.
     var topic: String
     var journalFolder: String
-    var journal = Journal.Options()
+    var journal = JournalOptions()
+    var archive = ArchiveOptions()
     var batchSize: Int
     var batchLinger: Duration
     var partitions: Int
@@ -71,6 +75,11 @@ struct ProducerSettings: Sendable {
         journal.syncBytes = reader.bytes(ProducerOptions.syncBytesSetting, default: journal.syncBytes)
         journal.segmentBytes = Int64(
             reader.bytes(ProducerOptions.segmentBytesSetting, default: Int(journal.segmentBytes)))
+        journal.segmentAge = reader.duration(ProducerOptions.segmentAgeSetting, default: journal.segmentAge)
+        archive.isCompressed = reader.choice(ProducerOptions.compressSetting, default: Switch.on) == .on
+        archive.keep = reader.value(
+            ProducerOptions.keepSetting, default: archive.keep,
+            expected: "all, 0, a time such as 30d or a size such as 100GiB", ArchiveKeep.init(setting:))
         batchSize = reader.int(ProducerOptions.batchSizeSetting, default: 100, in: 1...100_000)
         batchLinger = reader.duration(ProducerOptions.batchLingerSetting, default: .milliseconds(100))
         partitions = reader.int(ProducerOptions.partitionsSetting, default: 12, in: 1...10_000)

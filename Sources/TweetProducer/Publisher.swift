@@ -202,5 +202,6 @@ final class Publisher {
         do { try checkpoint.write(to: source.folder) } catch {
             throw Failure(.disk, "checkpoint: \(error)")
         }
+        source.tail.publish(acknowledged: checkpoint.acknowledged)
     }
 }

@@ -5,40 +5,28 @@ import Glibc
 /// A line counts as received when `sync()` has returned. Owned by the thread that reads the stream; the publisher
 /// follows through `source` and a `JournalReader`.
 package final class Journal {
-    /// When pending lines are made durable, and when a new segment begins.
-    package struct Options: Sendable {
-        /// The longest a line waits for its fsync.
-        package var syncDelay: Duration = .milliseconds(10)
-        /// Pending bytes that are made durable without waiting.
-        package var syncBytes = 1 << 20
-        /// A segment that has grown to this many bytes is followed by a new one.
-        package var segmentBytes: Int64 = 64 << 20
-
-        package init() {}
-    }
-
     /// How another thread follows this journal.
     package let source: JournalSource
     /// What recovery found when the journal was opened.
     package let recovery: JournalRecovery
 
-    private let options: Options
-    private let lock: JournalFile
+    private let options: JournalOptions
+    private let lock: JournalLock
     private var segment: OpenSegment
     private var nextSeq: Int64
     private var pendingSince: ContinuousClock.Instant?
+    /// When the open segment's first line was received; nil while it is empty.
+    private var segmentBegan: ContinuousClock.Instant?
     /// Set by a failed write or fsync: what the disk holds is unknown from then on, so nothing is acknowledged any more.
     private var failure: FileError?
 
     /// Opens or creates the journal of a stream below `folder`, and recovers it after a crash.
     ///
     /// - Throws: `Failure` 74 when the folder cannot be used, 75 when another process has it, 78 for a bad stream name.
-    package static func open(folder: String, stream: String, options: Options = Options()) throws(Failure) -> Journal {
-        let isPlain = stream.utf8.allSatisfy { byte in
-            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
-                || [45, 46, 95].contains(byte)
-        }
-        guard isPlain, (1...64).contains(stream.utf8.count), !stream.hasPrefix(".") else {
+    package static func open(
+        folder: String, stream: String, options: JournalOptions = JournalOptions()
+    ) throws(Failure) -> Journal {
+        guard JournalFolder.isStreamName(stream) else {
             throw Failure(
                 .badSettings, "STREAM_NAME (--stream): '\(stream)' must be 1 to 64 letters, digits, '-', '_' or '.'")
         }
@@ -52,23 +40,22 @@ package final class Journal {
         }
     }
 
-    private init(path: String, stream: String, options: Options) throws {
+    private init(path: String, stream: String, options: JournalOptions) throws {
         try JournalFolder.create(path)
-        lock = try JournalFile(appendingTo: path + "/lock")
-        guard try lock.lock() else {
-            let holder = try readTextFile(path + "/lock").split(separator: "\n").last.map { " (\($0))" } ?? ""
-            throw Failure(.tryAgain, "another tweet-producer\(holder) holds the journal \(path); stop it first")
-        }
-        try lock.truncate(to: 0)
-        try lock.append(text: "pid \(getpid()) since \(Timestamp.now())\n")
+        lock = try JournalLock(folder: path)
         let identity = try JournalIdentity.readOrCreate(folder: path, stream: stream)
-        let checkpoint = try Checkpoint.read(from: path, journal: identity.journal)
-        recovery = try JournalRecovery.run(folder: path, acknowledged: checkpoint?.acknowledged ?? 0)
+        let acknowledged = try Checkpoint.read(from: path, journal: identity.journal)?.acknowledged ?? 0
+        recovery = try JournalRecovery.run(folder: path, acknowledged: acknowledged)
         segment = try OpenSegment(recovery.segment, endOffset: recovery.endOffset)
         nextSeq = recovery.nextSeq
         self.options = options
+        if let first = try segment.firstReceivedAt() {
+            segmentBegan = .now - .milliseconds(max(0, Timestamp.now().milliseconds - first.milliseconds))
+        }
         let end = JournalTail.End(seq: nextSeq, segment: recovery.segment.firstSeq, offset: recovery.endOffset)
-        source = JournalSource(stream: stream, journal: identity.journal, folder: path, tail: JournalTail(end))
+        source = JournalSource(
+            stream: stream, journal: identity.journal, folder: path,
+            tail: JournalTail(end, acknowledged: acknowledged))
     }
 
     /// Appends one line, given without its line end. It is not durable before `sync()`.
@@ -84,6 +71,7 @@ package final class Journal {
         if let failure { throw failure }
         if segment.size >= options.segmentBytes { try roll() }
         if pendingSince == nil { pendingSince = .now }
+        if segmentBegan == nil { segmentBegan = pendingSince }
         unsafe segment.append(line, seq: nextSeq, receivedAt: receivedAt, connection: connection)
         nextSeq += 1
         if segment.pendingBytes >= options.syncBytes {
@@ -99,33 +87,60 @@ package final class Journal {
         }
     }
 
-    /// How long pending lines may still wait for `sync()`: nil when there are none, zero or less when it is due.
+    /// How long `sync()` may still wait: nil when there is nothing for it to do, zero or less when it is due.
+    ///
+    /// Beside pending lines it counts the open segment's age and a new segment that was asked for, so a stream that is
+    /// idle has to look at it, too.
     package var timeToSync: Duration? {
-        guard let pendingSince else { return nil }
+        let age = timeToRoll
+        guard let pendingSince else { return age }
         if segment.unsyncedBytes >= options.syncBytes { return .zero }
-        return options.syncDelay - pendingSince.duration(to: .now)
+        let delay = options.syncDelay - pendingSince.duration(to: .now)
+        return age.map { min($0, delay) } ?? delay
     }
 
-    /// Makes everything appended durable, and shows it to the publisher.
+    private var timeToRoll: Duration? {
+        if source.tail.isRollRequested { return .zero }
+        return segmentBegan.map { options.segmentAge - $0.duration(to: .now) }
+    }
+
+    /// Makes everything appended durable, shows it to the publisher, and begins a new segment when that is due.
     ///
     /// - Throws: `FileError` when the disk refuses. After that the journal takes nothing more: which part of the group
     ///   reached the disk is unknown, and only a new start, with its recovery, can tell.
     package func sync() throws(FileError) {
         if let failure { throw failure }
+        try syncPending()
+        if let due = timeToRoll, due <= .zero {
+            try roll()
+            source.tail.settleRollRequest()
+        }
+    }
+
+    private func syncPending() throws(FileError) {
         guard pendingSince != nil else { return }
         try guarded { (segment) throws(FileError) in try segment.synchronize() }
         pendingSince = nil
+        publishEnd()
+    }
+
+    private func publishEnd() {
         source.tail.publish(JournalTail.End(seq: nextSeq, segment: segment.segment.firstSeq, offset: segment.size))
     }
 
     private func roll() throws(FileError) {
         guard segment.segment.firstSeq != nextSeq else { return }
-        try sync()
+        try syncPending()
         let following = Segment(folder: source.folder, firstSeq: nextSeq)
         try guarded { (segment) throws(FileError) in
+            FailPoint.roll.pass()
             segment = try OpenSegment(following, endOffset: 0)
+            FailPoint.roll.pass()
             try JournalFolder.synchronize(following.folder)
+            FailPoint.roll.pass()
         }
+        segmentBegan = nil
+        publishEnd()
     }
 
     private func guarded(_ work: (inout OpenSegment) throws(FileError) -> Void) throws(FileError) {

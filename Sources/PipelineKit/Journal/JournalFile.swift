@@ -88,6 +88,15 @@ struct JournalFile: ~Copyable {
 
 /// What the journal does to folders and whole files.
 enum JournalFolder {
+    /// Whether a stream's name can name its folder, on every file system and without leaving the journal's folder.
+    static func isStreamName(_ name: String) -> Bool {
+        let isPlain = name.utf8.allSatisfy { byte in
+            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+                || [45, 46, 95].contains(byte)
+        }
+        return isPlain && (1...64).contains(name.utf8.count) && !name.hasPrefix(".")
+    }
+
     /// Creates a folder and those above it where they are missing.
     static func create(_ path: String) throws(FileError) {
         var built = path.hasPrefix("/") ? "/" : ""
@@ -123,11 +132,35 @@ enum JournalFolder {
     static func replace(_ name: String, in folder: String, with text: String) throws(FileError) {
         let path = folder + "/" + name
         let aside = path + ".new"
-        if unsafe unlink(aside) != 0, errno != ENOENT { throw FileError("remove", aside) }
+        try remove(aside)
         let file = try JournalFile(appendingTo: aside)
         try file.append(text: text)
         try file.synchronize()
-        guard unsafe rename(aside, path) == 0 else { throw FileError("rename", aside) }
+        try move(aside, to: path)
         try synchronize(folder)
+    }
+
+    /// Gives a file another name, in place of the file that had it (rename(2)).
+    static func move(_ path: String, to target: String) throws(FileError) {
+        guard unsafe rename(path, target) == 0 else { throw FileError("rename", path) }
+    }
+
+    /// Gives a file a second name (link(2)); a name that is there already is replaced.
+    static func link(_ path: String, as target: String) throws(FileError) {
+        try remove(target)
+        guard unsafe Glibc.link(path, target) == 0 else { throw FileError("link", path) }
+    }
+
+    /// Removes a file; one that is not there is no error.
+    static func remove(_ path: String) throws(FileError) {
+        if unsafe unlink(path) != 0, errno != ENOENT { throw FileError("remove", path) }
+    }
+
+    /// A file's size in bytes; nil when it is not there.
+    static func size(_ path: String) throws(FileError) -> Int64? {
+        var info = stat()
+        if unsafe fstatat(AT_FDCWD, path, &info, 0) == 0 { return Int64(info.st_size) }
+        if errno == ENOENT { return nil }
+        throw FileError("stat", path)
     }
 }

@@ -123,28 +123,37 @@ private struct SegmentCheck: ~Copyable {
         return result
     }
 
-    /// Makes one entry for a segment whose index is gone: when the lines were received is then only roughly known.
+    /// Makes entries for a segment whose index is gone: when the lines were received is then only roughly known.
     private func rebuildIndex(size: Int64) throws(FileError) {
-        var entry = IndexEntry(
-            firstSeq: segment.firstSeq, offset: 0, receivedAt: try file.status().modified, connection: 0,
-            durableOffset: 0)
-        var buffer = [UInt8](repeating: 0, count: 1 << 20)
-        var position: Int64 = 0
-        while position < size {
+        let modified = try file.status().modified
+        var made: [UInt8] = []
+        var nextSeq = segment.firstSeq
+        var offset: Int64 = 0
+        var length = Self.rebuiltGroup
+        while offset < size {
+            var buffer = [UInt8](repeating: 0, count: Int(min(Int64(length), size - offset)))
             let count = try unsafe buffer.withMutableBytes { (bytes) throws(FileError) in
-                try unsafe file.read(at: position, into: bytes)
+                try unsafe file.read(at: offset, into: bytes)
             }
-            if count == 0 { break }
-            for (place, byte) in buffer[..<count].enumerated() where byte == UInt8(ascii: "\n") {
-                entry.lines += 1
-                entry.length = UInt32(clamping: position + Int64(place) + 1)
+            guard let last = buffer[..<count].lastIndex(of: UInt8(ascii: "\n")) else {
+                guard count == length else { break }
+                length *= 2
+                continue
             }
-            position += Int64(count)
+            let whole = buffer[...last]
+            let entry = IndexEntry(
+                firstSeq: nextSeq, offset: offset, receivedAt: modified, connection: 0, durableOffset: 0,
+                length: UInt32(whole.count),
+                lines: whole.reduce(0) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) },
+                checksum: unsafe whole.withUnsafeBytes { unsafe crc32(of: $0) })
+            entry.encode(to: &made)
+            nextSeq = entry.endSeq
+            offset = entry.endOffset
         }
-        entry.checksum = try checksum(of: entry)
-        var bytes: [UInt8] = []
-        entry.encode(to: &bytes)
         try index.truncate(toCount: 0)
-        try index.append(bytes)
+        try index.append(made)
     }
+
+    /// Bytes that one entry of a rebuilt index stands for: readers load a group as a whole.
+    private static let rebuiltGroup = 1 << 20
 }

@@ -1,6 +1,8 @@
 import Synchronization
 
-/// How far the journal is durable: written by the reader thread that appends, watched by the publisher thread.
+/// How far the journal is durable and acknowledged, and what other threads ask of the one that writes it.
+///
+/// The reader thread appends and publishes the end; the publisher and the archiver follow.
 package final class JournalTail: Sendable {
     /// The end of what is durable.
     struct End: Sendable, Equatable {
@@ -12,11 +14,19 @@ package final class JournalTail: Sendable {
         var offset: Int64
     }
 
-    private let state: Mutex<(end: End, isClosed: Bool)>
+    private struct State {
+        var end: End
+        var isClosed = false
+        var acknowledged: Int64
+        var isRollRequested = false
+        var wakers: [@Sendable () -> Void] = []
+    }
+
+    private let state: Mutex<State>
     private let signal = Signal()
 
-    init(_ end: End) {
-        state = Mutex((end, false))
+    init(_ end: End, acknowledged: Int64) {
+        state = Mutex(State(end: end, acknowledged: acknowledged))
     }
 
     var end: End { state.withLock { $0.end } }
@@ -27,9 +37,17 @@ package final class JournalTail: Sendable {
     /// Whether nothing will be appended any more.
     package var isClosed: Bool { state.withLock { $0.isClosed } }
 
+    /// The checkpoint on the disk: segments up to here are needed for nothing but the archive.
+    package var acknowledged: Int64 { state.withLock { $0.acknowledged } }
+
     func publish(_ end: End) {
         state.withLock { $0.end = end }
         signal.notify()
+    }
+
+    /// Says that a checkpoint is on the disk.
+    package func publish(acknowledged: Int64) {
+        state.withLock { $0.acknowledged = acknowledged }
     }
 
     /// Says that nothing will be appended any more.
@@ -41,6 +59,28 @@ package final class JournalTail: Sendable {
     /// Waits until a line with sequence number `seq` is durable, the tail is closed, or `duration` has passed.
     package func wait(for seq: Int64, atMost duration: Duration) {
         signal.wait(until: .now + duration) { state.withLock { $0.end.seq > seq || $0.isClosed } }
+    }
+
+    // MARK: Requests to the thread that writes
+
+    /// Asks for a new segment, as logrotate asks with SIGHUP; from any thread.
+    package func requestRoll() {
+        let wakers = state.withLock { state in
+            state.isRollRequested = true
+            return state.wakers
+        }
+        for wake in wakers { wake() }
+    }
+
+    /// Adds a function that makes the writing thread look at `Journal.timeToSync` again; it may run on any thread.
+    package func onRequest(_ wake: @escaping @Sendable () -> Void) {
+        state.withLock { $0.wakers.append(wake) }
+    }
+
+    var isRollRequested: Bool { state.withLock { $0.isRollRequested } }
+
+    func settleRollRequest() {
+        state.withLock { $0.isRollRequested = false }
     }
 }
 

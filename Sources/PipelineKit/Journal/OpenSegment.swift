@@ -9,6 +9,8 @@ struct OpenSegment: ~Copyable {
     /// Bytes handed to the system so far.
     private var written: Int64
     private var durable: Int64
+    private var entriesWritten: Int
+    private var durableEntries: Int
     private var lines: [UInt8] = []
     private var entries: [UInt8] = []
     /// The group that is being filled, and where its bytes begin in `lines`.
@@ -18,11 +20,14 @@ struct OpenSegment: ~Copyable {
     init(_ segment: Segment, endOffset: Int64) throws(FileError) {
         let file = try JournalFile(appendingTo: segment.path)
         let index = try SegmentIndex(segment)
+        let count = try index.count()
         self.segment = segment
         self.file = file
         self.index = index
         written = endOffset
         durable = endOffset
+        entriesWritten = count
+        durableEntries = count
     }
 
     /// The segment's size with what is still pending.
@@ -31,6 +36,13 @@ struct OpenSegment: ~Copyable {
     var pendingBytes: Int { lines.count }
     /// Bytes not yet on the disk.
     var unsyncedBytes: Int64 { size - durable }
+    /// Bytes of lines and index that are on the disk.
+    var durableBytes: Int64 { durable + Int64(durableEntries * IndexEntry.size) }
+
+    /// When the first line was received; nil in an empty segment.
+    func firstReceivedAt() throws(FileError) -> Timestamp? {
+        size > 0 ? try index.entry(0)?.receivedAt : nil
+    }
 
     mutating func append(_ line: UnsafeRawBufferPointer, seq: Int64, receivedAt: Timestamp, connection: Int64) {
         if group?.receivedAt != receivedAt || group?.connection != connection {
@@ -56,9 +68,23 @@ struct OpenSegment: ~Copyable {
     mutating func write() throws(FileError) {
         closeGroup()
         guard !lines.isEmpty else { return }
+        FailPoint.append.pass()
         try index.append(entries)
-        try unsafe lines.withBytes { (buffer) throws(FileError) in try unsafe file.append(buffer) }
+        FailPoint.append.pass()
+        try unsafe lines.withBytes { (buffer) throws(FileError) in
+            #if DEBUG
+                // A process can die between two parts of one write, too.
+                let half = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<(buffer.count / 2)])
+                try unsafe file.append(half)
+                FailPoint.append.pass()
+                try unsafe file.append(UnsafeRawBufferPointer(rebasing: buffer[half.count...]))
+            #else
+                try unsafe file.append(buffer)
+            #endif
+        }
+        FailPoint.append.pass()
         written += Int64(lines.count)
+        entriesWritten += entries.count / IndexEntry.size
         entries.removeAll(keepingCapacity: true)
         lines.removeAll(keepingCapacity: true)
     }
@@ -66,8 +92,25 @@ struct OpenSegment: ~Copyable {
     /// Returns when everything appended is on the disk.
     mutating func synchronize() throws(FileError) {
         try write()
+        FailPoint.fsync.pass()
         try index.synchronize()
+        FailPoint.fsync.pass()
         try file.synchronize()
+        FailPoint.fsync.pass()
         durable = written
+        durableEntries = entriesWritten
+    }
+
+    /// Takes back everything that is not durable, after a write or fsync has failed.
+    ///
+    /// - Throws: `FileError` when the files cannot be cut.
+    mutating func cutToDurable() throws(FileError) {
+        group = nil
+        entries.removeAll()
+        lines.removeAll()
+        try file.truncate(to: durable)
+        try index.truncate(toCount: durableEntries)
+        written = durable
+        entriesWritten = durableEntries
     }
 }

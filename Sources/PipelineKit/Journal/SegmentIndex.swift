@@ -86,6 +86,14 @@ struct SegmentIndex: ~Copyable {
         file = try JournalFile(appendingTo: segment.indexPath)
     }
 
+    /// Opens it for reading; a missing file counts as one without entries.
+    init(reading segment: Segment) throws(FileError) {
+        do { file = try JournalFile(reading: segment.indexPath) } catch {
+            guard error.isMissingFile else { throw error }
+            file = try JournalFile(reading: "/dev/null")
+        }
+    }
+
     /// How many whole entries the file has.
     func count() throws(FileError) -> Int {
         Int(try file.status().size) / IndexEntry.size

@@ -107,6 +107,13 @@ package struct SettingsReader {
         parse(setting, default: value, expected: "a size such as 65536, 64KiB, 16MiB or 1GiB", parseByteCount)
     }
 
+    /// A value in a notation of its own; `read` returns nil for what it does not know.
+    package mutating func value<Value>(
+        _ setting: Setting, default value: Value, expected: String, _ read: (String) -> Value?
+    ) -> Value {
+        parse(setting, default: value, expected: expected, read)
+    }
+
     /// One of the raw values of an enumeration.
     package mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
         _ setting: Setting, default value: Choice
@@ -143,6 +150,11 @@ package struct SettingsReader {
     }
 }
 
+/// A setting that is on or off.
+package enum Switch: String, CaseIterable, Sendable {
+    case on, off
+}
+
 /// The environment of this process.
 package enum ProcessEnvironment {
     package static var current: [String: String] {
@@ -174,7 +186,8 @@ extension Duration {
     }
 }
 
-private func parseByteCount(_ text: String) -> Int? {
+/// Reads `65536`, `64KiB`, `16MiB` or `1GiB`; nil for anything else.
+func parseByteCount(_ text: String) -> Int? {
     let digits = text.prefix { $0.isASCII && $0.isNumber }
     guard let number = Int(digits), number <= 1 << 50 else { return nil }
     switch text.dropFirst(digits.count) {

@@ -34,13 +34,14 @@ package final class FilteredStream {
         if settings.x.url.hasPrefix("http://") {
             logger.warning("the address is not https: the token goes over the network as it is", metadata: url)
         }
-        while waitForBudget() {
+        journal.source.tail.onRequest { [waker = multi.waker] in waker.wake() }
+        while try waitForBudget(journal) {
             let token = Result { try settings.x.token.read() }
             let attempt = try connect(token, journal: journal)
             let delay = try settle(attempt, journal: journal)
             try journal.sync()
             if let failure = failureForGood(attempt.end) { throw failure }
-            if let delay { pause(for: delay, after: attempt.end, token: try? token.get()) }
+            if let delay { try pause(for: delay, after: attempt.end, token: try? token.get(), journal: journal) }
         }
         try journal.sync()
     }
@@ -48,14 +49,24 @@ package final class FilteredStream {
     private var url: Logger.Metadata { ["url": "\(settings.x.url)"] }
 
     /// Waits until an attempt is within the connect budget; false when the stop is raised.
-    private func waitForBudget() -> Bool {
+    private func waitForBudget(_ journal: Journal) throws(FileError) -> Bool {
         let delay = budget.delay(at: .now())
         if delay > .zero {
             logger.warning(
                 "connect budget used up", metadata: ["budget": "\(budget.limit)", "next_attempt_in": "\(delay.short)"])
-            stop.wait(for: delay)
+            try rest(for: delay, journal: journal) { false }
         }
         return !stop.isRaised
+    }
+
+    /// Waits without forgetting the journal, whose segment may become too old; ends early when `isEnough`.
+    private func rest(for delay: Duration, journal: Journal, until isEnough: () -> Bool) throws(FileError) {
+        let deadline = ContinuousClock.now + delay
+        while !stop.isRaised, ContinuousClock.now < deadline {
+            stop.wait(for: min(.seconds(1), ContinuousClock.now.duration(to: deadline)))
+            if let due = journal.timeToSync, due <= .zero { try journal.sync() }
+            if isEnough() { return }
+        }
     }
 
     private func connect(_ token: Result<Secret, any Error>, journal: Journal) throws -> Attempt {
@@ -142,18 +153,15 @@ package final class FilteredStream {
     }
 
     /// Waits for the next attempt; a new token in the file ends the wait after a refusal.
-    private func pause(for delay: Duration, after end: ConnectionEnd, token: Secret?) {
-        guard case .file = settings.x.token, end.isAboutCredentials else {
-            stop.wait(for: delay)
-            return
-        }
-        let deadline = ContinuousClock.now + delay
-        while !stop.isRaised, ContinuousClock.now < deadline {
-            stop.wait(for: min(.seconds(1), ContinuousClock.now.duration(to: deadline)))
-            if let new = try? settings.x.token.read(), new.value != token?.value {
-                logger.info("the token file has a new token")
-                return
-            }
+    private func pause(
+        for delay: Duration, after end: ConnectionEnd, token: Secret?, journal: Journal
+    ) throws(FileError) {
+        try rest(for: delay, journal: journal) {
+            guard case .file = settings.x.token, end.isAboutCredentials, let new = try? settings.x.token.read(),
+                new.value != token?.value
+            else { return false }
+            logger.info("the token file has a new token")
+            return true
         }
     }
 }

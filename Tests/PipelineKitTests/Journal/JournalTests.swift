@@ -40,8 +40,8 @@ extension Journal {
         folder = try TemporaryFolder()
     }
 
-    func open(_ change: (inout Journal.Options) -> Void = { _ in }) throws -> Journal {
-        var options = Journal.Options()
+    func open(_ change: (inout JournalOptions) -> Void = { _ in }) throws -> Journal {
+        var options = JournalOptions()
         change(&options)
         return try Journal.open(folder: folder.path, stream: "s", options: options)
     }

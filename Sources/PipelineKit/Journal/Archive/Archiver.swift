@@ -1,0 +1,193 @@
+import Glibc
+package import Logging
+
+/// Brings closed and acknowledged segments into the archive, and removes what is not to be kept.
+///
+/// It has a thread of its own, and no other thread ever waits for it: when the disk refuses, it logs that, waits, and
+/// tries again, and the journal goes on.
+package final class Archiver {
+    private let source: JournalSource
+    private let options: ArchiveOptions
+    private let stop: Stop
+    private let logger: Logger
+    private let folder: String
+    private var manifest: Manifest?
+    /// Segments that the manifest lists although their plain file was still there at the start.
+    private var listed: Set<Int64> = []
+    /// What cannot be archived until somebody looks at it; told once.
+    private var damaged: Set<Int64> = []
+    private var failures = 0
+    private var isTold = false
+
+    private static let pause = Duration.milliseconds(200)
+    private static let longestPause = Duration.seconds(60)
+
+    package init(_ source: JournalSource, options: ArchiveOptions, stop: Stop, logger: Logger) {
+        self.source = source
+        self.options = options
+        self.stop = stop
+        self.logger = logger
+        folder = source.folder + "/" + ArchiveOptions.folderName
+    }
+
+    /// Works until the stop is raised. What is not done then is done after the next start.
+    package func run() {
+        // Compressing may have what the other threads leave.
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+        var seen: (segment: Int64, acknowledged: Int64) = (0, -1)
+        var nextExpiry = ContinuousClock.now
+        while !stop.isRaised {
+            let now = (segment: source.tail.end.segment, acknowledged: source.tail.acknowledged)
+            var wait = Self.pause
+            do {
+                if now != seen {
+                    try archiveAcknowledged()
+                    seen = now
+                    nextExpiry = .now
+                }
+                if ContinuousClock.now >= nextExpiry {
+                    try removeExpired()
+                    nextExpiry = .now + .seconds(60)
+                }
+                settleFailure()
+            } catch is SegmentArchiving.Stopped {
+                return
+            } catch {
+                wait = note(error)
+            }
+            stop.wait(for: wait)
+        }
+    }
+
+    /// Archives every segment that is closed and acknowledged.
+    ///
+    /// - Throws: `FileError` when the disk refuses, `SegmentArchiving.Stopped`.
+    func archiveAcknowledged() throws {
+        let tail = source.tail
+        let (open, acknowledged) = (tail.end.segment, tail.acknowledged)
+        let segments = try Segment.list(source.folder)
+        for (segment, following) in zip(segments, segments.dropFirst())
+        where following.firstSeq <= min(open, acknowledged + 1) && !damaged.contains(segment.firstSeq) {
+            try openManifest()
+            try archive(segment, endSeq: following.firstSeq)
+        }
+    }
+
+    private func openManifest() throws {
+        guard manifest == nil else { return }
+        try JournalFolder.create(folder)
+        for name in try JournalFolder.names(folder) where name.hasSuffix(SegmentArchiving.aside) {
+            try JournalFolder.remove(folder + "/" + name)
+        }
+        manifest = try Manifest(folder: folder)
+        try JournalFolder.synchronize(folder)
+        try JournalFolder.synchronize(source.folder)
+        let plain = Set(try Segment.list(source.folder).map(\.firstSeq))
+        try Manifest.read(folder: folder) { _, entry in
+            guard let entry, plain.contains(entry.firstSeq) else { return }
+            if try isInPlace(entry) { listed.insert(entry.firstSeq) }
+        }
+    }
+
+    private func isInPlace(_ entry: ManifestEntry) throws -> Bool {
+        switch entry.event {
+        case .archived:
+            guard let file = entry.file, let bytes = entry.bytes else { return false }
+            return try JournalFolder.size(folder + "/" + file) == bytes
+        case .removed, .dropped: return true
+        }
+    }
+
+    private func archive(_ segment: Segment, endSeq: Int64) throws {
+        if !listed.contains(segment.firstSeq) {
+            do {
+                let entry = try makeEntry(segment, endSeq: endSeq)
+                try manifest?.append(entry)
+                logger.info(
+                    entry.event == .archived ? "archived a segment" : "removed an acknowledged segment",
+                    metadata: [
+                        "first_seq": "\(entry.firstSeq)", "lines": "\(entry.lines)", "bytes": "\(entry.bytes ?? 0)",
+                    ])
+            } catch let failure as Failure {
+                damaged.insert(segment.firstSeq)
+                logger.error("cannot archive a segment", metadata: ["reason": "\(failure)"])
+                return
+            }
+        }
+        FailPoint.delete.pass()
+        try JournalFolder.remove(segment.path)
+        FailPoint.delete.pass()
+        try JournalFolder.remove(segment.indexPath)
+        try JournalFolder.synchronize(source.folder)
+        FailPoint.delete.pass()
+    }
+
+    /// What is not to be kept at all need not be compressed first.
+    private func makeEntry(_ segment: Segment, endSeq: Int64) throws -> ManifestEntry {
+        if options.keep == .bytes(0) {
+            return ManifestEntry(.removed, source: source, seqs: segment.firstSeq...(endSeq - 1))
+        }
+        return try SegmentArchiving(source: source, folder: folder, isCompressed: options.isCompressed, stop: stop)
+            .run(segment, endSeq: endSeq)
+    }
+
+    /// Removes archived segments that are not to be kept.
+    func removeExpired() throws {
+        guard options.keep != .all else { return }
+        let expired = try options.keep.expired(ArchivedSegment.list(folder), in: folder, now: .now())
+        guard !expired.isEmpty else { return }
+        try openManifest()
+        let files = Set(expired.map(\.file))
+        var lastSeqs: [String: Int64] = [:]
+        try Manifest.read(folder: folder) { _, entry in
+            if let entry, entry.event == .archived, let file = entry.file, files.contains(file) {
+                lastSeqs[file] = entry.lastSeq
+            }
+        }
+        for segment in expired {
+            try remove(segment, lastSeq: lastSeqs[segment.file] ?? segment.name.firstSeq)
+        }
+    }
+
+    private func remove(_ segment: ArchivedSegment, lastSeq: Int64) throws {
+        var entry = ManifestEntry(.removed, source: source, seqs: segment.name.firstSeq...lastSeq)
+        entry.file = segment.file
+        try manifest?.append(entry)
+        FailPoint.delete.pass()
+        try JournalFolder.remove(folder + "/" + segment.file)
+        FailPoint.delete.pass()
+        try JournalFolder.remove(folder + "/" + segment.name.receipts)
+        try JournalFolder.synchronize(folder)
+        logger.info("removed an archived segment", metadata: ["file": "\(segment.file)", "lines": "\(entry.lines)"])
+    }
+
+    // MARK: Trouble
+
+    private func note(_ error: any Error) -> Duration {
+        if !isTold {
+            logger.warning("the archive has to wait; the journal goes on", metadata: ["reason": "\(error)"])
+            isTold = true
+        }
+        let wait = min(Self.longestPause, .seconds(1 << min(failures, 6)))
+        failures += 1
+        return wait
+    }
+
+    private func settleFailure() {
+        if isTold { logger.info("the archive goes on") }
+        isTold = false
+        failures = 0
+    }
+}
+
+/// What becomes of closed and acknowledged segments.
+package struct ArchiveOptions: Sendable {
+    /// Whether lines are stored as gzip files.
+    package var isCompressed = true
+    package var keep = ArchiveKeep.all
+
+    /// The folder of the archive within the stream's folder.
+    package static let folderName = "archive"
+
+    package init() {}
+}

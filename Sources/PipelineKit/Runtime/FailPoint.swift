@@ -1,0 +1,37 @@
+import Glibc
+import Synchronization
+
+/// Places where a debug build can be told to die, as a power cut would have it: `TWEET_FAILPOINT=name:count` kills the
+/// process with SIGKILL when it passes the place for the `count`-th time. A release build has none of this.
+package enum FailPoint: String, CaseIterable, Sendable {
+    case append, fsync, roll, compress, upload, delete, checkpoint
+
+    /// Dies here if the environment says so.
+    package func pass() {
+        #if DEBUG
+            guard let plan = Self.plan, plan.point == self, plan.left.subtract(1, ordering: .relaxed).newValue == 0
+            else { return }
+            kill(getpid(), SIGKILL)
+        #endif
+    }
+
+    #if DEBUG
+        private static let plan: Plan? = {
+            let parts = ProcessEnvironment.current["TWEET_FAILPOINT"]?.split(separator: ":") ?? []
+            guard parts.count == 2, let point = FailPoint(rawValue: String(parts[0])), let count = Int(parts[1]) else {
+                return nil
+            }
+            return Plan(point, count)
+        }()
+
+        private final class Plan: Sendable {
+            let point: FailPoint
+            let left: Atomic<Int>
+
+            init(_ point: FailPoint, _ count: Int) {
+                self.point = point
+                left = Atomic(count)
+            }
+        }
+    #endif
+}
