@@ -93,7 +93,14 @@ final class Loader {
     func claimPartitions() throws {
         let starts = try persistently { connection in try claims.claimWanted(connection) }
         let stillOurs = starts.filter { claims.held[$0.key] != nil }
-        do { try consumer?.start(stillOurs) } catch { try handle(error) }
+        do {
+            try consumer?.start(stillOurs)
+            // A partition that was paused in an outage and has come back since is still paused.
+            try consumer?.resume()
+        } catch {
+            try handle(error)
+            claims.want(stillOurs.keys)
+        }
     }
 
     /// Writes the batch, its rejects, events, ledger and offsets in one transaction, then tells Kafka.
@@ -111,12 +118,13 @@ final class Loader {
             try connection.execute("COMMIT")
             return outcome
         }
-        limits.transactionTook(ContinuousClock.now - start)
+        let duration = ContinuousClock.now - start
+        limits.transactionTook(duration)
         consumer?.commit(batch.nextOffsets)
         claims.settled(batch.nextOffsets)
         tweets.committed(batch, outcome)
         ledger.committed()
-        progress.committed(batch, outcome)
+        progress.committed(batch, outcome, in: duration)
         batch.removeAll()
     }
 
@@ -192,10 +200,8 @@ final class Loader {
 
     private func handle(_ error: KafkaError) throws {
         switch error.disposition {
-        case .retry, .queueFull, .rejectRecord:
-            logger.error("\(error)", metadata: ["remedy": "see docs: offsets that Kafka no longer has"])
-        case .rebuild, .settings:
-            throw Failure(.unavailable, "\(error)")
+        case .retry, .queueFull, .rejectRecord: logger.error("\(error)")
+        case .rebuild, .settings: throw Failure(.unavailable, "\(error)")
         }
     }
 }

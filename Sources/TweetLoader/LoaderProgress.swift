@@ -18,7 +18,9 @@ struct LoaderProgress {
     }
 
     /// Takes a committed batch in; tells at most every 10 s.
-    mutating func committed(_ batch: borrowing Batch, _ outcome: TweetWriter.Outcome) {
+    mutating func committed(_ batch: borrowing Batch, _ outcome: TweetWriter.Outcome, in duration: Duration) {
+        logger.debug(
+            "committed", metadata: ["messages": "\(batch.count)", "microseconds": "\(duration / .microseconds(1))"])
         batches += 1
         messages += batch.count
         inserted += outcome.inserted
@@ -26,12 +28,13 @@ struct LoaderProgress {
         rejects += batch.rejects.count + outcome.refused.count
         events += batch.events.count
         deletions += batch.deletions.count
-        for refused in outcome.refused {
-            let message = batch.messages[refused.row.message]
+        if let first = outcome.refused.first {
+            let message = batch.messages[first.row.message]
             logger.warning(
-                "a row was rejected",
+                "PostgreSQL refused rows, which are rejects now",
                 metadata: [
-                    "partition": "\(message.partition)", "offset": "\(message.offset)", "reason": "\(refused.error)",
+                    "rows": "\(outcome.refused.count)", "partition": "\(message.partition)",
+                    "first_offset": "\(message.offset)", "reason": "\(first.error)",
                 ])
         }
         if ContinuousClock.now - lastReport >= .seconds(10) { report() }

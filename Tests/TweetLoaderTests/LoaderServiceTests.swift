@@ -159,6 +159,35 @@ struct LoaderServiceTests {
         #expect(try server.query("SELECT count(*) FROM rejects") == "0")
     }
 
+    @Test("partitions that come while PostgreSQL is away are loaded when it is back")
+    func rebalanceInOutage() throws {
+        let server = try PostgresSandbox()
+        defer { server.destroy() }
+        _ = try migrate(PostgresConninfo(server.url()), payload: .jsonb)
+        let (firstStop, secondStop, log) = (Stop(), Stop(), LogRecorder())
+        let first = try run(.test(server.url(), kafka: kafka.bootstrapServers, owner: "first"), firstStop, log)
+        #expect(log.wait(for: "Kafka's group changed"))
+        let second = try run(.test(server.url(), kafka: kafka.bootstrapServers, owner: "second"), secondStop)
+        #expect(
+            try eventually {
+                try server.query("SELECT count(DISTINCT owner) FROM loader_offsets") == "2"
+            })
+        try publish(1...500)
+        #expect(try eventually { try server.query("SELECT count(*) FROM tweets") == "500" })
+        server.stop(.immediate)
+        try publish(501...1000)
+        #expect(log.wait(for: "PostgreSQL is away"))
+        secondStop.raise()
+        try second.join()
+        let changes = log.count("Kafka's group changed")
+        #expect(eventually { log.count("Kafka's group changed") > changes })
+        try server.start()
+        #expect(try eventually { try server.query("SELECT count(*) FROM tweets") == "1000" })
+        firstStop.raise()
+        try first.join()
+        #expect(try server.query("SELECT count(DISTINCT owner) FROM loader_offsets") == "1")
+    }
+
     @Test("the stop finishes the batch in hand, although it is not due yet")
     func drain() throws {
         var settings = try settings()

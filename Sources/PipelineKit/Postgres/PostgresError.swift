@@ -63,7 +63,7 @@ package struct PostgresError: Error, Sendable {
         return text.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("LOCATION:") }.joined(separator: "; ")
     }
 
-    /// What to do about it. The table of docs: SQLSTATE classes of PostgreSQL's appendix A.
+    /// What to do about it, by SQLSTATE and its class (PostgreSQL, appendix A).
     package var disposition: Disposition {
         guard let sqlstate else { return .wait }
         switch sqlstate {
