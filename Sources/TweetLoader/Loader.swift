@@ -200,10 +200,26 @@ final class Loader {
 
     private func handle(_ error: KafkaError) throws {
         switch error.disposition {
-        case .retry, .queueFull, .rejectRecord: logger.error("\(error)")
         case .rebuild, .settings: throw Failure(.unavailable, "\(error)")
+        case _ where error.isOffsetGone:
+            // To jump is to lose messages without a word: a person decides.
+            logger.error(
+                "\(error): this partition stands still",
+                metadata: [
+                    "why": "the topic was created anew, or its retention has overtaken the loader",
+                    "remedy": """
+                    to begin with the oldest message that Kafka has: UPDATE loader_offsets SET next_offset = NULL \
+                    WHERE topic = '...' AND partition = ...; then start the loader again
+                    """,
+                ])
+        case .retry, .queueFull, .rejectRecord: logger.error("\(error)")
         }
     }
+}
+
+extension KafkaError {
+    /// Whether Kafka does not have the offset that it was asked for.
+    fileprivate var isOffsetGone: Bool { ["_AUTO_OFFSET_RESET", "OFFSET_OUT_OF_RANGE"].contains(name) }
 }
 
 /// The stop was raised while PostgreSQL was away: Kafka brings the batch again.

@@ -20,7 +20,7 @@ struct LoaderProgress {
     /// Takes a committed batch in; tells at most every 10 s.
     mutating func committed(_ batch: borrowing Batch, _ outcome: TweetWriter.Outcome, in duration: Duration) {
         logger.debug(
-            "committed", metadata: ["messages": "\(batch.count)", "microseconds": "\(duration / .microseconds(1))"])
+            "committed", metadata: ["messages": "\(batch.count)", "milliseconds": "\(duration.milliseconds)"])
         batches += 1
         messages += batch.count
         inserted += outcome.inserted

@@ -106,7 +106,12 @@ struct LoaderStatus: Codable {
             let name = TopicPartition(partitions[index].topic, partitions[index].partition)
             guard let end = ends[name] else { continue }
             partitions[index].endOffset = end.high
-            partitions[index].lag = max(0, end.high - (partitions[index].nextOffset ?? end.low))
+            let next = partitions[index].nextOffset ?? end.low
+            if (end.low...max(end.low, end.high)).contains(next) {
+                partitions[index].lag = end.high - next
+            } else {
+                kafkaProblem = "\(name): Kafka has the offsets from \(end.low) to \(end.high), not \(next)"
+            }
         }
     }
 }

@@ -60,7 +60,8 @@ package struct PostgresError: Error, Sendable {
     /// What libpq says about a connection (PQerrorMessage), on one line.
     static func message(of connection: OpaquePointer) -> String {
         let text = unsafe PQerrorMessage(connection).map { unsafe String(cString: $0) } ?? ""
-        return text.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("LOCATION:") }.joined(separator: "; ")
+        let lines = text.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("LOCATION:") }
+        return lines.map { $0.drop(while: \.isWhitespace) }.joined(separator: "; ")
     }
 
     /// What to do about it, by SQLSTATE and its class (PostgreSQL, appendix A).
