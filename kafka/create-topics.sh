@@ -23,13 +23,13 @@ those who want the topics first.
 environment:
   KAFKA_BOOTSTRAP_SERVERS   host:port, several separated by commas (now: $servers)
   KAFKA_TOPIC               the topic for tweets (now: $topic)
-  KAFKA_PARTITIONS          partitions of a topic that is created (now: $partitions)
+  KAFKA_PARTITIONS          partitions for tweets (now: $partitions); events need one
   KAFKA_REPLICATION         copies of a topic that is created (now: ${replication:-the default of the broker})
   KAFKA_PROPERTIES_FILE     client properties for TLS and SASL, as --properties: Kafka's own tools want theirs
                             (sasl.jaas.config, ssl.truststore.*), kcat those of librdkafka (now: ${properties:-none})
   KAFKA_HOME                the folder that Kafka was unpacked in
 
-exit status: 0 both topics are there, 64 usage, 65 a topic has another number of partitions, 69 no broker or no tool
+exit status: 0 both topics are there, 64 usage, 65 the topic has another number of partitions, 69 no broker or no tool
 END
 }
 
@@ -69,11 +69,11 @@ count_with_kcat() { # TOPIC
 kind=kafka
 tool=$(kafka_tool kafka-topics) || { kind=kcat && tool=$(kcat_tool); } || no_tool
 
-ensure() { # TOPIC: creates it when it is not there, and sets `found`
+ensure() { # TOPIC PARTITIONS: creates it when it is not there, and sets `found`
     local try
     if [ $kind = kafka ]; then
         "$tool" --bootstrap-server "$servers" ${properties:+--command-config "$properties"} --create --if-not-exists \
-            --topic "$1" --partitions "$partitions" ${replication:+--replication-factor "$replication"} >/dev/null ||
+            --topic "$1" --partitions "$2" ${replication:+--replication-factor "$replication"} >/dev/null ||
             fail 69 "$tool could not create '$1' on $servers"
     fi
     # A topic that was created just now takes a moment to be known everywhere.
@@ -85,19 +85,15 @@ ensure() { # TOPIC: creates it when it is not there, and sets `found`
     [ $kind = kcat ] || fail 69 "$tool created '$1' on $servers, but does not find it there"
     fail 69 "'$1' is not on $servers, this broker does not create topics by itself, and kcat cannot create any." \
         "Create it with Kafka's own tools (set KAFKA_HOME, run this again) or in the console of your Kafka service:" \
-        "$partitions partitions."
+        "partitions: $2."
 }
 
-status=0
-for name in "$topic" "$topic.events"; do
-    ensure "$name"
-    if [ "$found" -eq "$partitions" ]; then
-        echo "$name: $found partitions"
-    else
-        say "'$name' has $found partitions, not $partitions. More can be added with kafka-topics.sh --alter" \
-            "--partitions, but then new versions of a tweet may land in another partition than older ones." \
-            "To accept it: KAFKA_PARTITIONS=$found"
-        status=65
-    fi
-done
-exit "$status"
+ensure "$topic" "$partitions"
+tweets=$found
+ensure "$topic.events" 1
+printf '%s: partitions %s\n' "$topic" "$tweets" "$topic.events" "$found"
+if [ "$tweets" -ne "$partitions" ]; then
+    fail 65 "'$topic' has $tweets partitions, not $partitions. More can be added with kafka-topics.sh --alter" \
+        "--partitions, but then new versions of a tweet may land in another partition than older ones." \
+        "To accept it: KAFKA_PARTITIONS=$tweets"
+fi
