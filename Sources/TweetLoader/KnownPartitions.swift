@@ -6,6 +6,8 @@ struct KnownPartitions {
     /// The partition that the last id was in: tweets come in the order of time.
     private var current: TweetPartition?
     private var isFresh = false
+    /// When to look after the partitions of the near future again.
+    private var aheadDue = ContinuousClock.now
 
     /// Two loaders that create at once wait for each other; the number is arbitrary but must not change.
     private static let advisoryLock: Int64 = 7_205_759_403_792_794
@@ -14,9 +16,10 @@ struct KnownPartitions {
     mutating func forget() {
         names = []
         current = nil
+        aheadDue = .now
     }
 
-    /// Creates what the ids need; the first call also those of this month and the next.
+    /// Creates what the ids need, and now and then those of this month and the next.
     mutating func ensure(for ids: [Int64], _ connection: borrowing PostgresConnection) throws(PostgresError) {
         isFresh = names.isEmpty
         if isFresh { names = try Self.existing(connection) }
@@ -26,10 +29,15 @@ struct KnownPartitions {
             current = partition
             needed.insert(partition)
         }
-        needed.formUnion(Self.ahead())
-        for partition in needed where !names.contains(partition.name) {
-            try Self.create(partition, connection)
-            names.insert(partition.name)
+        for partition in needed { try create(partition, connection) }
+        guard ContinuousClock.now >= aheadDue else { return }
+        aheadDue = .now + .seconds(60)
+        for partition in Self.ahead() {
+            do { try create(partition, connection) } catch {
+                // Somebody holds a lock: there is a month's time to try again.
+                guard error.sqlstate == "55P03" else { throw error }
+                try connection.execute("ROLLBACK")
+            }
         }
     }
 
@@ -56,13 +64,15 @@ struct KnownPartitions {
         return Set((0..<answer.rowCount).compactMap { answer.text($0, 0) })
     }
 
-    private static func create(
+    private mutating func create(
         _ partition: TweetPartition, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) {
+        guard !names.contains(partition.name) else { return }
         try connection.execute(
             """
-            BEGIN; SET LOCAL lock_timeout = '5s'; SELECT pg_advisory_xact_lock(\(advisoryLock));
+            BEGIN; SET LOCAL lock_timeout = '5s'; SELECT pg_advisory_xact_lock(\(Self.advisoryLock));
             \(partition.createSQL); COMMIT
             """, doing: "create the partition \(partition.name)")
+        names.insert(partition.name)
     }
 }

@@ -179,6 +179,16 @@ struct LoaderTests {
         }
     }
 
+    @Test("a long transaction that reads tweets does not keep a new month from being loaded")
+    func readerHoldsLock() throws {
+        let reader = try database.connect()
+        try reader.execute("BEGIN; SELECT count(*) FROM tweets")
+        let loader = try Loader.claiming(database.url)
+        try loader.settle(TestLines.batch(TestLines.tweets(5)))
+        #expect(try ids.count == 5)
+        try reader.execute("COMMIT")
+    }
+
     @Test("two loaders that need the same new partition at once both succeed")
     func partitionRace() throws {
         let url = database.url

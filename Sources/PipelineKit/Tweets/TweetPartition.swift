@@ -45,14 +45,22 @@ package struct TweetPartition: Sendable, Hashable {
         (lowerID.map { id >= $0 } ?? true) && (upperID.map { id < $0 } ?? true)
     }
 
-    /// Creates the partition unless it is there.
+    /// Creates the partition unless a table of its name is there.
     ///
-    /// Locks `tweets` for a moment, also against readers. `IF NOT EXISTS` does not keep two sessions apart that
-    /// create at the same time: let them take an advisory lock first.
+    /// Made first and attached then, because that lets readers and writers of `tweets` go on; `CREATE … PARTITION OF`
+    /// would wait for all of them, and everybody for it (PostgreSQL, "Partition Maintenance"). Two sessions that create
+    /// at the same time must take an advisory lock first.
     package var createSQL: String {
         let lower = lowerID.map { String($0) } ?? "MINVALUE"
         let upper = upperID.map { String($0) } ?? "MAXVALUE"
-        return "CREATE TABLE IF NOT EXISTS \(name) PARTITION OF tweets FOR VALUES FROM (\(lower)) TO (\(upper))"
+        return """
+            DO $$ BEGIN
+                IF to_regclass('\(name)') IS NULL THEN
+                    CREATE TABLE \(name) (LIKE tweets INCLUDING ALL EXCLUDING COMMENTS);
+                    ALTER TABLE tweets ATTACH PARTITION \(name) FOR VALUES FROM (\(lower)) TO (\(upper));
+                END IF;
+            END $$
+            """
     }
 }
 

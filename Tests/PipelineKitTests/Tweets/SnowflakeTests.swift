@@ -60,10 +60,7 @@ struct SnowflakeTests {
         #expect(november.name == "tweets_y2026m11")
         #expect(november.lowerID == Snowflake.firstID(at: try #require(Timestamp("2026-11-01T00:00:00Z"))))
         #expect(november.upperID == Snowflake.firstID(at: try #require(Timestamp("2026-12-01T00:00:00Z"))))
-        #expect(
-            november.createSQL == """
-                CREATE TABLE IF NOT EXISTS tweets_y2026m11 PARTITION OF tweets \
-                FOR VALUES FROM (2116681624581046272) TO (2127553260549046272)
-                """)
+        #expect(november.createSQL.contains("FOR VALUES FROM (2116681624581046272) TO (2127553260549046272)"))
+        #expect(november.createSQL.contains("CREATE TABLE tweets_y2026m11 "))
     }
 }
