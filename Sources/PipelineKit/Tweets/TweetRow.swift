@@ -49,28 +49,35 @@ package enum TweetRow {
     ///
     /// Needed when `insertSQL` inserted fewer rows than were staged, and after it: only then were there duplicates. A
     /// statement of its own, so that it also sees what another loader committed meanwhile.
+    ///
+    /// The planner knows nothing of the staging table's contents. `= ANY` keeps it at a look into the key for each
+    /// tweet, where a join may read all that lies between the lowest and the highest id; `BETWEEN` leaves the months out
+    /// that cannot matter.
     package static let uniteRulesSQL = """
         WITH staged AS (
             SELECT s.id, rule.id AS rule_id, rule.tag AS rule_tag, min(rule.place) AS place
             FROM tweets_staging AS s
             CROSS JOIN LATERAL unnest(s.rule_ids, s.rule_tags) WITH ORDINALITY AS rule (id, tag, place)
             GROUP BY s.id, rule.id, rule.tag
-        ), missing AS (
-            SELECT t.id,
+        ), known AS MATERIALIZED (
+            SELECT id, rule_ids, rule_tags FROM tweets
+            WHERE id = ANY (ARRAY(SELECT id FROM tweets_staging))
+                AND id BETWEEN (SELECT min(id) FROM tweets_staging) AND (SELECT max(id) FROM tweets_staging)
+        ), missing AS MATERIALIZED (
+            SELECT id,
                 array_agg(staged.rule_id ORDER BY staged.place, staged.rule_id) AS rule_ids,
                 array_agg(staged.rule_tag ORDER BY staged.place, staged.rule_id) AS rule_tags
-            FROM staged JOIN tweets AS t USING (id)
-            WHERE t.id BETWEEN (SELECT min(id) FROM tweets_staging) AND (SELECT max(id) FROM tweets_staging)
-                AND NOT EXISTS (
-                    SELECT FROM unnest(t.rule_ids, t.rule_tags) AS known (id, tag)
-                    WHERE known.id IS NOT DISTINCT FROM staged.rule_id
-                        AND known.tag IS NOT DISTINCT FROM staged.rule_tag)
-            GROUP BY t.id
+            FROM staged JOIN known USING (id)
+            WHERE NOT EXISTS (
+                SELECT FROM unnest(known.rule_ids, known.rule_tags) AS rule (id, tag)
+                WHERE rule.id IS NOT DISTINCT FROM staged.rule_id AND rule.tag IS NOT DISTINCT FROM staged.rule_tag)
+            GROUP BY id
         )
         UPDATE tweets AS t
         SET rule_ids = t.rule_ids || missing.rule_ids, rule_tags = t.rule_tags || missing.rule_tags
         FROM missing
         WHERE t.id = missing.id
-            AND t.id BETWEEN (SELECT min(id) FROM tweets_staging) AND (SELECT max(id) FROM tweets_staging)
+            AND t.id = ANY (ARRAY(SELECT id FROM missing))
+            AND t.id BETWEEN (SELECT min(id) FROM missing) AND (SELECT max(id) FROM missing)
         """
 }
