@@ -1,0 +1,53 @@
+import Glibc
+
+/// What is wrong with a place given by coordinates.
+enum RuleAreaCheck {
+    private static let kilometresPerMile = 1.609344
+    private static let maximalMiles = 25.0
+
+    static func pointRadius(_ value: RuleValue) -> RuleValueCheck.Finding? {
+        let parts = value.text.split(separator: " ")
+        guard value.form == .bracketed, parts.count == 3, let longitude = Double(parts[0]),
+            let latitude = Double(parts[1]), let miles = miles(parts[2])
+        else {
+            return .mistake("'point_radius:' wants [longitude latitude radius], such as [2.35 48.86 16km]")
+        }
+        if let finding = check(longitudes: [longitude], latitudes: [latitude]) { return finding }
+        return miles > maximalMiles ? .doubt("X takes a radius up to 25mi (40km)") : nil
+    }
+
+    static func boundingBox(_ value: RuleValue) -> RuleValueCheck.Finding? {
+        let numbers = value.text.split(separator: " ").map { Double($0) }
+        guard value.form == .bracketed, numbers.count == 4, let west = numbers[0], let south = numbers[1],
+            let east = numbers[2], let north = numbers[3]
+        else {
+            return .mistake("'bounding_box:' wants [west south east north], such as [2.2 48.8 2.5 48.9]")
+        }
+        if let finding = check(longitudes: [west, east], latitudes: [south, north]) { return finding }
+        guard west < east, south < north else {
+            return .mistake("the box must go from west to east and from south to north")
+        }
+        let milesPerDegree = 69.055
+        let width = (east - west) * milesPerDegree * cos((south + north) / 2 * .pi / 180)
+        let isLarge = max(width, (north - south) * milesPerDegree) > maximalMiles
+        return isLarge ? .doubt("X takes a box with sides up to 25mi (40km)") : nil
+    }
+
+    private static func check(longitudes: [Double], latitudes: [Double]) -> RuleValueCheck.Finding? {
+        guard longitudes.allSatisfy({ (-180...180).contains($0) }) else {
+            return .mistake("a longitude is from -180 to 180, and comes before the latitude")
+        }
+        return latitudes.allSatisfy { (-90...90).contains($0) } ? nil : .mistake("a latitude is from -90 to 90")
+    }
+
+    private static func miles(_ text: Substring) -> Double? {
+        let unit = text.suffix(2).lowercased()
+        guard let number = Double(text.dropLast(2)), number > 0, number.isFinite else { return nil }
+        switch unit {
+        case "mi": return number
+        // Rounded as X rounds: 40 km count as 25 miles.
+        case "km": return number == 40 ? maximalMiles : number / kilometresPerMile
+        default: return nil
+        }
+    }
+}

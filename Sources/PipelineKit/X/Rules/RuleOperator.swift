@@ -1,0 +1,98 @@
+/// An operator of X's rule language (X: "Filtered stream", build a rule, operators).
+struct RuleOperator: Sendable {
+    /// Whether a rule may consist of it.
+    enum Company: Sendable {
+        case canStandAlone
+        case needsAnother
+    }
+
+    /// What may stand behind the colon.
+    enum ValueKind: Sendable {
+        case user
+        case id
+        case text
+        case quotedText
+        case choice([String])
+        case language
+        case country
+        case context
+        case sample
+        case count
+        case countRange
+        case fraction
+        case pointRadius
+        case boundingBox
+    }
+
+    let name: String
+    let company: Company
+    let value: ValueKind
+    var isNegatable = true
+    var plan = AccountPlan.selfServe
+    /// Whether the search and counts endpoints know it too.
+    var isCountable = true
+
+    static func named(_ name: String) -> RuleOperator? { byName[name] }
+
+    static let names = all.map(\.name)
+
+    /// What may make up a rule alone, and what needs another. Where X's pages do not say, the operator counts as
+    /// needing another: such a rule X takes in any case.
+    private static let all: [RuleOperator] = [
+        alone("from", .user), alone("to", .user), alone("retweets_of", .user),
+        alone("from_affiliate_of", .user, isCountable: false), alone("to_affiliate_of", .user, isCountable: false),
+        alone("url", .text), alone("context", .context), alone("entity", .quotedText), alone("conversation_id", .id),
+        alone("bio", .text, isCountable: false), alone("bio_name", .text, isCountable: false),
+        alone("bio_location", .text, isCountable: false), alone("place", .text), alone("place_country", .country),
+        alone("point_radius", .pointRadius), alone("bounding_box", .boundingBox),
+        beside("is", .choice(["retweet", "reply", "quote", "verified", "nullcast"])),
+        beside("has", .choice(["hashtags", "cashtags", "links", "mentions", "media", "images", "video_link", "geo"])),
+        beside("lang", .language), beside("in_reply_to_tweet_id", .id), beside("retweets_of_tweet_id", .id),
+        beside("url_title", .text, isCountable: false), beside("url_description", .text, isCountable: false),
+        beside("url_contains", .text, isCountable: false), beside("source", .text, isCountable: false),
+        beside("min_followers", .count, isCountable: false), beside("followers_count", .countRange, isCountable: false),
+        beside("tweets_count", .countRange, isCountable: false),
+        beside("following_count", .countRange, isCountable: false),
+        beside("listed_count", .countRange, isCountable: false),
+        RuleOperator(name: "sample", company: .needsAnother, value: .sample, isNegatable: false, isCountable: false),
+        RuleOperator(
+            name: "embedding", company: .canStandAlone, value: .quotedText, isNegatable: false, plan: .enterprise,
+            isCountable: false),
+        RuleOperator(
+            name: "embedding_threshold", company: .needsAnother, value: .fraction, isNegatable: false,
+            plan: .enterprise, isCountable: false),
+    ]
+
+    private static func alone(_ name: String, _ value: ValueKind, isCountable: Bool = true) -> RuleOperator {
+        RuleOperator(name: name, company: .canStandAlone, value: value, isCountable: isCountable)
+    }
+
+    private static func beside(_ name: String, _ value: ValueKind, isCountable: Bool = true) -> RuleOperator {
+        RuleOperator(name: name, company: .needsAnother, value: value, isCountable: isCountable)
+    }
+
+    private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
+}
+
+/// The name among `known` that is nearest to a mistyped one; nil when none is near.
+func nearestName(to name: String, among known: [String]) -> String? {
+    let scored = known.map { (distance: editDistance(Array(name.utf8), Array($0.utf8)), name: $0) }
+    guard let best = scored.min(by: { $0.distance < $1.distance }) else { return nil }
+    return best.distance <= max(1, name.utf8.count / 3) ? best.name : nil
+}
+
+/// How many insertions, deletions and replacements make one text the other (Levenshtein).
+private func editDistance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+    guard left.count <= 64 else { return left.count }
+    var row = Array(0...right.count)
+    for (index, byte) in left.enumerated() {
+        var diagonal = row[0]
+        row[0] = index + 1
+        for column in right.indices {
+            let replaced = diagonal + (byte == right[column] ? 0 : 1)
+            diagonal = row[column + 1]
+            row[column + 1] = min(replaced, diagonal + 1, row[column] + 1)
+        }
+    }
+    return row[right.count]
+}
