@@ -1,0 +1,95 @@
+import PipelineKit
+import Testing
+
+@Suite struct XRulesFileTests {
+    private func read(_ text: String) throws -> RulesFile {
+        try RulesFile(path: "rules.yaml", text: text, plan: .selfServe)
+    }
+
+    private func failure(_ text: String) throws -> Failure {
+        try #require(throws: Failure.self) { _ = try read(text) }
+    }
+
+    @Test func readsRules() throws {
+        let file = try read(
+            """
+            # What we collect.
+            - value: '"grumpy cat" has:images'
+              tag: cats
+              note: Anna's project
+            - value: >
+                (swiftlang OR #swift)
+                lang:en
+            - value: 2026
+              tag: 7
+            """)
+        #expect(
+            file.rules == [
+                WantedRule(value: "\"grumpy cat\" has:images", tag: "cats", note: "Anna's project", line: 2),
+                WantedRule(value: "(swiftlang OR #swift) lang:en", tag: nil, line: 5),
+                WantedRule(value: "2026", tag: "7", line: 8),
+            ])
+    }
+
+    @Test(arguments: ["", "[]", "# nothing\n", "---\n"])
+    func takesAnEmptyList(_ text: String) throws {
+        #expect(try read(text).rules.isEmpty)
+    }
+
+    @Test func namesEveryMistakeWithItsPlace() throws {
+        let failure = try failure(
+            """
+            - value: cat
+              tag: a
+              colour: red
+            - tag: b
+            - cat
+            - value: cat
+            - value: dog hass:images
+              tag: dogs
+            - value: [a, b]
+            """)
+        #expect(failure.status == .badData)
+        let lines = failure.description
+        for expected in [
+            "rules.yaml:3: unknown key 'colour'", "rules.yaml:4: the rule has no value",
+            "rules.yaml:5: a rule is written",
+            "rules.yaml:6: the same value stands in line 1",
+            "rules.yaml:7 (tag dogs), column 5: X has no operator 'hass:'; did you mean 'has:'?\n  dog hass:images\n      ^~~~",
+            "rules.yaml:9: value must be a single text",
+        ] { #expect(lines.contains(expected), "\(expected) is not in \(lines)") }
+    }
+
+    @Test(arguments: ["rules: {}", "cat", "- value: \"cat", "a: [", "- {value: a, value: b}", "\t- x", "- &a [*a]"])
+    func refusesWhatIsNoList(_ text: String) throws {
+        #expect(try failure(text).description.hasPrefix("rules.yaml"))
+    }
+
+    @Test func refusesTooManyRules() throws {
+        let text = (0...1000).map { "- value: cat\($0)\n" }.joined()
+        #expect(try failure(text).description.contains("1001 rules; the plan self-serve allows 1000"))
+        #expect(try RulesFile(path: "rules.yaml", text: text, plan: .enterprise).rules.count == 1001)
+    }
+
+    @Test func keepsDoubts() throws {
+        let doubts = try read("- value: coca-cola\n").doubts
+        #expect(doubts.count == 1 && doubts[0].hasPrefix("rules.yaml:1, column 1: '-' splits words"))
+    }
+
+    @Test func writesWhatItReads() throws {
+        let rules = [
+            WantedRule(value: "\"it's\" has:images", tag: "a: b # c"), WantedRule(value: "猫 😻", tag: nil, note: "x"),
+            WantedRule(value: "\"tab\\tand \\\"quotes\\\"\"", tag: "line\u{7}bell"),
+        ]
+        let again = try read(RulesFile.text(rules)).rules
+        #expect(again.map(\.value) == rules.map(\.value))
+        #expect(again.map(\.tag) == rules.map(\.tag))
+        #expect(again.map(\.note) == rules.map(\.note))
+        #expect(try read(RulesFile.text([])).rules.isEmpty)
+    }
+
+    @Test func aMissingFileIsBadData() throws {
+        let failure = try #require(throws: Failure.self) { _ = try RulesFile(path: "/nowhere/rules", plan: .selfServe) }
+        #expect(failure.status == .badData && failure.description.contains("/nowhere/rules"))
+    }
+}
