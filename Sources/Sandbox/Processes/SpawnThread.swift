@@ -27,26 +27,9 @@ private final class SpawnQueue: Sendable {
     }
 
     func run<Result: Sendable>(_ body: @escaping @Sendable () -> Result) -> Result {
-        let answer = Answer<Result>()
-        waiting.withLock { $0.append { answer.give(body()) } }
+        let answer = Promise<Result>()
+        waiting.withLock { $0.append { answer.set(body()) } }
         signal.notify()
-        return answer.take()
-    }
-}
-
-private final class Answer<Value: Sendable>: Sendable {
-    private let value = Mutex<Value?>(nil)
-    private let signal = Signal()
-
-    func give(_ new: Value) {
-        value.withLock { $0 = new }
-        signal.notify()
-    }
-
-    func take() -> Value {
-        while true {
-            signal.wait(until: .now + .seconds(3600)) { self.value.withLock { $0 != nil } }
-            if let value = value.withLock({ $0 }) { return value }
-        }
+        return answer.wait()
     }
 }

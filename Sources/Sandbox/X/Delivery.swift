@@ -1,0 +1,154 @@
+internal import PipelineKit
+
+/// One connection's way through the feed: lines when they are due, keep-alives between, faults when they come.
+struct Delivery {
+    private let simulator: XSimulator
+    private let socket: StreamSocket
+    private let connection: Int
+    private let record: StreamRecord
+    private let feed: Feed
+    private var position: Int64
+    private var lastWrite = ContinuousClock.now
+    private var quietUntil: ContinuousClock.Instant?
+    /// The next lines go out in pieces: how many lines, of how many bytes.
+    private var pieces: (lines: Int, bytes: Int) = (0, 0)
+
+    /// How long a fault or a line may be late.
+    private static let tick = Duration.milliseconds(10)
+    private static let batch = 64
+
+    /// - Parameters:
+    ///   - simulator: whose feed, faults and record.
+    ///   - socket: the head of the answer has been sent.
+    ///   - connection: its number in the record.
+    ///   - backfill: how far back the client wants to begin.
+    init(_ simulator: XSimulator, _ socket: StreamSocket, connection: Int, backfill: Duration) {
+        self.simulator = simulator
+        self.socket = socket
+        self.connection = connection
+        record = simulator.record
+        feed = simulator.feed
+        position = simulator.firstLine(backfill: backfill)
+    }
+
+    /// Delivers until one side closes.
+    consuming func run() async {
+        do {
+            while !socket.clientHasLeft {
+                if let fault = simulator.faults.nextForConnection(), try await apply(fault) { return }
+                if try await deliver() { continue }
+                if ContinuousClock.now - lastWrite >= simulator.keepAlive { try await sendKeepAlive() }
+                try await Task.sleep(for: min(Self.tick, simulator.keepAlive))
+            }
+        } catch {
+            // A failed write or a cancelled task: either way the connection is over.
+        }
+        record.end(connection, .client)
+        await socket.close(isComplete: false)
+        simulator.connectionEnded()
+    }
+
+    private mutating func sendKeepAlive() async throws {
+        try await socket.write(chunk: [13, 10])
+        record.update(connection) { $0.keepAlives += 1 }
+        lastWrite = .now
+    }
+
+    /// Writes what is due; returns whether there was something.
+    private mutating func deliver() async throws -> Bool {
+        if let until = quietUntil {
+            guard ContinuousClock.now >= until else { return false }
+            quietUntil = nil
+        }
+        let wanted = min(Self.batch, simulator.faults.linesToNext ?? Self.batch)
+        feed.issueDue(position: position, wanted: wanted)
+        let end = min(feed.issued, position + Int64(wanted))
+        guard position < end else { return false }
+        try await write((position..<end).map(feed.line))
+        position = end
+        return true
+    }
+
+    private mutating func write(_ lines: [FeedLine]) async throws {
+        let indexes = lines.map(\.index)
+        // Until the kernel has all of them, any of them may be cut.
+        record.update(connection) { $0.cut = indexes }
+        let bytes: [UInt8] = Array(lines.map { $0.bytes + [13, 10] }.joined())
+        if pieces.lines > 0 {
+            pieces.lines -= lines.count
+            for start in stride(from: 0, to: bytes.count, by: pieces.bytes) {
+                try await socket.write(chunk: Array(bytes[start..<min(start + pieces.bytes, bytes.count)]))
+            }
+        } else {
+            try await socket.write(chunk: bytes)
+        }
+        record.write(indexes, on: connection)
+        record.update(connection) { $0.cut = [] }
+        simulator.faults.count(lines: lines.count)
+        lastWrite = .now
+    }
+
+    private mutating func write(extra line: [UInt8]) async throws {
+        try await socket.write(chunk: line + [13, 10])
+        record.update(connection) { $0.extra.append(line) }
+        lastWrite = .now
+    }
+}
+
+extension Delivery {
+    /// Does what a fault says; returns whether the connection is over.
+    private mutating func apply(_ fault: Fault) async throws -> Bool {
+        switch fault.type {
+        case .close: return await end(.closed) { await socket.close(isComplete: true) }
+        case .drop:
+            try await writePart(fault.bytes)
+            return await end(.dropped) { await socket.close(isComplete: false) }
+        case .reset:
+            try await writePart(fault.bytes)
+            return await end(.reset) { await socket.reset() }
+        case .stall: try await stall(fault.seconds)
+        case .quiet: quietUntil = .now + .seconds(fault.seconds ?? 60)
+        case .line: try await write(extra: Array((fault.text ?? "{\"data\": no JSON at all").utf8))
+        case .duplicate:
+            let last = record.connections[connection - 1].written.suffix(fault.count ?? 10)
+            try await write(last.map { feed.line($0.index) })
+        case .reorder: try await writeReversed(fault.count ?? 10)
+        case .split: pieces = (fault.count ?? 100, max(1, fault.bytes ?? 1))
+        case .refuse, .slowHeader, .silence: break
+        }
+        return false
+    }
+
+    private func end(_ ending: StreamConnection.Ending, _ close: () async -> Void) async -> Bool {
+        record.end(connection, ending)
+        await close()
+        simulator.connectionEnded()
+        return true
+    }
+
+    /// Writes the beginning of the next line, if there is a next line.
+    private func writePart(_ bytes: Int?) async throws {
+        feed.issueDue(position: position, wanted: 1)
+        guard position < feed.issued else { return }
+        let line = feed.line(position)
+        let part = min(bytes ?? line.bytes.count / 2, line.bytes.count)
+        record.update(connection) { $0.cut = [line.index] }
+        if part > 0 { try await socket.write(chunk: Array(line.bytes.prefix(part))) }
+    }
+
+    private func stall(_ seconds: Double?) async throws {
+        let end = ContinuousClock.now + .seconds(seconds ?? 86_400)
+        while ContinuousClock.now < end, !socket.clientHasLeft { try await Task.sleep(for: Self.tick) }
+    }
+
+    private mutating func writeReversed(_ count: Int) async throws {
+        let end = position + Int64(count)
+        while feed.issued < end, !feed.isFinished, !socket.clientHasLeft {
+            feed.issueDue(position: position, wanted: count)
+            try await Task.sleep(for: Self.tick)
+        }
+        let last = min(end, feed.issued)
+        try await write((position..<last).reversed().map(feed.line))
+        position = last
+    }
+}

@@ -1,0 +1,88 @@
+import ArgumentParser
+internal import PipelineKit
+
+/// `sandbox x`: the simulator in the foreground.
+struct XCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "x",
+        abstract: "X's filtered stream in the foreground, with faults on demand.",
+        discussion: """
+            Serves GET /2/tweets/search/stream and the rules endpoints on 127.0.0.1 as X does (bodies, headers, status \
+            codes, keep-alives, limits), with made-up tweets or the lines of files, and prints what to export.
+
+              sandbox x --rate 250
+              export X_URL=… X_BEARER_TOKEN=…       (the lines it prints, in another terminal)
+              tweet-producer rules add 'coffee' --tag coffee
+              tweet-producer run
+
+            Rules are not evaluated by X's grammar: a made-up tweet matches a rule when one of its words is in the \
+            text, or one of its #hashtags, $cashtags or lang: is the tweet's; a tweet that matches none is given to \
+            one of the rules in turn. Lines of files are sent as they are.
+
+            What can go wrong is asked for over HTTP (curl $X_URL/sandbox lists everything):
+
+              curl $X_URL/sandbox/faults -d '{"type":"reset","after":100}'
+              curl $X_URL/sandbox/faults -d '{"type":"refuse","answer":"rate-limit","count":3}'
+              curl $X_URL/sandbox/record
+            """
+    )
+
+    @Option(help: ArgumentHelp("A file with one JSON object a line to send (repeatable).", valueName: "file"))
+    var input: [String] = []
+
+    @Option(help: "The world of made-up tweets: the same seed gives the same tweets.")
+    var seed: UInt64 = 1
+
+    @Option(help: "End after so many made-up tweets.")
+    var count: Int64?
+
+    @Option(help: "Lines a second; 0 as fast as the client takes them.")
+    var rate = 50.0
+
+    @Flag(help: "Lose what is due while nobody is connected, as X does.")
+    var loses = false
+
+    @Option(help: ArgumentHelp("Begin again so far back on reconnect, as X's backfill.", valueName: "seconds"))
+    var redelivery = 0
+
+    @Option(help: ArgumentHelp("Time between keep-alives.", valueName: "seconds"))
+    var keepAlive = 20
+
+    @Option(help: "The port; 0 any free one.")
+    var port = 0
+
+    @Option(help: "The bearer token to ask for.")
+    var token = "sandbox-token"
+
+    @Option(name: .customLong("rule"), help: "A rule to begin with (repeatable).")
+    var rules: [String] = []
+
+    @Flag(help: "Do not refuse more than 50 connects in 15 minutes.")
+    var noRateLimits = false
+
+    func run() throws {
+        try runCommand {
+            let simulator = XSimulator(try settings())
+            simulator.addRules(rules.map { ($0, $0) })
+            try blocking { try await simulator.start() }
+            say("export X_URL='\(simulator.url)'")
+            say("export X_BEARER_TOKEN='\(simulator.bearerToken)'")
+            say("# faults and record: curl \(simulator.url)/sandbox; Ctrl-C ends it")
+            waitForEnd()
+            try blocking { await simulator.stop() }
+        }
+    }
+
+    private func settings() throws(Failure) -> XSimulator.Configuration {
+        var configuration = XSimulator.Configuration()
+        configuration.feed = input.isEmpty ? .generator(seed: seed, count: count) : try .files(input)
+        configuration.rate = rate > 0 ? rate : nil
+        configuration.losesWhileAway = loses
+        configuration.redelivery = .seconds(redelivery)
+        configuration.keepAlive = .seconds(max(1, keepAlive))
+        configuration.bearerToken = token
+        configuration.enforcesRateLimits = !noRateLimits
+        configuration.port = port
+        return configuration
+    }
+}

@@ -1,0 +1,77 @@
+import Hummingbird
+import NIOCore
+
+/// What a request of the simulator carries: Hummingbird's own, and the connection it came on.
+struct XContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    let channel: any Channel
+
+    init(source: ApplicationRequestContextSource) {
+        coreContext = .init(source: source)
+        channel = source.channel
+    }
+}
+
+typealias FieldName = HTTPFields.Element.Name
+
+extension Response {
+    /// An answer with a JSON body.
+    init(status: Int, json: [UInt8]) {
+        self.init(
+            status: .init(code: status), headers: [.contentType: "application/json; charset=utf-8"],
+            body: .init(byteBuffer: ByteBuffer(bytes: json)))
+    }
+
+    /// One of X's refusals.
+    init(_ refusal: Refusal) {
+        self.init(
+            status: .init(code: refusal.status), headers: [.contentType: refusal.contentType],
+            body: .init(byteBuffer: ByteBuffer(string: refusal.body)))
+        for (name, value) in refusal.headers { set(name, value) }
+    }
+
+    /// Sets a header; a name that HTTP does not allow is left out.
+    mutating func set(_ name: String, _ value: String) {
+        guard let name = FieldName(name) else { return }
+        headers[name] = value
+    }
+}
+
+/// What X does before it looks at a request: the token, the budget, and what was arranged to go wrong.
+struct XGate: RouterMiddleware {
+    typealias Context = XContext
+
+    let simulator: XSimulator
+    let endpoint: String
+
+    func handle(
+        _ request: Request, context: XContext, next: (Request, XContext) async throws -> Response
+    ) async throws -> Response {
+        let (budget, mayPass) = simulator.limits.count("\(request.method) \(endpoint)")
+        var response =
+            if let refusal = refusal(of: request, mayPass: mayPass) {
+                Response(refusal)
+            } else {
+                try await next(request, context)
+            }
+        if endpoint == "stream", response.status.code >= 400 { simulator.record.refuse(response.status.code) }
+        response.setUnlessPresent("x-rate-limit-limit", String(budget.limit))
+        response.setUnlessPresent("x-rate-limit-remaining", String(budget.remaining))
+        response.setUnlessPresent("x-rate-limit-reset", String(budget.reset))
+        response.setUnlessPresent("x-access-level", "read")
+        return response
+    }
+
+    private func refusal(of request: Request, mayPass: Bool) -> Refusal? {
+        if let fault = simulator.faults.nextRefusal(endpoint) { return fault.answer ?? .serverError() }
+        guard request.headers[.authorization] == "Bearer \(simulator.bearerToken)" else { return .unauthorized }
+        return mayPass ? nil : .rateLimit
+    }
+}
+
+extension Response {
+    fileprivate mutating func setUnlessPresent(_ name: String, _ value: String) {
+        guard let name = FieldName(name), headers[name] == nil else { return }
+        headers[name] = value
+    }
+}

@@ -1,0 +1,180 @@
+import Hummingbird
+internal import Logging
+import NIOCore
+internal import PipelineKit
+import Synchronization
+
+/// X's API v2 as far as the pipeline uses it, on a free port of 127.0.0.1, with faults on demand and a record of its own.
+///
+/// Tests use it in their own process; `sandbox x` runs it in the foreground with the same faults over HTTP (`GET /sandbox`).
+package final class XSimulator: Sendable {
+    /// How the simulator behaves.
+    package struct Configuration: Sendable {
+        package var feed = FeedSource.generator(seed: 1, count: nil)
+        /// Lines a second; nil as fast as the client takes them.
+        package var rate: Double? = 50
+        /// Whether lines are issued while nobody listens, as X does: they are then lost, unless redelivered. Else the
+        /// feed waits, and every line is written to some connection.
+        package var losesWhileAway = false
+        /// A new connection begins with what was issued so long before the last one ended, as with X's backfill:
+        /// a client that was killed gets again what it had not read, and some of what it had.
+        package var redelivery = Duration.zero
+        /// The time between keep-alives; X's is 20 s.
+        package var keepAlive = Duration.seconds(20)
+        package var bearerToken = "sandbox-token"
+        /// How many connections to the stream at a time.
+        package var connectionLimit = 1
+        /// Whether more than 50 connects in 15 minutes (and 450 reads, 100 changes of rules) are refused.
+        package var enforcesRateLimits = true
+        package var maximalRules = 1000
+        /// In code points.
+        package var maximalRuleLength = 1024
+        /// 0: any free port.
+        package var port = 0
+
+        /// The defaults: an endless generated feed at 50 lines a second.
+        package init() {}
+    }
+
+    let rules: RuleBook
+    let feed: Feed
+    let record = StreamRecord()
+    let faults = FaultQueue()
+    let limits: RateLimits
+    let keepAlive: Duration
+    let connectionLimit: Int
+    let configuration: Configuration
+    private let token: Mutex<String>
+    private let server = Mutex<Server>(Server())
+
+    private struct Server {
+        var task: Task<Void, any Error>?
+        var port = 0
+    }
+
+    package init(_ configuration: Configuration = Configuration()) {
+        self.configuration = configuration
+        let feed = Feed(configuration.feed, rate: configuration.rate)
+        self.feed = feed
+        rules = RuleBook(
+            maximalCount: configuration.maximalRules, maximalLength: configuration.maximalRuleLength,
+            onChange: { feed.setRules($0) })
+        limits = RateLimits(
+            ["GET stream": 50, "GET rules": 450, "POST rules": 100], isEnforced: configuration.enforcesRateLimits)
+        keepAlive = configuration.keepAlive
+        connectionLimit = configuration.connectionLimit
+        token = Mutex(configuration.bearerToken)
+    }
+
+    /// Starts serving; returns when the port is open.
+    ///
+    /// - Throws: `Failure` (unavailable) when the port cannot be had.
+    package func start() async throws {
+        let (opened, continuation) = AsyncStream.makeStream(of: Int.self)
+        let task = Task {
+            defer { continuation.finish() }
+            try await serve { continuation.yield($0) }
+        }
+        guard let port = await opened.first(where: { _ in true }) else {
+            let reason = await task.result
+            throw Failure(.unavailable, "the simulator could not listen on 127.0.0.1:\(configuration.port): \(reason)")
+        }
+        server.withLock { $0 = Server(task: task, port: port) }
+    }
+
+    /// Closes everything; the record stays.
+    package func stop() async {
+        guard let task = server.withLock({ $0.task.take() }) else { return }
+        task.cancel()
+        _ = await task.result
+    }
+
+    /// The base URL for `X_URL`.
+    package var url: String { "http://127.0.0.1:\(server.withLock { $0.port })" }
+
+    /// The token that is asked for; setting it refuses the old one from now on.
+    package var bearerToken: String {
+        get { token.withLock { $0 } }
+        set { token.withLock { $0 = newValue } }
+    }
+
+    private func serve(_ onOpen: @escaping @Sendable (Int) -> Void) async throws {
+        let router = Router(context: XContext.self)
+        let stream = StreamEndpoint(simulator: self)
+        let search = router.group("2/tweets/search")
+        search.group("stream").add(middleware: XGate(simulator: self, endpoint: "stream"))
+            .get { try await stream.answer($0, $1) }
+        RulesEndpoint(rules: rules)
+            .addRoutes(to: search.group("stream/rules").add(middleware: XGate(simulator: self, endpoint: "rules")))
+        ControlEndpoint(simulator: self).addRoutes(to: router.group("sandbox"))
+        var logger = Logger(label: "sandbox.x")
+        logger.logLevel = .critical
+        let application = Application(
+            router: router,
+            configuration: .init(address: .hostname("127.0.0.1", port: configuration.port), serverName: "tsa_o"),
+            onServerRunning: { channel in onOpen(channel.localAddress?.port ?? 0) }, logger: logger)
+        try await application.run()
+    }
+}
+
+extension XSimulator {
+    /// Adds rules as the API would, and returns all there are.
+    @discardableResult
+    package func addRules(_ rules: [(value: String, tag: String?)]) -> [StreamRule] {
+        _ = self.rules.add(rules, isDryRun: false)
+        return self.rules.all
+    }
+
+    /// Lets something go wrong.
+    package func inject(_ fault: Fault) {
+        faults.add(fault)
+    }
+
+    /// Issues no more lines; connections stay and get keep-alives.
+    package func stopFeed() {
+        feed.stop()
+    }
+
+    /// Lines a second from now on; nil as fast as the client takes them.
+    package func setRate(_ rate: Double?) {
+        feed.setRate(rate)
+    }
+
+    /// Whether every line there is was issued and written, with nothing left to deliver.
+    package var isDrained: Bool { feed.isFinished && record.firstUnwritten >= feed.issued }
+
+    /// What was written to whom, so far.
+    package var connections: [StreamConnection] { record.connections }
+
+    /// How often the stream was refused, by HTTP status.
+    package var refusals: [Int: Int] { record.refused }
+
+    /// How many lines of the feed were issued.
+    package var issuedCount: Int64 { feed.issued }
+
+    /// The tweet id of an issued line; nil when it is no tweet.
+    package func id(ofLine index: Int64) -> Int64? { feed.id(of: index) }
+
+    /// An issued line as it was or would be sent, without its line end.
+    package func bytes(ofLine index: Int64) -> [UInt8] { feed.line(index).bytes }
+
+    /// Where a new connection begins.
+    func firstLine(backfill: Duration) -> Int64 {
+        var first = record.firstUnwritten
+        if configuration.losesWhileAway {
+            feed.issueDue(position: feed.issued, wanted: 0)
+            first = feed.issued
+        }
+        if configuration.redelivery > .zero, let end = record.previousEnd {
+            first = min(first, feed.firstIndex(since: end.advanced(by: .zero - configuration.redelivery)))
+        }
+        if backfill > .zero {
+            first = min(first, feed.firstIndex(since: Timestamp.now().advanced(by: .zero - backfill)))
+        }
+        return first
+    }
+
+    func connectionEnded() {
+        if !configuration.losesWhileAway, record.openCount == 0 { feed.skipTime() }
+    }
+}

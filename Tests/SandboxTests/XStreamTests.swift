@@ -1,0 +1,129 @@
+import Foundation
+import PipelineKit
+import Sandbox
+import Testing
+
+@Suite("XSimulator: stream", .timeLimit(.minutes(2)))
+struct XStreamTests {
+    @Test("lines come whole, in order, with CR LF, and are those of the generator")
+    func delivers() async throws {
+        try await withSimulator { simulator, curl in
+            simulator.inject(Fault(.close, after: 200))
+            let answer = try await curl(Curl.stream, seconds: 60)
+            #expect(answer.status == 200)
+            #expect(answer.header["x-rate-limit-limit"] == "50" && answer.header["x-rate-limit-remaining"] == "49")
+            #expect(answer.lines.count == 200)
+            for (index, line) in answer.lines.enumerated() {
+                #expect(Array(line.utf8) == simulator.bytes(ofLine: Int64(index)))
+            }
+            #expect(simulator.isDrained)
+        }
+    }
+
+    @Test("files are sent byte for byte")
+    func sendsFiles() async throws {
+        let lines = [
+            #"{"data":{"text":"a\"}, \"id\":\"7\"","id":"12"},"x":1}"#, #"{ "data" : {"id":"13"} }"#, "no json", "{}",
+        ]
+        try await withSimulator({ $0.feed = .lines(lines.map { Array($0.utf8) }) }) { simulator, curl in
+            simulator.inject(Fault(.close, after: 4))
+            let answer = try await curl(Curl.stream, seconds: 60)
+            #expect(answer.lines == lines)
+            #expect((0..<4).map { simulator.id(ofLine: $0) } == [12, 13, nil, nil])
+        }
+    }
+
+    @Test("keep-alives come when nothing else does")
+    func keepAlives() async throws {
+        try await withSimulator({
+            $0.feed = .lines([])
+            $0.keepAlive = .milliseconds(200)
+        }) { simulator, curl in
+            let start = ContinuousClock.now
+            async let reading = curl(Curl.stream, seconds: 60)
+            try await until { simulator.connections.first?.keepAlives ?? 0 >= 5 }
+            simulator.inject(Fault(.close))
+            let answer = try await reading
+            #expect(answer.body.allSatisfy { $0 == "\r\n" })
+            #expect(answer.body.count == simulator.connections.first?.keepAlives)
+            #expect(ContinuousClock.now - start >= .seconds(1))
+        }
+    }
+
+    @Test("the rate is kept")
+    func keepsRate() async throws {
+        try await withSimulator({ $0.rate = 50 }) { simulator, curl in
+            simulator.inject(Fault(.close, after: 100))
+            let start = ContinuousClock.now
+            let answer = try await curl(Curl.stream, seconds: 60)
+            #expect(answer.lines.count == 100)
+            #expect((1.8...20).contains((ContinuousClock.now - start) / .seconds(1)))
+        }
+    }
+
+    @Test("a wrong or missing token is refused with 401, also after a change")
+    func refusesToken() async throws {
+        try await withSimulator { simulator, curl in
+            var wrong = curl
+            wrong.token = nil
+            #expect(try await wrong(Curl.stream).status == 401)
+            simulator.bearerToken = "next"
+            let answer = try await curl(Curl.rules)
+            #expect(answer.status == 401)
+            #expect(try answer.json()["title"] as? String == "Unauthorized")
+        }
+    }
+
+    @Test("without rules there is no stream")
+    func needsRules() async throws {
+        try await withSimulator(rules: []) { _, curl in
+            let answer = try await curl(Curl.stream)
+            #expect(answer.status == 409)
+            #expect(try answer.json()["connection_issue"] as? String == "RuleConfigurationIssue")
+        }
+    }
+
+    @Test("a second connection is refused, and taken when the first has gone")
+    func oneConnection() async throws {
+        try await withSimulator({ $0.rate = 10 }) { simulator, curl in
+            async let first = curl(Curl.stream, seconds: 2)
+            try await until { simulator.connections.count == 1 }
+            let second = try await curl(Curl.stream)
+            #expect(second.status == 429)
+            #expect(try second.json()["connection_issue"] as? String == "TooManyConnections")
+            _ = try await first
+            try await until { simulator.connections.first?.ending == .client }
+            #expect(try await curl(Curl.stream, seconds: 1).status == 200)
+        }
+    }
+
+    @Test("the 51st connect in 15 minutes is refused with the time to wait for")
+    func limitsConnects() async throws {
+        try await withSimulator(rules: []) { simulator, curl in
+            for _ in 1...50 { #expect(try await curl(Curl.stream).status == 409) }
+            let answer = try await curl(Curl.stream)
+            #expect(answer.status == 429)
+            #expect(answer.header["x-rate-limit-remaining"] == "0")
+            let reset = try #require(answer.header["x-rate-limit-reset"].flatMap { Double($0) })
+            #expect(abs(reset - Date().timeIntervalSince1970 - 900) < 60)
+            #expect(simulator.refusals == [409: 50, 429: 1])
+        }
+    }
+
+    @Test("an unknown parameter is refused, an unknown field is not")
+    func checksParameters() async throws {
+        try await withSimulator { simulator, curl in
+            let unknown = try await curl(Curl.stream + "?tweet_fields=id")
+            #expect(unknown.status == 400)
+            #expect(try await curl(Curl.stream + "?backfill_minutes=6").status == 400)
+            #expect(
+                try await curl(Curl.stream + "?tweet.fields=id,nonsense&backfill_minutes=5", seconds: 1).status == 200)
+            #expect(simulator.connections.first?.query == "tweet.fields=id,nonsense&backfill_minutes=5")
+        }
+    }
+}
+
+/// Waits until something holds; the suite's time limit ends it otherwise.
+func until(_ condition: () throws -> Bool) async throws {
+    while try !condition() { try await Task.sleep(for: .milliseconds(5)) }
+}
