@@ -44,17 +44,34 @@ struct Producer {
             })
     }
 
+    /// Reads X until the stop is raised; while the journal takes no lines, it waits for room.
     private func read(into journal: Journal) throws {
         let stream = try FilteredStream(settings: settings.stream, stop: stop, logger: logger)
-        try stream.run(into: journal)
-        try journal.append(PipelineEvent(.stopped))
-        try journal.sync()
+        let outage = JournalOutage(stop: stop, logger: logger)
+        while true {
+            do {
+                try stream.run(into: journal)
+                try journal.append(PipelineEvent(.stopped))
+                return try journal.sync()
+            } catch let error as FileError {
+                guard outage.waitOut(error, in: journal) else {
+                    throw Failure(.disk, "the journal cannot be written: \(error). What is in it is kept.")
+                }
+            }
+        }
     }
 
     /// Opens the journal and declares what a crash has left open.
     private func openJournal() throws -> Journal {
         let journal = try Journal.open(
             folder: settings.journalFolder, stream: settings.stream.stream, options: settings.journal)
+        do { try declareStart(in: journal) } catch {
+            throw Failure(.disk, "the journal cannot be written: \(error). Make room on its disk, or mend it.")
+        }
+        return journal
+    }
+
+    private func declareStart(in journal: Journal) throws(FileError) {
         let recovery = journal.recovery
         if recovery.tornBytes > 0 {
             logger.warning(
@@ -72,6 +89,5 @@ struct Producer {
         event.detail = "tweet-producer \(productVersion)"
         try journal.append(event)
         try journal.sync()
-        return journal
     }
 }

@@ -29,6 +29,9 @@ struct ProducerOptions: ParsableArguments {
     static let segmentAgeSetting = Setting("JOURNAL_SEGMENT_AGE", flag: nil)
     static let compressSetting = Setting("JOURNAL_COMPRESS", flag: nil)
     static let keepSetting = Setting("JOURNAL_KEEP", flag: nil)
+    static let quotaSetting = Setting("JOURNAL_QUOTA", flag: nil)
+    static let reserveSetting = Setting("JOURNAL_RESERVE", flag: nil)
+    static let fullSetting = Setting("JOURNAL_FULL", flag: nil)
     static let batchSizeSetting = Setting("BATCH_SIZE", flag: "batch-size")
     static let batchLingerSetting = Setting("BATCH_LINGER", flag: "batch-linger")
     static let partitionsSetting = Setting("KAFKA_PARTITIONS", flag: "partitions")
@@ -36,8 +39,16 @@ struct ProducerOptions: ParsableArguments {
     static let drainSetting = Setting("DRAIN", flag: "drain")
     static let settings = [
         journalSetting, syncDelaySetting, syncBytesSetting, segmentBytesSetting, segmentAgeSetting, compressSetting,
-        keepSetting, batchSizeSetting, batchLingerSetting, partitionsSetting, replicationSetting, drainSetting,
+        keepSetting, quotaSetting, reserveSetting, fullSetting, batchSizeSetting, batchLingerSetting, partitionsSetting,
+        replicationSetting, drainSetting,
     ]
+
+    /// The quota that is set; nil for none.
+    static func quota(_ reader: inout SettingsReader) -> Int64? {
+        reader.value(quotaSetting, default: nil, expected: "a size such as 500MiB or 100GiB") {
+            parseByteCount($0).map { Int64($0) }
+        }
+    }
 
     /// The flags that were given, by environment name.
     var flags: [String: String] {
@@ -76,6 +87,13 @@ struct ProducerSettings: Sendable {
         journal.segmentBytes = Int64(
             reader.bytes(ProducerOptions.segmentBytesSetting, default: Int(journal.segmentBytes)))
         journal.segmentAge = reader.duration(ProducerOptions.segmentAgeSetting, default: journal.segmentAge)
+        journal.quota = ProducerOptions.quota(&reader)
+        journal.reserve = Int64(reader.bytes(ProducerOptions.reserveSetting, default: Int(journal.reserve)))
+        if let quota = journal.quota, quota < 4 * max(journal.reserve, 1 << 20) {
+            reader.addMistake(
+                "JOURNAL_QUOTA: \(quota) bytes are too few: take at least 4 MiB and four times JOURNAL_RESERVE")
+        }
+        archive.whenFull = reader.choice(ProducerOptions.fullSetting, default: archive.whenFull)
         archive.isCompressed = reader.choice(ProducerOptions.compressSetting, default: Switch.on) == .on
         archive.keep = reader.value(
             ProducerOptions.keepSetting, default: archive.keep,

@@ -13,10 +13,12 @@ final class Publisher {
     private var acknowledged: AcknowledgedLines
     private var checkpoint: Checkpoint
     private var checkpointDue = ContinuousClock.now
+    /// Whether the last attempt to write it failed.
+    private var isCheckpointOld = false
     private var key = TweetKey()
     private var producer: KafkaProducer
-    /// Lines that Kafka refused for good; their reject events are on the way.
-    private var refused: [Int64: KafkaError] = [:]
+    /// Lines that Kafka refused for good, or the disk has damaged, and why; their reject events are on the way.
+    private var refused: [Int64: String] = [:]
     /// Lines whose reject event was handed over since the producer was made.
     private var declared: Set<Int64> = []
     /// Why lines have to be sent again.
@@ -49,6 +51,7 @@ final class Publisher {
         while !isDone {
             waitForBatch(from: reader.nextSeq)
             _ = try reader.read(limit: settings.batchSize) { line in try enqueue(line) }
+            for seqs in reader.takeSkipped() { acknowledged.skip(seqs) }
             take(
                 producer.poll(
                     timeout: reader.nextSeq > source.tail.lastSeq && source.tail.isClosed ? Self.glance : .zero))
@@ -57,10 +60,10 @@ final class Publisher {
                 try startAgain(after: error)
                 reader = try JournalReader(source, from: acknowledged.through + 1)
             }
-            try writeCheckpoint(isLast: false)
+            writeCheckpoint(isLast: false)
             progress.tell(acknowledged: acknowledged.through, lastSeq: source.tail.lastSeq)
         }
-        try writeCheckpoint(isLast: true)
+        writeCheckpoint(isLast: true)
         let waiting = source.tail.lastSeq - acknowledged.through
         if waiting > 0 {
             logger.warning("left with lines that wait in the journal", metadata: ["lines": "\(waiting)"])
@@ -88,6 +91,10 @@ final class Publisher {
 
     /// Hands one line to Kafka; waits while librdkafka's queue is full.
     private func enqueue(_ line: JournalLine) throws {
+        if line.isDamaged {
+            refused[line.seq] = "damaged_on_disk"
+            return
+        }
         let chain = unsafe key.key(of: line.bytes)
         let text = Array((chain.map(String.init) ?? source.stream).utf8)
         let topic = chain == nil ? settings.eventsTopic : settings.topic
@@ -125,7 +132,7 @@ final class Publisher {
         switch error?.disposition {
         case nil: acknowledged.acknowledge(seq)
         case .queueFull: break
-        case .rejectRecord: refused[seq] = error
+        case .rejectRecord: refused[seq] = error?.name
         case .retry, .rebuild, .settings: undelivered = undelivered ?? error
         }
     }
@@ -134,16 +141,18 @@ final class Publisher {
 
     /// Replaces lines that Kafka refused for good by events that carry their numbers, so that the loader settles them.
     private func declareRefused() throws {
-        for (seq, error) in refused.sorted(by: { $0.key < $1.key }) {
+        for (seq, reason) in refused.sorted(by: { $0.key < $1.key }) {
             guard declared.insert(seq).inserted else {
                 throw Failure(
-                    .unavailable, "topic \(settings.eventsTopic) refuses even the note of a refused line: \(error)")
+                    .unavailable, "topic \(settings.eventsTopic) refuses even the note of a refused line: \(reason)")
             }
             logger.error(
-                "Kafka refuses a line for good", metadata: ["seq": "\(seq)", "reason": "\(error.name)"])
+                "a line cannot be published", metadata: ["seq": "\(seq)", "reason": "\(reason)"])
             var reader = try JournalReader(source, from: seq)
+            // A line that was dropped meanwhile needs no note of its own: the drop has one.
+            guard reader.nextSeq == seq else { continue }
             _ = try reader.read(limit: 1) { line in
-                var event = PipelineEvent(.rejected, connection: line.connection, cause: error.name)
+                var event = PipelineEvent(.rejected, connection: line.connection, cause: reason)
                 event.seq = seq
                 unsafe event.setRejectedBytes(line.bytes)
                 try unsafe event.line.withBytes { bytes in
@@ -192,16 +201,21 @@ final class Publisher {
         }
     }
 
-    private func writeCheckpoint(isLast: Bool) throws {
-        guard acknowledged.through > checkpoint.acknowledged, isLast || ContinuousClock.now >= checkpointDue else {
-            return
-        }
+    private func writeCheckpoint(isLast: Bool) {
+        let isNew = acknowledged.through > checkpoint.acknowledged || isCheckpointOld
+        guard isNew, isLast || ContinuousClock.now >= checkpointDue else { return }
         failures = 0
         checkpoint.acknowledged = acknowledged.through
         checkpointDue = .now + Self.checkpointInterval
-        do { try checkpoint.write(to: source.folder) } catch {
-            throw Failure(.disk, "checkpoint: \(error)")
+        do {
+            try checkpoint.write(to: source.folder)
+            source.tail.publish(acknowledged: checkpoint.acknowledged)
+            if isCheckpointOld { logger.info("the checkpoint can be written again") }
+            isCheckpointOld = false
+        } catch {
+            // Harmless for what is loaded: after a crash, lines since the old checkpoint would be published once more.
+            if !isCheckpointOld { logger.error("the checkpoint cannot be written", metadata: ["reason": "\(error)"]) }
+            isCheckpointOld = true
         }
-        source.tail.publish(acknowledged: checkpoint.acknowledged)
     }
 }

@@ -145,4 +145,22 @@ import Testing
         #expect(checkpoint?.acknowledged == 300)
         #expect(Set(try read(300).compactMap(\.headers?.seq)) == Set(1...300))
     }
+
+    @Test func aLineThatTheDiskHasDamagedIsRejectedByNumber() throws {
+        kafka.setBroker(isUp: false)
+        let settings = try settings()
+        let checkpoint = try publish([tweet(100), tweet(200), tweet(300)], settings) {
+            let path = folder.path + "/s/00000000000000000001.jsonl"
+            let file = try FileHandle(forUpdating: URL(filePath: path))
+            try file.seek(toOffset: UInt64(tweet(100).utf8.count + 20))
+            try file.write(contentsOf: Data("#".utf8))
+            kafka.setBroker(isUp: true)
+        }
+        #expect(checkpoint?.acknowledged == 3)
+        let records = try read(3)
+        let events = records.filter { $0.partition.topic == topic + ".events" }
+        #expect(events.map(\.headers?.seq) == [2])
+        #expect(events.first.flatMap { PipelineEvent(line: $0.value) }?.cause == "damaged_on_disk")
+        #expect(Set(records.compactMap(\.headers?.seq)) == [1, 2, 3])
+    }
 }

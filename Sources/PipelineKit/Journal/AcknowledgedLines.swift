@@ -16,6 +16,22 @@ package struct AcknowledgedLines {
             return
         }
         through = seq
+        advance()
+    }
+
+    /// Passes over lines that will never be acknowledged, because they are gone.
+    package mutating func skip(_ seqs: ClosedRange<Int64>) {
+        guard seqs.upperBound > through else { return }
+        guard seqs.lowerBound <= through + 1 else {
+            beyond.formUnion(seqs)
+            return
+        }
+        through = seqs.upperBound
+        beyond = beyond.filter { $0 > through }
+        advance()
+    }
+
+    private mutating func advance() {
         while !beyond.isEmpty, beyond.remove(through + 1) != nil { through += 1 }
     }
 }

@@ -19,6 +19,14 @@ package final class Journal {
     private var segmentBegan: ContinuousClock.Instant?
     /// Set by a failed write or fsync: what the disk holds is unknown from then on, so nothing is acknowledged any more.
     private var failure: FileError?
+    /// What is durable, for the note of an interruption: connection and time of the last line.
+    private var durableLast: LastLine
+    private var last: LastLine
+
+    private struct LastLine {
+        var connection: Int64
+        var receivedAt: Timestamp?
+    }
 
     /// Opens or creates the journal of a stream below `folder`, and recovers it after a crash.
     ///
@@ -49,13 +57,17 @@ package final class Journal {
         segment = try OpenSegment(recovery.segment, endOffset: recovery.endOffset)
         nextSeq = recovery.nextSeq
         self.options = options
+        last = LastLine(connection: recovery.openConnection, receivedAt: recovery.lastReceivedAt)
+        durableLast = last
         if let first = try segment.firstReceivedAt() {
             segmentBegan = .now - .milliseconds(max(0, Timestamp.now().milliseconds - first.milliseconds))
         }
         let end = JournalTail.End(seq: nextSeq, segment: recovery.segment.firstSeq, offset: recovery.endOffset)
         source = JournalSource(
             stream: stream, journal: identity.journal, folder: path,
-            tail: JournalTail(end, acknowledged: acknowledged))
+            tail: JournalTail(end, acknowledged: acknowledged),
+            space: try JournalSpace(folder: path, quota: options.quota, reserve: options.reserve))
+        source.space.holdReserve()
     }
 
     /// Appends one line, given without its line end. It is not durable before `sync()`.
@@ -65,7 +77,18 @@ package final class Journal {
     ///   - receivedAt: when they came.
     ///   - connection: id of the connection they came on, 0 for none.
     /// - Throws: `FileError` when the disk refuses; nothing appended since the last `sync()` counts as received then.
+    ///   With code `EDQUOT` the line is beyond JOURNAL_QUOTA, and what was appended before it is well. Both times
+    ///   `recover()` makes the journal usable again.
     package func append(
+        _ line: UnsafeRawBufferPointer, receivedAt: Timestamp, connection: Int64
+    ) throws(FileError) {
+        guard source.space.canTake(segment.unsyncedBytes + Int64(line.count)) else {
+            throw FileError("append within JOURNAL_QUOTA", source.folder, code: EDQUOT)
+        }
+        try unsafe place(line, receivedAt: receivedAt, connection: connection)
+    }
+
+    private func place(
         _ line: UnsafeRawBufferPointer, receivedAt: Timestamp, connection: Int64
     ) throws(FileError) {
         if let failure { throw failure }
@@ -74,16 +97,19 @@ package final class Journal {
         if segmentBegan == nil { segmentBegan = pendingSince }
         unsafe segment.append(line, seq: nextSeq, receivedAt: receivedAt, connection: connection)
         nextSeq += 1
+        last = LastLine(connection: connection, receivedAt: receivedAt)
         if segment.pendingBytes >= options.syncBytes {
             try guarded { (segment) throws(FileError) in try segment.write() }
         }
     }
 
-    /// Appends an event in its place among the lines.
+    /// Appends an event in its place among the lines; it may use the reserve.
+    ///
+    /// - Throws: `FileError` as for a line, but never for the quota.
     package func append(_ event: PipelineEvent, connection: Int64 = 0) throws(FileError) {
         let line = event.line
         try unsafe line.withBytes { (bytes) throws(FileError) in
-            try unsafe append(bytes, receivedAt: .now(), connection: connection)
+            try unsafe place(bytes, receivedAt: .now(), connection: connection)
         }
     }
 
@@ -92,6 +118,7 @@ package final class Journal {
     /// Beside pending lines it counts the open segment's age and a new segment that was asked for, so a stream that is
     /// idle has to look at it, too.
     package var timeToSync: Duration? {
+        if source.tail.dropRequest != nil { return .zero }
         let age = timeToRoll
         guard let pendingSince else { return age }
         if segment.unsyncedBytes >= options.syncBytes { return .zero }
@@ -115,12 +142,26 @@ package final class Journal {
             try roll()
             source.tail.settleRollRequest()
         }
+        if let seqs = source.tail.dropRequest { try declareDrop(seqs) }
+    }
+
+    private func declareDrop(_ seqs: ClosedRange<Int64>) throws(FileError) {
+        var event = PipelineEvent(.dropped, cause: "journal_full")
+        event.seq = seqs.lowerBound
+        event.lines = Int64(seqs.count)
+        event.detail = "lines \(seqs.lowerBound) to \(seqs.upperBound)"
+        try append(event)
+        try syncPending()
+        source.tail.settleDropRequest(seqs)
     }
 
     private func syncPending() throws(FileError) {
         guard pendingSince != nil else { return }
+        let before = segment.durableBytes
         try guarded { (segment) throws(FileError) in try segment.synchronize() }
+        source.space.add(segment.durableBytes - before)
         pendingSince = nil
+        durableLast = last
         publishEnd()
     }
 
@@ -141,6 +182,51 @@ package final class Journal {
         }
         segmentBegan = nil
         publishEnd()
+    }
+
+    // MARK: Trouble
+
+    /// Makes the journal usable again after a call has thrown.
+    ///
+    /// What a failed write or fsync may have left of the group is taken back: it never counted as received, and its
+    /// numbers are given again. The segment is not written any more; a new one follows. On a full disk the reserve is
+    /// given up for that, and for the events that tell it.
+    ///
+    /// - Throws: `FileError` while the disk still refuses; call it again later.
+    package func recover() throws(FileError) {
+        guard let failure else { return try sync() }
+        if failure.code == ENOSPC || failure.code == EDQUOT { source.space.releaseReserve() }
+        let end = source.tail.end
+        try segment.cutToDurable()
+        let following = Segment(folder: source.folder, firstSeq: end.seq)
+        if segment.segment.firstSeq == end.seq {
+            try JournalFolder.remove(following.path)
+            try JournalFolder.remove(following.indexPath)
+        }
+        segment = try OpenSegment(following, endOffset: 0)
+        try JournalFolder.synchronize(source.folder)
+        nextSeq = end.seq
+        pendingSince = nil
+        segmentBegan = nil
+        last = durableLast
+        self.failure = nil
+        publishEnd()
+    }
+
+    /// How the connection ended when the journal took no more.
+    ///
+    /// - Parameter cause: why, in one word.
+    /// - Returns: the event to append; nil when no connection was open.
+    package func interruption(cause: String) -> PipelineEvent? {
+        guard last.connection != 0 else { return nil }
+        var event = PipelineEvent(.disconnected, connection: last.connection, cause: cause)
+        event.lastReceivedAt = last.receivedAt?.description
+        return event
+    }
+
+    /// Tells other processes, through `journal status`, how the journal is: one line.
+    package func tell(state: String) {
+        lock.tell(state: state)
     }
 
     private func guarded(_ work: (inout OpenSegment) throws(FileError) -> Void) throws(FileError) {

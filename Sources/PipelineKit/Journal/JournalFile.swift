@@ -14,6 +14,13 @@ struct JournalFile: ~Copyable {
         guard descriptor >= 0 else { throw FileError("open", path) }
     }
 
+    /// Opens a file for reading and writing anywhere, and creates it when it is not there.
+    init(updating path: String) throws(FileError) {
+        self.path = path
+        descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+        guard descriptor >= 0 else { throw FileError("open", path) }
+    }
+
     /// Opens a file for reading.
     init(reading path: String) throws(FileError) {
         self.path = path
@@ -29,12 +36,19 @@ struct JournalFile: ~Copyable {
     func append(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
         var rest = unsafe bytes
         while unsafe !rest.isEmpty {
-            let count = unsafe write(descriptor, rest.baseAddress, rest.count)
+            let count = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
             if count < 0 {
                 if errno == EINTR { continue }
                 throw FileError("write", path)
             }
             unsafe rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
+        }
+    }
+
+    /// Writes all bytes at `offset`, into a file opened for updating.
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(FileError) {
+        guard unsafe pwrite(descriptor, bytes.baseAddress, bytes.count, Int(offset)) == bytes.count else {
+            throw FileError("write", path)
         }
     }
 

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 
 /// Names a journal folder for ever, so that a folder that was lost and made anew is not mistaken for the old one.
 struct JournalIdentity: Codable {
@@ -8,19 +9,29 @@ struct JournalIdentity: Codable {
 
     private static let fileName = "journal.json"
 
-    static func readOrCreate(folder: String, stream: String) throws -> JournalIdentity {
+    static func exists(in folder: String) throws(FileError) -> Bool {
+        do { return try JournalFolder.size(folder + "/" + fileName) != nil } catch {
+            // A plain file beside the streams' folders.
+            if error.code == ENOTDIR { return false }
+            throw error
+        }
+    }
+
+    /// - Throws: `Failure` (74) when it is damaged or another stream's, `FileError` when it cannot be read.
+    static func read(folder: String, stream: String) throws -> JournalIdentity {
         let path = folder + "/" + fileName
-        do {
-            let bytes = try readWholeFile(path)
-            guard let identity = try? JSONDecoder().decode(JournalIdentity.self, from: Data(bytes)),
-                identity.journal.utf8.count == 8, identity.stream == stream
-            else {
-                throw Failure(
-                    .disk, "\(path) is damaged or belongs to another stream. Restore it, or start with an empty folder."
-                )
-            }
-            return identity
-        } catch let error as FileError where error.isMissingFile {
+        let bytes = try readWholeFile(path)
+        guard let identity = try? JSONDecoder().decode(JournalIdentity.self, from: Data(bytes)),
+            identity.journal.utf8.count == 8, identity.stream == stream
+        else {
+            throw Failure(
+                .disk, "\(path) is damaged or belongs to another stream. Restore it, or start with an empty folder.")
+        }
+        return identity
+    }
+
+    static func readOrCreate(folder: String, stream: String) throws -> JournalIdentity {
+        do { return try read(folder: folder, stream: stream) } catch let error as FileError where error.isMissingFile {
             return try create(folder: folder, stream: stream)
         }
     }

@@ -8,6 +8,10 @@ package struct JournalOptions: Sendable {
     package var segmentBytes: Int64 = 64 << 20
     /// A segment whose first line is this old is followed by a new one, also while the stream is idle.
     package var segmentAge: Duration = .seconds(3600)
+    /// Bytes that the stream's folder may take, archive included; nil for no limit.
+    package var quota: Int64?
+    /// Bytes of the quota, and of the disk, that are kept for what must be written when nothing else can be.
+    package var reserve: Int64 = 4 << 20
 
     package init() {}
 }

@@ -20,6 +20,8 @@ package struct JournalReader: ~Copyable {
     private var segment: SegmentReader
     /// The number of the line that comes next.
     package private(set) var nextSeq: Int64
+    /// Lines that were dropped to make room, and passed over since `takeSkipped()`.
+    private var skipped: [ClosedRange<Int64>] = []
 
     /// Begins at a line, which need not be there yet.
     ///
@@ -28,26 +30,45 @@ package struct JournalReader: ~Copyable {
     ///   - seq: the first line to read.
     /// - Throws: `Failure` (74) when the segment that holds the line is not there or cannot be read.
     package init(_ source: JournalSource, from seq: Int64) throws(Failure) {
-        segment = try Self.find(seq, source)
+        let segment = try Self.find(seq, source)
+        if segment.nextSeq > seq { skipped = [seq...(segment.nextSeq - 1)] }
+        nextSeq = segment.nextSeq
+        self.segment = segment
         self.source = source
-        nextSeq = seq
     }
 
+    /// Lines that will never come, because they were dropped to make room (JOURNAL_FULL=drop-oldest).
+    package mutating func takeSkipped() -> [ClosedRange<Int64>] {
+        defer { skipped = [] }
+        return skipped
+    }
+
+    /// Goes to a line, or to the first one after it that was not dropped.
     private static func find(_ seq: Int64, _ source: JournalSource) throws(Failure) -> SegmentReader {
         do {
             let end = source.tail.end
-            guard let first = try Segment.list(source.folder).last(where: { $0.firstSeq <= seq }) else {
-                throw hole(seq, source)
+            if let first = try Segment.list(source.folder).last(where: { $0.firstSeq <= seq }) {
+                var reader = try SegmentReader(first)
+                try reader.seek(to: seq, end: end)
+                if reader.nextSeq == seq { return reader }
             }
-            var reader = try SegmentReader(first)
-            try reader.seek(to: seq, end: end)
-            guard reader.nextSeq == seq else { throw hole(seq, source) }
-            return reader
+            guard let next = try afterDropped(seq, source) else { throw hole(seq, source) }
+            return try find(next, source)
         } catch let error as FileError {
             throw Failure(.disk, "journal: \(error)")
         } catch {
             throw error as? Failure ?? Failure(.disk, "journal: \(error)")
         }
+    }
+
+    private static func afterDropped(_ seq: Int64, _ source: JournalSource) throws -> Int64? {
+        var next: Int64?
+        try Manifest.read(folder: source.folder + "/" + ArchiveOptions.folderName) { _, entry in
+            if let entry, entry.event == .dropped, (entry.firstSeq...entry.lastSeq).contains(seq) {
+                next = entry.lastSeq + 1
+            }
+        }
+        return next
     }
 
     private static func hole(_ seq: Int64, _ source: JournalSource) -> Failure {
@@ -66,6 +87,11 @@ package struct JournalReader: ~Copyable {
             if try segment.isAtEnd(of: end) {
                 guard segment.segment.firstSeq != end.segment else { break }
                 segment = try Self.find(nextSeq, source)
+                if segment.nextSeq > nextSeq {
+                    skipped.append(nextSeq...(segment.nextSeq - 1))
+                    nextSeq = segment.nextSeq
+                    continue
+                }
             }
             let read = try segment.read(limit: limit - count, end: end, body)
             count += read

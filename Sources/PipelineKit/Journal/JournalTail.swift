@@ -19,6 +19,8 @@ package final class JournalTail: Sendable {
         var isClosed = false
         var acknowledged: Int64
         var isRollRequested = false
+        var drop: ClosedRange<Int64>?
+        var droppedThrough: Int64 = 0
         var wakers: [@Sendable () -> Void] = []
     }
 
@@ -65,8 +67,12 @@ package final class JournalTail: Sendable {
 
     /// Asks for a new segment, as logrotate asks with SIGHUP; from any thread.
     package func requestRoll() {
+        request { $0.isRollRequested = true }
+    }
+
+    private func request(_ change: (inout State) -> Void) {
         let wakers = state.withLock { state in
-            state.isRollRequested = true
+            change(&state)
             return state.wakers
         }
         for wake in wakers { wake() }
@@ -82,6 +88,25 @@ package final class JournalTail: Sendable {
     func settleRollRequest() {
         state.withLock { $0.isRollRequested = false }
     }
+
+    /// Asks that the loss of these lines be journalled, so that they may be removed.
+    func requestDrop(_ seqs: ClosedRange<Int64>) {
+        request { $0.drop = seqs }
+    }
+
+    /// Lines whose loss is to be journalled.
+    var dropRequest: ClosedRange<Int64>? { state.withLock { $0.drop } }
+
+    /// Says that the loss of lines is journalled.
+    func settleDropRequest(_ seqs: ClosedRange<Int64>) {
+        state.withLock { state in
+            state.droppedThrough = max(state.droppedThrough, seqs.upperBound)
+            if state.drop == seqs { state.drop = nil }
+        }
+    }
+
+    /// The last line whose loss is journalled; 0 for none.
+    var droppedThrough: Int64 { state.withLock { $0.droppedThrough } }
 }
 
 /// What a reader needs to follow a journal that another thread writes.
@@ -93,4 +118,6 @@ package struct JournalSource: Sendable {
     package let folder: String
     /// How far the journal is durable.
     package let tail: JournalTail
+    /// How much room it has.
+    package let space: JournalSpace
 }

@@ -76,7 +76,7 @@ struct OpenSegment: ~Copyable {
                 // A process can die between two parts of one write, too.
                 let half = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<(buffer.count / 2)])
                 try unsafe file.append(half)
-                FailPoint.append.pass()
+                try FailPoint.append.pass(on: segment.path)
                 try unsafe file.append(UnsafeRawBufferPointer(rebasing: buffer[half.count...]))
             #else
                 try unsafe file.append(buffer)
@@ -94,7 +94,7 @@ struct OpenSegment: ~Copyable {
         try write()
         FailPoint.fsync.pass()
         try index.synchronize()
-        FailPoint.fsync.pass()
+        try FailPoint.fsync.pass(on: segment.path)
         try file.synchronize()
         FailPoint.fsync.pass()
         durable = written

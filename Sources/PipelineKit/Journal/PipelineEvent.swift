@@ -17,6 +17,8 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
         case tornTail = "torn_tail"
         /// A line that cannot be a message; `seq`, `bytes` and `head` (base64) say which, `cause` why.
         case rejected
+        /// Lines that were given up before Kafka had them, to make room; `seq` is the first, `lines` says how many.
+        case dropped
         /// The producer drained and ended.
         case stopped
     }

@@ -123,6 +123,16 @@ struct SegmentIndex: ~Copyable {
         return low
     }
 
+    /// The last entry whose lines are all within a segment of `size` bytes; nil when there is none.
+    func lastWhole(size: Int64) throws(FileError) -> IndexEntry? {
+        var position = try count() - 1
+        while position >= 0 {
+            if let entry = try entry(position), entry.endOffset <= size { return entry }
+            position -= 1
+        }
+        return nil
+    }
+
     func append(_ bytes: [UInt8]) throws(FileError) {
         try unsafe bytes.withBytes { (buffer) throws(FileError) in try unsafe file.append(buffer) }
     }

@@ -15,7 +15,24 @@ package enum FailPoint: String, CaseIterable, Sendable {
         #endif
     }
 
+    /// Dies here if the environment says so; throws if a test has asked for a fault here.
+    func pass(on path: String) throws(FileError) {
+        pass()
+        #if DEBUG
+            if let fault = Self.fault, fault.point == self { throw FileError(rawValue, path, code: fault.code) }
+        #endif
+    }
+
     #if DEBUG
+        /// A system error that a place reports, for the time of a test's call.
+        struct Fault: Sendable {
+            let point: FailPoint
+            /// An `errno`.
+            let code: Int32
+        }
+
+        @TaskLocal static var fault: Fault?
+
         private static let plan: Plan? = {
             let parts = ProcessEnvironment.current["TWEET_FAILPOINT"]?.split(separator: ":") ?? []
             guard parts.count == 2, let point = FailPoint(rawValue: String(parts[0])), let count = Int(parts[1]) else {

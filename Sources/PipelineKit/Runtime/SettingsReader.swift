@@ -187,7 +187,7 @@ extension Duration {
 }
 
 /// Reads `65536`, `64KiB`, `16MiB` or `1GiB`; nil for anything else.
-func parseByteCount(_ text: String) -> Int? {
+package func parseByteCount(_ text: String) -> Int? {
     let digits = text.prefix { $0.isASCII && $0.isNumber }
     guard let number = Int(digits), number <= 1 << 50 else { return nil }
     switch text.dropFirst(digits.count) {

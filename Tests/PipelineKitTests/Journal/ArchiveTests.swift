@@ -123,7 +123,10 @@ import Testing
         #expect(try Segment.list(folder.path + "/s").map(\.firstSeq) == [21])
         #expect(
             try names(folder.path + "/s")
-                == ["00000000000000000021.idx", "00000000000000000021.jsonl", "archive", "journal.json", "lock"])
+                == [
+                    "00000000000000000021.idx", "00000000000000000021.jsonl", "archive", "journal.json", "lock",
+                    "reserve",
+                ])
         #expect(try journal.lines(from: 21).map(\.seq) == [21, 22, 23, 24, 25])
     }
 

@@ -45,6 +45,7 @@ package final class Archiver {
                     seen = now
                     nextExpiry = .now
                 }
+                try makeRoom()
                 if ContinuousClock.now >= nextExpiry {
                     try removeExpired()
                     nextExpiry = .now + .seconds(60)
@@ -94,7 +95,9 @@ package final class Archiver {
         case .archived:
             guard let file = entry.file, let bytes = entry.bytes else { return false }
             return try JournalFolder.size(folder + "/" + file) == bytes
-        case .removed, .dropped: return true
+        case .removed: return true
+        // Its lines are still here, so they may have been published all the same.
+        case .dropped: return false
         }
     }
 
@@ -103,6 +106,7 @@ package final class Archiver {
             do {
                 let entry = try makeEntry(segment, endSeq: endSeq)
                 try manifest?.append(entry)
+                source.space.add((entry.bytes ?? 0) + (entry.receipts?.bytes ?? 0))
                 logger.info(
                     entry.event == .archived ? "archived a segment" : "removed an acknowledged segment",
                     metadata: [
@@ -114,12 +118,18 @@ package final class Archiver {
                 return
             }
         }
+        try remove(segment)
+    }
+
+    private func remove(_ segment: Segment) throws(FileError) {
+        let bytes = try (JournalFolder.size(segment.path) ?? 0) + (JournalFolder.size(segment.indexPath) ?? 0)
         FailPoint.delete.pass()
         try JournalFolder.remove(segment.path)
         FailPoint.delete.pass()
         try JournalFolder.remove(segment.indexPath)
         try JournalFolder.synchronize(source.folder)
         FailPoint.delete.pass()
+        source.space.add(-bytes)
     }
 
     /// What is not to be kept at all need not be compressed first.
@@ -136,15 +146,20 @@ package final class Archiver {
         guard options.keep != .all else { return }
         let expired = try options.keep.expired(ArchivedSegment.list(folder), in: folder, now: .now())
         guard !expired.isEmpty else { return }
+        try remove(expired) { true }
+    }
+
+    /// Removes archived segments one by one while `isNeeded`.
+    private func remove(_ segments: [ArchivedSegment], while isNeeded: () -> Bool) throws {
         try openManifest()
-        let files = Set(expired.map(\.file))
+        let files = Set(segments.map(\.file))
         var lastSeqs: [String: Int64] = [:]
         try Manifest.read(folder: folder) { _, entry in
             if let entry, entry.event == .archived, let file = entry.file, files.contains(file) {
                 lastSeqs[file] = entry.lastSeq
             }
         }
-        for segment in expired {
+        for segment in segments where isNeeded() {
             try remove(segment, lastSeq: lastSeqs[segment.file] ?? segment.name.firstSeq)
         }
     }
@@ -153,12 +168,52 @@ package final class Archiver {
         var entry = ManifestEntry(.removed, source: source, seqs: segment.name.firstSeq...lastSeq)
         entry.file = segment.file
         try manifest?.append(entry)
+        let bytes = try segment.bytes(in: folder)
         FailPoint.delete.pass()
         try JournalFolder.remove(folder + "/" + segment.file)
         FailPoint.delete.pass()
         try JournalFolder.remove(folder + "/" + segment.name.receipts)
         try JournalFolder.synchronize(folder)
+        source.space.add(-bytes)
         logger.info("removed an archived segment", metadata: ["file": "\(segment.file)", "lines": "\(entry.lines)"])
+    }
+
+    // MARK: Making room
+
+    /// Removes what JOURNAL_FULL=drop-oldest gives up, in its order, until reading can go on.
+    func makeRoom() throws {
+        guard options.whenFull == .dropOldest, !source.space.hasRoom else { return }
+        let archived = try ArchivedSegment.list(folder)
+        if !archived.isEmpty { try remove(archived) { !source.space.hasRoom } }
+        let (open, acknowledged) = (source.tail.end.segment, source.tail.acknowledged)
+        let segments = try Segment.list(source.folder).filter { $0.firstSeq <= open }
+        for (segment, following) in zip(segments, segments.dropFirst()) where !source.space.hasRoom {
+            try openManifest()
+            let endSeq = following.firstSeq
+            if segment.firstSeq <= acknowledged {
+                try manifest?.append(
+                    ManifestEntry(.removed, source: source, seqs: segment.firstSeq...min(acknowledged, endSeq - 1)))
+            }
+            if endSeq - 1 > acknowledged {
+                guard try drop(max(segment.firstSeq, acknowledged + 1)...(endSeq - 1)) else { return }
+            }
+            try remove(segment)
+        }
+        // Only the segment that is being written is left: what it holds can go when it is closed.
+        if !source.space.hasRoom, source.tail.end.seq > open { source.tail.requestRoll() }
+    }
+
+    /// Declares lines as lost; false when that was not yet journalled and they must stay.
+    private func drop(_ seqs: ClosedRange<Int64>) throws -> Bool {
+        if source.tail.droppedThrough < seqs.upperBound {
+            source.tail.requestDrop(seqs)
+            return false
+        }
+        try manifest?.append(ManifestEntry(.dropped, source: source, seqs: seqs))
+        logger.error(
+            "the journal is full: dropped the oldest lines, which Kafka has not got (JOURNAL_FULL=drop-oldest)",
+            metadata: ["first_seq": "\(seqs.lowerBound)", "lines": "\(seqs.count)"])
+        return true
     }
 
     // MARK: Trouble
@@ -185,6 +240,7 @@ package struct ArchiveOptions: Sendable {
     /// Whether lines are stored as gzip files.
     package var isCompressed = true
     package var keep = ArchiveKeep.all
+    package var whenFull = JournalFullPolicy.stop
 
     /// The folder of the archive within the stream's folder.
     package static let folderName = "archive"

@@ -1,0 +1,120 @@
+import FoundationEssentials
+
+/// What one stream's journal holds, read beside a producer that may be writing it.
+package struct JournalStatus: Encodable, Sendable, Equatable {
+    /// What the manifest tells of one kind.
+    package struct Archived: Encodable, Sendable, Equatable {
+        package var segments = 0
+        package var lines: Int64 = 0
+        /// As stored, receipts included.
+        package var bytes: Int64 = 0
+    }
+
+    package var stream: String
+    package var journal: String
+    package var folder: String
+    /// Files that are not archived, the open one included.
+    package var segments = 0
+    /// Bytes of their lines.
+    package var bytes: Int64 = 0
+    package var lines: Int64 = 0
+    /// The first number that is not archived or removed; nil in a journal without lines.
+    package var firstSeq: Int64?
+    /// The last durable number; 0 when there is none.
+    package var lastSeq: Int64 = 0
+    /// Every line up to this one is acknowledged by Kafka.
+    package var checkpoint: Int64 = 0
+    package var unacknowledged: Int64 = 0
+    package var archived = Archived()
+    /// Lines that are kept nowhere here any more, because JOURNAL_KEEP or JOURNAL_FULL let them go after Kafka had them.
+    package var removedLines: Int64 = 0
+    /// Lines that were given up before Kafka had them.
+    package var droppedLines: Int64 = 0
+    /// Bytes of everything in the folder but the reserve.
+    package var usedBytes: Int64 = 0
+    package var quotaBytes: Int64?
+    /// Whether the reserve's file holds its place; false while the disk is full, and without JOURNAL_RESERVE.
+    package var holdsReserve = false
+    /// The process that writes the journal, and since when; nil when none does.
+    package var process: String?
+    /// What that process says: `writing`, or why not.
+    package var state: String?
+
+    /// The names of the streams that have a journal below `folder`, in order.
+    ///
+    /// - Throws: `Failure` (74) when the folder cannot be read.
+    package static func streams(in folder: String) throws(Failure) -> [String] {
+        do {
+            var streams: [String] = []
+            for name in try JournalFolder.names(folder).sorted() where JournalFolder.isStreamName(name) {
+                if try JournalIdentity.exists(in: folder + "/" + name) { streams.append(name) }
+            }
+            return streams
+        } catch {
+            throw Failure(
+                .disk, "journal folder \(folder): \(error). Name the journal's folder with JOURNAL_DIR (--journal).")
+        }
+    }
+
+    /// Reads the status of one stream's journal.
+    ///
+    /// - Parameters:
+    ///   - folder: the folder of all journals.
+    ///   - stream: one of `streams(in:)`.
+    ///   - quota: the quota that is set, to be shown.
+    /// - Throws: `Failure` (74) when something cannot be read.
+    package init(folder: String, stream: String, quota: Int64?) throws(Failure) {
+        let path = folder + "/" + stream
+        do {
+            let identity = try JournalIdentity.read(folder: path, stream: stream)
+            self.init(stream: stream, journal: identity.journal, folder: path)
+            checkpoint = try Checkpoint.read(from: path, journal: journal)?.acknowledged ?? 0
+            try readManifest(path + "/" + ArchiveOptions.folderName)
+            try readSegments(path)
+            usedBytes = try JournalSpace.bytes(in: path)
+            holdsReserve = try JournalFolder.size(path + "/" + JournalSpace.reserveName) ?? 0 > 0
+            if let holder = try JournalLock.holder(of: path) { (process, state) = (holder.process, holder.state) }
+        } catch let error as FileError {
+            throw Failure(.disk, "journal: \(error)")
+        } catch {
+            throw error as? Failure ?? Failure(.disk, "journal: \(error)")
+        }
+        quotaBytes = quota
+        unacknowledged = max(0, lastSeq - checkpoint)
+    }
+
+    private init(stream: String, journal: String, folder: String) {
+        (self.stream, self.journal, self.folder) = (stream, journal, folder)
+    }
+
+    private mutating func readSegments(_ folder: String) throws(FileError) {
+        let found = try Segment.list(folder)
+        segments = found.count
+        for segment in found { bytes += try JournalFolder.size(segment.path) ?? 0 }
+        guard let first = found.first, let last = found.last else { return }
+        let end = try SegmentIndex(reading: last).lastWhole(size: JournalFolder.size(last.path) ?? 0)
+        lastSeq = max((end?.endSeq ?? last.firstSeq) - 1, 0)
+        guard lastSeq >= first.firstSeq else { return }
+        firstSeq = first.firstSeq
+        lines = lastSeq - first.firstSeq + 1
+    }
+
+    private mutating func readManifest(_ folder: String) throws {
+        var kept: [Int64: ManifestEntry] = [:]
+        try Manifest.read(folder: folder) { _, entry in
+            guard let entry else { return }
+            switch entry.event {
+            case .archived: kept[entry.firstSeq] = entry
+            case .removed:
+                kept[entry.firstSeq] = nil
+                removedLines += entry.lines
+            case .dropped: droppedLines += entry.lines
+            }
+        }
+        for entry in kept.values {
+            archived.segments += 1
+            archived.lines += entry.lines
+            archived.bytes += (entry.bytes ?? 0) + (entry.receipts?.bytes ?? 0)
+        }
+    }
+}

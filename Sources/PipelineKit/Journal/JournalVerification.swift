@@ -1,0 +1,232 @@
+import FoundationEssentials
+
+/// Whether a journal and its archive hold every line, unchanged: what was looked at, and what is wrong.
+///
+/// A producer may be writing meanwhile: what it has not made durable when the look begins is not looked at.
+package struct JournalVerification: Encodable, Sendable {
+    package var stream: String
+    package var journal = ""
+    /// Files with lines that were read to their end.
+    package var files = 0
+    package var lines: Int64 = 0
+    /// Bytes of those lines, uncompressed.
+    package var bytes: Int64 = 0
+    /// Lines that the manifest says were removed after Kafka had them.
+    package var removedLines: Int64 = 0
+    /// Lines that the manifest says were given up to make room.
+    package var droppedLines: Int64 = 0
+    /// What is wrong, a sentence each, with the file or the numbers; empty when everything is well.
+    package var problems: [String] = []
+
+    private let folder: String
+    /// Numbers that are accounted for.
+    private var accounted: [ClosedRange<Int64>] = []
+
+    private enum CodingKeys: String, CodingKey {
+        case stream, journal, files, lines, bytes, removedLines, droppedLines, problems
+    }
+
+    /// Looks at every line of one stream's journal.
+    ///
+    /// - Parameters:
+    ///   - folder: the folder of all journals.
+    ///   - stream: one of `JournalStatus.streams(in:)`.
+    /// - Throws: `Failure` (74) when the disk cannot be read.
+    package init(folder: String, stream: String) throws(Failure) {
+        self.stream = stream
+        self.folder = folder + "/" + stream
+        do { try run() } catch let error as FileError {
+            throw Failure(.disk, "journal: \(error)")
+        } catch {
+            throw error as? Failure ?? Failure(.disk, "journal: \(error)")
+        }
+    }
+
+    private var archive: String { folder + "/" + ArchiveOptions.folderName }
+
+    private mutating func run() throws {
+        do {
+            journal = try JournalIdentity.read(folder: folder, stream: stream).journal
+            _ = try Checkpoint.read(from: folder, journal: journal)
+        } catch let failure as Failure {
+            problems.append(failure.description)
+        }
+        // The segments come first: one that is archived meanwhile is then in the manifest.
+        let plain = try verifySegments()
+        let listed = try verifyManifest()
+        for segment in try ArchivedSegment.list(archive)
+        where !listed.contains(segment.file) && !plain.contains(segment.name.firstSeq) {
+            problems.append("\(archive)/\(segment.file) stands in no line of the manifest")
+        }
+        findHoles()
+    }
+
+    // MARK: Segments
+
+    /// Reads every segment that is not archived; returns their first numbers.
+    private mutating func verifySegments() throws -> Set<Int64> {
+        let segments = try Segment.list(folder)
+        for (position, segment) in segments.enumerated() {
+            do {
+                let following = position + 1 < segments.count ? segments[position + 1].firstSeq : nil
+                try verify(segment, endSeq: following)
+            } catch let error as FileError where error.isMissingFile {
+                continue
+            }
+        }
+        return Set(segments.map(\.firstSeq))
+    }
+
+    private mutating func verify(_ segment: Segment, endSeq: Int64?) throws {
+        let size = try JournalFolder.size(segment.path) ?? 0
+        let last = try SegmentIndex(reading: segment).lastWhole(size: size)
+        var end = JournalTail.End(seq: endSeq ?? 0, segment: endSeq ?? 0, offset: 0)
+        if endSeq == nil {
+            end = JournalTail.End(
+                seq: last?.endSeq ?? segment.firstSeq, segment: segment.firstSeq, offset: last?.endOffset ?? 0)
+        }
+        var reader = try SegmentReader(segment)
+        var damaged: [Int64] = []
+        var count: Int64 = 0
+        var bytes: Int64 = 0
+        while try reader.read(
+            limit: 1000, end: end,
+            { line in
+                count += 1
+                bytes += unsafe Int64(line.bytes.count) + 1
+                if line.isDamaged { damaged.append(line.seq) }
+            }) > 0
+        {}
+        if let first = damaged.first, let last = damaged.last {
+            problems.append(
+                "\(segment.path) is damaged: \(damaged.count) of the lines \(first) to \(last) have another checksum")
+        }
+        if let endSeq, reader.nextSeq < endSeq {
+            problems.append("\(segment.path) ends before line \(reader.nextSeq), it should go on to \(endSeq - 1)")
+        }
+        account(segment.firstSeq, reader.nextSeq - 1)
+        files += 1
+        lines += count
+        self.bytes += bytes
+    }
+
+    // MARK: Archive
+
+    /// Looks at what every line of the manifest tells of; returns the files that it names.
+    private mutating func verifyManifest() throws -> Set<String> {
+        var archived: [String: ManifestEntry] = [:]
+        var listed: Set<String> = []
+        var found: [String] = []
+        let path = archive + "/" + Manifest.fileName
+        try Manifest.read(folder: archive) { number, entry in
+            guard let entry, entry.stream == stream, entry.journal == journal || journal.isEmpty else {
+                return found.append("\(path):\(number) is no entry of this journal's manifest")
+            }
+            account(entry.firstSeq, entry.lastSeq)
+            switch entry.event {
+            case .archived:
+                guard let file = entry.file else { return found.append("\(path):\(number) names no file") }
+                listed.insert(file)
+                archived[file] = entry
+            case .removed:
+                removedLines += entry.lines
+                entry.file.map { archived[$0] = nil }
+            case .dropped: droppedLines += entry.lines
+            }
+        }
+        problems += found
+        for (file, entry) in archived.sorted(by: { $0.value.firstSeq < $1.value.firstSeq }) {
+            do { try verify(file, entry) } catch let error as FileError where error.isMissingFile {
+                problems.append("\(error.path), with the lines \(entry.firstSeq) to \(entry.lastSeq), is missing")
+            } catch let failure as Failure where failure.status == .badData {
+                problems.append("\(failure.description) (lines \(entry.firstSeq) to \(entry.lastSeq))")
+            }
+        }
+        return listed
+    }
+
+    private mutating func verify(_ file: String, _ entry: ManifestEntry) throws {
+        let path = archive + "/" + file
+        try compare(path, bytes: entry.bytes, sha256: entry.sha256)
+        let content = try ArchivedFile.read(path)
+        guard content.digest == FileDigest(bytes: entry.plainBytes ?? 0, sha256: entry.plainSHA256 ?? "") else {
+            throw Failure(.badData, "\(path) does not hold the bytes that the manifest tells of")
+        }
+        guard content.lines == entry.lines else {
+            throw Failure(.badData, "\(path) has \(content.lines) lines instead of \(entry.lines)")
+        }
+        if let damaged = entry.damagedLines {
+            problems.append("\(path) was archived with \(damaged) damaged lines")
+        }
+        if let receipts = entry.receipts {
+            let path = archive + "/" + receipts.file
+            try compare(path, bytes: receipts.bytes, sha256: receipts.sha256)
+            _ = try ArchivedFile.read(path)
+        }
+        files += 1
+        lines += content.lines
+        bytes += content.digest.bytes
+    }
+
+    private func compare(_ path: String, bytes: Int64?, sha256: String?) throws {
+        let digest = try FileDigest(ofFile: path)
+        guard digest.bytes == bytes, digest.sha256 == sha256 else {
+            throw Failure(
+                .badData,
+                "\(path) was changed: \(digest.bytes) bytes with SHA-256 \(digest.sha256),"
+                    + " the manifest tells of \(bytes ?? 0) with \(sha256 ?? "none")")
+        }
+    }
+
+    // MARK: Numbers
+
+    private mutating func account(_ first: Int64, _ last: Int64) {
+        if first <= last { accounted.append(first...last) }
+    }
+
+    private mutating func findHoles() {
+        var next: Int64 = 1
+        for range in accounted.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            if range.lowerBound > next {
+                problems.append(
+                    "the lines \(next) to \(range.lowerBound - 1) are in no file, and the manifest does not say why")
+            }
+            next = max(next, range.upperBound + 1)
+        }
+    }
+}
+
+/// What a file of the archive holds, compressed or not.
+struct ArchivedFile {
+    let digest: FileDigest
+    let lines: Int64
+
+    /// Reads the whole file.
+    ///
+    /// - Throws: `Failure` (65) when it is cut short or damaged, `FileError` when it cannot be read.
+    static func read(_ path: String) throws -> ArchivedFile {
+        var digest = RunningDigest()
+        var lines: Int64 = 0
+        var buffer = [UInt8](repeating: 0, count: 1 << 18)
+        func take(_ count: Int) {
+            lines += buffer[..<count].reduce(0) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }
+            unsafe buffer[..<count].withUnsafeBytes { unsafe digest.add($0) }
+        }
+        if path.hasSuffix(".gz") {
+            let file = try GzipReader(path)
+            while case let count = try unsafe buffer.withUnsafeMutableBytes({ try unsafe file.read(into: $0) }),
+                count > 0
+            {
+                take(count)
+            }
+        } else {
+            let file = try JournalFile(reading: path)
+            while case let count = try unsafe buffer.withUnsafeMutableBytes({
+                try unsafe file.read(at: digest.bytes, into: $0)
+            }), count > 0 {
+                take(count)
+            }
+        }
+        return ArchivedFile(digest: digest.result, lines: lines)
+    }
+}

@@ -1,0 +1,132 @@
+import ArgumentParser
+import Foundation
+import PipelineKit
+
+struct JournalCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "journal",
+        abstract: "What the journal and its archive hold, and whether it is whole.",
+        subcommands: [StatusCommand.self, VerifyCommand.self])
+
+    /// The flags of both subcommands.
+    struct Options: ParsableArguments {
+        @Option(help: ArgumentHelp("Folder of the journal (JOURNAL_DIR; ./journal).", valueName: "folder"))
+        var journal: String?
+
+        @Option(help: ArgumentHelp("Only this stream; without it, every stream of the folder.", valueName: "name"))
+        var stream: String?
+
+        @Flag(help: "JSON instead of text.")
+        var json = false
+
+        @OptionGroup var common: CommonOptions
+    }
+
+    struct StatusCommand: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "status",
+            abstract: "How much the journal holds, and how far Kafka has acknowledged it.",
+            discussion: """
+                It only looks, also while a producer is at work. `state` is what that producer says: `writing`, or why it \
+                does not read X at the moment.
+
+                  tweet-producer journal status
+                  tweet-producer journal status --json | jq '.[] | select(.unacknowledged > 100000)'
+                """)
+
+        @OptionGroup var options: Options
+
+        func run() throws {
+            try runCommand {
+                let (folder, streams, quota) = try options.read()
+                let all = try streams.map { try JournalStatus(folder: folder, stream: $0, quota: quota) }
+                print(options.json ? try jsonText(all) : all.map(\.text).joined(separator: "\n\n"))
+            }
+        }
+    }
+
+    struct VerifyCommand: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "verify",
+            abstract: "Reads everything, and says what is missing or damaged.",
+            discussion: """
+                Every file of the archive is read to its end and compared with the manifest's digests, every line of the \
+                journal with its checksum, and every sequence number must be somewhere: in a file, or in the manifest as \
+                removed or dropped. It only looks, also while a producer is at work.
+
+                  tweet-producer journal verify
+                  tweet-producer journal verify --json | jq '.[].problems'
+
+                Exit status: 0 when everything is well, 65 when something is missing or damaged.
+                """)
+
+        @OptionGroup var options: Options
+
+        func run() throws {
+            try runCommand {
+                let (folder, streams, _) = try options.read()
+                let all = try streams.map { try JournalVerification(folder: folder, stream: $0) }
+                print(options.json ? try jsonText(all) : all.map(\.text).joined(separator: "\n\n"))
+                guard all.allSatisfy(\.problems.isEmpty) else { throw ExitCode(ExitStatus.badData.rawValue) }
+            }
+        }
+    }
+}
+
+extension JournalCommand.Options {
+    /// The journal's folder, its streams, and the quota that is set.
+    fileprivate func read() throws -> (folder: String, streams: [String], quota: Int64?) {
+        let flags = common.flags.merging(["JOURNAL_DIR": journal].compactMapValues { $0 }) { $1 }
+        var reader = try SettingsReader(flags: flags, configFile: common.config, known: RunCommand.knownSettings)
+        let folder = reader.string(ProducerOptions.journalSetting, default: "./journal")
+        let quota = ProducerOptions.quota(&reader)
+        try common.startLogging(&reader)
+        try reader.finish()
+        let streams = try JournalStatus.streams(in: folder).filter { stream == nil || $0 == stream }
+        guard !streams.isEmpty else {
+            throw Failure(
+                .badSettings,
+                "\(folder) has no journal\(stream.map { " of the stream '\($0)'" } ?? "")."
+                    + " Name the journal's folder with JOURNAL_DIR (--journal).")
+        }
+        return (folder, streams, quota)
+    }
+}
+
+private func jsonText(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+}
+
+extension JournalStatus {
+    /// A table for people.
+    fileprivate var text: String {
+        let range = firstSeq.map { "\($0) to \(lastSeq)" } ?? "none"
+        let quota = quotaBytes.map { " of \($0)" } ?? ", no quota"
+        return TextTable.render(
+            header: nil,
+            [
+                ["stream", "\(stream) (journal \(journal))"],
+                ["folder", folder],
+                ["state", process.map { "\(state ?? ""), \($0)" } ?? "no producer is at work"],
+                ["lines", "\(lines) in \(segments) files, \(bytes) bytes; numbers \(range)"],
+                ["acknowledged", "up to \(checkpoint); \(unacknowledged) not yet"],
+                ["archived", "\(archived.lines) lines in \(archived.segments) files, \(archived.bytes) bytes"],
+                ["removed", "\(removedLines) lines; \(droppedLines) dropped"],
+                ["used", "\(usedBytes) bytes\(quota); reserve \(holdsReserve ? "held" : "not held")"],
+            ])
+    }
+}
+
+extension JournalVerification {
+    /// What was looked at, and what is wrong, for people.
+    fileprivate var text: String {
+        let summary =
+            "\(stream) (journal \(journal)): \(lines) lines in \(files) files, \(bytes) bytes;"
+            + " \(removedLines) lines removed, \(droppedLines) dropped"
+        let findings = problems.map { "  wrong: \($0)" }
+        return ([summary] + (findings.isEmpty ? ["  everything is well"] : findings)).joined(separator: "\n")
+    }
+}

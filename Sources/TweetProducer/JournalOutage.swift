@@ -1,0 +1,65 @@
+import Glibc
+import Logging
+import PipelineKit
+
+/// Waits until the journal takes lines again after the disk or the quota has refused them.
+///
+/// X is not read meanwhile: what cannot be made durable must not count as received. The interruption is journalled as
+/// soon as the journal takes that much, and everything goes on without a restart.
+struct JournalOutage {
+    private let stop: Stop
+    private let logger: Logger
+
+    private static let glance = Duration.milliseconds(200)
+    private static let reminder = Duration.seconds(300)
+
+    init(stop: Stop, logger: Logger) {
+        self.stop = stop
+        self.logger = logger
+    }
+
+    /// Returns true when the journal can be appended to again, false when the stop was raised before.
+    func waitOut(_ error: FileError, in journal: Journal) -> Bool {
+        let begin = ContinuousClock.now
+        let cause = Self.cause(of: error)
+        tell(error, cause: cause, in: journal)
+        var told = begin
+        var declared = false
+        while true {
+            do throws(FileError) {
+                try journal.recover()
+                if !declared, let event = journal.interruption(cause: cause) { try journal.append(event) }
+                try journal.sync()
+                declared = true
+            } catch {}
+            if declared, stop.isRaised || journal.source.space.hasRoom { break }
+            if stop.wait(for: Self.glance), !declared { return false }
+            if told.duration(to: .now) >= Self.reminder {
+                told = .now
+                tell(error, cause: cause, in: journal)
+            }
+        }
+        journal.source.space.holdReserve()
+        journal.tell(state: "writing")
+        logger.info("the journal takes lines again", metadata: ["after": "\(begin.duration(to: .now).short)"])
+        return true
+    }
+
+    private func tell(_ error: FileError, cause: String, in journal: Journal) {
+        journal.tell(state: "stopped: \(error)")
+        logger.error(
+            "the journal takes no more lines, so X is not read until it does",
+            metadata: [
+                "cause": "\(cause)", "reason": "\(error)",
+                "waiting": "\(journal.source.tail.lastSeq - journal.source.tail.acknowledged)",
+            ])
+    }
+
+    private static func cause(of error: FileError) -> String {
+        switch error.code {
+        case ENOSPC: "disk_full"
+        case EDQUOT: "journal_full"
+        default: "disk_error"
+        }
+    }
+}

@@ -1,0 +1,301 @@
+import Foundation
+import Glibc
+import Logging
+import Testing
+
+@testable import PipelineKit
+
+/// What the journal does when the disk, or its quota, has no room left or fails.
+@Suite struct JournalSpaceTests {
+    let folder: TemporaryFolder
+    let line = String(repeating: "x", count: 999)
+
+    init() throws {
+        folder = try TemporaryFolder()
+    }
+
+    func open(_ path: String? = nil, _ change: (inout JournalOptions) -> Void) throws -> Journal {
+        var options = JournalOptions()
+        change(&options)
+        return try Journal.open(folder: path ?? folder.path, stream: "s", options: options)
+    }
+
+    func archiver(_ journal: Journal) -> Archiver {
+        var options = ArchiveOptions()
+        options.whenFull = .dropOldest
+        return Archiver(
+            journal.source, options: options, stop: Stop(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    /// Appends lines until the journal refuses; returns how many are durable then.
+    func fill(_ journal: Journal) throws -> Int64 {
+        while true {
+            do {
+                try journal.append(line)
+                try journal.sync()
+            } catch let error as FileError {
+                #expect([ENOSPC, EDQUOT].contains(error.code))
+                return journal.source.tail.lastSeq
+            }
+        }
+    }
+
+    @Test func theQuotaStopsBeforeTheReserve() throws {
+        let journal = try open {
+            $0.quota = 100_000
+            $0.reserve = 20_000
+            $0.segmentBytes = 10_000
+        }
+        let last = try fill(journal)
+        #expect(last > 60)
+        #expect(try JournalSpace.bytes(in: folder.path + "/s") <= 80_000)
+        #expect(!journal.source.space.hasRoom)
+        // What must be told may use the reserve.
+        try journal.recover()
+        let event = try #require(journal.interruption(cause: "journal_full"))
+        #expect(event.connection == "7")
+        try journal.append(event)
+        try journal.sync()
+        #expect(journal.source.tail.lastSeq == last + 1)
+        #expect(journal.interruption(cause: "journal_full") == nil, "told once")
+    }
+
+    @Test func readingGoesOnWhenSegmentsAreRemoved() throws {
+        let journal = try open {
+            $0.quota = 100_000
+            $0.reserve = 20_000
+            $0.segmentBytes = 10_000
+        }
+        let last = try fill(journal)
+        journal.source.tail.publish(acknowledged: last)
+        var options = ArchiveOptions()
+        options.keep = .bytes(0)
+        try Archiver(
+            journal.source, options: options, stop: Stop(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        ).archiveAcknowledged()
+        #expect(journal.source.space.hasRoom)
+        #expect(try fill(journal) > last + 40)
+    }
+
+    @Test func whatIsDroppedIsDeclaredFirstAndPassedOver() throws {
+        let journal = try open {
+            $0.quota = 100_000
+            $0.reserve = 20_000
+            $0.segmentBytes = 10_000
+        }
+        let source = journal.source
+        var reader = try JournalReader(source, from: 1)
+        #expect(try reader.read(limit: 5) { _ in } == 0)
+        let last = try fill(journal)
+        source.tail.publish(acknowledged: 3)
+        let archiver = archiver(journal)
+        try archiver.makeRoom()
+        #expect(try Segment.list(source.folder).first?.firstSeq == 1, "nothing goes before it is declared")
+        while !source.space.hasRoom {
+            try journal.sync()
+            try archiver.makeRoom()
+        }
+        let first = try #require(try Segment.list(source.folder).first?.firstSeq)
+        #expect(first > 4)
+        var dropped: [Int64] = []
+        try Manifest.read(folder: source.folder + "/archive") { _, entry in
+            if let entry, entry.event == .dropped { dropped += Array(entry.firstSeq...entry.lastSeq) }
+        }
+        #expect(dropped == Array(4..<first))
+        // The events tell the same numbers, and come after every line.
+        let events = try journal.lines(from: last + 1).compactMap { PipelineEvent(line: Array($0.text.utf8)) }
+        #expect(events.allSatisfy { $0.type == .dropped })
+        let declared = events.flatMap { event -> [Int64] in
+            let start = event.seq ?? 0
+            return Array(start..<(start + (event.lines ?? 0)))
+        }
+        #expect(declared == dropped)
+        // A reader that held the first segment reads it to its end; one that begins anew is told what is gone.
+        var anew = try JournalReader(source, from: 4)
+        #expect(anew.takeSkipped() == [4...(first - 1)])
+        var next: Int64 = 0
+        _ = try anew.read(limit: 1) { next = $0.seq }
+        #expect(next == first)
+        var seqs: [Int64] = []
+        while try reader.read(limit: 50, { seqs.append($0.seq) }) > 0 {}
+        #expect(seqs + reader.takeSkipped().flatMap { Array($0) } != [])
+        #expect(Set(seqs + dropped).isSuperset(of: 1...last))
+    }
+
+    @Test func droppingBeginsWithTheArchive() throws {
+        let journal = try open {
+            $0.quota = 100_000
+            $0.reserve = 20_000
+            $0.segmentBytes = 10_000
+        }
+        for _ in 0..<40 {
+            let noise = String(decoding: (0..<999).map { _ in UInt8.random(in: 33...126) }, as: UTF8.self)
+            try journal.append(noise)
+        }
+        try journal.sync()
+        journal.source.tail.publish(acknowledged: 40)
+        let archiver = archiver(journal)
+        try archiver.archiveAcknowledged()
+        let archived = try ArchivedSegment.list(journal.source.folder + "/archive").count
+        #expect(archived >= 3)
+        _ = try fill(journal)
+        try archiver.makeRoom()
+        #expect(try ArchivedSegment.list(journal.source.folder + "/archive").count < archived)
+        #expect(journal.source.tail.dropRequest == nil)
+    }
+
+    @Test func acknowledgedLinesPassOverWhatIsGone() {
+        var lines = AcknowledgedLines(through: 3)
+        lines.acknowledge(11)
+        lines.skip(6...8)
+        #expect(lines.through == 3)
+        lines.skip(2...5)
+        #expect(lines.through == 8)
+        lines.skip(9...10)
+        #expect(lines.through == 11)
+        lines.skip(1...9)
+        #expect(lines.through == 11)
+    }
+
+    /// The fault of F36 and F37: a write that fails half-way, and an fsync that fails when everything is written.
+    @Test(arguments: [(FailPoint.append, ENOSPC), (.append, EIO), (.fsync, EIO), (.fsync, ENOSPC)])
+    func whatAFailedGroupLeftIsTakenBack(point: FailPoint, code: Int32) throws {
+        let journal = try open { _ in }
+        try journal.append("one", at: 1000, connection: 7)
+        try journal.sync()
+        try journal.append(line)
+        FailPoint.$fault.withValue(.init(point: point, code: code)) {
+            let error = #expect(throws: FileError.self) { try journal.sync() }
+            #expect(error?.code == code)
+        }
+        #expect(throws: FileError.self, "nothing is taken before recover()") { try journal.append("not taken") }
+        #expect(throws: FileError.self) { try journal.sync() }
+        #expect(journal.source.tail.lastSeq == 1)
+        try journal.recover()
+        let event = try #require(journal.interruption(cause: "disk_error"))
+        #expect(event.lastReceivedAt == Timestamp(milliseconds: 1000).description)
+        try journal.append("two")
+        try journal.sync()
+        #expect(try journal.lines().map(\.text) == ["one", "two"])
+        #expect(try Segment.list(folder.path + "/s").map(\.firstSeq) == [1, 2], "the segment is not written any more")
+        #expect(try String(contentsOfFile: folder.path + "/s/00000000000000000001.jsonl", encoding: .utf8) == "one\n")
+    }
+
+    @Test func aFirstGroupThatFailsLeavesNothing() throws {
+        let journal = try open { _ in }
+        try journal.append(line)
+        FailPoint.$fault.withValue(.init(point: .fsync, code: EIO)) {
+            #expect(throws: FileError.self) { try journal.sync() }
+        }
+        try journal.recover()
+        try journal.append("one")
+        try journal.sync()
+        #expect(try journal.lines().map(\.text) == ["one"])
+    }
+
+    /// Should the segment not be cut after a failed group, its surplus is still not read.
+    @Test func whatLiesBehindTheNextSegmentsNumberIsNotRead() throws {
+        let journal = try open { _ in }
+        try journal.append("one")
+        try journal.sync()
+        journal.source.tail.requestRoll()
+        try journal.sync()
+        let file = try FileHandle(forWritingTo: URL(filePath: folder.path + "/s/00000000000000000001.jsonl"))
+        try file.seekToEnd()
+        try file.write(contentsOf: Data("never durable\n".utf8))
+        try journal.append("two")
+        try journal.sync()
+        #expect(try journal.lines().map(\.text) == ["one", "two"])
+    }
+
+    @Test func aDamagedGroupIsToldAndTheRestIsRead() throws {
+        let journal = try open { _ in }
+        for number in 1...9 {
+            try journal.append("line \(number)", at: Int64(number / 3))
+            if number % 3 == 0 { try journal.sync() }
+        }
+        try journal.sync()
+        let before = try journal.lines()
+        let path = folder.path + "/s/00000000000000000001.jsonl"
+        let groups: [[Int64]] = [[1, 2], [3], [4, 5], [6], [7, 8], [9]]
+        for place in 0..<63 {
+            let file = try FileHandle(forUpdating: URL(filePath: path))
+            try file.seek(toOffset: UInt64(place))
+            let byte = try #require(try file.read(upToCount: 1)?.first)
+            for changed in [byte ^ 1, UInt8(ascii: "\n")] where changed != byte {
+                try file.seek(toOffset: UInt64(place))
+                try file.write(contentsOf: Data([changed]))
+                var reader = try JournalReader(journal.source, from: 1)
+                var good: [ReadLine] = []
+                var damaged: [Int64] = []
+                while try reader.read(
+                    limit: 4,
+                    { line in
+                        let text = unsafe String(decoding: line.bytes, as: UTF8.self)
+                        if line.isDamaged { return damaged.append(line.seq) }
+                        good.append(
+                            ReadLine(
+                                seq: line.seq, text: text, receivedAt: line.receivedAt, connection: line.connection))
+                    }) > 0
+                {}
+                #expect(groups.contains(damaged))
+                #expect(good == before.filter { !damaged.contains($0.seq) })
+            }
+            try file.seek(toOffset: UInt64(place))
+            try file.write(contentsOf: Data([byte]))
+        }
+        #expect(try journal.lines() == before)
+    }
+
+    /// A journal on a disk of 16 MiB: it stops with an error that can be recovered from, and no durable line is lost.
+    @Test(.enabled(if: SmallDisk.isPossible, "mounting a file system needs root")) func aFullDiskIsSurvived() throws {
+        let disk = try SmallDisk(mebibytes: 16)
+        let journal = try open(disk.path) {
+            $0.reserve = 1 << 20
+            $0.segmentBytes = 2 << 20
+        }
+        let source = journal.source
+        #expect(source.space.holdsReserve)
+        let last = try fill(journal)
+        #expect(last > 10_000)
+        #expect(!source.space.hasRoom)
+        try journal.recover()
+        #expect(!source.space.holdsReserve, "the reserve is given up for what must be told")
+        try journal.append(try #require(journal.interruption(cause: "disk_full")))
+        try journal.sync()
+        #expect(source.tail.lastSeq == last + 1)
+        try Checkpoint(journal: source.journal, acknowledged: last).write(to: source.folder)
+        source.tail.publish(acknowledged: last)
+        var options = ArchiveOptions()
+        options.keep = .bytes(0)
+        try Archiver(
+            source, options: options, stop: Stop(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        ).archiveAcknowledged()
+        #expect(source.space.hasRoom)
+        source.space.holdReserve()
+        #expect(source.space.holdsReserve)
+        #expect(try fill(journal) > last + 5000)
+        #expect(try journal.lines(from: last + 1).first?.text.contains("disk_full") == true)
+    }
+}
+
+/// A file system in memory of a fixed size, unmounted with this object.
+private final class SmallDisk {
+    let path: String
+    private let folder: TemporaryFolder
+
+    static var isPossible: Bool { geteuid() == 0 }
+
+    init(mebibytes: Int) throws {
+        folder = try TemporaryFolder()
+        path = folder.path
+        let result = unsafe mount("tmpfs", path, "tmpfs", 0, "size=\(mebibytes)m")
+        try #require(result == 0)
+    }
+
+    deinit {
+        _ = unsafe umount2(path, Int32(MNT_DETACH))
+    }
+}

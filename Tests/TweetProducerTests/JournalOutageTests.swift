@@ -1,0 +1,111 @@
+import Foundation
+import Glibc
+import Logging
+import PipelineKit
+import Testing
+
+@testable import TweetProducer
+
+/// What the reader thread does while the journal takes no lines.
+@Suite struct JournalOutageTests {
+    let folder: TemporaryFolder
+    let stop = Stop()
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    init() throws {
+        folder = try TemporaryFolder()
+    }
+
+    func open() throws -> Journal {
+        var options = JournalOptions()
+        options.quota = 100_000
+        options.reserve = 20_000
+        options.segmentBytes = 10_000
+        return try Journal.open(folder: folder.path, stream: "s", options: options)
+    }
+
+    func fill(_ journal: Journal) throws -> FileError {
+        let line = Array(String(repeating: "x", count: 999).utf8)
+        while true {
+            do throws(FileError) {
+                try unsafe line.withBytes { (bytes) throws(FileError) in
+                    try unsafe journal.append(bytes, receivedAt: .now(), connection: 7)
+                }
+                try journal.sync()
+            } catch { return error }
+        }
+    }
+
+    func events(_ journal: Journal, from seq: Int64) throws -> [PipelineEvent] {
+        var reader = try JournalReader(journal.source, from: seq)
+        var events: [PipelineEvent] = []
+        while try reader.read(
+            limit: 10,
+            { line in
+                if let event = unsafe PipelineEvent(line: Array(line.bytes)) { events.append(event) }
+            }) > 0
+        {}
+        return events
+    }
+
+    private func run(_ archive: (inout ArchiveOptions) -> Void, on journal: Journal) -> JoinableThread {
+        var options = ArchiveOptions()
+        archive(&options)
+        let (source, stop, logger, chosen) = (journal.source, stop, logger, options)
+        return JoinableThread(name: "archiver") {
+            Archiver(source, options: chosen, stop: stop, logger: logger).run()
+        }
+    }
+
+    @Test func withDropOldestItGoesOnByItself() throws {
+        let journal = try open()
+        let error = try fill(journal)
+        #expect(error.code == EDQUOT)
+        let last = journal.source.tail.lastSeq
+        let archiver = run({ $0.whenFull = .dropOldest }, on: journal)
+        let outage = JournalOutage(stop: stop, logger: logger)
+        #expect(outage.waitOut(error, in: journal))
+        stop.raise()
+        archiver.join()
+        let events = try events(journal, from: last + 1)
+        #expect(events.first?.type == .disconnected)
+        #expect(events.first?.cause == "journal_full")
+        #expect(events.first?.connection == "7")
+        #expect(events.dropFirst().allSatisfy { $0.type == .dropped } && events.count > 1)
+        #expect(events.dropFirst().first?.seq == 1)
+    }
+
+    @Test func withStopItWaitsForRoomAndLosesNothing() throws {
+        let journal = try open()
+        let error = try fill(journal)
+        let (source, last) = (journal.source, journal.source.tail.lastSeq)
+        let archiver = run({ $0.keep = .bytes(0) }, on: journal)
+        let publisher = JoinableThread(name: "publisher") {
+            // Kafka comes back a little later and takes the first half.
+            Thread.sleep(forTimeInterval: 0.5)
+            source.tail.publish(acknowledged: last / 2)
+        }
+        let outage = JournalOutage(stop: stop, logger: logger)
+        #expect(outage.waitOut(error, in: journal))
+        #expect(source.space.hasRoom)
+        publisher.join()
+        stop.raise()
+        archiver.join()
+        let events = try events(journal, from: last + 1)
+        #expect(events.map(\.type) == [.disconnected])
+        var reader = try JournalReader(source, from: last / 2 + 1)
+        var count: Int64 = 0
+        while try reader.read(limit: 100, { _ in count += 1 }) > 0 {}
+        #expect(count == source.tail.lastSeq - last / 2)
+    }
+
+    @Test func aStopEndsTheWait() throws {
+        let journal = try open()
+        let error = try fill(journal)
+        stop.raise()
+        let outage = JournalOutage(stop: stop, logger: logger)
+        #expect(outage.waitOut(error, in: journal), "the end can still be journalled")
+        try journal.append(PipelineEvent(.stopped))
+        try journal.sync()
+    }
+}
