@@ -69,7 +69,7 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .testTarget(name: "PipelineKitTests", dependencies: ["PipelineKit", "Sandbox"], swiftSettings: strict),
+        .testTarget(name: "PipelineKitTests", dependencies: ["PipelineKit", "Sandbox", logging], swiftSettings: strict),
         .testTarget(name: "TweetProducerTests", dependencies: ["TweetProducer", "Sandbox"], swiftSettings: strict),
         .testTarget(
             name: "TweetLoaderTests", dependencies: ["TweetLoader", "PipelineKit", "Sandbox", logging],

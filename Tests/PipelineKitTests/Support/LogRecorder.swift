@@ -1,0 +1,59 @@
+import Logging
+import Synchronization
+
+@testable import PipelineKit
+
+/// Keeps what a `Logger` is told, so that a test can wait for it.
+final class LogRecorder: Sendable {
+    struct Line: Sendable {
+        let level: Logger.Level
+        let message: String
+        let metadata: [String: String]
+
+        /// The announced wait before the next attempt, in seconds; nil when it is a minute or more, or not announced.
+        var wait: Double? {
+            guard let text = metadata["next_attempt_in"] else { return nil }
+            if text.hasSuffix("ms") { return Double(text.dropLast(2)).map { $0 / 1000 } }
+            return text.hasSuffix("s") ? Double(text.dropLast()) : nil
+        }
+    }
+
+    private let kept = Mutex<[Line]>([])
+    private let changed = Signal()
+
+    var lines: [Line] { kept.withLock { $0 } }
+
+    var logger: Logger {
+        var logger = Logger(label: "test") { _ in Handler(recorder: self) }
+        logger.logLevel = .trace
+        return logger
+    }
+
+    /// Waits until some line satisfies `isWanted`; false when none has within `seconds`.
+    func wait(seconds: Int = 20, _ isWanted: (Line) -> Bool) -> Bool {
+        changed.wait(until: .now + .seconds(seconds)) { self.lines.contains(where: isWanted) }
+    }
+
+    /// How many lines have this message and cause.
+    func count(_ message: String, cause: String? = nil) -> Int {
+        lines.count { $0.message == message && (cause == nil || $0.metadata["cause"] == cause) }
+    }
+
+    private struct Handler: LogHandler {
+        let recorder: LogRecorder
+        var logLevel = Logger.Level.trace
+        var metadata: Logger.Metadata = [:]
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            let values = metadata.merging(event.metadata ?? [:]) { _, new in new }.mapValues { "\($0)" }
+            let line = Line(level: event.level, message: "\(event.message)", metadata: values)
+            recorder.kept.withLock { $0.append(line) }
+            recorder.changed.notify()
+        }
+    }
+}

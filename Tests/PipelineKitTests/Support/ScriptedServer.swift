@@ -1,0 +1,197 @@
+import Foundation
+import Synchronization
+
+@testable import PipelineKit
+
+/// A TCP server on the loopback that answers each connection as a test says, byte for byte.
+///
+/// It blocks on threads of its own. For faults below HTTP: half lines, resets, single bytes, silence.
+final class ScriptedServer: Sendable {
+    /// One accepted connection, whose request head has been read.
+    struct Connection: Sendable {
+        /// From 0, in the order of acceptance.
+        let index: Int
+        /// The request line and header fields.
+        let head: String
+        /// The request's body, as far as `Content-Length` says.
+        let body: String
+
+        fileprivate let descriptor: Int32
+
+        /// The value of a header field, or nil.
+        func header(_ name: String) -> String? {
+            for line in head.split(separator: "\r\n").dropFirst() {
+                let pair = line.split(separator: ":", maxSplits: 1)
+                if pair.count == 2, pair[0].lowercased() == name.lowercased() {
+                    return String(pair[1].drop { $0 == " " })
+                }
+            }
+            return nil
+        }
+
+        func send(_ text: String) { send(Array(text.utf8)) }
+
+        func send(_ bytes: [UInt8]) {
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let count = unsafe rest.withUnsafeBytes {
+                    unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                }
+                if count <= 0 { return }
+                rest = rest.dropFirst(count)
+            }
+        }
+
+        /// One `send(2)` a byte.
+        func dribble(_ text: String) {
+            for byte in text.utf8 { send([byte]) }
+        }
+
+        /// The head of a 200 whose body ends with the connection.
+        func sendStreamHead(_ more: String = "") {
+            send("HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n\(more)Connection: close\r\n\r\n")
+        }
+
+        /// A whole answer.
+        func answer(_ status: Int, _ body: String, type: String = "application/problem+json", headers: String = "") {
+            send(
+                "HTTP/1.1 \(status) Status\r\nContent-Type: \(type)\r\nContent-Length: \(body.utf8.count)\r\n"
+                    + "\(headers)Connection: close\r\n\r\n\(body)")
+        }
+
+        /// Ends the connection with RST instead of FIN once the handler returns.
+        func resetAtClose() {
+            var option = linger(l_onoff: 1, l_linger: 0)
+            unsafe setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+        }
+
+        /// Waits until the client has closed its side.
+        func waitForPeer() {
+            var byte: UInt8 = 0
+            while unsafe recv(descriptor, &byte, 1, 0) > 0 {}
+        }
+    }
+
+    let port: UInt16
+
+    private struct State {
+        var isClosed = false
+        var requests: [Connection] = []
+        var open: Set<Int32> = []
+        var running = 0
+    }
+
+    private let listener: Int32
+    private let state = Mutex(State())
+    private let changed = Signal()
+    private let handler: @Sendable (Connection) -> Void
+
+    init(_ handler: @escaping @Sendable (Connection) -> Void) throws {
+        self.handler = handler
+        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard listener >= 0 else { throw FileError("socket", "loopback") }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let listener = self.listener
+        let isListening = unsafe withUnsafeMutablePointer(to: &address) { address in
+            unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                unsafe bind(listener, address, length) == 0 && listen(listener, 64) == 0
+                    && getsockname(listener, address, &length) == 0
+            }
+        }
+        guard isListening else { throw FileError("listen", "loopback") }
+        port = UInt16(bigEndian: address.sin_port)
+        spawn { $0.accept() }
+    }
+
+    var url: String { "http://127.0.0.1:\(port)" }
+
+    /// The requests so far.
+    var requests: [Connection] { state.withLock { $0.requests } }
+
+    /// Waits until `count` requests have come; false when they have not within `seconds`.
+    func waitForRequests(_ count: Int, seconds: Int = 20) -> Bool {
+        changed.wait(until: .now + .seconds(seconds)) { self.requests.count >= count }
+    }
+
+    /// Waits until every accepted connection has ended.
+    func waitUntilIdle(seconds: Int = 20) -> Bool {
+        changed.wait(until: .now + .seconds(seconds)) { self.state.withLock { $0.open.isEmpty } }
+    }
+
+    /// Ends every connection and waits for the threads. Call it at the end of the test.
+    func close() {
+        let open = state.withLock { state in
+            state.isClosed = true
+            return state.open
+        }
+        for descriptor in open { shutdown(descriptor, Int32(SHUT_RDWR)) }
+        shutdown(listener, Int32(SHUT_RDWR))
+        changed.wait(until: .now + .seconds(20)) { self.state.withLock { $0.running == 0 } }
+        Glibc.close(listener)
+    }
+
+    private func spawn(_ body: @escaping @Sendable (ScriptedServer) -> Void) {
+        state.withLock { $0.running += 1 }
+        Thread.detachNewThread { [self] in
+            body(self)
+            state.withLock { $0.running -= 1 }
+            changed.notify()
+        }
+    }
+
+    private func accept() {
+        while true {
+            let descriptor = Glibc.accept(listener, nil, nil)
+            guard descriptor >= 0 else { return }
+            let isClosed = state.withLock { state in
+                state.open.insert(descriptor)
+                return state.isClosed
+            }
+            if isClosed { shutdown(descriptor, Int32(SHUT_RDWR)) }
+            spawn { $0.serve(descriptor) }
+        }
+    }
+
+    private func serve(_ descriptor: Int32) {
+        if let (head, body) = Self.readRequest(descriptor) {
+            let connection = state.withLock { state in
+                let connection = Connection(
+                    index: state.requests.count, head: head, body: body, descriptor: descriptor)
+                state.requests.append(connection)
+                return connection
+            }
+            changed.notify()
+            handler(connection)
+        }
+        state.withLock { state in
+            state.open.remove(descriptor)
+            Glibc.close(descriptor)
+        }
+        changed.notify()
+    }
+
+    private static func readRequest(_ descriptor: Int32) -> (head: String, body: String)? {
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        var bodyLength: Int?
+        while true {
+            let text = String(decoding: bytes, as: UTF8.self)
+            if bodyLength == nil, let end = text.firstRange(of: "\r\n\r\n") {
+                let field = text[..<end.lowerBound].split(separator: "\r\n").first {
+                    $0.lowercased().hasPrefix("content-length:")
+                }
+                let headLength = text.utf8.distance(from: text.startIndex, to: end.upperBound)
+                bodyLength = headLength + (field.flatMap { Int($0.dropFirst(15).filter(\.isNumber)) } ?? 0)
+            }
+            if let bodyLength, bytes.count >= bodyLength, let end = text.firstRange(of: "\r\n\r\n") {
+                return (String(text[..<end.lowerBound]), String(text[end.upperBound...]))
+            }
+            let count = unsafe buffer.withUnsafeMutableBytes { unsafe recv(descriptor, $0.baseAddress, $0.count, 0) }
+            if count <= 0 { return nil }
+            bytes += buffer[..<count]
+        }
+    }
+}
