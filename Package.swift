@@ -69,8 +69,15 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .testTarget(name: "PipelineKitTests", dependencies: ["PipelineKit", "Sandbox", logging], swiftSettings: strict),
-        .testTarget(name: "TweetProducerTests", dependencies: ["TweetProducer", "Sandbox"], swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["PipelineKit", logging], path: "Tests/TestSupport",
+            swiftSettings: strict),
+        .testTarget(
+            name: "PipelineKitTests", dependencies: ["PipelineKit", "Sandbox", "TestSupport", logging],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TweetProducerTests", dependencies: ["TweetProducer", "PipelineKit", "Sandbox", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "TweetLoaderTests", dependencies: ["TweetLoader", "PipelineKit", "Sandbox", logging],
             swiftSettings: strict),

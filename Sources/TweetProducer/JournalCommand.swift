@@ -77,7 +77,7 @@ extension JournalCommand.Options {
     /// The journal's folder, its streams, and the quota that is set.
     fileprivate func read() throws -> (folder: String, streams: [String], quota: Int64?) {
         let flags = common.flags.merging(["JOURNAL_DIR": journal].compactMapValues { $0 }) { $1 }
-        var reader = try SettingsReader(flags: flags, configFile: common.config, known: RunCommand.knownSettings)
+        var reader = try SettingsReader(flags: flags, configFile: common.config, known: ProducerSettings.known)
         let folder = reader.string(ProducerOptions.journalSetting, default: "./journal")
         let quota = ProducerOptions.quota(&reader)
         try common.startLogging(&reader)

@@ -76,6 +76,11 @@ struct ProducerSettings: Sendable {
 
     var eventsTopic: String { topic + ".events" }
 
+    /// What the settings file may hold; one file serves every subcommand.
+    static let known =
+        CommonOptions.settings + XOptions.settings + StreamOptions.settings + KafkaOptions.settings
+        + ProducerOptions.settings
+
     /// Reads the settings; mistakes are added to the reader's.
     init(stream: StreamSettings, kafka: KafkaConfiguration, topic: String, reader: inout SettingsReader) {
         self.stream = stream

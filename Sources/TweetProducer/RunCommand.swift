@@ -28,18 +28,13 @@ struct RunCommand: ParsableCommand {
     @OptionGroup(title: "Kafka") var kafka: KafkaOptions
     @OptionGroup(title: "Producer") var producer: ProducerOptions
 
-    /// What the settings file may hold.
-    static let knownSettings =
-        CommonOptions.settings + XOptions.settings + StreamOptions.settings + KafkaOptions.settings
-        + ProducerOptions.settings
-
     func run() throws {
         try runCommand {
             Service.blockSignals()
             let flags = [common.flags, x.flags, stream.flags, kafka.flags, producer.flags].reduce([:]) {
                 $0.merging($1) { _, new in new }
             }
-            var reader = try SettingsReader(flags: flags, configFile: common.config, known: Self.knownSettings)
+            var reader = try SettingsReader(flags: flags, configFile: common.config, known: ProducerSettings.known)
             let settings = ProducerSettings(
                 stream: StreamSettings(&reader), kafka: kafka.configuration(&reader),
                 topic: kafka.topicName(&reader), reader: &reader)

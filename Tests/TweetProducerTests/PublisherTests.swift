@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import PipelineKit
 import Sandbox
+import TestSupport
 import Testing
 
 @testable import TweetProducer

@@ -59,7 +59,8 @@ package struct Problem: Sendable, Equatable {
         self.status = status
         self.rateLimit = rateLimit
         title = message?.title.map(Self.shortened)
-        detail = (message?.detail ?? message?.message ?? message?.reason).map(Self.shortened)
+        let details = message?.details?.joined(separator: "; ")
+        detail = (details ?? message?.detail ?? message?.message ?? message?.reason).map(Self.shortened)
         type = message?.typeName
         connectionIssue = message?.connectionIssue
         kind = Self.kind(status: status, message: message)
@@ -121,12 +122,13 @@ struct ProblemMessage: Decodable {
     var detail: String?
     var type: String?
     var message: String?
+    var details: [String]?
     var reason: String?
     var connectionIssue: String?
     var disconnectType: String?
 
     private enum CodingKeys: String, CodingKey {
-        case title, detail, type, message, reason, errors
+        case title, detail, details, type, message, reason, errors
         case connectionIssue = "connection_issue"
         case disconnectType = "disconnect_type"
     }
@@ -145,6 +147,7 @@ struct ProblemMessage: Decodable {
         type = text(.type)
         message = text(.message)
         reason = text(.reason)
+        details = try? object.decode([String].self, forKey: .details)
         connectionIssue = text(.connectionIssue)
         disconnectType = text(.disconnectType)
         if let first = (try? object.decode([ProblemMessage].self, forKey: .errors))?.first {
@@ -157,6 +160,7 @@ struct ProblemMessage: Decodable {
         detail = detail ?? other.detail ?? other.message
         type = type ?? other.type
         message = message ?? other.message
+        details = details ?? other.details
         connectionIssue = connectionIssue ?? other.connectionIssue
         disconnectType = disconnectType ?? other.disconnectType
     }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import PipelineKit
@@ -13,6 +14,7 @@ final class TLSServer {
     private let process = Process()
 
     /// - Parameter name: what the certificate is for, such as `DNS:localhost`.
+    /// - Throws: when openssl cannot be run.
     init(name: String) throws {
         folder = try TemporaryFolder()
         certificate = folder.path + "/certificate.pem"

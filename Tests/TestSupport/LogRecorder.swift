@@ -1,17 +1,17 @@
-import Logging
+package import Logging
+import PipelineKit
 import Synchronization
 
-@testable import PipelineKit
-
 /// Keeps what a `Logger` is told, so that a test can wait for it.
-final class LogRecorder: Sendable {
-    struct Line: Sendable {
-        let level: Logger.Level
-        let message: String
-        let metadata: [String: String]
+package final class LogRecorder: Sendable {
+    /// One call of the logger.
+    package struct Line: Sendable {
+        package let level: Logger.Level
+        package let message: String
+        package let metadata: [String: String]
 
         /// The announced wait before the next attempt, in seconds; nil when it is a minute or more, or not announced.
-        var wait: Double? {
+        package var wait: Double? {
             guard let text = metadata["next_attempt_in"] else { return nil }
             if text.hasSuffix("ms") { return Double(text.dropLast(2)).map { $0 / 1000 } }
             return text.hasSuffix("s") ? Double(text.dropLast()) : nil
@@ -21,21 +21,26 @@ final class LogRecorder: Sendable {
     private let kept = Mutex<[Line]>([])
     private let changed = Signal()
 
-    var lines: [Line] { kept.withLock { $0 } }
+    /// Starts with nothing.
+    package init() {}
 
-    var logger: Logger {
+    /// Everything so far, in order.
+    package var lines: [Line] { kept.withLock { $0 } }
+
+    /// A logger that keeps every level here.
+    package var logger: Logger {
         var logger = Logger(label: "test") { _ in Handler(recorder: self) }
         logger.logLevel = .trace
         return logger
     }
 
     /// Waits until some line satisfies `isWanted`; false when none has within `seconds`.
-    func wait(seconds: Int = 20, _ isWanted: (Line) -> Bool) -> Bool {
+    package func wait(seconds: Int = 20, _ isWanted: (Line) -> Bool) -> Bool {
         changed.wait(until: .now + .seconds(seconds)) { self.lines.contains(where: isWanted) }
     }
 
     /// How many lines have this message and cause.
-    func count(_ message: String, cause: String? = nil) -> Int {
+    package func count(_ message: String, cause: String? = nil) -> Int {
         lines.count { $0.message == message && (cause == nil || $0.metadata["cause"] == cause) }
     }
 

@@ -1,10 +1,12 @@
 import Foundation
 
 /// A new empty folder that is deleted with this object.
-final class TemporaryFolder: Sendable {
-    let path: String
+package final class TemporaryFolder: Sendable {
+    /// Its absolute path, without a slash at the end.
+    package let path: String
 
-    init() throws {
+    /// - Throws: when it cannot be made.
+    package init() throws {
         path = NSTemporaryDirectory() + "pipeline-test-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
@@ -13,7 +15,8 @@ final class TemporaryFolder: Sendable {
         try? FileManager.default.removeItem(atPath: path)
     }
 
-    func write(_ text: String, to name: String) throws {
+    /// Writes a file in it, replacing what is there.
+    package func write(_ text: String, to name: String) throws {
         try Data(text.utf8).write(to: URL(filePath: path + "/" + name))
     }
 }

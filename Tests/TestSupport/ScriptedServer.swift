@@ -1,25 +1,24 @@
 import Foundation
+import PipelineKit
 import Synchronization
-
-@testable import PipelineKit
 
 /// A TCP server on the loopback that answers each connection as a test says, byte for byte.
 ///
 /// It blocks on threads of its own. For faults below HTTP: half lines, resets, single bytes, silence.
-final class ScriptedServer: Sendable {
+package final class ScriptedServer: Sendable {
     /// One accepted connection, whose request head has been read.
-    struct Connection: Sendable {
+    package struct Connection: Sendable {
         /// From 0, in the order of acceptance.
-        let index: Int
+        package let index: Int
         /// The request line and header fields.
-        let head: String
+        package let head: String
         /// The request's body, as far as `Content-Length` says.
-        let body: String
+        package let body: String
 
         fileprivate let descriptor: Int32
 
         /// The value of a header field, or nil.
-        func header(_ name: String) -> String? {
+        package func header(_ name: String) -> String? {
             for line in head.split(separator: "\r\n").dropFirst() {
                 let pair = line.split(separator: ":", maxSplits: 1)
                 if pair.count == 2, pair[0].lowercased() == name.lowercased() {
@@ -29,9 +28,11 @@ final class ScriptedServer: Sendable {
             return nil
         }
 
-        func send(_ text: String) { send(Array(text.utf8)) }
+        /// Sends a text as it is.
+        package func send(_ text: String) { send(Array(text.utf8)) }
 
-        func send(_ bytes: [UInt8]) {
+        /// Sends bytes; nothing happens when the client has gone.
+        package func send(_ bytes: [UInt8]) {
             var rest = bytes[...]
             while !rest.isEmpty {
                 let count = unsafe rest.withUnsafeBytes {
@@ -43,36 +44,39 @@ final class ScriptedServer: Sendable {
         }
 
         /// One `send(2)` a byte.
-        func dribble(_ text: String) {
+        package func dribble(_ text: String) {
             for byte in text.utf8 { send([byte]) }
         }
 
         /// The head of a 200 whose body ends with the connection.
-        func sendStreamHead(_ more: String = "") {
+        package func sendStreamHead(_ more: String = "") {
             send("HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n\(more)Connection: close\r\n\r\n")
         }
 
         /// A whole answer.
-        func answer(_ status: Int, _ body: String, type: String = "application/problem+json", headers: String = "") {
+        package func answer(
+            _ status: Int, _ body: String, type: String = "application/problem+json", headers: String = ""
+        ) {
             send(
                 "HTTP/1.1 \(status) Status\r\nContent-Type: \(type)\r\nContent-Length: \(body.utf8.count)\r\n"
                     + "\(headers)Connection: close\r\n\r\n\(body)")
         }
 
         /// Ends the connection with RST instead of FIN once the handler returns.
-        func resetAtClose() {
+        package func resetAtClose() {
             var option = linger(l_onoff: 1, l_linger: 0)
             unsafe setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
         }
 
         /// Waits until the client has closed its side.
-        func waitForPeer() {
+        package func waitForPeer() {
             var byte: UInt8 = 0
             while unsafe recv(descriptor, &byte, 1, 0) > 0 {}
         }
     }
 
-    let port: UInt16
+    /// Chosen by the system.
+    package let port: UInt16
 
     private struct State {
         var isClosed = false
@@ -86,7 +90,11 @@ final class ScriptedServer: Sendable {
     private let changed = Signal()
     private let handler: @Sendable (Connection) -> Void
 
-    init(_ handler: @escaping @Sendable (Connection) -> Void) throws {
+    /// Starts to listen on the loopback.
+    ///
+    /// - Parameter handler: runs for each request on a thread of its own; the connection ends when it returns.
+    /// - Throws: `FileError` when no port can be had.
+    package init(_ handler: @escaping @Sendable (Connection) -> Void) throws {
         self.handler = handler
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard listener >= 0 else { throw FileError("socket", "loopback") }
@@ -106,23 +114,24 @@ final class ScriptedServer: Sendable {
         spawn { $0.accept() }
     }
 
-    var url: String { "http://127.0.0.1:\(port)" }
+    /// The base URL.
+    package var url: String { "http://127.0.0.1:\(port)" }
 
     /// The requests so far.
-    var requests: [Connection] { state.withLock { $0.requests } }
+    package var requests: [Connection] { state.withLock { $0.requests } }
 
     /// Waits until `count` requests have come; false when they have not within `seconds`.
-    func waitForRequests(_ count: Int, seconds: Int = 20) -> Bool {
+    package func waitForRequests(_ count: Int, seconds: Int = 20) -> Bool {
         changed.wait(until: .now + .seconds(seconds)) { self.requests.count >= count }
     }
 
     /// Waits until every accepted connection has ended.
-    func waitUntilIdle(seconds: Int = 20) -> Bool {
+    package func waitUntilIdle(seconds: Int = 20) -> Bool {
         changed.wait(until: .now + .seconds(seconds)) { self.state.withLock { $0.open.isEmpty } }
     }
 
     /// Ends every connection and waits for the threads. Call it at the end of the test.
-    func close() {
+    package func close() {
         let open = state.withLock { state in
             state.isClosed = true
             return state.open

@@ -1,0 +1,159 @@
+import ArgumentParser
+import PipelineKit
+
+struct RulesCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rules",
+        abstract: "Look at and change the rules of X's filtered stream.",
+        discussion: """
+            The rules say which posts X sends. They belong to the app behind the bearer token, not to a process: a \
+            running `tweet-producer run` sees a change within about 20 seconds, without connecting again, and one that \
+            waits because there are no rules connects by itself.
+
+            Examples:
+              tweet-producer rules add 'cat has:images -is:retweet lang:en' --tag cats
+              tweet-producer rules list
+              tweet-producer rules list --json | jq -r '.rules[].value'
+              tweet-producer rules delete 1273026480692322304
+              tweet-producer rules delete --value 'cat has:images -is:retweet lang:en'
+
+            Exit status: 0 done, 65 X does not take a rule, 69 X cannot be reached, 75 too many requests, \
+            77 refused credentials, 78 bad settings.
+            """,
+        subcommands: [List.self, Add.self, Delete.self])
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show every rule of the app.")
+
+        @OptionGroup var common: CommonOptions
+        @OptionGroup(title: "X") var x: XOptions
+
+        @Flag(help: "One JSON object instead of a table.")
+        var json = false
+
+        func run() throws {
+            try runCommand {
+                let rules = try connectToRules(common, x).list()
+                print(json ? RuleList(rules).json : RuleList(rules).table)
+            }
+        }
+    }
+
+    struct Add: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Add rules.",
+            discussion: """
+                Quote each rule for the shell; a rule that begins with a minus sign comes after `--`. X takes all rules of \
+                one call or tells which it does not take and why; a value that is there already is refused.
+
+                Examples:
+                  tweet-producer rules add 'from:nasa' 'from:esa' --tag space
+                  tweet-producer rules add --dry-run '(cat OR dog) has:media'
+                  tweet-producer rules add --tag cats -- '-is:retweet cat'
+                """)
+
+        @OptionGroup var common: CommonOptions
+        @OptionGroup(title: "X") var x: XOptions
+
+        @Argument(help: ArgumentHelp("What posts must match.", valueName: "rule"))
+        var values: [String]
+
+        @Option(help: "A name that comes with every post these rules match.")
+        var tag: String?
+
+        @Flag(help: "Only ask X whether it would take them.")
+        var dryRun = false
+
+        func run() throws {
+            try runCommand {
+                let rules = values.map { NewRule(value: $0, tag: tag) }
+                let taken = try connectToRules(common, x).add(rules, isDryRun: dryRun)
+                print(dryRun ? "X would take \(rules.count) of \(rules.count) rules" : RuleList(taken).table)
+            }
+        }
+    }
+
+    struct Delete: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Delete rules, by id or by value.",
+            discussion: """
+                Examples:
+                  tweet-producer rules delete 1273026480692322304 1273026480692322305
+                  tweet-producer rules delete --value 'from:nasa' --value 'from:esa'
+                """)
+
+        @OptionGroup var common: CommonOptions
+        @OptionGroup(title: "X") var x: XOptions
+
+        @Argument(help: ArgumentHelp("Ids, as `rules list` shows them.", valueName: "id"))
+        var ids: [String] = []
+
+        @Option(name: .customLong("value"), help: ArgumentHelp("The rule itself; repeatable.", valueName: "rule"))
+        var values: [String] = []
+
+        func validate() throws {
+            if ids.isEmpty == values.isEmpty {
+                throw ValidationError("Give either ids or --value: `rules list` shows both.")
+            }
+            if let wrong = ids.first(where: { !$0.allSatisfy { $0.isASCII && $0.isNumber } }) {
+                throw ValidationError("'\(wrong)' is not an id; a rule itself is given with --value.")
+            }
+        }
+
+        func run() throws {
+            try runCommand {
+                let rules = try connectToRules(common, x)
+                if ids.isEmpty { try rules.delete(values: values) } else { try rules.delete(ids: ids) }
+                print("deleted \(ids.count + values.count) rules")
+            }
+        }
+    }
+}
+
+/// What the flags, the environment and the settings file say about X.
+private func connectToRules(_ common: CommonOptions, _ x: XOptions) throws -> XRules {
+    var reader = try SettingsReader(
+        flags: common.flags.merging(x.flags) { _, new in new }, configFile: common.config,
+        known: ProducerSettings.known)
+    let settings = XSettings(&reader)
+    try common.startLogging(&reader)
+    try reader.finish()
+    return XRules(settings)
+}
+
+/// Rules, shown to people or to programs.
+struct RuleList {
+    private let rules: [XRule]
+
+    init(_ rules: [XRule]) {
+        self.rules = rules
+    }
+
+    /// Columns id, tag and value; a text that holds control characters cannot disturb the terminal.
+    var table: String {
+        if rules.isEmpty { return "no rules" }
+        let rows = [("ID", "TAG", "VALUE")] + rules.map { ($0.id, Self.plain($0.tag ?? "-"), Self.plain($0.value)) }
+        let idWidth = rows.map(\.0.count).max() ?? 0
+        let tagWidth = rows.map(\.1.count).max() ?? 0
+        return rows.map { "\(Self.padded($0.0, idWidth))  \(Self.padded($0.1, tagWidth))  \($0.2)" }
+            .joined(separator: "\n")
+    }
+
+    /// `{"rules":[{"id":…,"tag":…,"value":…}]}`.
+    var json: String {
+        let members = rules.map { rule in
+            let tag = rule.tag.map { ",\"tag\":\(JSONText.string($0))" } ?? ""
+            return "{\"id\":\(JSONText.string(rule.id))\(tag),\"value\":\(JSONText.string(rule.value))}"
+        }
+        return "{\"rules\":[\(members.joined(separator: ","))]}"
+    }
+
+    private static func plain(_ text: String) -> String {
+        String(
+            String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+    }
+
+    private static func padded(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+}

@@ -1,0 +1,88 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import PipelineKit
+@testable import TweetProducer
+
+/// `tweet-producer rules` as a process: what it prints, where, and how it exits.
+@Suite(.serialized, .timeLimit(.minutes(1))) struct RulesCommandTests {
+    private struct Outcome {
+        let status: Int32
+        let output: String
+        let errors: String
+    }
+
+    private func run(_ arguments: [String], _ environment: [String: String]) throws -> Outcome {
+        let process = Process()
+        let folder = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
+        process.executableURL = folder.appending(path: "tweet-producer")
+        process.arguments = ["rules"] + arguments
+        process.environment = environment
+        let (output, errors) = (Pipe(), Pipe())
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        let printed = try output.fileHandleForReading.readToEnd() ?? Data()
+        let told = try errors.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        return Outcome(
+            status: process.terminationStatus, output: String(decoding: printed, as: UTF8.self),
+            errors: String(decoding: told, as: UTF8.self))
+    }
+
+    private func run(
+        _ arguments: [String], answer status: Int, _ body: String
+    ) throws -> (
+        outcome: Outcome, request: ScriptedServer.Connection?
+    ) {
+        let server = try ScriptedServer { $0.answer(status, body) }
+        defer { server.close() }
+        let outcome = try run(arguments, ["X_URL": server.url, "X_BEARER_TOKEN": "TEST-TOKEN"])
+        #expect(!(outcome.output + outcome.errors).contains("TEST-TOKEN"))
+        return (outcome, server.requests.first)
+    }
+
+    @Test func listsAsTableAndAsJSON() throws {
+        let body = #"{"data":[{"id":"12","value":"cat\u001b[2J has:images","tag":"cats"},{"id":"345","value":"dog"}]}"#
+        let table = try run(["list"], answer: 200, body).outcome
+        #expect(table.status == 0)
+        #expect(table.output == "ID   TAG   VALUE\n12   cats  cat [2J has:images\n345  -     dog\n")
+        #expect(table.errors.isEmpty)
+        let json = try run(["list", "--json"], answer: 200, body).outcome
+        #expect(
+            json.output
+                == #"{"rules":[{"id":"12","tag":"cats","value":"cat\u001b[2J has:images"},{"id":"345","value":"dog"}]}"#
+                + "\n")
+    }
+
+    @Test func addsARuleThatBeginsWithAMinus() throws {
+        let body = #"{"data":[{"id":"1","value":"-is:retweet cat","tag":"c"}],"meta":{"summary":{"created":1}}}"#
+        let (outcome, request) = try run(["add", "--tag", "c", "--", "-is:retweet cat"], answer: 201, body)
+        #expect(outcome.status == 0)
+        #expect(outcome.output.contains("-is:retweet cat"))
+        #expect(request?.body == #"{"add":[{"value":"-is:retweet cat","tag":"c"}]}"#)
+    }
+
+    @Test func failuresGoToStandardErrorWithTheirStatus() throws {
+        let duplicate =
+            #"{"errors":[{"value":"cat","id":"7","title":"DuplicateRule"}],"meta":{"summary":{"created":0}}}"#
+        let refused = try run(["add", "cat"], answer: 200, duplicate).outcome
+        #expect(refused.status == 65)
+        #expect(refused.output.isEmpty)
+        #expect(refused.errors.contains("'cat': DuplicateRule"))
+        #expect(try run(["list"], answer: 401, "").outcome.status == 77)
+        #expect(try run(["list"], answer: 429, "").outcome.status == 75)
+        #expect(try run(["delete", "1"], answer: 503, "").outcome.status == 69)
+    }
+
+    @Test func badSettingsAndUsageAreToldApart() throws {
+        let unset = try run(["list"], [:])
+        #expect(unset.status == 78)
+        #expect(unset.errors.contains("X_BEARER_TOKEN is not set"))
+        #expect(try run(["delete"], [:]).status == 64)
+        #expect(try run(["delete", "cat"], [:]).status == 64)
+        #expect(try run(["delete", "1", "--value", "cat"], [:]).status == 64)
+        #expect(try run(["--help"], [:]).output.contains("tweet-producer rules add 'cat has:images"))
+    }
+}
