@@ -14,6 +14,7 @@ struct ControlEndpoint: Sendable {
                  {"type":"quiet","seconds":120}  {"type":"line","text":"{\\"errors\\":[…]}"}  {"type":"duplicate","count":50}
                  {"type":"reorder","count":20}  {"type":"split","count":10,"bytes":1}
                  {"type":"refuse","endpoint":"stream","count":3,"answer":"rate-limit"}
+                 {"type":"refuse","endpoint":"rules","after":2}  {"type":"lost-answer","endpoint":"rules"}
                  {"type":"refuse","answer":{"status":500,"body":"…","headers":{"x-rate-limit-reset":"…"}}}
                  {"type":"slow-header","seconds":1}  {"type":"silence"}
                answers by name: \(Refusal.named.keys.sorted().joined(separator: ", "))

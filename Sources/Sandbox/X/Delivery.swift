@@ -114,7 +114,7 @@ extension Delivery {
             try await write(last.map { feed.line($0.index) })
         case .reorder: try await writeReversed(fault.count ?? 10)
         case .split: pieces = (fault.count ?? 100, max(1, fault.bytes ?? 1))
-        case .refuse, .slowHeader, .silence: break
+        case .refuse, .lostAnswer, .slowHeader, .silence: break
         }
         return false
     }

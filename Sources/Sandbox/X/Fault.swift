@@ -23,6 +23,8 @@ package struct Fault: Sendable, Codable, Equatable {
         case split
         /// Answers the next `count` requests (default 1) to `endpoint` (`stream`, `rules`, default any) with `answer`.
         case refuse
+        /// Does what the next `count` requests (default 1) to `endpoint` ask for, and answers with `answer` all the same.
+        case lostAnswer = "lost-answer"
         /// Sends the header of the next stream answer at one byte in `seconds` (default 1).
         case slowHeader = "slow-header"
         /// Takes the next stream request and never answers.
@@ -30,7 +32,7 @@ package struct Fault: Sendable, Codable, Equatable {
     }
 
     package var type: Kind
-    /// Happens after so many more lines; at once when missing.
+    /// Happens after so many more lines, or for requests to an endpoint after so many of those; at once when missing.
     package var after: Int?
     package var count: Int?
     package var bytes: Int?
@@ -53,7 +55,8 @@ package struct Fault: Sendable, Codable, Equatable {
         self.answer = answer
     }
 
-    var isForRequests: Bool { [.refuse, .slowHeader, .silence].contains(type) }
+    var isForRequests: Bool { [.refuse, .lostAnswer, .slowHeader, .silence].contains(type) }
+    var isRefusal: Bool { [.refuse, .lostAnswer].contains(type) }
 }
 
 /// The faults that are yet to happen.
@@ -77,18 +80,28 @@ final class FaultQueue: Sendable {
 
     /// The next fault of a stream request that would else be answered.
     func nextForAnswer() -> Fault? {
-        take { $0.isForRequests && $0.type != .refuse }
+        take { $0.isForRequests && !$0.isRefusal }
     }
 
     /// The next refusal of a request to an endpoint.
     func nextRefusal(_ endpoint: String) -> Fault? {
-        take { $0.type == .refuse && ($0.endpoint ?? endpoint) == endpoint }
+        let isDue = waiting.withLock { waiting in
+            guard
+                let next = waiting.firstIndex(where: { $0.isRefusal && ($0.endpoint ?? endpoint) == endpoint }),
+                let after = waiting[next].after, after > 0
+            else { return true }
+            waiting[next].after = after - 1
+            return false
+        }
+        return isDue ? take { $0.isRefusal && ($0.endpoint ?? endpoint) == endpoint } : nil
     }
 
     /// Counts lines that were written for the faults that wait for them.
     func count(lines: Int) {
         waiting.withLock { waiting in
-            for index in waiting.indices { waiting[index].after = waiting[index].after.map { max(0, $0 - lines) } }
+            for index in waiting.indices where !waiting[index].isForRequests {
+                waiting[index].after = waiting[index].after.map { max(0, $0 - lines) }
+            }
         }
     }
 

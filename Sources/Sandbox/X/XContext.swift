@@ -48,12 +48,14 @@ struct XGate: RouterMiddleware {
         _ request: Request, context: XContext, next: (Request, XContext) async throws -> Response
     ) async throws -> Response {
         let (budget, mayPass) = simulator.limits.count("\(request.method) \(endpoint)")
-        var response =
-            if let refusal = refusal(of: request, mayPass: mayPass) {
-                Response(refusal)
-            } else {
-                try await next(request, context)
-            }
+        let fault = simulator.faults.nextRefusal(endpoint)
+        var response: Response
+        if fault?.type == .lostAnswer { _ = try await next(request, context) }
+        if let refusal = fault.map({ $0.answer ?? .serverError() }) ?? refusal(of: request, mayPass: mayPass) {
+            response = Response(refusal)
+        } else {
+            response = try await next(request, context)
+        }
         if endpoint == "stream", response.status.code >= 400 { simulator.record.refuse(response.status.code) }
         response.setUnlessPresent("x-rate-limit-limit", String(budget.limit))
         response.setUnlessPresent("x-rate-limit-remaining", String(budget.remaining))
@@ -63,7 +65,6 @@ struct XGate: RouterMiddleware {
     }
 
     private func refusal(of request: Request, mayPass: Bool) -> Refusal? {
-        if let fault = simulator.faults.nextRefusal(endpoint) { return fault.answer ?? .serverError() }
         guard request.headers[.authorization] == "Bearer \(simulator.bearerToken)" else { return .unauthorized }
         return mayPass ? nil : .rateLimit
     }

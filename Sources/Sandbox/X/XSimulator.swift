@@ -41,6 +41,8 @@ package final class XSimulator: Sendable {
     let record = StreamRecord()
     let faults = FaultQueue()
     let limits: RateLimits
+    let account = AccountEndpoints()
+    let history = RuleHistory()
     let keepAlive: Duration
     let connectionLimit: Int
     let configuration: Configuration
@@ -58,9 +60,13 @@ package final class XSimulator: Sendable {
         self.feed = feed
         rules = RuleBook(
             maximalCount: configuration.maximalRules, maximalLength: configuration.maximalRuleLength,
-            onChange: { feed.setRules($0) })
+            onChange: { [history] rules in
+                feed.setRules(rules)
+                history.add(rules)
+            })
         limits = RateLimits(
-            ["GET stream": 50, "GET rules": 450, "POST rules": 100], isEnforced: configuration.enforcesRateLimits)
+            ["GET stream": 50, "GET rules": 450, "POST rules": 100, "GET usage": 50, "GET counts": 300],
+            isEnforced: configuration.enforcesRateLimits)
         keepAlive = configuration.keepAlive
         connectionLimit = configuration.connectionLimit
         token = Mutex(configuration.bearerToken)
@@ -106,6 +112,7 @@ package final class XSimulator: Sendable {
             .get { try await stream.answer($0, $1) }
         RulesEndpoint(rules: rules)
             .addRoutes(to: search.group("stream/rules").add(middleware: XGate(simulator: self, endpoint: "rules")))
+        addAccountRoutes(to: router)
         ControlEndpoint(simulator: self).addRoutes(to: router.group("sandbox"))
         var logger = Logger(label: "sandbox.x")
         logger.logLevel = .critical
