@@ -79,7 +79,7 @@ struct ProducerSettings: Sendable {
     /// What the settings file may hold; one file serves every subcommand.
     static let known =
         CommonOptions.settings + XOptions.settings + StreamOptions.settings + KafkaOptions.settings
-        + ProducerOptions.settings
+        + ProducerOptions.settings + RulesOptions.settings
 
     /// Reads the settings; mistakes are added to the reader's.
     init(stream: StreamSettings, kafka: KafkaConfiguration, topic: String, reader: inout SettingsReader) {

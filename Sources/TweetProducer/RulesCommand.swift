@@ -10,7 +10,12 @@ struct RulesCommand: ParsableCommand {
             running `tweet-producer run` sees a change within about 20 seconds, without connecting again, and one that \
             waits because there are no rules connects by itself.
 
-            Examples:
+            Keep them in a file, and `rules apply` makes those at X the same:
+              tweet-producer rules export > rules.yaml
+              tweet-producer rules plan rules.yaml --estimate
+              tweet-producer rules apply rules.yaml
+
+            Or change them one by one:
               tweet-producer rules add 'cat has:images -is:retweet lang:en' --tag cats
               tweet-producer rules list
               tweet-producer rules list --json | jq -r '.rules[].value'
@@ -20,7 +25,9 @@ struct RulesCommand: ParsableCommand {
             Exit status: 0 done, 65 X does not take a rule, 69 X cannot be reached, 75 too many requests, \
             77 refused credentials, 78 bad settings.
             """,
-        subcommands: [List.self, Add.self, Delete.self])
+        subcommands: [
+            Plan.self, Apply.self, Export.self, Validate.self, List.self, Add.self, Delete.self,
+        ])
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show every rule of the app.")

@@ -1,0 +1,85 @@
+package import Logging
+
+/// Makes the rules at X those of the file: asks X whether it takes them, changes them call by call, and reads them back.
+package struct RuleApplication: Sendable {
+    private let rules: XRules
+    private let ownership: RuleOwnership
+    private let plan: AccountPlan
+    private let logger: Logger
+
+    package init(_ settings: XSettings, ownership: RuleOwnership, plan: AccountPlan, logger: Logger) {
+        rules = XRules(settings)
+        self.ownership = ownership
+        self.plan = plan
+        self.logger = logger
+    }
+
+    /// What would have to be done now.
+    ///
+    /// - Throws: `Failure` when X cannot be asked.
+    package func compare(_ wanted: [WantedRule]) throws(Failure) -> RulePlan {
+        RulePlan(wanted: wanted, existing: try rules.list(), ownership: ownership)
+    }
+
+    /// Does it. What was done before a call failed stays, and the next run goes on from there.
+    ///
+    /// - Throws: `Failure` when X refuses a rule or a call fails; in every case no rule that stays has been away.
+    package func apply(_ plan: RulePlan, wanted: [WantedRule]) throws(Failure) {
+        let schedule = try RuleSchedule(plan, capacity: self.plan.maximalRules, plan: self.plan)
+        try askX(schedule, before: plan)
+        var ids: [String: String] = [:]
+        for rule in plan.removed + plan.changed.map(\.old) { ids[rule.value] = rule.id }
+        for (index, step) in schedule.steps.enumerated() {
+            do throws(Failure) { try run(step, &ids) } catch {
+                throw Failure(
+                    error.status,
+                    "\(error.description)\n\(index) of \(schedule.steps.count) changes are done, and nothing that stays"
+                        + " was interrupted; `rules apply` goes on from here")
+            }
+        }
+        try readBack(wanted)
+    }
+
+    private func run(_ step: RuleSchedule.Step, _ ids: inout [String: String]) throws(Failure) {
+        switch step {
+        case .add(let new):
+            for rule in try rules.add(new) where !rule.id.isEmpty { ids[rule.value] = rule.id }
+            logger.debug("added rules", metadata: ["rules": "\(new.count)"])
+        case .delete(let values):
+            let known = values.compactMap { ids[$0] }
+            if known.count == values.count {
+                try rules.delete(ids: known)
+            } else {
+                try rules.delete(values: values)
+            }
+            logger.debug("deleted rules", metadata: ["rules": "\(values.count)"])
+        }
+    }
+
+    /// X's own judgement about everything that will be added, before anything is changed.
+    private func askX(_ schedule: RuleSchedule, before plan: RulePlan) throws(Failure) {
+        let held = Set((plan.kept + plan.removed + plan.foreign + plan.changed.map(\.old)).map(\.value))
+        let free = self.plan.maximalRules - held.count
+        let new = schedule.steps.flatMap { step in
+            if case .add(let rules) = step { rules.filter { !held.contains($0.value) } } else { [NewRule]() }
+        }
+        guard free > 0 else {
+            if !new.isEmpty { logger.warning("X is full and cannot be asked beforehand whether it takes the rules") }
+            return
+        }
+        let size = min(free, RuleSchedule.batchSize)
+        for start in stride(from: 0, to: new.count, by: size) {
+            try rules.add(Array(new[start..<min(start + size, new.count)]), isDryRun: true)
+        }
+    }
+
+    /// - Throws: `Failure` (75) when X does not show what was done.
+    private func readBack(_ wanted: [WantedRule]) throws(Failure) {
+        let left = try compare(wanted)
+        guard !left.isEmpty else { return }
+        throw Failure(
+            .tryAgain,
+            "X took every change, yet its list still differs: \(left.summary). Somebody else may be changing rules;"
+                + " look with `tweet-producer rules plan`.")
+    }
+}

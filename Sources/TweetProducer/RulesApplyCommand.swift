@@ -1,0 +1,124 @@
+import ArgumentParser
+import Glibc
+import PipelineKit
+
+extension RulesCommand {
+    struct Apply: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make the rules at X those of a file.",
+            discussion: """
+                Checks the file, shows the plan, asks X whether it takes every new rule (dry run), and then changes the rules so \
+                that no rule that stays is ever away: new ones are added before old ones are deleted, and a changed tag \
+                goes over a second rule of the same meaning, since X can neither change a tag nor hold a value twice. \
+                At the end the rules are read back and compared.
+
+                When a call fails in between, what is done stays, and the next `rules apply` goes on from there.
+
+                Exit status: 0 done or nothing to do, 64 no --yes where nobody can be asked, 65 mistakes in the file or \
+                a rule that X does not take, 69 X cannot be reached, 75 too many requests, or somebody else is \
+                changing rules, 77 refused credentials, 78 bad settings.
+                """)
+
+        @OptionGroup var common: CommonOptions
+        @OptionGroup(title: "X") var x: XOptions
+        @OptionGroup(title: "Rules") var rules: RulesOptions
+
+        @Argument(help: ArgumentHelp("The file of rules (X_RULES_FILE).", valueName: "file"))
+        var file: String?
+
+        @Flag(help: "Do not ask before changing anything.")
+        var yes = false
+
+        func run() throws {
+            try runCommand {
+                let settings = try RulesSettings(common, x, rules, file: file)
+                let wanted = try settings.readFile().rules
+                let application = settings.application
+                let plan = try application.compare(wanted)
+                print(RulePlanView(plan, price: settings.price).table(hasColours: standardOutputHasColours))
+                if plan.isEmpty { return }
+                guard try yes || isConfirmed() else {
+                    print("nothing was changed")
+                    return
+                }
+                try application.apply(plan, wanted: wanted)
+                print("done: X has \(plan.finalCount) rules, as the file says")
+            }
+        }
+
+        private func isConfirmed() throws -> Bool {
+            guard isatty(STDIN_FILENO) == 1 else {
+                throw Failure(.usage, "nobody can be asked here: give --yes to change the rules without a question")
+            }
+            print("Change the rules at X? [y/N] ", terminator: "")
+            fflush(nil)
+            return ["y", "yes"].contains(readLine()?.lowercased())
+        }
+    }
+
+    struct Export: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write the rules at X as a file for `rules plan` and `rules apply`.",
+            discussion: """
+                With a prefix only our rules are written, their tags without it.
+
+                Example:
+                  tweet-producer rules export > rules.yaml
+                """)
+
+        @OptionGroup var common: CommonOptions
+        @OptionGroup(title: "X") var x: XOptions
+        @OptionGroup(title: "Rules") var rules: RulesOptions
+
+        func run() throws {
+            try runCommand {
+                let settings = try RulesSettings(common, x, rules, file: nil)
+                let ours = try XRules(settings.x).list().filter(settings.ownership.owns)
+                let exported = ours.map { WantedRule(value: $0.value, tag: settings.ownership.fileTag($0.tag)) }
+                print(RulesFile.text(exported), terminator: "")
+            }
+        }
+    }
+
+    struct Validate: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Check a file of rules without asking X.",
+            discussion: """
+                Tells every mistake with its line and column: the file's form, each rule by X's grammar, its length and their \
+                number by the plan. What is only probably wrong is a warning.
+
+                Exit status: 0 the file is good, 65 it has mistakes.
+                """)
+
+        @OptionGroup var common: CommonOptions
+
+        @Option(
+            help: ArgumentHelp("The account's plan: self-serve or enterprise (X_PLAN; self-serve).", valueName: "plan"))
+        var plan: String?
+
+        @Argument(help: ArgumentHelp("The file of rules (X_RULES_FILE).", valueName: "file"))
+        var file: String?
+
+        func run() throws {
+            try runCommand {
+                let given = [AccountPlan.setting.environment: plan].compactMapValues { $0 }
+                var reader = try SettingsReader(
+                    flags: common.flags.merging(given) { _, new in new }, configFile: common.config,
+                    known: ProducerSettings.known)
+                let plan = AccountPlan.read(&reader)
+                let path = file ?? reader.string(RulesFile.setting)
+                try common.startLogging(&reader)
+                try reader.finish()
+                guard let path else {
+                    throw Failure(.usage, "which file? Name it as an argument or in \(RulesFile.setting.environment)")
+                }
+                let checked = try RulesFile(path: path, plan: plan)
+                for doubt in checked.doubts { writeToStandardError("warning: \(doubt)\n") }
+                let longest = checked.rules.map { $0.value.unicodeScalars.count }.max() ?? 0
+                print(
+                    "\(path): \(checked.rules.count) of at most \(plan.maximalRules) rules, the longest has \(longest) of "
+                        + "\(plan.maximalRuleLength) characters")
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+import ArgumentParser
+import PipelineKit
+
+extension RulesCommand {
+    struct Plan: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show what `rules apply` would do.",
+            discussion: """
+                Compares a file of rules with those at X, by value and tag. The file is a YAML list:
+
+                  - value: '(swiftlang OR #swift) lang:en -is:retweet'
+                    tag: swift
+                    note: for the newsletter      # stays here
+
+                With a prefix, the tags at X begin with it, and rules whose tags do not are left alone.
+
+                --estimate asks X how many posts each rule would have matched in the last seven days. Each rule asked \
+                about costs as much as one post. Posts that match several rules are counted for each and paid once.
+
+                Exit status: 0 done, 2 with --exit-code when something is to be done, 65 mistakes in the file, \
+                69 X cannot be reached, 75 too many requests, 77 refused credentials, 78 bad settings.
+                """)
+
+        @OptionGroup var common: CommonOptions
+        @OptionGroup(title: "X") var x: XOptions
+        @OptionGroup(title: "Rules") var rules: RulesOptions
+
+        @Argument(help: ArgumentHelp("The file of rules (X_RULES_FILE).", valueName: "file"))
+        var file: String?
+
+        @Flag(help: "One JSON object instead of a table.")
+        var json = false
+
+        @Flag(help: "Exit with 2 when something is to be done.")
+        var exitCode = false
+
+        @Flag(help: "Ask X how many posts each rule brings, and what they cost.")
+        var estimate = false
+
+        @Option(help: ArgumentHelp("Dollars that X takes for a post (X_POST_PRICE; 0.005).", valueName: "dollars"))
+        var postPrice: String?
+
+        func run() throws {
+            var isEmpty = true
+            try runCommand {
+                let price = [PostPrice.setting.environment: postPrice].compactMapValues { $0 }
+                let settings = try RulesSettings(common, x, rules, file: file, flags: price)
+                let wanted = try settings.readFile().rules
+                let plan = try settings.application.compare(wanted)
+                isEmpty = plan.isEmpty
+                var view = RulePlanView(plan, price: settings.price)
+                if estimate {
+                    let estimator = RuleEstimator(settings.x, plan: settings.plan)
+                    view.estimates = try estimator.estimate(wanted.map(\.value))
+                }
+                print(json ? view.json : view.table(hasColours: standardOutputHasColours))
+            }
+            if exitCode, !isEmpty { throw ExitCode(2) }
+        }
+    }
+}
+
+/// A plan, shown to people or to programs.
+struct RulePlanView {
+    private let plan: RulePlan
+    private let price: PostPrice
+    /// By value; empty when X was not asked.
+    var estimates: [RuleEstimate] = []
+
+    init(_ plan: RulePlan, price: PostPrice) {
+        self.plan = plan
+        self.price = price
+    }
+
+    // MARK: For people
+
+    private struct Row {
+        let sign: String
+        let what: String
+        let tag: String
+        let value: String
+        let colour: String
+    }
+
+    private var rows: [Row] {
+        plan.added.map { Row(sign: "+", what: "add", tag: $0.tag ?? "-", value: $0.value, colour: "32") }
+            + plan.changed.map {
+                Row(
+                    sign: "~", what: "change", tag: "\($0.old.tag ?? "-") → \($0.new.tag ?? "-")", value: $0.new.value,
+                    colour: "33")
+            }
+            + plan.removed.map { Row(sign: "-", what: "remove", tag: $0.tag ?? "-", value: $0.value, colour: "31") }
+            + plan.taken.map { Row(sign: "!", what: "taken", tag: $0.tag ?? "-", value: $0.value, colour: "35") }
+            + plan.kept.map { Row(sign: " ", what: "keep", tag: $0.tag ?? "-", value: $0.value, colour: "2") }
+    }
+
+    /// A line for each rule, then the sums.
+    func table(hasColours: Bool) -> String {
+        let byValue = Dictionary(estimates.map { ($0.value, $0) }) { first, _ in first }
+        let rows = rows
+        let tagWidth = min(40, rows.map(\.tag.count).max() ?? 0)
+        var lines = rows.map { row in
+            var line = "\(row.sign) \(row.what.padded(6))  \(row.tag.plain.padded(tagWidth))  "
+            if !estimates.isEmpty { line += estimateText(byValue[row.value]) }
+            line += row.value.plain
+            return hasColours ? "\u{1b}[\(row.colour)m\(line)\u{1b}[0m" : line
+        }
+        lines.append(plan.isEmpty ? "nothing to do: \(plan.summary)" : plan.summary)
+        if !estimates.isEmpty { lines += sums }
+        return lines.joined(separator: "\n")
+    }
+
+    private func estimateText(_ estimate: RuleEstimate?) -> String {
+        guard let posts = estimate?.posts else { return "\("?".leftPadded(13))  \("?".leftPadded(12))  " }
+        return "\(Self.count(posts).leftPadded(13))  \(price.text(for: posts).leftPadded(12))  "
+    }
+
+    private var sums: [String] {
+        let posts = estimates.compactMap(\.posts).reduce(0, +)
+        var lines = [
+            "estimate for 30 days: \(Self.count(posts)) posts, \(price.text(for: posts))"
+                + " (at most: a post that matches several rules is paid once)"
+        ]
+        for estimate in estimates {
+            if case .unknown(let why) = estimate.outcome {
+                lines.append("not counted: \(estimate.value.plain): \(why)")
+            }
+        }
+        return lines
+    }
+
+    private static func count(_ posts: Double) -> String {
+        groupedDigits(Int64(exactly: posts.rounded()) ?? .max)
+    }
+
+    // MARK: For programs
+
+    /// `{"added":[…],"removed":[…],"changed":[…],"kept":[…],"taken":[…],"foreign":[…],"pending":true}` and estimates, if any.
+    var json: String {
+        let changed = plan.changed.map { change in
+            let new = change.new.tag.map { ",\"new_tag\":\(JSONText.string($0))" } ?? ""
+            return "{\(Self.members(change.old))\(new)}"
+        }
+        let added = plan.added.map { rule in
+            let tag = rule.tag.map { ",\"tag\":\(JSONText.string($0))" } ?? ""
+            return "{\"value\":\(JSONText.string(rule.value))\(tag)}"
+        }
+        var fields = [
+            "\"pending\":\(!plan.isEmpty)", "\"added\":[\(added.joined(separator: ","))]",
+            "\"changed\":[\(changed.joined(separator: ","))]",
+        ]
+        let lists = [("removed", plan.removed), ("kept", plan.kept), ("taken", plan.taken), ("foreign", plan.foreign)]
+        for (name, rules) in lists {
+            fields.append("\"\(name)\":[\(rules.map { "{\(Self.members($0))}" }.joined(separator: ","))]")
+        }
+        if !estimates.isEmpty {
+            fields.append("\"estimates\":[\(estimates.map(estimateJSON).joined(separator: ","))]")
+        }
+        return "{\(fields.joined(separator: ","))}"
+    }
+
+    private static func members(_ rule: XRule) -> String {
+        let tag = rule.tag.map { ",\"tag\":\(JSONText.string($0))" } ?? ""
+        return "\"id\":\(JSONText.string(rule.id)),\"value\":\(JSONText.string(rule.value))\(tag)"
+    }
+
+    private func estimateJSON(_ estimate: RuleEstimate) -> String {
+        let value = "\"value\":\(JSONText.string(estimate.value))"
+        switch estimate.outcome {
+        case .posts(let posts):
+            let dollars = (posts * price.dollars * 100).rounded() / 100
+            return "{\(value),\"posts_in_30_days\":\(Int64(exactly: posts.rounded()) ?? .max),\"dollars\":\(dollars)}"
+        case .unknown(let why): return "{\(value),\"not_counted\":\(JSONText.string(why))}"
+        }
+    }
+}
+
+extension String {
+    /// Without control characters, which could disturb a terminal.
+    var plain: String {
+        String(String.UnicodeScalarView(unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+    }
+
+    func padded(_ width: Int) -> String {
+        self + String(repeating: " ", count: Swift.max(0, width - count))
+    }
+
+    func leftPadded(_ width: Int) -> String {
+        String(repeating: " ", count: Swift.max(0, width - count)) + self
+    }
+}

@@ -1,0 +1,105 @@
+import ArgumentParser
+import PipelineKit
+
+struct UsageCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "usage",
+        abstract: "Show what the account has used of its posts, and what that costs.",
+        discussion: """
+            Asks X for the posts of this billing cycle, of all apps of the project, and reckons from the last seven \
+            complete days (UTC) when the cap is reached. Dollars are posts times the price (X_POST_PRICE).
+
+            Exit status: 0 done, 69 X cannot be reached, 75 too many requests, 77 refused credentials, \
+            78 bad settings.
+            """)
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup(title: "X") var x: XOptions
+
+    @Option(help: ArgumentHelp("Dollars that X takes for a post (X_POST_PRICE; 0.005).", valueName: "dollars"))
+    var postPrice: String?
+
+    @Flag(help: "One JSON object instead of a table.")
+    var json = false
+
+    func run() throws {
+        try runCommand {
+            let price = [PostPrice.setting.environment: postPrice].compactMapValues { $0 }
+            let flags = [common.flags, x.flags, price].reduce([:]) { $0.merging($1) { _, new in new } }
+            var reader = try SettingsReader(flags: flags, configFile: common.config, known: ProducerSettings.known)
+            let settings = XSettings(&reader)
+            let postPrice = PostPrice.read(&reader)
+            try common.startLogging(&reader)
+            try reader.finish()
+            let view = UsageView(usage: try PostUsage.ask(settings), price: postPrice, now: .now())
+            print(json ? view.json : view.table)
+        }
+    }
+}
+
+/// Usage and forecast, shown to people or to programs.
+struct UsageView {
+    let usage: PostUsage
+    let price: PostPrice
+    let now: Timestamp
+
+    private var forecast: UsageForecast { UsageForecast(usage, now: now) }
+    private var today: Int64? { usage.daily[now.milliseconds / 86_400_000] }
+
+    /// One line for each figure; what X does not tell shows as `?`.
+    var table: String {
+        let forecast = forecast
+        var rows = [
+            ("used in this cycle", posts(usage.used.map { Double($0) })), ("cap", count(usage.cap.map { Double($0) })),
+            ("left", count(left)), ("today (UTC)", posts(today.map { Double($0) })),
+            ("rate a day", posts(forecast.postsPerDay)),
+            ("cycle resets on", forecast.reset.map { String($0.description.prefix(10)) } ?? "?"),
+            ("forecast at reset", posts(forecast.atReset)),
+        ]
+        if forecast.isCapReachedBeforeReset, let days = forecast.daysToCap {
+            rows.append(("cap is reached in", "\(Self.days(days)) days, before the reset"))
+        } else {
+            rows.append(("cap is reached in", forecast.daysToCap.map { "\(Self.days($0)) days" } ?? "?"))
+        }
+        return rows.map { "\($0.0.padded(20))\($0.1)" }.joined(separator: "\n")
+    }
+
+    private var left: Double? {
+        usage.cap.flatMap { cap in usage.used.map { Double(max(0, cap - $0)) } }
+    }
+
+    private func count(_ number: Double?) -> String {
+        number.flatMap { Int64(exactly: $0.rounded()) }.map { groupedDigits($0) } ?? "?"
+    }
+
+    private func posts(_ number: Double?) -> String {
+        number.map { "\(count($0)) posts, \(price.text(for: $0))" } ?? "?"
+    }
+
+    /// With one decimal.
+    private static func days(_ days: Double) -> String {
+        "\((days * 10).rounded() / 10)"
+    }
+
+    /// `{"used":…,"cap":…,"left":…,"today":…,"posts_per_day":…,"reset":…,"forecast_at_reset":…,…}`; null where X does not tell.
+    var json: String {
+        let forecast = forecast
+        func number(_ value: Double?) -> String {
+            value.flatMap { Int64(exactly: $0.rounded()) }.map(String.init) ?? "null"
+        }
+        func dollars(_ posts: Double?) -> String {
+            posts.map { "\(($0 * price.dollars * 100).rounded() / 100)" } ?? "null"
+        }
+        let used = usage.used.map { Double($0) }
+        let fields = [
+            ("used", number(used)), ("cap", number(usage.cap.map { Double($0) })), ("left", number(left)),
+            ("today", number(today.map { Double($0) })), ("posts_per_day", number(forecast.postsPerDay)),
+            ("reset", forecast.reset.map { JSONText.string($0.description) } ?? "null"),
+            ("forecast_at_reset", number(forecast.atReset)),
+            ("days_to_cap", forecast.daysToCap.map { Self.days($0) } ?? "null"),
+            ("cap_before_reset", "\(forecast.isCapReachedBeforeReset)"), ("dollars_used", dollars(used)),
+            ("dollars_at_reset", dollars(forecast.atReset)),
+        ]
+        return "{\(fields.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ","))}"
+    }
+}
