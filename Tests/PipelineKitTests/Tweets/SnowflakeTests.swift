@@ -1,4 +1,5 @@
 import PipelineKit
+import TestSupport
 import Testing
 
 @Suite("Snowflake and partition")
