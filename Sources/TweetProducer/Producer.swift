@@ -83,11 +83,23 @@ struct Producer {
         if recovery.openConnection != 0 {
             var event = PipelineEvent(.disconnected, connection: recovery.openConnection, cause: "crash")
             event.lastReceivedAt = recovery.lastReceivedAt?.description
+            event.newestID = try newestID(in: journal).map(String.init)
             try journal.append(event)
         }
         var event = PipelineEvent(.started)
         event.detail = "tweet-producer \(productVersion)"
         try journal.append(event)
         try journal.sync()
+    }
+
+    /// The greatest id among the journal's last lines. Ids grow with time, so a gap begins there on X's own clock.
+    private func newestID(in journal: Journal) throws -> Int64? {
+        var ids = TweetKey()
+        var newest: Int64?
+        var reader = try JournalReader(journal.source, lastLines: 500)
+        while try reader.read(
+            limit: 500, { line in newest = [newest, unsafe ids.id(of: line.bytes)].compactMap { $0 }.max() }) > 0
+        {}
+        return newest
     }
 }

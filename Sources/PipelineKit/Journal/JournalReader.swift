@@ -37,6 +37,14 @@ package struct JournalReader: ~Copyable {
         self.source = source
     }
 
+    /// Begins at most `count` lines before the durable end, as far back as the last segment goes.
+    ///
+    /// - Throws: `Failure` (74) when that segment cannot be read.
+    package init(_ source: JournalSource, lastLines count: Int64) throws(Failure) {
+        let end = source.tail.end
+        try self.init(source, from: max(end.segment, end.seq - count))
+    }
+
     /// Lines that will never come, because they were dropped to make room (JOURNAL_FULL=drop-oldest).
     package mutating func takeSkipped() -> [ClosedRange<Int64>] {
         defer { skipped = [] }

@@ -18,6 +18,11 @@ package struct TweetKey: ~Copyable {
         let chain = tweet["edit_history_tweet_ids"] ?? tweet["edit_history_post_ids"]
         return chain?.elements.first?.id ?? id
     }
+
+    /// The tweet's own id; nil when the line is no tweet.
+    package mutating func id(of line: UnsafeRawBufferPointer) -> Int64? {
+        (try? unsafe parser.parse(line))?["data"]?["id"]?.id
+    }
 }
 
 extension JSONNode {

@@ -1,0 +1,57 @@
+import Foundation
+import PipelineKit
+import Testing
+
+/// What X sent against what PostgreSQL holds.
+struct Judgement {
+    let issued: Set<Int64>
+    let stored: Set<Int64>
+    let rejected: Int
+    /// What `tweet-loader verify` said.
+    let verify: String
+    /// Stored tweets whose payload differs from the line that X sent.
+    let differing: Int
+
+    /// Waits until X has nothing more to send and all of it has arrived, then judges; what is missing stays missing.
+    static func passed(on pipeline: PipelineUnderTest, patience: Duration = .seconds(90)) async throws -> Judgement {
+        _ = try await pipeline.wait(patience) {
+            try pipeline.x.isDrained && pipeline.issuedIDs.isSubset(of: pipeline.storedIDs())
+        }
+        _ = try await pipeline.wait(.seconds(30)) {
+            try pipeline.run("tweet-loader", ["verify"]).contains("none missing")
+        }
+        return Judgement(
+            issued: pipeline.issuedIDs, stored: try pipeline.storedIDs(),
+            rejected: Int(try pipeline.value("SELECT count(*) FROM rejects")) ?? -1,
+            verify: try pipeline.run("tweet-loader", ["verify"]), differing: try countDiffering(pipeline))
+    }
+
+    /// Compares each stored payload with the line as X sent it, as JSON values.
+    private static func countDiffering(_ pipeline: PipelineUnderTest) throws -> Int {
+        var differing = 0
+        let indexes = Array(0..<pipeline.x.issuedCount).filter { pipeline.x.id(ofLine: $0) != nil }
+        for start in stride(from: 0, to: indexes.count, by: 500) {
+            let part = indexes[start..<min(start + 500, indexes.count)]
+            let ids = arrayLiteral(part.map { pipeline.x.id(ofLine: $0) })
+            let lines = arrayLiteral(
+                part.map { Optional(String(decoding: pipeline.x.bytes(ofLine: $0), as: UTF8.self)) })
+            differing +=
+                Int(
+                    try pipeline.value(
+                        """
+                        SELECT count(*) FROM unnest($1::bigint[], $2::text[]) AS sent (id, line)
+                        JOIN tweets USING (id) WHERE payload IS DISTINCT FROM line::jsonb
+                        """, [ids, lines])) ?? -1
+        }
+        return differing
+    }
+
+    /// Nothing lost, nothing doubled (the primary key sees to that), nothing invented, nothing changed.
+    func expectPerfect(_ comment: Comment) {
+        #expect(issued.subtracting(stored).count == 0, comment)
+        #expect(stored.subtracting(issued).count == 0, comment)
+        #expect(rejected == 0, comment)
+        #expect(differing == 0, comment)
+        #expect(verify.contains("none missing"), comment)
+    }
+}

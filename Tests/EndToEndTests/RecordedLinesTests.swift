@@ -1,0 +1,84 @@
+import Foundation
+import PipelineKit
+import Sandbox
+import Testing
+
+/// Recorded payloads, which lie beside the project where its makers have them; elsewhere the generated tweets of the
+/// other suites take this way.
+private let recordings: String? = {
+    let path = URL(fileURLWithPath: #filePath).pathComponents.dropLast(4).joined(separator: "/") + "/shared/data"
+    return FileManager.default.fileExists(atPath: path) ? path : nil
+}()
+
+@Suite(.serialized, .enabled(if: recordings != nil, "no recordings beside the project"))
+struct RecordedLinesTests {
+    private func lines(_ folder: String) throws -> [[UInt8]] {
+        try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+            .filter { $0.hasSuffix(".jsonl") || $0.hasSuffix(".txt") }
+            .flatMap { try readWholeFile(folder + "/" + $0).split(separator: UInt8(ascii: "\n")).map { Array($0) } }
+    }
+
+    /// Sends lines through the whole pipeline and hands it over when the ledger has settled all of them.
+    private func send(_ lines: [[UInt8]], _ body: (PipelineUnderTest) throws -> Void) async throws {
+        var configuration = XSimulator.Configuration()
+        configuration.feed = .lines(lines)
+        configuration.rate = nil
+        let pipeline = try await PipelineUnderTest(configuration)
+        do {
+            pipeline.x.addRules([("pipeline", "recorded")])
+            try pipeline.startLoader()
+            try pipeline.startProducer()
+            // Beside the lines there are two events: started and connected.
+            let settled = "SELECT count(*) FROM stream_ledger WHERE settled @> int8range(1, \(lines.count + 3))"
+            let isSettled = try await pipeline.wait(.seconds(120)) { try pipeline.value(settled) == "1" }
+            #expect(isSettled, "\(pipeline.log("loader").suffix(3000))")
+            try body(pipeline)
+        } catch {
+            await pipeline.end()
+            throw error
+        }
+        await pipeline.end()
+    }
+
+    @Test(.timeLimit(.minutes(5))) func everyRecordedTweetIsStoredOnceAndNoneRejected() async throws {
+        let folder = try #require(recordings)
+        let lines = try lines(folder)
+        let ids = Set(lines.compactMap { TweetLine($0)?.data.id })
+        try await send(lines) { (pipeline: PipelineUnderTest) throws in
+            #expect(try pipeline.value("SELECT count(*) FROM rejects") == "0")
+            #expect(try pipeline.storedIDs() == Set(ids.compactMap { Int64($0) }))
+            #expect(try pipeline.value("SELECT count(*) FROM tweets") == "\(ids.count)")
+        }
+    }
+
+    @Test(.timeLimit(.minutes(5))) func whatIsNoTweetBecomesARejectOrAnEventAndStopsNothing() async throws {
+        let folder = try #require(recordings) + "/raw"
+        let odd = try lines(folder)
+        let tweet = Array(#"{"data":{"id":"1800000000000000001","text":"after all that"}}"#.utf8)
+        try await send(odd + [tweet]) { (pipeline: PipelineUnderTest) throws in
+            #expect(try pipeline.value("SELECT count(*) FROM tweets WHERE id = 1800000000000000001") == "1")
+            let accounted = try pipeline.value(
+                """
+                SELECT (SELECT count(*) FROM rejects) + (SELECT count(*) FROM stream_events)
+                    + (SELECT count(*) FROM tweets)
+                """)
+            // The same lines beside the two events; a line that stands in the files twice is one tweet.
+            #expect((Int(accounted) ?? 0) >= Set(odd).count + 3)
+            #expect(try pipeline.value("SELECT count(*) FROM rejects WHERE reason IS NULL OR value IS NULL") == "0")
+        }
+    }
+}
+
+/// As much of a line as says which tweet it is.
+private struct TweetLine: Decodable {
+    struct Tweet: Decodable {
+        let id: String
+    }
+
+    let data: Tweet
+
+    init?(_ line: [UInt8]) {
+        guard let decoded = try? JSONDecoder().decode(Self.self, from: Data(line)) else { return nil }
+        self = decoded
+    }
+}
