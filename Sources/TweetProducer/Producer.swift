@@ -66,12 +66,13 @@ struct Producer {
         let journal = try Journal.open(
             folder: settings.journalFolder, stream: settings.stream.stream, options: settings.journal)
         do { try declareStart(in: journal) } catch {
-            throw Failure(.disk, "the journal cannot be written: \(error). Make room on its disk, or mend it.")
+            throw error as? Failure
+                ?? Failure(.disk, "the journal cannot be written: \(error). Make room on its disk, or mend it.")
         }
         return journal
     }
 
-    private func declareStart(in journal: Journal) throws(FileError) {
+    private func declareStart(in journal: Journal) throws {
         let recovery = journal.recovery
         if recovery.tornBytes > 0 {
             logger.warning(
