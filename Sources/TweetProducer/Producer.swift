@@ -2,7 +2,8 @@ import Logging
 import PipelineKit
 import Synchronization
 
-/// The producer: one thread reads X into the journal, one publishes the journal to Kafka, one keeps the archive.
+/// The producer: one thread reads X into the journal, one publishes the journal to Kafka, one keeps the archive,
+/// and with a file of rules one watches over those at X.
 ///
 /// reader: curl → `LineFramer` → `Journal.append` (group fsync).
 /// publisher: `JournalReader` from the checkpoint → key, headers → batches → `KafkaProducer` → delivery reports →
@@ -20,24 +21,31 @@ struct Producer {
     func run() throws {
         let journal = try openJournal()
         let tail = journal.source.tail
-        let publisher = try Publisher(settings: settings, source: journal.source, stop: stop, logger: logger)
+        let matches = settings.rules.map { _ in RuleMatches(folder: journal.source.folder) }
+        let publisher = try Publisher(
+            settings: settings, source: journal.source, matches: matches, stop: stop, logger: logger)
         let reading = Mutex<Journal?>(journal)
         let publishing = Mutex<Publisher?>(publisher)
         let archiver = Mutex<Archiver?>(
             Archiver(journal.source, options: settings.archive, stop: stop, logger: logger))
+        var loops = [
+            Service.Loop("reader") {
+                defer { tail.close() }
+                if let journal = reading.withLock({ $0.take() }) { try read(into: journal) }
+            },
+            Service.Loop("publisher") {
+                if let publisher = publishing.withLock({ $0.take() }) { try publisher.run() }
+            },
+            Service.Loop("archiver") {
+                if let archiver = archiver.withLock({ $0.take() }) { archiver.run() }
+            },
+        ]
+        if let rules = settings.rules, let matches {
+            let watch = RuleWatch(settings: rules, matches: matches, stop: stop, logger: logger)
+            loops.append(Service.Loop("rules") { watch.run() })
+        }
         try Service.run(
-            [
-                Service.Loop("reader") {
-                    defer { tail.close() }
-                    if let journal = reading.withLock({ $0.take() }) { try read(into: journal) }
-                },
-                Service.Loop("publisher") {
-                    if let publisher = publishing.withLock({ $0.take() }) { try publisher.run() }
-                },
-                Service.Loop("archiver") {
-                    if let archiver = archiver.withLock({ $0.take() }) { archiver.run() }
-                },
-            ], stop: stop, drain: settings.drain,
+            loops, stop: stop, drain: settings.drain,
             reopen: {
                 logger.info("SIGHUP: beginning a new journal segment")
                 tail.requestRoll()

@@ -73,13 +73,15 @@ struct ProducerSettings: Sendable {
     var partitions: Int
     var replication: Int
     var drain: Duration
+    /// How to watch over the rules; nil without a file of them.
+    var rules: RuleWatchSettings?
 
     var eventsTopic: String { topic + ".events" }
 
     /// What the settings file may hold; one file serves every subcommand.
     static let known =
         CommonOptions.settings + XOptions.settings + StreamOptions.settings + KafkaOptions.settings
-        + ProducerOptions.settings + RulesOptions.settings
+        + ProducerOptions.settings + RulesOptions.settings + RuleWatchOptions.settings
 
     /// Reads the settings; mistakes are added to the reader's.
     init(stream: StreamSettings, kafka: KafkaConfiguration, topic: String, reader: inout SettingsReader) {
@@ -108,5 +110,6 @@ struct ProducerSettings: Sendable {
         partitions = reader.int(ProducerOptions.partitionsSetting, default: 12, in: 1...10_000)
         replication = reader.int(ProducerOptions.replicationSetting, default: -1, in: -1...100)
         drain = reader.duration(ProducerOptions.drainSetting, default: .seconds(30))
+        rules = RuleWatchSettings.read(&reader, x: stream.x)
     }
 }

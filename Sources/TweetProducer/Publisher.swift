@@ -10,6 +10,7 @@ final class Publisher {
     private let stop: Stop
     private let logger: Logger
     private let source: JournalSource
+    private let matches: RuleMatches?
     private var acknowledged: AcknowledgedLines
     private var checkpoint: Checkpoint
     private var checkpointDue = ContinuousClock.now
@@ -31,7 +32,10 @@ final class Publisher {
     private static let glance = Duration.milliseconds(20)
 
     /// - Throws: `Failure` (78) when librdkafka refuses a property, 74 when the checkpoint cannot be read.
-    init(settings: ProducerSettings, source: JournalSource, stop: Stop, logger: Logger) throws(Failure) {
+    init(
+        settings: ProducerSettings, source: JournalSource, matches: RuleMatches? = nil, stop: Stop, logger: Logger
+    ) throws(Failure) {
+        self.matches = matches
         self.settings = settings
         self.stop = stop
         self.logger = logger
@@ -96,6 +100,7 @@ final class Publisher {
             return
         }
         let chain = unsafe key.key(of: line.bytes)
+        matches?.count(key.matchingRules, at: line.receivedAt)
         let text = Array((chain.map(String.init) ?? source.stream).utf8)
         let topic = chain == nil ? settings.eventsTopic : settings.topic
         try unsafe enqueue(line.bytes, key: text, topic: topic, headers: headers(of: line))

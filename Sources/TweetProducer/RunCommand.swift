@@ -15,6 +15,9 @@ struct RunCommand: ParsableCommand {
             The bearer token comes from X_BEARER_TOKEN or, better, from the file named by X_BEARER_TOKEN_FILE, which \
             is read again at every connection. Rules are managed with `tweet-producer rules`.
 
+            With a file of rules (--rules-file) those at X are compared with it every hour. What is missing or differs, \
+            and rules that bring nothing for a week, are warnings in the log; nothing is changed.
+
             SIGTERM or SIGINT ends the connection, publishes what is journalled within --drain, and exits 0; what \
             could not be published waits in the journal for the next start. A second signal leaves at once, safely.
 
@@ -27,11 +30,12 @@ struct RunCommand: ParsableCommand {
     @OptionGroup(title: "Stream") var stream: StreamOptions
     @OptionGroup(title: "Kafka") var kafka: KafkaOptions
     @OptionGroup(title: "Producer") var producer: ProducerOptions
+    @OptionGroup(title: "Rules") var rules: RuleWatchOptions
 
     func run() throws {
         try runCommand {
             Service.blockSignals()
-            let flags = [common.flags, x.flags, stream.flags, kafka.flags, producer.flags].reduce([:]) {
+            let flags = [common.flags, x.flags, stream.flags, kafka.flags, producer.flags, rules.flags].reduce([:]) {
                 $0.merging($1) { _, new in new }
             }
             var reader = try SettingsReader(flags: flags, configFile: common.config, known: ProducerSettings.known)

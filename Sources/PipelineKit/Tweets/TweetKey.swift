@@ -3,6 +3,8 @@
 /// Holds the parser's buffers from line to line; for one thread.
 package struct TweetKey: ~Copyable {
     private var parser = LineParser()
+    /// The ids of the rules at X that the last line matched.
+    package private(set) var matchingRules: [Int64] = []
 
     /// Makes a parser of its own.
     package init() {}
@@ -12,8 +14,14 @@ package struct TweetKey: ~Copyable {
     /// Nil when `data.id` is no id of 1 to 19 digits up to 2^63 - 1, or when there is no `data`: the line is no tweet
     /// and goes to the events topic.
     package mutating func key(of line: UnsafeRawBufferPointer) -> Int64? {
+        matchingRules.removeAll(keepingCapacity: true)
         guard let root = try? unsafe parser.parse(line), let tweet = root["data"], let id = tweet["id"]?.id else {
             return nil
+        }
+        if let rules = root["matching_rules"] {
+            for rule in rules.elements {
+                if let id = rule["id"]?.id { matchingRules.append(id) }
+            }
         }
         let chain = tweet["edit_history_tweet_ids"] ?? tweet["edit_history_post_ids"]
         return chain?.elements.first?.id ?? id

@@ -52,6 +52,23 @@ struct CurlMulti: ~Copyable {
         try check(unsafe curl_multi_poll(handle, nil, 0, Int32(milliseconds), nil))
     }
 
+    /// Runs a transfer to its end, or until the stop is raised.
+    ///
+    /// - Throws: `CurlError` when it fails or was given up. A body that was cut at its limit is not a failure.
+    func run(_ transfer: borrowing CurlTransfer, until stop: Stop) throws(CurlError) {
+        try add(transfer)
+        defer { remove(transfer) }
+        while !stop.isRaised {
+            try perform()
+            if let code = takeResult() {
+                if code != CURLE_OK && !transfer.answer.isBodyCut { throw transfer.error(code) }
+                return
+            }
+            try poll(timeout: .milliseconds(200))
+        }
+        throw CurlError(CURLE_ABORTED_BY_CALLBACK, "given up because the service ends")
+    }
+
     private func check(_ code: CURLMcode) throws(CurlError) {
         if code != CURLM_OK { throw CurlError(multi: code) }
     }

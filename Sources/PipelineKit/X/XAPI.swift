@@ -1,14 +1,17 @@
 /// X's endpoints other than the stream: one request at a time, on the calling thread.
 package struct XAPI: Sendable {
     private let settings: XSettings
+    private let stop: Stop?
 
     /// From the beginning of a call to the end of its answer.
     private static let timeout = Duration.seconds(30)
     /// A page of 1,000 rules of an enterprise account has about 2.5 MB.
     private static let bodyLimit = 16 << 20
 
-    package init(_ settings: XSettings) {
+    /// A service gives its stop, so that no call outlives it for long.
+    package init(_ settings: XSettings, stop: Stop? = nil) {
         self.settings = settings
+        self.stop = stop
     }
 
     /// Asks for something.
@@ -42,7 +45,7 @@ package struct XAPI: Sendable {
         do {
             var transfer = try CurlTransfer(answer: answer)
             try transfer.prepare(request)
-            try transfer.perform()
+            if let stop { try CurlMulti().run(transfer, until: stop) } else { try transfer.perform() }
         } catch {
             throw Failure(.unavailable, "\(method) \(settings.url)\(path): \(error)")
         }

@@ -7,8 +7,11 @@ package struct RuleApplication: Sendable {
     private let plan: AccountPlan
     private let logger: Logger
 
-    package init(_ settings: XSettings, ownership: RuleOwnership, plan: AccountPlan, logger: Logger) {
-        rules = XRules(settings)
+    /// A service gives its stop, so that no call outlives it for long.
+    package init(
+        _ settings: XSettings, ownership: RuleOwnership, plan: AccountPlan, logger: Logger, stop: Stop? = nil
+    ) {
+        rules = XRules(settings, stop: stop)
         self.ownership = ownership
         self.plan = plan
         self.logger = logger

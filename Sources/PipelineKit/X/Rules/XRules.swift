@@ -6,8 +6,9 @@ package struct XRules: Sendable {
 
     private static let path = "/2/tweets/search/stream/rules"
 
-    package init(_ settings: XSettings) {
-        api = XAPI(settings)
+    /// A service gives its stop, so that no call outlives it for long.
+    package init(_ settings: XSettings, stop: Stop? = nil) {
+        api = XAPI(settings, stop: stop)
     }
 
     /// Every rule, page by page.

@@ -1,0 +1,66 @@
+import FoundationEssentials
+import Synchronization
+
+/// How many posts each rule at X has brought, and when the last; counted while they are published, and kept in a file.
+package final class RuleMatches: Sendable {
+    private struct Entry: Codable {
+        var posts: Int64
+        /// Milliseconds since 1970.
+        var last: Int64
+    }
+
+    private struct State: Codable {
+        /// When counting began, in milliseconds since 1970.
+        var since: Int64
+        var rules: [String: Entry] = [:]
+    }
+
+    private let state: Mutex<State>
+    private let folder: String
+
+    private static let fileName = "rule-matches.json"
+
+    /// Goes on from the file in the journal's folder; a missing or damaged one begins anew, as only warnings depend on it.
+    package init(folder: String, now: Timestamp = .now()) {
+        self.folder = folder
+        let bytes = (try? readWholeFile(folder + "/" + Self.fileName)) ?? []
+        let read = try? JSONDecoder().decode(State.self, from: Data(bytes))
+        state = Mutex(read ?? State(since: now.milliseconds))
+    }
+
+    /// Counts a post for the rules that it matched.
+    package func count(_ ids: [Int64], at moment: Timestamp) {
+        guard !ids.isEmpty else { return }
+        state.withLock { state in
+            for id in ids {
+                state.rules[String(id), default: Entry(posts: 0, last: 0)].posts += 1
+                state.rules[String(id)]?.last = moment.milliseconds
+            }
+        }
+    }
+
+    /// How many posts a rule has brought since counting began.
+    package func posts(of id: String) -> Int64 {
+        state.withLock { $0.rules[id]?.posts ?? 0 }
+    }
+
+    /// Since when a rule has brought nothing: its last post, its making at X, or the begin of counting, whichever is latest.
+    package func quietSince(_ id: String) -> Timestamp {
+        let made = Int64(id).flatMap { Snowflake.timestamp(of: $0) }?.milliseconds ?? 0
+        return state.withLock { state in
+            Timestamp(milliseconds: max(state.since, made, state.rules[id]?.last ?? 0))
+        }
+    }
+
+    /// Writes the file, with the rules that X still has.
+    ///
+    /// - Throws: `FileError` when the disk refuses.
+    package func save(keeping ids: Set<String>) throws(FileError) {
+        let kept = state.withLock { state in
+            state.rules = state.rules.filter { ids.contains($0.key) }
+            return state
+        }
+        guard let data = try? JSONEncoder().encode(kept) else { return }
+        try JournalFolder.replace(Self.fileName, in: folder, with: String(decoding: data, as: UTF8.self) + "\n")
+    }
+}
