@@ -11,7 +11,7 @@ struct SandboxCommand: ParsableCommand {
             Each part runs in the foreground, prints how to connect to it, and leaves nothing behind when it is \
             ended by Ctrl-C or SIGTERM.
             """,
-        subcommands: [XCommand.self, KafkaCommand.self, PostgresCommand.self]
+        subcommands: [DemoCommand.self, XCommand.self, KafkaCommand.self, PostgresCommand.self]
     )
 
     // Not asynchronous: Dispatch would take the main thread and let every signal through there, before `waitForEnd`.

@@ -128,11 +128,26 @@ package final class PostgresSandbox: Sendable {
     /// - Throws: `Failure` (badData) with psql's message.
     @discardableResult
     package func query(_ sql: String, database: String = "tweets", role: String? = nil) throws(Failure) -> String {
+        try psql(["-A", "-t"], sql, database: database, role: role)
+    }
+
+    /// Runs one query with psql(1), as the role `tweets` in the database `tweets`.
+    ///
+    /// - Returns: the answer as a table for people.
+    /// - Throws: `Failure` (badData) with psql's message.
+    package func table(_ sql: String) throws(Failure) -> String {
+        try psql(["-P", "footer=off"], sql, database: "tweets", role: "tweets")
+    }
+
+    private func psql(
+        _ format: [String], _ sql: String, database: String, role: String?
+    ) throws(Failure) -> String {
         let arguments = [
-            "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h", folder.path, "-p", String(port),
+            "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", folder.path, "-p", String(port),
             "-U", role ?? "postgres", "-d", database, "-c", sql,
         ]
-        let (exit, output) = try ChildProcess.run(installation.command("psql", arguments, folder: folder.path))
+        let (exit, output) = try ChildProcess.run(
+            installation.command("psql", format + arguments, folder: folder.path))
         guard exit == .status(0) else { throw Failure(.badData, "psql: \(exit): \(output)") }
         return String(output.hasSuffix("\n") ? output.dropLast() : output[...])
     }

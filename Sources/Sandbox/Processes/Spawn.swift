@@ -57,12 +57,25 @@ private struct SpawnPlan {
         unsafe posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         unsafe posix_spawn_file_actions_adddup2(&actions, descriptors[0], STDOUT_FILENO)
         unsafe posix_spawn_file_actions_adddup2(&actions, descriptors[1], STDERR_FILENO)
+        try unsafe closeTheRest(&actions)
         var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)
         defer { unsafe posix_spawnattr_destroy(&attributes) }
         freshProcess(&attributes)
         let processID = try unsafe start(&actions, &attributes)
         return Spawned(processID: processID, pipe: pipe)
+    }
+
+    /// Keeps our descriptors from the child: a connection whose socket it held would outlive our closing it.
+    ///
+    /// SwiftNIO opens sockets without O_CLOEXEC, and glibc's headers hide this function from Swift.
+    private func closeTheRest(_ actions: inout posix_spawn_file_actions_t) throws(Failure) {
+        typealias CloseFrom = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
+        guard let symbol = unsafe dlsym(nil, "posix_spawn_file_actions_addclosefrom_np") else {
+            throw Failure(.unavailable, "the sandbox needs glibc 2.34 or newer (Debian 12)")
+        }
+        let closeFrom = unsafe unsafeBitCast(symbol, to: CloseFrom.self)
+        _ = unsafe closeFrom(&actions, STDERR_FILENO + 1)
     }
 
     /// No signal is blocked or ignored, and the process group is its own.

@@ -1,0 +1,190 @@
+import Glibc
+internal import PipelineKit
+
+/// The demo's script, top to bottom.
+struct Demo {
+    private let settings: DemoCommand
+    private let feed: FeedSource
+    private let stop: Stop
+    private let screen = Screen()
+
+    /// Ctrl-C or SIGTERM: what is running is ended, and nothing more is said.
+    struct Interrupted: Error {}
+
+    init(_ settings: DemoCommand, feed: FeedSource, stop: Stop) {
+        self.settings = settings
+        self.feed = feed
+        self.stop = stop
+    }
+
+    func run() throws {
+        do { try perform() } catch is Interrupted {
+            screen.print("demo: failed: interrupted")
+            throw Failure(.tryAgain, "the demo was interrupted")
+        } catch let failure as Failure {
+            screen.print("demo: failed: \(failure.description.split(separator: "\n").first ?? "")")
+            throw failure
+        }
+    }
+
+    private func perform() throws {
+        let pipeline = try start()
+        defer { pipeline.stop() }
+        do {
+            try disturb(pipeline)
+            try waitUntilQuiet(pipeline)
+            try finish(pipeline)
+        } catch {
+            if !(error is Interrupted) { showLogs(pipeline) }
+            throw error
+        }
+        try blocking { await pipeline.simulator.stop() }
+    }
+
+    // MARK: The beginning
+
+    private func start() throws -> LocalPipeline {
+        screen.say("starting Kafka (mock cluster, own process) and PostgreSQL (throw-away cluster)")
+        let pipeline = try LocalPipeline(configuration)
+        try pause(.zero)
+        try blocking { try await pipeline.start() }
+        screen.say("X \(pipeline.simulator.url)  Kafka \(pipeline.bootstrapServers)  \(pipeline.postgres.url())")
+        for (value, tag) in Self.rules {
+            try pipeline.run(.producer, ["rules", "add", value, "--tag", tag])
+            try pause(.zero)
+        }
+        screen.say("tables migrated, \(Self.rules.count) rules added; starting tweet-producer and tweet-loader")
+        try pipeline.start(.loader)
+        try pipeline.start(.producer)
+        return pipeline
+    }
+
+    private static let rules = [
+        ("coffee café kaffee кофе コーヒー", "coffee"), ("cats gato 猫 แมว 고양이", "cats"),
+        ("football fútbol futebol", "football"), ("#swift #kafka #postgres", "craft"),
+    ]
+
+    private var configuration: XSimulator.Configuration {
+        var configuration = XSimulator.Configuration()
+        configuration.feed = feed
+        if case .lines(let lines) = feed {
+            // All lines within three quarters of the time, so that every fault finds a stream to hit.
+            configuration.rate = max(2, Double(lines.count) / (Double(settings.seconds) * 0.75))
+        } else {
+            configuration.rate = 250
+        }
+        configuration.redelivery = .seconds(2)
+        return configuration
+    }
+
+    // MARK: The middle
+
+    private func disturb(_ pipeline: LocalPipeline) throws {
+        let second = Duration.seconds(settings.seconds) / 20
+        try watch(pipeline, for: second * 3)
+        screen.say("✂ X closes the stream")
+        pipeline.simulator.inject(Fault(.close))
+        try watch(pipeline, for: second * 3)
+        screen.say("✝ SIGKILL to tweet-producer")
+        pipeline.kill(.producer)
+        try watch(pipeline, for: second)
+        screen.say("  tweet-producer starts again")
+        try pipeline.start(.producer)
+        try watch(pipeline, for: second * 3)
+        screen.say("✝ SIGKILL to tweet-loader")
+        pipeline.kill(.loader)
+        try watch(pipeline, for: second)
+        screen.say("  tweet-loader starts again")
+        try pipeline.start(.loader)
+        try watch(pipeline, for: second * 2)
+        screen.say("■ PostgreSQL stops")
+        pipeline.postgres.stop(.immediate)
+        try watch(pipeline, for: second * 3)
+        screen.say("  PostgreSQL starts again")
+        try pipeline.postgres.start()
+        try watch(pipeline, for: second * 2)
+        screen.say("✂ X resets the stream in the middle of a line")
+        pipeline.simulator.inject(Fault(.reset))
+        try watch(pipeline, for: second * 2)
+        if case .generator = feed { pipeline.simulator.stopFeed() }
+    }
+
+    private func waitUntilQuiet(_ pipeline: LocalPipeline) throws {
+        screen.say("X has nothing more; waiting until everything is in PostgreSQL")
+        let deadline = ContinuousClock.now + .seconds(30)
+        while ContinuousClock.now < deadline {
+            try watch(pipeline, for: .milliseconds(300))
+            guard pipeline.simulator.isDrained, let outcome = try? pipeline.outcome() else { continue }
+            if outcome.verdict.isClean, pipeline.progress().lag == 0 { return }
+        }
+        screen.say("not quiet after 30 s")
+    }
+
+    /// Shows the counts for a while, and sees to it that the services live.
+    private func watch(_ pipeline: LocalPipeline, for duration: Duration) throws {
+        let end = ContinuousClock.now + duration
+        repeat {
+            for service in LocalPipeline.Service.allCases {
+                if let exit = pipeline.exit(of: service) {
+                    throw Failure(.unavailable, "\(service.rawValue) ended by itself: \(exit)")
+                }
+            }
+            screen.show(pipeline.progress())
+            try pause(min(.milliseconds(200), max(.zero, ContinuousClock.now.duration(to: end))))
+        } while ContinuousClock.now < end
+    }
+
+    private func pause(_ duration: Duration) throws {
+        if stop.wait(for: duration) { throw Interrupted() }
+    }
+
+    // MARK: The end
+
+    private func finish(_ pipeline: LocalPipeline) throws {
+        var faults: [String] = []
+        do { try pipeline.run(.loader, ["verify"]) } catch { faults.append("tweet-loader verify: \(error)") }
+        for service in LocalPipeline.Service.allCases {
+            let exit = pipeline.end(service)
+            if exit != .status(0) {
+                faults.append("\(service.rawValue) did not drain: \(exit.map { "\($0)" } ?? "gone")")
+            }
+        }
+        let outcome = try pipeline.outcome()
+        try pause(.zero)
+        DemoReport(pipeline).print(to: screen)
+        faults += Self.faults(outcome.verdict)
+        let counts =
+            "received=\(outcome.received) stored=\(outcome.stored) duplicates=\(outcome.duplicates) "
+            + "rejected=\(outcome.rejected) missing=\(outcome.verdict.missing.count)"
+        guard faults.isEmpty else {
+            for fault in faults { screen.print("✗ \(fault)") }
+            throw Failure(.badData, counts)
+        }
+        screen.print("demo: ok \(counts)")
+        if settings.keep { keepRunning(pipeline) }
+    }
+
+    private static func faults(_ verdict: Verdict) -> [String] {
+        [
+            ("sent and not in the table", verdict.missing), ("lost and not declared", verdict.undeclared),
+            ("twice in the table", verdict.doubled), ("in the table and never sent", verdict.strangers),
+        ].compactMap { what, ids in
+            ids.isEmpty ? nil : "\(ids.count) ids \(what): \(ids.prefix(5).map(String.init).joined(separator: " "))"
+        }
+    }
+
+    private func keepRunning(_ pipeline: LocalPipeline) {
+        for (name, value) in pipeline.environment.sorted(by: { $0.key < $1.key }) {
+            screen.print("export \(name)='\(value)'")
+        }
+        screen.print("# Ctrl-C ends it")
+        stop.wait(for: .seconds(86_400))
+    }
+
+    private func showLogs(_ pipeline: LocalPipeline) {
+        for service in LocalPipeline.Service.allCases {
+            let end = pipeline.log(of: service).split(separator: "\n").suffix(15).joined(separator: "\n")
+            screen.print("── the log of \(service.rawValue) ends:\n\(end)")
+        }
+    }
+}

@@ -1,0 +1,55 @@
+import ArgumentParser
+internal import PipelineKit
+
+/// `sandbox demo`: the pipeline at work, and at its worst.
+struct DemoCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "demo",
+        abstract: "The whole pipeline on this machine, while things are being killed.",
+        discussion: """
+            Starts the simulator, a Kafka cluster and a PostgreSQL of its own, then tweet-loader and tweet-producer as \
+            processes. While tweets arrive it closes and resets the stream, kills both services by SIGKILL, and stops \
+            PostgreSQL for some seconds. When all is quiet, the simulator's own record of what it sent is compared with \
+            the table. Everything is deleted at the end, also after Ctrl-C.
+
+              sandbox demo
+              sandbox demo --input tweets.jsonl     your own lines of JSON, as X sends them
+              sandbox demo --keep                   leaves everything running until Ctrl-C, to look around
+
+            The last line is `demo: ok received=… stored=… duplicates=… rejected=… missing=0` and the exit status 0, or \
+            `demo: failed …` and another status. received is what the producer journalled: received = stored + \
+            duplicates + rejected.
+            """
+    )
+
+    @Option(help: ArgumentHelp("A file with one JSON object a line (repeatable).", valueName: "file"))
+    var input: [String] = []
+
+    @Option(help: "How long the stream runs.")
+    var seconds = 20
+
+    @Option(help: "The world of made-up tweets.")
+    var seed: UInt64 = 1
+
+    @Flag(help: "At the end leave everything running until Ctrl-C.")
+    var keep = false
+
+    func validate() throws {
+        guard (5...3600).contains(seconds) else { throw ValidationError("--seconds is from 5 to 3600.") }
+    }
+
+    func run() throws {
+        let stop = Stop()
+        let settings = self
+        try runCommand {
+            let feed: FeedSource = input.isEmpty ? .generator(seed: seed, count: nil) : try .files(input)
+            try Service.run(
+                [
+                    Service.Loop("demo") {
+                        defer { stop.raise(drain: .zero) }
+                        try Demo(settings, feed: feed, stop: stop).run()
+                    }
+                ], stop: stop, drain: .seconds(20))
+        }
+    }
+}

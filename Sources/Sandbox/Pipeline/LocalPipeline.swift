@@ -1,0 +1,136 @@
+import FoundationEssentials
+import Glibc
+package import PipelineKit
+import Synchronization
+
+/// The whole pipeline on this machine: simulator, Kafka, PostgreSQL, and both services as processes that can be killed.
+///
+/// For the demo and for end-to-end tests. Calls block, but for those that say `async`.
+package final class LocalPipeline: Sendable {
+    package enum Service: String, Sendable, CaseIterable {
+        case producer = "tweet-producer"
+        case loader = "tweet-loader"
+    }
+
+    package let simulator: XSimulator
+    package let postgres: PostgresSandbox
+    /// Nil when another broker is used.
+    package let kafka: KafkaSandboxProcess?
+    package let bootstrapServers: String
+    package let topic: String
+    private let folder: SandboxFolder
+    private let settings: [String: String]
+    private let services = Mutex<[Service: ChildProcess]>([:])
+
+    /// Starts Kafka and PostgreSQL and creates the tables; the simulator is to be started by `start()`.
+    ///
+    /// - Parameters:
+    ///   - simulator: what X does.
+    ///   - bootstrapServers: another broker than one of our own; a topic of our own is then used there.
+    ///   - settings: more settings of the services, by environment name.
+    /// - Throws: `Failure` with what could not be started.
+    package init(
+        _ simulator: XSimulator.Configuration, bootstrapServers: String? = nil, settings: [String: String] = [:]
+    ) throws(Failure) {
+        self.simulator = XSimulator(simulator)
+        self.settings = settings
+        topic = bootstrapServers == nil ? "tweets" : "tweets-\(getpid())-\(Timestamp.now().milliseconds)"
+        kafka = bootstrapServers == nil ? try KafkaSandboxProcess() : nil
+        self.bootstrapServers = bootstrapServers ?? kafka?.bootstrapServers ?? ""
+        postgres = try PostgresSandbox()
+        folder = try SandboxFolder(user: nil)
+        try run(.loader, ["migrate"])
+    }
+
+    deinit {
+        stop()
+    }
+
+    /// Starts the simulator.
+    package func start() async throws {
+        try await simulator.start()
+    }
+
+    /// Ends everything at once and deletes it. The simulator's record stays.
+    package func stop() {
+        for service in Service.allCases { kill(service) }
+        kafka?.stop()
+        postgres.destroy()
+        folder.delete()
+    }
+
+    /// The producer's journal folder.
+    package var journalFolder: String { "\(folder.path)/journal" }
+
+    /// Runs a subcommand of a service to its end.
+    ///
+    /// - Returns: what it wrote.
+    /// - Throws: `Failure` with that, when it ends with another status than 0.
+    @discardableResult
+    package func run(_ service: Service, _ arguments: [String]) throws(Failure) -> String {
+        let (exit, output) = try ChildProcess.run(try command(service, arguments))
+        guard exit == .status(0) else {
+            throw Failure(.unavailable, "\(service.rawValue) \(arguments.joined(separator: " ")): \(exit): \(output)")
+        }
+        return output
+    }
+
+    /// Starts a service; its log goes to `log(of:)`.
+    package func start(_ service: Service) throws(Failure) {
+        // Kafka must not keep a killed loader's partitions for the usual 45 s.
+        let properties = ["-X", "session.timeout.ms=3000", "-X", "heartbeat.interval.ms=500"]
+        var command = try command(service, ["run"] + (service == .loader ? properties : []))
+        command.output = .file(logPath(service))
+        let process = try ChildProcess(command)
+        services.withLock { $0[service] = process }
+    }
+
+    /// Kills a service by SIGKILL.
+    package func kill(_ service: Service) {
+        services.withLock { $0.removeValue(forKey: service) }?.kill()
+    }
+
+    /// Ends a service by SIGTERM; nil when it did not run.
+    package func end(_ service: Service) -> ChildProcess.Exit? {
+        services.withLock { $0.removeValue(forKey: service) }?.terminate(grace: .seconds(35))
+    }
+
+    /// How a service ended by itself; nil while it runs.
+    package func exit(of service: Service) -> ChildProcess.Exit? {
+        services.withLock { $0[service]?.exit }
+    }
+
+    /// What a service has logged, restarts included.
+    package func log(of service: Service) -> String {
+        (try? readTextFile(logPath(service))) ?? ""
+    }
+
+    private func logPath(_ service: Service) -> String {
+        "\(folder.path)/\(service.rawValue).log"
+    }
+
+    /// The settings that the services and a user's tools need, by environment name.
+    package var environment: [String: String] {
+        [
+            "X_URL": simulator.url, "X_BEARER_TOKEN": simulator.bearerToken,
+            "KAFKA_BOOTSTRAP_SERVERS": bootstrapServers, "KAFKA_TOPIC": topic, "KAFKA_GROUP": topic + "-loader",
+            "DATABASE_URL": postgres.url(), "JOURNAL_DIR": journalFolder,
+        ].merging(settings) { $1 }
+    }
+
+    private func command(_ service: Service, _ arguments: [String]) throws(Failure) -> ChildCommand {
+        var command = ChildCommand(try siblingExecutable(service.rawValue), arguments)
+        // What a developer has exported for other purposes must not lead the services elsewhere.
+        for name in ProcessInfo.processInfo.environment.keys where Self.isOurs(name) {
+            command.environment.updateValue(nil, forKey: name)
+        }
+        for (name, value) in environment { command.environment[name] = value }
+        return command
+    }
+
+    private static func isOurs(_ name: String) -> Bool {
+        let prefixes = ["X_", "KAFKA_", "JOURNAL_", "BATCH_", "MAX_", "PG", "LOG_", "TWEET_PIPELINE_"]
+        return prefixes.contains { name.hasPrefix($0) }
+            || ["DATABASE_URL", "STREAM_NAME", "PAYLOAD", "DRAIN"].contains(name)
+    }
+}
