@@ -12,6 +12,8 @@ INPUT ?=
 FILTER ?=
 # Kills per service in `make soak`.
 SOAK_ROUNDS ?= 50
+# Kills of a process that writes a journal in `make soak`.
+JOURNAL_KILL_ROUNDS ?= 500
 
 quiet := scripts/quiet.sh
 test := $(SWIFT) test --skip-build --disable-xctest $(if $(FILTER),--filter '$(FILTER)')
@@ -59,9 +61,10 @@ test-thread test-address: test-%: setup
 	@$(CC) -Wall -Wextra -Werror -O1 -g -shared -fPIC -o $@ $<
 
 .PHONY: soak
-soak: setup ## Kills both services SOAK_ROUNDS times each at random moments, then judges
+soak: setup ## Kills both services SOAK_ROUNDS times each at random moments, and a journal's writer JOURNAL_KILL_ROUNDS times
 	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
-	@SOAK_ROUNDS=$(SOAK_ROUNDS) $(SWIFT) test --skip-build --disable-xctest --filter Soak
+	@SOAK_ROUNDS=$(SOAK_ROUNDS) JOURNAL_KILL_ROUNDS=$(JOURNAL_KILL_ROUNDS) \
+		$(SWIFT) test --skip-build --disable-xctest --filter 'Soak|JournalKillTests'
 
 .PHONY: lint
 lint: ## Checks the format of the Swift sources and the shell scripts

@@ -11,7 +11,9 @@ struct SandboxCommand: ParsableCommand {
             Each part runs in the foreground, prints how to connect to it, and leaves nothing behind when it is \
             ended by Ctrl-C or SIGTERM.
             """,
-        subcommands: [DemoCommand.self, XCommand.self, KafkaCommand.self, PostgresCommand.self]
+        subcommands: [
+            DemoCommand.self, XCommand.self, KafkaCommand.self, PostgresCommand.self, JournalWriterCommand.self,
+        ]
     )
 
     // Not asynchronous: Dispatch would take the main thread and let every signal through there, before `waitForEnd`.

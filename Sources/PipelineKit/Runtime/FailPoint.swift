@@ -4,7 +4,7 @@ import Synchronization
 /// Places where a debug build can be told to die, as a power cut would have it: `TWEET_FAILPOINT=name:count` kills the
 /// process with SIGKILL when it passes the place for the `count`-th time. A release build has none of this.
 package enum FailPoint: String, CaseIterable, Sendable {
-    case append, fsync, roll, compress, upload, delete, checkpoint
+    case append, fsync, roll, compress, delete, checkpoint
 
     /// Dies here if the environment says so.
     package func pass() {

@@ -3,7 +3,8 @@ import Synchronization
 
 /// Runs a service's loops on threads of their own while the main thread waits for signals.
 ///
-/// SIGTERM or SIGINT raises the stop, a second one makes it immediate, SIGHUP calls `reopen`.
+/// SIGTERM or SIGINT raises the stop, a second one makes it immediate, SIGHUP calls `reopen`. systemd is told when the
+/// loops run and when they end, and hears from the main thread as often as its watchdog asks.
 /// Call `Service.blockSignals()` as the first statement of the process, so that every thread inherits the mask.
 package enum Service {
     /// One loop: its name, and its work, which returns when the stop is raised or throws what ended it.
@@ -42,7 +43,12 @@ package enum Service {
                     kill(getpid(), loopEnded)
                 })
         }
-        waitForSignals(stop: stop, drain: drain, reopen: reopen) { state.withLock { $0.running == 0 } }
+        let supervisor = Supervisor(ProcessEnvironment.current)
+        supervisor.tell("READY=1")
+        stop.onRaise { supervisor.tell("STOPPING=1") }
+        waitForSignals(stop: stop, drain: drain, reopen: reopen, supervisor: supervisor) {
+            state.withLock { $0.running == 0 }
+        }
         for thread in threads { thread.join() }
         if let failure = state.withLock({ $0.failure }) { throw failure }
     }
@@ -50,12 +56,16 @@ package enum Service {
     /// How a loop's thread tells the main thread that it has ended; blocked everywhere, so it only ever waits to be taken.
     private static let loopEnded = SIGUSR2
 
-    private static func waitForSignals(stop: Stop, drain: Duration, reopen: () -> Void, isDone: () -> Bool) {
+    private static func waitForSignals(
+        stop: Stop, drain: Duration, reopen: () -> Void, supervisor: Supervisor, isDone: () -> Bool
+    ) {
         var signals = waitedSignals()
+        var timeout = timespec(supervisor.interval ?? .seconds(3600))
         while !isDone() {
-            var number: Int32 = 0
-            guard unsafe sigwait(&signals, &number) == 0 else { continue }
+            let number = unsafe sigtimedwait(&signals, nil, &timeout)
+            if supervisor.interval != nil { supervisor.tell("WATCHDOG=1") }
             switch number {
+            case -1: break
             case loopEnded: break
             case SIGHUP: reopen()
             case _ where stop.isRaised: stop.raiseImmediately()
@@ -69,6 +79,13 @@ package enum Service {
         unsafe sigemptyset(&signals)
         for number in [SIGTERM, SIGINT, SIGHUP, loopEnded] { unsafe sigaddset(&signals, number) }
         return signals
+    }
+}
+
+extension timespec {
+    fileprivate init(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        self.init(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
     }
 }
 

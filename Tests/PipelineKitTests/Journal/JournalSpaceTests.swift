@@ -162,7 +162,7 @@ import Testing
 
     /// The fault of F36 and F37: a write that fails half-way, and an fsync that fails when everything is written.
     @Test(arguments: [(FailPoint.append, ENOSPC), (.append, EIO), (.fsync, EIO), (.fsync, ENOSPC)])
-    func whatAFailedGroupLeftIsTakenBack(point: FailPoint, code: Int32) throws {
+    func f37WhatAFailedGroupLeftIsTakenBack(point: FailPoint, code: Int32) throws {
         let journal = try open { _ in }
         try journal.append("one", at: 1000, connection: 7)
         try journal.sync()
@@ -211,7 +211,7 @@ import Testing
         #expect(try journal.lines().map(\.text) == ["one", "two"])
     }
 
-    @Test func aDamagedGroupIsToldAndTheRestIsRead() throws {
+    @Test func f38ADamagedGroupIsToldAndTheRestIsRead() throws {
         let journal = try open { _ in }
         for number in 1...9 {
             try journal.append("line \(number)", at: Int64(number / 3))
@@ -251,7 +251,8 @@ import Testing
     }
 
     /// A journal on a disk of 16 MiB: it stops with an error that can be recovered from, and no durable line is lost.
-    @Test(.enabled(if: SmallDisk.isPossible, "mounting a file system needs root")) func aFullDiskIsSurvived() throws {
+    @Test(.enabled(if: SmallDisk.isPossible, "mounting a file system needs root")) func f36AFullDiskIsSurvived() throws
+    {
         let disk = try SmallDisk(mebibytes: 16)
         let journal = try open(disk.path) {
             $0.reserve = 1 << 20

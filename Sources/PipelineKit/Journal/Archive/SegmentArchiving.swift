@@ -31,6 +31,8 @@ struct SegmentArchiving {
             firstSeq: segment.firstSeq)
         let linesPath = folder + "/" + name.lines(isCompressed: isCompressed)
         let receiptsPath = folder + "/" + name.receipts
+        // A crash before the manifest's line may have left it as JOURNAL_COMPRESS was then.
+        try JournalFolder.remove(folder + "/" + name.lines(isCompressed: !isCompressed))
         var entry = ManifestEntry(.archived, source: source, seqs: segment.firstSeq...(endSeq - 1))
         entry.file = name.lines(isCompressed: isCompressed)
         let plain = try store(segment, endSeq: endSeq, lines: linesPath, receipts: receiptsPath, entry: &entry)
