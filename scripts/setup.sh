@@ -34,6 +34,7 @@ is_there() {
         libpq-dev) have_library libpq ;;
         librdkafka-dev) have_library rdkafka ;;
         libsimdjson-dev) have_library simdjson ;;
+        libssl-dev) have_library libcrypto ;;
         zlib1g-dev) have_library zlib ;;
         postgresql) have_postgres ;;
         *) have_command "$1" ;;
@@ -48,6 +49,7 @@ packages=(
     librdkafka-dev
     libpq-dev
     libsimdjson-dev
+    libssl-dev                   # SHA-256
     zlib1g-dev
     postgresql                   # the demo and the tests start throw-away clusters of their own
     kcat                         # looks into the topic

@@ -1,4 +1,4 @@
-import Crypto
+import COpenSSL
 
 /// The size of some bytes and their SHA-256 (FIPS 180-4).
 struct FileDigest: Equatable, Sendable {
@@ -29,17 +29,55 @@ struct FileDigest: Equatable, Sendable {
 
 /// A digest of bytes that come in pieces.
 struct RunningDigest {
-    private var hash = SHA256()
+    private var context = DigestContext()
     private(set) var bytes: Int64 = 0
 
     mutating func add(_ piece: UnsafeRawBufferPointer) {
-        unsafe hash.update(bufferPointer: piece)
+        if !isKnownUniquelyReferenced(&context) { context = DigestContext(copying: context) }
+        unsafe context.add(piece)
         bytes += Int64(piece.count)
     }
 
     var result: FileDigest {
         let digits: [Character] = Array("0123456789abcdef")
-        let text = hash.finalize().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+        let text = DigestContext(copying: context).finish().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
         return FileDigest(bytes: bytes, sha256: String(text))
+    }
+}
+
+/// Owns one of OpenSSL's digest contexts (EVP_DigestInit(3)), set up for SHA-256.
+///
+/// OpenSSL fails here only when memory is short or the library is broken, which no caller can mend.
+@safe
+private final class DigestContext {
+    private let context: OpaquePointer
+
+    init() {
+        unsafe context = EVP_MD_CTX_new()
+        let isReady = unsafe EVP_DigestInit_ex(context, EVP_sha256(), nil)
+        precondition(isReady == 1, "OpenSSL offers no SHA-256")
+    }
+
+    init(copying other: DigestContext) {
+        unsafe context = EVP_MD_CTX_new()
+        let isCopied = unsafe EVP_MD_CTX_copy_ex(context, other.context)
+        precondition(isCopied == 1, "OpenSSL could not copy a digest")
+    }
+
+    deinit {
+        unsafe EVP_MD_CTX_free(context)
+    }
+
+    func add(_ piece: UnsafeRawBufferPointer) {
+        let isTaken = unsafe EVP_DigestUpdate(context, piece.baseAddress, piece.count)
+        precondition(isTaken == 1, "OpenSSL took no bytes")
+    }
+
+    /// The digest; nothing can be added afterwards.
+    func finish() -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: 32)
+        let isDone = unsafe EVP_DigestFinal_ex(context, &digest, nil)
+        precondition(isDone == 1, "OpenSSL finished no digest")
+        return digest
     }
 }
