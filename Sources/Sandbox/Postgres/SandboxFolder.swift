@@ -1,13 +1,15 @@
 import FoundationEssentials
 import Glibc
 internal import PipelineKit
+import Synchronization
 
 /// A temporary folder that is deleted with its sandbox, or by a later one when this process was killed.
 ///
 /// The owner holds a lock (flock(2)) on a file inside for as long as it lives; a folder whose lock is free is a leftover.
 final class SandboxFolder: Sendable {
     let path: String
-    private let lock: Int32
+    /// Nil when the folder is deleted: a second close would hit a file that somebody else has opened since.
+    private let lock: Mutex<Int32?>
 
     private static let prefix = "tweet-sandbox-"
 
@@ -20,7 +22,8 @@ final class SandboxFolder: Sendable {
             throw Failure(.disk, "\(FileError("create a folder in", "/tmp"))")
         }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        lock = unsafe open("\(path)/owner", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let lock = unsafe open("\(path)/owner", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        self.lock = Mutex(lock >= 0 ? lock : nil)
         guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw Failure(.disk, "\(FileError("lock", path))") }
         if let user, let entry = unsafe getpwnam(user) {
             let (owner, group) = unsafe (entry.pointee.pw_uid, entry.pointee.pw_gid)
@@ -28,8 +31,9 @@ final class SandboxFolder: Sendable {
         }
     }
 
-    /// Deletes the folder and what is in it.
+    /// Deletes the folder and what is in it; a second call does nothing.
     func delete() {
+        guard let lock = lock.withLock({ $0.take() }) else { return }
         try? FileManager.default.removeItem(atPath: path)
         close(lock)
     }
