@@ -138,6 +138,6 @@ import Testing
         try zcat(stream)
         let result = try JournalVerification(folder: folder.path, stream: "s")
         #expect(result.problems == [])
-        #expect(runs.count { $0.wasKilled } > Self.roundsPerJournal / 2, "most runs are killed, or this tests nothing")
+        #expect(runs.count { $0.wasKilled } > Self.roundsPerJournal / 5, "too few runs are killed: this tests nothing")
     }
 }
