@@ -18,6 +18,9 @@ struct RunCommand: ParsableCommand {
             With a file of rules (--rules-file) those at X are compared with it every hour. What is missing or differs, \
             and rules that bring nothing for a week, are warnings in the log; nothing is changed.
 
+            With --max-posts-per-day or --max-posts-per-month reading stops before so many posts came, which the log and \
+            the gap ledger say, and goes on with the next day (UTC) or billing cycle. The count survives restarts.
+
             SIGTERM or SIGINT ends the connection, publishes what is journalled within --drain, and exits 0; what \
             could not be published waits in the journal for the next start. A second signal leaves at once, safely.
 

@@ -35,13 +35,17 @@ package final class FilteredStream {
             logger.warning("the address is not https: the token goes over the network as it is", metadata: url)
         }
         journal.source.tail.onRequest { [waker = multi.waker] in waker.wake() }
-        while try waitForBudget(journal) {
+        let posts = try PostCounter(folder: journal.source.folder)
+        while try waitForPosts(posts, journal), try waitForBudget(journal) {
             let token = Result { try settings.x.token.read() }
-            let attempt = try connect(token, journal: journal)
+            let attempt = try connect(token, journal: journal, posts: posts)
             let delay = try settle(attempt, journal: journal)
+            try posts.save()
             try journal.sync()
             if let failure = failureForGood(attempt.end) { throw failure }
-            if let delay { try pause(for: delay, after: attempt.end, token: try? token.get(), journal: journal) }
+            if let delay, settings.posts.closing(posts, at: .now()) == nil {
+                try pause(for: delay, after: attempt.end, token: try? token.get(), journal: journal)
+            }
         }
         try journal.sync()
     }
@@ -59,6 +63,26 @@ package final class FilteredStream {
         return !stop.isRaised
     }
 
+    /// Waits while a limit of posts forbids reading; false when the stop is raised.
+    private func waitForPosts(_ posts: PostCounter, _ journal: Journal) throws(FileError) -> Bool {
+        guard !stop.isRaised, let closing = settings.posts.closing(posts, at: .now()) else { return !stop.isRaised }
+        logger.warning(
+            "limit of posts reached: not reading",
+            metadata: [
+                "limit": "\(closing.setting) \(closing.limit)", "posts": "\(closing.posts)",
+                "until": "\(closing.until)",
+            ])
+        var event = PipelineEvent(.connectFailed, cause: "post_limit")
+        event.detail = closing.description
+        try journal.append(event)
+        try journal.sync()
+        while !stop.isRaised, settings.posts.closing(posts, at: .now()) != nil {
+            try rest(for: .seconds(1), journal: journal) { false }
+        }
+        if !stop.isRaised { logger.info("reading again: the limit of posts has a new window") }
+        return !stop.isRaised
+    }
+
     /// Waits without forgetting the journal, whose segment may become too old; ends early when `isEnough`.
     private func rest(for delay: Duration, journal: Journal, until isEnough: () -> Bool) throws(FileError) {
         let deadline = ContinuousClock.now + delay
@@ -69,14 +93,16 @@ package final class FilteredStream {
         }
     }
 
-    private func connect(_ token: Result<Secret, any Error>, journal: Journal) throws -> Attempt {
+    private func connect(
+        _ token: Result<Secret, any Error>, journal: Journal, posts: PostCounter
+    ) throws -> Attempt {
         let recorder = StreamRecorder(
-            journal: journal, connection: newConnection(), lineLimit: settings.lineLimit, logger: logger)
+            journal: journal, posts: posts, connection: newConnection(), lineLimit: settings.lineLimit, logger: logger)
         do {
             let secret = try token.get()
             budget.recordAttempt(at: .now())
             let connection = try StreamConnection(
-                settings, token: secret, journal: journal, recorder: recorder, stop: stop)
+                settings, token: secret, journal: journal, recorder: recorder, posts: posts, stop: stop)
             return Attempt(end: try connection.run(on: multi), recorder: recorder)
         } catch let error as Failure {
             return Attempt(end: .failed(cause: "token", detail: error.description), recorder: recorder)

@@ -5,12 +5,14 @@ struct StreamConnection: ~Copyable {
     private let settings: StreamSettings
     private let journal: Journal
     private let recorder: StreamRecorder
+    private let posts: PostCounter
     private let stop: Stop
     private let transfer: CurlTransfer
 
     /// - Throws: `CurlError` when libcurl does not take the settings.
     init(
-        _ settings: StreamSettings, token: Secret, journal: Journal, recorder: StreamRecorder, stop: Stop
+        _ settings: StreamSettings, token: Secret, journal: Journal, recorder: StreamRecorder, posts: PostCounter,
+        stop: Stop
     )
         throws(CurlError)
     {
@@ -25,6 +27,7 @@ struct StreamConnection: ~Copyable {
         self.settings = settings
         self.journal = journal
         self.recorder = recorder
+        self.posts = posts
         self.stop = stop
     }
 
@@ -40,7 +43,10 @@ struct StreamConnection: ~Copyable {
         while true {
             try multi.perform()
             if let failure = recorder.failure { throw failure }
-            if let due = journal.timeToSync, due <= .zero { try journal.sync() }
+            if let due = journal.timeToSync, due <= .zero {
+                try posts.save()
+                try journal.sync()
+            }
             let phase: StreamWatch.Phase = recorder.begin == nil ? .answer : .stream
             let timeLeft = watch.timeLeft(in: phase, bytes: recorder.bytes, waited: waited)
             if let end = end(multi.takeResult(), timeLeft: timeLeft) { return end }
@@ -54,6 +60,9 @@ struct StreamConnection: ~Copyable {
         if let control = recorder.control { return .control(control) }
         if let result { return end(transfer.error(result), isComplete: result == CURLE_OK) }
         if stop.isRaised { return .stopped }
+        if let closing = settings.posts.closing(posts, at: .now()) {
+            return .lost(cause: "post_limit", detail: closing.description)
+        }
         guard timeLeft <= .zero else { return nil }
         if recorder.begin != nil {
             return .lost(cause: "stall", detail: "nothing came for \(settings.stallTimeout), not even a keep-alive")

@@ -20,13 +20,15 @@ final class StreamRecorder {
     private(set) var unknownLines: Int64 = 0
 
     private let journal: Journal
+    private let posts: PostCounter
     private let logger: Logger
     private var framer: LineFramer
     private var lastReceivedAt: Timestamp?
     private var lastPost: [UInt8] = []
 
-    init(journal: Journal, connection: Int64, lineLimit: Int, logger: Logger) {
+    init(journal: Journal, posts: PostCounter, connection: Int64, lineLimit: Int, logger: Logger) {
         self.journal = journal
+        self.posts = posts
         self.logger = logger
         self.connection = connection
         framer = LineFramer(limit: lineLimit)
@@ -82,13 +84,14 @@ final class StreamRecorder {
             lastReceivedAt = receivedAt
             lines += 1
             try unsafe journal.append(line, receivedAt: receivedAt, connection: connection)
-            unsafe look(at: line)
+            unsafe look(at: line, receivedAt)
         }
     }
 
-    private func look(at line: UnsafeRawBufferPointer) {
+    private func look(at line: UnsafeRawBufferPointer, _ receivedAt: Timestamp) {
         switch unsafe StreamMessage(line: line) {
         case .post:
+            posts.add(at: receivedAt)
             lastPost.removeAll(keepingCapacity: true)
             unsafe lastPost.append(contentsOf: line)
         case .control(let message):

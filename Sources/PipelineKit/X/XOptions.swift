@@ -45,6 +45,16 @@ package struct StreamOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Place fields, likewise (X_PLACE_FIELDS; all).", valueName: "names"))
     package var placeFields: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Stop reading before so many posts came on a day, UTC (MAX_POSTS_PER_DAY; no limit).", valueName: "posts"))
+    package var maxPostsPerDay: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Likewise in a month, from X_CAP_RESET_DAY on (MAX_POSTS_PER_MONTH; no limit).", valueName: "posts"))
+    package var maxPostsPerMonth: String?
+
     @Option(help: ArgumentHelp("Poll fields, likewise (X_POLL_FIELDS; all).", valueName: "names"))
     package var pollFields: String?
 
@@ -60,6 +70,8 @@ package struct StreamOptions: ParsableArguments {
         var result: [String: String] = [:]
         for (parameter, text) in fields { result[parameter.setting.environment] = text }
         result[StreamSettings.streamSetting.environment] = stream
+        result[PostLimits.perDaySetting.environment] = maxPostsPerDay
+        result[PostLimits.perMonthSetting.environment] = maxPostsPerMonth
         return result
     }
 
@@ -68,5 +80,5 @@ package struct StreamOptions: ParsableArguments {
         [StreamSettings.streamSetting] + StreamFields.allCases.map(\.setting) + [
             StreamSettings.stallTimeoutSetting, StreamSettings.lineLimitSetting,
             StreamSettings.connectBudgetSetting, StreamSettings.backoffScaleSetting,
-        ]
+        ] + PostLimits.settings
 }

@@ -55,6 +55,8 @@ package struct StreamSettings: Sendable {
     package var lineLimit: Int
     /// How many connection attempts 15 minutes may hold.
     package var connectBudget: Int
+    /// How many posts may be received.
+    package var posts = PostLimits()
     /// Multiplies every wait before a new connection; 1 is X's rule.
     package var backoffScale: Double
 
@@ -97,6 +99,7 @@ package struct StreamSettings: Sendable {
             lineLimit: reader.bytes(Self.lineLimitSetting, default: 4 << 20),
             connectBudget: reader.int(Self.connectBudgetSetting, default: 40, in: 1...1_000_000),
             backoffScale: Self.readScale(&reader))
+        posts = PostLimits(&reader)
         if lineLimit < 65_536 || lineLimit > 1 << 30 {
             reader.addMistake("\(Self.lineLimitSetting.title): \(lineLimit) bytes is not between 64KiB and 1GiB")
         }

@@ -1,0 +1,67 @@
+import FoundationEssentials
+import Glibc
+
+/// How many posts were received on each UTC day, kept in a file of the journal's folder. Owned by the reader thread.
+///
+/// `save()` writes without fsync: the count survives any end of the process; a crash of the machine may lose its last seconds.
+package final class PostCounter {
+    /// Posts by days since 1970.
+    private var days: [Int64: Int64] = [:]
+    private var isSaved = true
+    private let file: Int32
+    private let path: String
+
+    private static let fileName = "posts.json"
+    /// Two billing cycles and a little.
+    private static let daysKept = 64
+    /// The file always has this size, so that one write replaces all of it.
+    private static let fileBytes = 4096
+
+    /// Goes on from the file; a damaged one counts as empty.
+    ///
+    /// - Throws: `FileError` when the file cannot be opened or created.
+    package init(folder: String) throws(FileError) {
+        path = folder + "/" + Self.fileName
+        file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+        guard file >= 0 else { throw FileError("open", path) }
+        let bytes = (try? readWholeFile(path)) ?? []
+        let stored = (try? JSONDecoder().decode([String: Int64].self, from: Data(bytes))) ?? [:]
+        for (day, posts) in stored {
+            if let day = Int64(day), posts > 0 { days[day] = posts }
+        }
+    }
+
+    deinit {
+        close(file)
+    }
+
+    /// Counts a post.
+    package func add(at moment: Timestamp) {
+        days[moment.day, default: 0] += 1
+        isSaved = false
+    }
+
+    /// Posts from a day (days since 1970) on.
+    package func posts(since day: Int64) -> Int64 {
+        days.reduce(0) { $1.key >= day ? $0 + $1.value : $0 }
+    }
+
+    /// Writes what was counted since the last time.
+    ///
+    /// - Throws: `FileError` when the disk refuses.
+    package func save() throws(FileError) {
+        guard !isSaved else { return }
+        if days.count > Self.daysKept, let oldest = days.keys.min() { days[oldest] = nil }
+        let members = days.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value)" }
+        var bytes = Array("{\(members.joined(separator: ","))}\n".utf8)
+        bytes += repeatElement(UInt8(ascii: " "), count: max(0, Self.fileBytes - bytes.count))
+        let written = unsafe bytes.withUnsafeBytes { unsafe pwrite(file, $0.baseAddress, $0.count, 0) }
+        guard written == bytes.count else { throw FileError("write", path) }
+        isSaved = true
+    }
+}
+
+extension Timestamp {
+    /// Days since 1970, UTC.
+    package var day: Int64 { Int64((Double(milliseconds) / 86_400_000).rounded(.down)) }
+}

@@ -1,0 +1,77 @@
+/// How many posts may be received, and paid, in a day and in a billing cycle.
+package struct PostLimits: Equatable, Sendable {
+    /// Nil: any number.
+    package var perDay: Int64?
+    package var perMonth: Int64?
+    /// The day of the month on which X's billing cycle begins; a shorter month begins it on its last.
+    package var resetDay = 1
+
+    package static let perDaySetting = Setting("MAX_POSTS_PER_DAY", flag: "max-posts-per-day")
+    package static let perMonthSetting = Setting("MAX_POSTS_PER_MONTH", flag: "max-posts-per-month")
+    package static let resetDaySetting = Setting("X_CAP_RESET_DAY", flag: nil)
+    package static let settings = [perDaySetting, perMonthSetting, resetDaySetting]
+
+    /// A limit that is reached.
+    package struct Closing: Equatable, Sendable {
+        /// `MAX_POSTS_PER_DAY` or `MAX_POSTS_PER_MONTH`.
+        package let setting: String
+        package let limit: Int64
+        package let posts: Int64
+        /// When the next window opens.
+        package let until: Timestamp
+    }
+
+    package init(perDay: Int64? = nil, perMonth: Int64? = nil, resetDay: Int = 1) {
+        self.perDay = perDay
+        self.perMonth = perMonth
+        self.resetDay = resetDay
+    }
+
+    /// Reads the settings; mistakes are added to the reader's.
+    package init(_ reader: inout SettingsReader) {
+        let any = 1...1_000_000_000_000
+        let day = reader.int(Self.perDaySetting, default: 0, in: any)
+        let month = reader.int(Self.perMonthSetting, default: 0, in: any)
+        perDay = day > 0 ? Int64(day) : nil
+        perMonth = month > 0 ? Int64(month) : nil
+        resetDay = reader.int(Self.resetDaySetting, default: 1, in: 1...31)
+    }
+
+    /// The limit that forbids reading now; the one that lasts longer when both do. Nil when reading is allowed.
+    package func closing(_ counter: PostCounter, at now: Timestamp) -> Closing? {
+        let month = perMonth.flatMap { limit in
+            closing(Self.perMonthSetting, limit, counter.posts(since: firstDay(at: now)), until: nextFirstDay(at: now))
+        }
+        if let month { return month }
+        return perDay.flatMap { limit in
+            closing(Self.perDaySetting, limit, counter.posts(since: now.day), until: now.day + 1)
+        }
+    }
+
+    /// Posts that are under way when we hang up are paid as well: as many as X sends in a second at most, or a hundredth.
+    private func closing(_ setting: Setting, _ limit: Int64, _ posts: Int64, until day: Int64) -> Closing? {
+        guard posts >= limit - min(250, limit / 100) else { return nil }
+        return Closing(
+            setting: setting.title, limit: limit, posts: posts, until: Timestamp(milliseconds: day * 86_400_000))
+    }
+
+    private func nextFirstDay(at now: Timestamp) -> Int64 {
+        UsageForecast.nextReset(day: resetDay, after: now.day)
+    }
+
+    /// The first day of the cycle: the latest day from which on the next cycle begins when this one does.
+    private func firstDay(at now: Timestamp) -> Int64 {
+        let next = nextFirstDay(at: now)
+        // A cycle has at most 31 days; the first of them is the first one whose next reset is this one's.
+        var day = now.day
+        while day > next - 32, UsageForecast.nextReset(day: resetDay, after: day - 1) == next { day -= 1 }
+        return day
+    }
+}
+
+extension PostLimits.Closing: CustomStringConvertible {
+    /// `990 of 1000 posts (MAX_POSTS_PER_DAY (--max-posts-per-day)); reading goes on at 2026-11-22T00:00:00.000Z`.
+    package var description: String {
+        "\(posts) of \(limit) posts (\(setting)); reading goes on at \(until)"
+    }
+}
