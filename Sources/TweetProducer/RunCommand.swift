@@ -13,7 +13,11 @@ struct RunCommand: ParsableCommand {
             X's own rules. Both are told once in the log.
 
             The bearer token comes from X_BEARER_TOKEN or, better, from the file named by X_BEARER_TOKEN_FILE, which \
-            is read again at every connection. Rules are managed with `tweet-producer rules`.
+            is read again at every connection: a refused token (401, 403) from the file is waited for until the file \
+            has another, one from the environment ends the service with 77.
+
+            Rules are managed with `tweet-producer rules`. While there are none (409) the service waits, with one \
+            warning, and looks again every 30 seconds.
 
             With a file of rules (--rules-file) those at X are compared with it every hour. What is missing or differs, \
             and rules that bring nothing for a week, are warnings in the log; nothing is changed.

@@ -31,16 +31,18 @@ package final class ScriptedServer: Sendable {
         /// Sends a text as it is.
         package func send(_ text: String) { send(Array(text.utf8)) }
 
-        /// Sends bytes; nothing happens when the client has gone.
-        package func send(_ bytes: [UInt8]) {
+        /// Sends bytes; false when the client has gone.
+        @discardableResult
+        package func send(_ bytes: [UInt8]) -> Bool {
             var rest = bytes[...]
             while !rest.isEmpty {
                 let count = unsafe rest.withUnsafeBytes {
                     unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
                 }
-                if count <= 0 { return }
+                if count <= 0 { return false }
                 rest = rest.dropFirst(count)
             }
+            return true
         }
 
         /// One `send(2)` a byte.

@@ -1,4 +1,5 @@
 import CCurl
+import Glibc
 
 /// One HTTP request to X.
 struct HTTPRequest {
@@ -96,6 +97,7 @@ struct CurlTransfer: ~Copyable {
         try set(CURLOPT_DNS_CACHE_TIMEOUT, 0)
         // A name lookup that hangs must not hold up the end of the transfer.
         try set(CURLOPT_QUICK_EXIT, 1)
+        try set(CURLOPT_NOSIGNAL, 1)
         try set(CURLOPT_TCP_KEEPALIVE, 1)
         try set(CURLOPT_TCP_KEEPIDLE, 30)
         try set(CURLOPT_TCP_KEEPINTVL, 10)
@@ -126,7 +128,12 @@ struct CurlTransfer: ~Copyable {
 
 /// libcurl's process-wide state, set up by the first who asks.
 enum CurlLibrary {
-    static let isReady = curl_global_init(Int(CURL_GLOBAL_SSL)) == CURLE_OK
+    static let isReady: Bool = {
+        // libcurl leaves signals alone here (CURLOPT_NOSIGNAL), because it must not touch them beside other threads.
+        // So a TLS connection that the peer has closed would end the process on the next write.
+        signal(SIGPIPE, SIG_IGN)
+        return curl_global_init(Int(CURL_GLOBAL_SSL)) == CURLE_OK
+    }()
 }
 
 /// The header lines of a request; libcurl reads them in place until its handle is gone.
