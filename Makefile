@@ -16,7 +16,9 @@ SOAK_ROUNDS ?= 50
 JOURNAL_KILL_ROUNDS ?= 500
 
 quiet := scripts/quiet.sh
-test := $(SWIFT) test --skip-build --disable-xctest $(if $(FILTER),--filter '$(FILTER)')
+# Which test targets run, one after the other.
+TARGETS ?= $(notdir $(wildcard Tests/*Tests))
+test := FILTER='$(FILTER)' TARGETS='$(TARGETS)' SWIFT='$(SWIFT)' scripts/test.sh
 
 # What ThreadSanitizer cannot judge; see the file.
 export TSAN_OPTIONS ?= suppressions=$(CURDIR)/scripts/thread-sanitizer.supp
@@ -44,7 +46,7 @@ release: setup ## Builds optimized, into .build/release; the programs need no Sw
 .PHONY: test
 test: setup ## Unit, integration and end-to-end tests (FILTER=regex: some of them)
 	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
-	@$(test) --xunit-output .build/tests.xml
+	@$(test) .build
 
 .PHONY: test-thread test-address
 test-thread: ## The same under ThreadSanitizer, built in .build-thread
@@ -54,7 +56,7 @@ test-thread: .build-thread/c11-threads.so
 test-thread test-address: test-%: setup
 	@$(quiet) 'building the tests ($* sanitizer)' .build-$*/make-test.log \
 		$(SWIFT) build --build-tests --sanitize=$* --scratch-path .build-$*
-	@$(preload) $(test) --sanitize=$* --scratch-path .build-$* --xunit-output .build-$*/tests.xml
+	@$(preload) $(test) .build-$* --sanitize=$* --scratch-path .build-$*
 
 .build-thread/c11-threads.so: scripts/c11-threads.c | setup
 	@mkdir -p $(@D)

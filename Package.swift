@@ -79,7 +79,7 @@ let package = Package(
             name: "TweetLoaderTests", dependencies: ["TweetLoader", "PipelineKit", "Sandbox", logging],
             swiftSettings: strict),
         .testTarget(name: "SandboxTests", dependencies: ["Sandbox"], swiftSettings: strict),
-        .testTarget(name: "EndToEndTests", dependencies: ["Sandbox", "PipelineKit"], swiftSettings: strict),
+        .testTarget(name: "EndToEndTests", dependencies: ["Sandbox", "PipelineKit", logging], swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Logging
 import PipelineKit
 import Sandbox
 
@@ -28,6 +29,12 @@ final class PipelineUnderTest {
         if let given = ProcessInfo.processInfo.environment["TEST_KAFKA_BOOTSTRAP_SERVERS"] {
             kafka = nil
             servers = given
+            let maker = try KafkaProducer(
+                KafkaConfiguration(bootstrapServers: given),
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            for name in [topic, topic + ".events"] {
+                _ = try maker.ensureTopic(NewTopic(name, partitions: partitions), timeout: .seconds(20))
+            }
         } else {
             let started = try KafkaSandboxProcess(topics: [topic: partitions, topic + ".events": 1])
             kafka = started

@@ -32,6 +32,7 @@ struct JudgeTests {
             simulator.inject(Fault(.reset, after: 50))
             _ = try await curl(Curl.stream)
             let ids = Array(ids(simulator).prefix(50))
+            try #require(ids.count == 50)
             let verdict = simulator.judge(stored: ids.dropLast(3), gaps: [Self.always])
             #expect(verdict.isClean && verdict.excused == ids.suffix(3))
             #expect(simulator.judge(stored: ids.dropLast(3)).missing == ids.suffix(3))

@@ -162,7 +162,7 @@ import Testing
     }
 
     /// Opening reads the last segment's end and nothing of the archive.
-    @Test func aStartBesideTenThousandArchivedSegmentsIsQuick() throws {
+    @Test func aStartReadsNoneOfTenThousandArchivedSegments() throws {
         let other = try TemporaryFolder()
         let archive = other.path + "/big/archive"
         try FileManager.default.createDirectory(atPath: archive, withIntermediateDirectories: true)
@@ -177,17 +177,8 @@ import Testing
         }
         var options = JournalOptions()
         options.quota = 1 << 40
-        let clock = ContinuousClock()
-        var times: [Duration] = []
-        for _ in 0..<3 {
-            times.append(
-                try clock.measure {
-                    let journal = try Journal.open(folder: other.path, stream: "big", options: options)
-                    _ = try JournalReader(journal.source, from: 1)
-                })
-        }
-        let best = try #require(times.min())
-        print("start beside 10,000 archived segments: \(times)")
-        #expect(best < .milliseconds(200))
+        let journal = try Journal.open(folder: other.path, stream: "big", options: options)
+        var reader = try JournalReader(journal.source, from: 1)
+        #expect(try reader.read(limit: 1) { _ in } == 0)
     }
 }

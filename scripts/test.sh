@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Runs the built tests, one target after the other, so that the servers that one starts do not slow down another.
+#
+#   TARGETS='ATests BTests' [FILTER=REGEX] scripts/test.sh BUILD-FOLDER [OPTION OF swift test]…
+#
+# With FILTER only the tests whose names match run, of whatever target. The results are in BUILD-FOLDER/tests.xml.
+set -uo pipefail
+
+build=$1
+shift
+run=("${SWIFT:-swift}" test --skip-build --disable-xctest "$@")
+rm -f "$build"/tests*.xml
+
+if [ -n "${FILTER:-}" ]; then
+    exec "${run[@]}" --filter "$FILTER" --xunit-output "$build/tests.xml"
+fi
+status=0
+for target in $TARGETS; do
+    printf '\n-- %s\n' "$target"
+    "${run[@]}" --filter "^$target\\." --xunit-output "$build/tests-of-$target.xml" || status=1
+done
+cat "$build"/tests-of-*.xml >"$build/tests.xml" || status=1
+exit "$status"
