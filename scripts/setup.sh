@@ -53,6 +53,7 @@ packages=(
     zlib1g-dev
     postgresql                   # the demo and the tests start throw-away clusters of their own
     kcat                         # looks into the topic
+    curl openssl                 # the tests talk to the simulator, and make throw-away certificates
     "$@"
 )
 # What a toolchain that was only unpacked lacks on a bare Debian.
