@@ -15,10 +15,11 @@ import Testing
         var random = SeededGenerator(seed: Self.seed)
         var configuration = XSimulator.Configuration()
         configuration.feed = .generator(seed: Self.seed, count: nil)
-        configuration.rate = 200
+        configuration.rate = 100
         configuration.enforcesRateLimits = false
-        // What a killed producer had not read yet comes again, so that every issued line has to be stored.
-        configuration.redelivery = .seconds(5)
+        // What a killed producer had not read yet comes again, so that every issued line has to be stored. On a machine
+        // whose disk is busy an fsync takes seconds, and that long lines wait in the socket.
+        configuration.redelivery = .seconds(20)
         let pipeline = try await PipelineUnderTest(configuration, partitions: 64)
         do {
             pipeline.x.addRules([("pipeline", "soak")])
@@ -37,7 +38,7 @@ import Testing
             }
             pipeline.x.stopFeed()
             let judgement = try await Judgement.passed(on: pipeline)
-            #expect(judgement.issued.count > 100 * Self.rounds, "too few lines to mean anything")
+            #expect(judgement.issued.count > 50 * Self.rounds, "too few lines to mean anything")
             judgement.expectPerfect(
                 "SOAK_SEED=\(Self.seed)\n\(pipeline.log("producer").suffix(2000))\n\(pipeline.log("loader").suffix(2000))"
             )

@@ -87,8 +87,10 @@ final class PipelineUnderTest {
 
     /// Starts the loader; a short session lets the group notice soon that its predecessor was killed.
     func startLoader() throws {
+        // Kafka allows no less than 6 s (group.min.session.timeout.ms); the mock needs more than its 3 s for a new group.
+        let session = kafka == nil ? 6000 : 4000
         var command = try command(
-            "tweet-loader", ["run", "-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=500"])
+            "tweet-loader", ["run", "-X", "session.timeout.ms=\(session)", "-X", "heartbeat.interval.ms=400"])
         command.output = .file(folder + "/loader.log")
         loader = try ChildProcess(command)
     }

@@ -19,8 +19,6 @@ package final class KafkaProducer {
 
     /// What a producer is made with unless the user says otherwise.
     private static let defaults = [
-        "enable.idempotence": "true",
-        "acks": "all",
         "compression.type": "lz4",
         "linger.ms": "5",
         // The journal keeps what is not delivered, so a record may wait for its broker without end.
@@ -33,12 +31,15 @@ package final class KafkaProducer {
         "topic.metadata.refresh.interval.ms": "60000",
     ]
 
-    /// - Throws: `Failure` (78) when librdkafka refuses a property.
+    /// What the producer's guarantees hang on.
+    private static let fixed = ["enable.idempotence": "true", "acks": "all"]
+
+    /// - Throws: `Failure` (78) when librdkafka refuses a property, or one that a guarantee hangs on is set otherwise.
     package init(_ configuration: KafkaConfiguration, logger: Logger) throws(Failure) {
         let context = KafkaContext(logger: logger)
         self.context = context
         handle = try unsafe KafkaHandle(
-            RD_KAFKA_PRODUCER, configuration.withDefaults(Self.defaults), context: context
+            RD_KAFKA_PRODUCER, configuration.withDefaults(Self.defaults).fixing(Self.fixed), context: context
         ) { settings in
             unsafe rd_kafka_conf_set_dr_msg_cb(settings, kafkaDelivered)
         }
