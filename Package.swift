@@ -76,10 +76,12 @@ let package = Package(
             name: "TweetProducerTests", dependencies: ["TweetProducer", "PipelineKit", "Sandbox", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "TweetLoaderTests", dependencies: ["TweetLoader", "PipelineKit", "Sandbox", logging],
+            name: "TweetLoaderTests", dependencies: ["TweetLoader", "PipelineKit", "Sandbox", "TestSupport", logging],
             swiftSettings: strict),
         .testTarget(name: "SandboxTests", dependencies: ["Sandbox"], swiftSettings: strict),
-        .testTarget(name: "EndToEndTests", dependencies: ["Sandbox", "PipelineKit", logging], swiftSettings: strict),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["Sandbox", "PipelineKit", "TestSupport", logging],
+            swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17
 )

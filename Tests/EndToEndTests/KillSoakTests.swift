@@ -1,6 +1,7 @@
 import Foundation
 import PipelineKit
 import Sandbox
+import TestSupport
 import Testing
 
 /// Both services are killed at random moments, again and again; the seed is printed and can be given back.
@@ -12,7 +13,7 @@ import Testing
 
     @Test(.timeLimit(.minutes(40))) func nothingIsLostOrDoubledWhateverIsKilled() async throws {
         print("kill soak: SOAK_SEED=\(Self.seed) SOAK_ROUNDS=\(Self.rounds)")
-        var random = SeededGenerator(seed: Self.seed)
+        var random = SplitMix64(seed: Self.seed)
         var configuration = XSimulator.Configuration()
         configuration.feed = .generator(seed: Self.seed, count: nil)
         configuration.rate = 100
@@ -50,7 +51,7 @@ import Testing
     }
 
     /// Kills the producer some time after it has begun to receive again.
-    private func killProducer(_ pipeline: PipelineUnderTest, _ random: inout SeededGenerator) async throws {
+    private func killProducer(_ pipeline: PipelineUnderTest, _ random: inout SplitMix64) async throws {
         let before = pipeline.x.connections.count
         let seen = pipeline.x.connections.last?.written.count ?? 0
         #expect(
@@ -64,7 +65,7 @@ import Testing
     }
 
     /// Kills the loader some time after it has begun to store again.
-    private func killLoader(_ pipeline: PipelineUnderTest, _ random: inout SeededGenerator) async throws {
+    private func killLoader(_ pipeline: PipelineUnderTest, _ random: inout SplitMix64) async throws {
         let before = try pipeline.value("SELECT count(*) FROM tweets")
         #expect(
             try await pipeline.wait { try pipeline.value("SELECT count(*) FROM tweets") != before },
@@ -72,22 +73,5 @@ import Testing
         try await Task.sleep(for: .milliseconds(Int.random(in: 0...400, using: &random)))
         pipeline.loader?.kill()
         try pipeline.startLoader()
-    }
-}
-
-/// A seeded generator (SplitMix64, Steele, Lea and Flood 2014).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

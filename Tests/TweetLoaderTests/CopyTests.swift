@@ -1,4 +1,5 @@
 import PipelineKit
+import TestSupport
 import Testing
 
 @Suite("COPY", .timeLimit(.minutes(2)))
@@ -17,10 +18,10 @@ struct CopyTests {
         var texts: [String?]
         var numbers: [Int64?]
 
-        init(using random: inout SeededGenerator) {
+        init(using random: inout SplitMix64) {
             var copy = random
             defer { random = copy }
-            func some<Value>(_ make: (inout SeededGenerator) -> Value) -> Value? {
+            func some<Value>(_ make: (inout SplitMix64) -> Value) -> Value? {
                 Int.random(in: 0..<5, using: &copy) == 0 ? nil : make(&copy)
             }
             bool = some { Bool.random(using: &$0) }
@@ -38,7 +39,7 @@ struct CopyTests {
             }
         }
 
-        private static func text(using random: inout SeededGenerator) -> String {
+        private static func text(using random: inout SplitMix64) -> String {
             let alphabet: [Character] = ["a", "\"", "\\", ",", "{", "}", "\n", "\t", "ä", "😀", "\u{1}", " "]
             return String(
                 (0..<Int.random(in: 0..<12, using: &random)).map { _ in alphabet.randomElement(using: &random) ?? "a" })
@@ -96,7 +97,7 @@ struct CopyTests {
 
     @Test("any value of any column type is the same by COPY and by INSERT", arguments: 0..<4)
     func roundTrip(seed: Int) throws {
-        var random = SeededGenerator(seed: UInt64(seed))
+        var random = SplitMix64(seed: UInt64(seed))
         let rows = (0..<200).map { _ in Row(using: &random) }
         let connection = try TestDatabase(migrated: false).connect()
         try connection.execute(

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import TweetLoader
@@ -26,7 +27,7 @@ struct SequenceSetTests {
 
     @Test("union, count and missing agree with sets", arguments: 0..<50)
     func model(seed: Int) {
-        var random = SeededGenerator(seed: UInt64(seed))
+        var random = SplitMix64(seed: UInt64(seed))
         let first = Set(
             (0..<Int.random(in: 0..<60, using: &random)).map { _ in Int64.random(in: 1...80, using: &random) })
         let second = Set(
@@ -38,22 +39,5 @@ struct SequenceSetTests {
         let last = first.union(second).max() ?? 0
         let missing = last == 0 ? [] : Set(1...last).subtracting(first.union(second))
         #expect(union.missing == SequenceSet(missing))
-    }
-}
-
-/// SplitMix64: the same numbers for the same seed.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

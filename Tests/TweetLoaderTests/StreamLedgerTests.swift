@@ -1,4 +1,5 @@
 import PipelineKit
+import TestSupport
 import Testing
 
 @testable import TweetLoader
@@ -16,7 +17,7 @@ struct StreamLedgerTests {
     func folding() throws {
         let connection = try database.connect()
         var ledger = StreamLedger()
-        var random = SeededGenerator(seed: 1)
+        var random = SplitMix64(seed: 1)
         let numbers = (1...1000).map(Int64.init).filter { $0 % 97 != 0 }.shuffled(using: &random)
         for start in stride(from: 0, to: numbers.count, by: 50) {
             let part = SequenceSet(numbers[start..<min(start + 50, numbers.count)])
