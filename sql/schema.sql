@@ -201,6 +201,7 @@ CREATE TABLE loader_offsets (
     owner        text NOT NULL,
     claimed_at   timestamptz NOT NULL DEFAULT now(),
     committed_at timestamptz,
+    rate         double precision NOT NULL DEFAULT 0,
     PRIMARY KEY (topic, partition)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE loader_offsets IS
@@ -214,6 +215,31 @@ COMMENT ON COLUMN loader_offsets.fence IS
 COMMENT ON COLUMN loader_offsets.owner IS 'The loader that claimed the partition last: host, process id and a random part.';
 COMMENT ON COLUMN loader_offsets.claimed_at IS 'When it was claimed last.';
 COMMENT ON COLUMN loader_offsets.committed_at IS 'When a batch of this partition was committed last.';
+COMMENT ON COLUMN loader_offsets.rate IS
+    'Messages a second up to committed_at, as a mean in which those of 10 s ago count for a third.';
+
+CREATE TABLE kafka_holes (
+    topic        text NOT NULL,
+    partition    integer NOT NULL,
+    first_offset bigint NOT NULL,
+    end_offset   bigint,
+    found_at     timestamptz NOT NULL DEFAULT now(),
+    passed_at    timestamptz,
+    status       text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'repaired')),
+    PRIMARY KEY (topic, partition, first_offset)
+);
+COMMENT ON TABLE kafka_holes IS
+    'Messages that Kafka no longer had when the loader came for them: retention was faster, or the topic was made anew.';
+COMMENT ON COLUMN kafka_holes.topic IS 'Kafka topic.';
+COMMENT ON COLUMN kafka_holes.partition IS 'Kafka partition.';
+COMMENT ON COLUMN kafka_holes.first_offset IS 'Offset of the first message that is gone.';
+COMMENT ON COLUMN kafka_holes.end_offset IS
+    'Offset after the last that is gone: the oldest that Kafka still had. Null when Kafka''s offsets began anew below first_offset.';
+COMMENT ON COLUMN kafka_holes.found_at IS 'When the loader found it.';
+COMMENT ON COLUMN kafka_holes.passed_at IS
+    'When the loader went on behind it (ON_HOLE=continue); null while the partition stands still.';
+COMMENT ON COLUMN kafka_holes.status IS
+    'open, or repaired: set by hand when the lines were published again from the journal or the archive.';
 
 CREATE TABLE rejects (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -162,8 +162,24 @@ struct Batch {
         drop { message in settled[message.partition].map { message.offset < $0 } ?? false }
     }
 
+    /// The first messages as a batch of their own.
+    func first(_ count: Int) -> Batch {
+        guard count < self.count else { return self }
+        let kept = messages.indices.lazy.filter { !dropped.contains($0) }.prefix(count)
+        guard let last = kept.last else { return self }
+        var part = self
+        part.nextOffsets = [:]
+        for index in kept { part.nextOffsets[messages[index].partition] = messages[index].offset + 1 }
+        part.drop(messages.indices[(last + 1)...])
+        return part
+    }
+
     private mutating func drop(where isGone: (Message) -> Bool) {
-        for (index, message) in messages.enumerated() where isGone(message) { dropped.insert(index) }
+        drop(messages.indices.filter { isGone(messages[$0]) })
+    }
+
+    private mutating func drop(_ indices: some Sequence<Int>) {
+        dropped.formUnion(indices)
         rows.removeAll { dropped.contains($0.message) }
         rejects.removeAll { dropped.contains($0.message) }
         events.removeAll { dropped.contains($0.message) }

@@ -9,6 +9,9 @@ struct BatchLimits: Sendable {
 
     private var lastTransaction = Duration.milliseconds(5)
 
+    /// How many messages of a batch one transaction takes; fewer than the batch after PostgreSQL found one too large.
+    private(set) var portion = Int.max
+
     /// How long the first message of a batch waits for others.
     ///
     /// Four times the last transaction: a slow database gets larger batches, a quick one short delays.
@@ -19,5 +22,11 @@ struct BatchLimits: Sendable {
     /// Takes note of how long a transaction took.
     mutating func transactionTook(_ duration: Duration) {
         lastTransaction = duration
+        portion = portion < rows ? portion * 2 : .max
+    }
+
+    /// Takes note that a transaction of so many messages was too large.
+    mutating func transactionWasTooLarge(_ messages: Int) {
+        portion = max(1, min(portion, messages) / 2)
     }
 }

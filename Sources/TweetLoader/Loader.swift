@@ -17,6 +17,7 @@ final class Loader {
     private var tweets = TweetWriter()
     private var ledger = StreamLedger()
     private var progress: LoaderProgress
+    private var membership = Membership()
 
     init(_ settings: LoaderSettings, stop: Stop, logger: Logger) {
         self.settings = settings
@@ -35,15 +36,16 @@ final class Loader {
         do {
             // Only a loader that can store may take partitions from others.
             try persistently { _ in }
-            let consumer = try KafkaConsumer(
-                settings.kafka, group: settings.group, topics: settings.topics, logger: logger)
-            self.consumer = consumer
-            defer { consumer.close() }
+            try join()
+            defer { consumer?.close() }
             logger.info("loading", metadata: settings.description)
             while !stop.isRaised {
                 try fill()
                 try settle()
                 foldLedger()
+                try checkClaims()
+                try passHoles()
+                try rejoin()
             }
         } catch is Abandoned {
             logger.info("stopped while PostgreSQL is away", metadata: ["messages left to Kafka": "\(batch.count)"])
@@ -55,7 +57,7 @@ final class Loader {
     private func fill() throws {
         let idleUntil = ContinuousClock.now + .milliseconds(500)
         var due: ContinuousClock.Instant?
-        while !stop.isRaised, !batch.isFull(limits) {
+        while !stop.isRaised, !batch.isFull(limits), !membership.isOver {
             let left = ContinuousClock.now.duration(to: due ?? idleUntil)
             guard left > .zero else { return }
             // Short enough to notice the stop.
@@ -78,7 +80,7 @@ final class Loader {
                 followGroup(consumer)
             }
         } catch {
-            try handle(error)
+            handle(error)
         }
     }
 
@@ -98,52 +100,90 @@ final class Loader {
             // A partition that was paused in an outage and has come back since is still paused.
             try consumer?.resume()
         } catch {
-            try handle(error)
+            handle(error)
             claims.want(stillOurs.keys)
         }
     }
 
     /// Writes the batch, its rejects, events, ledger and offsets in one transaction, then tells Kafka.
     func settle() throws {
-        guard !batch.isEmpty else { return }
-        let start = ContinuousClock.now
-        let outcome = try persistently { connection in
-            try tweets.prepare(batch, connection)
-            try connection.execute("BEGIN")
-            try dropForeign(connection)
-            let outcome = try tweets.write(batch, connection)
-            try settleOthers(outcome, connection)
-            try StreamLedger.append(batch.settledNumbers, connection)
-            try PartitionClaims.store(batch.nextOffsets, connection)
-            try connection.execute("COMMIT")
-            return outcome
+        while !batch.isEmpty {
+            let start = ContinuousClock.now
+            let (part, outcome) = try persistently { connection in
+                do { return try write(connection) } catch let error as PostgresError where error.disposition == .split {
+                    limits.transactionWasTooLarge(batch.count)
+                    throw error
+                }
+            }
+            let duration = ContinuousClock.now - start
+            limits.transactionTook(duration)
+            consumer?.commit(part.nextOffsets)
+            claims.settled(part.nextOffsets)
+            tweets.committed(part, outcome)
+            ledger.committed()
+            membership.committed()
+            progress.committed(part, outcome, in: duration)
+            batch.drop(below: part.nextOffsets)
         }
-        let duration = ContinuousClock.now - start
-        limits.transactionTook(duration)
-        consumer?.commit(batch.nextOffsets)
-        claims.settled(batch.nextOffsets)
-        tweets.committed(batch, outcome)
-        ledger.committed()
-        progress.committed(batch, outcome, in: duration)
         batch.removeAll()
+    }
+
+    /// One transaction: the batch, or as much of it as PostgreSQL takes at once.
+    private func write(
+        _ connection: borrowing PostgresConnection
+    ) throws -> (part: Batch, outcome: TweetWriter.Outcome) {
+        try tweets.prepare(batch, connection)
+        try connection.execute("BEGIN")
+        try dropForeign(connection)
+        let part = batch.first(limits.portion)
+        let outcome = try tweets.write(part, connection)
+        try settleOthers(part, outcome, connection)
+        try StreamLedger.append(part.settledNumbers, connection)
+        try claims.store(part.nextOffsets, connection)
+        FailPoint.commit.pass()
+        try connection.execute("COMMIT")
+        FailPoint.committed.pass()
+        return (part, outcome)
     }
 
     /// Locks the offsets and takes out what is not ours to settle: partitions that another loader has claimed, and
     /// messages that are settled already, as after a COMMIT whose answer was lost.
     private func dropForeign(_ connection: borrowing PostgresConnection) throws {
         let locked = try claims.lock(batch.nextOffsets.keys, connection)
-        for (partition, owner) in locked.lost {
-            logger.warning(
-                "another loader has claimed a partition", metadata: ["partition": "\(partition)", "owner": "\(owner)"])
-        }
-        claims.release(locked.lost.keys)
-        batch.drop(locked.lost.keys)
+        giveUp(locked)
         batch.drop(below: locked.nextOffsets)
         claims.settled(locked.nextOffsets)
     }
 
+    /// Takes out what we do not hold any more. Kafka's group then says anew who holds it, PostgreSQL from where.
+    private func giveUp(_ locked: PartitionClaims.Locked) {
+        for (partition, owner) in locked.lost {
+            logger.warning(
+                "another loader has claimed a partition", metadata: ["partition": "\(partition)", "owner": "\(owner)"])
+            membership.end("another loader has claimed a partition")
+        }
+        for partition in locked.setBack.sorted() {
+            logger.warning(
+                "PostgreSQL knows less than it had confirmed; what it has lost is loaded again",
+                metadata: ["partition": "\(partition)"])
+            membership.end("PostgreSQL was set back")
+        }
+        let gone = locked.setBack.union(locked.lost.keys)
+        claims.release(gone)
+        batch.drop(gone)
+    }
+
+    /// Looks now and then whether PostgreSQL is there and knows what it has confirmed, also while nothing comes.
+    private func checkClaims() throws {
+        guard membership.isCheckDue else { return }
+        giveUp(try persistently { connection in try claims.check(connection) })
+        membership.checked()
+    }
+
     /// Deletions, events and rejects, among them the rows that PostgreSQL refused.
-    private func settleOthers(_ outcome: TweetWriter.Outcome, _ connection: borrowing PostgresConnection) throws {
+    private func settleOthers(
+        _ batch: borrowing Batch, _ outcome: TweetWriter.Outcome, _ connection: borrowing PostgresConnection
+    ) throws {
         if !batch.deletions.isEmpty {
             _ = try connection.query(
                 "DELETE FROM tweets WHERE id = ANY ($1::bigint[])", [arrayLiteral(batch.deletions.map { $0.id })],
@@ -198,28 +238,54 @@ final class Loader {
         }
     }
 
-    private func handle(_ error: KafkaError) throws {
-        switch error.disposition {
-        case .rebuild, .settings: throw Failure(.unavailable, "\(error)")
-        case _ where error.isOffsetGone:
-            // To jump is to lose messages without a word: a person decides.
-            logger.error(
-                "\(error): this partition stands still",
-                metadata: [
-                    "why": "the topic was created anew, or its retention has overtaken the loader",
-                    "remedy": """
-                    to begin with the oldest message that Kafka has: UPDATE loader_offsets SET next_offset = NULL \
-                    WHERE topic = '...' AND partition = ...; then start the loader again
-                    """,
-                ])
-        case .retry, .queueFull, .rejectRecord: logger.error("\(error)")
+    private func handle(_ error: KafkaError) {
+        if let partition = error.offsetGone {
+            membership.holes.insert(partition)
+        } else if [.rebuild, .settings].contains(error.disposition) {
+            membership.end("\(error)")
+        } else {
+            logger.error("\(error)")
         }
     }
-}
 
-extension KafkaError {
-    /// Whether Kafka does not have the offset that it was asked for.
-    fileprivate var isOffsetGone: Bool { ["_AUTO_OFFSET_RESET", "OFFSET_OUT_OF_RANGE"].contains(name) }
+    /// Joins Kafka's group.
+    private func join() throws {
+        consumer = try KafkaConsumer(settings.kafka, group: settings.group, topics: settings.topics, logger: logger)
+    }
+
+    /// Leaves Kafka's group and joins it anew, if our membership is of no use any more.
+    private func rejoin() throws {
+        guard let (reason, delay) = membership.takeEnd() else { return }
+        logger.warning("joining Kafka's group anew", metadata: ["reason": "\(reason)"])
+        batch.removeAll()
+        claims.releaseAll()
+        consumer?.close()
+        consumer = nil
+        if !stop.wait(for: delay) { try join() }
+    }
+
+    /// Records what Kafka has deleted before it was loaded, and goes on behind it if that is the policy.
+    private func passHoles() throws {
+        guard let consumer else { return }
+        for partition in membership.holes {
+            guard let wanted = claims.held[partition]?.nextOffset else {
+                membership.holes.remove(partition)
+                continue
+            }
+            do {
+                let hole = KafkaHole(
+                    partition, wanted: wanted, in: try consumer.watermarks(partition, timeout: .seconds(2)))
+                try persistently { connection in
+                    try hole.record(claims, settings.onHole, connection)
+                }
+                hole.tell(settings.onHole, logger)
+                membership.holes.remove(partition)
+                if hole.isGone(under: settings.onHole) { membership.end("there was a hole in \(partition)") }
+            } catch let error as KafkaError {
+                logger.debug("\(error)")
+            }
+        }
+    }
 }
 
 /// The stop was raised while PostgreSQL was away: Kafka brings the batch again.

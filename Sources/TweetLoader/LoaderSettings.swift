@@ -53,6 +53,19 @@ struct LoaderOptions: ParsableArguments {
             "The raw line beside the columns: jsonb, json or drop (PAYLOAD; default jsonb).", valueName: "mode"))
     var payload: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "How long PostgreSQL may take for one statement before it is tried again, smaller (DATABASE_TIMEOUT; default "
+                + "20s).", valueName: "time"))
+    var databaseTimeout: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "When Kafka has deleted messages before they were loaded: stop (that partition, for a person to decide) or "
+                + "continue with the oldest that Kafka has (ON_HOLE; default stop). The hole is recorded either way.",
+            valueName: "policy"))
+    var onHole: String?
+
     @Option(help: ArgumentHelp("How long the end may take after SIGTERM (DRAIN; default 30s).", valueName: "time"))
     var drain: String?
 
@@ -61,12 +74,14 @@ struct LoaderOptions: ParsableArguments {
     static let maxBytes = Setting("MAX_BYTES", flag: "max-bytes")
     static let maxAge = Setting("MAX_AGE", flag: "max-age")
     static let payload = Setting("PAYLOAD", flag: "payload")
+    static let databaseTimeout = Setting("DATABASE_TIMEOUT", flag: "database-timeout")
+    static let onHole = Setting("ON_HOLE", flag: "on-hole")
     static let drain = Setting("DRAIN", flag: "drain")
 
     var flags: [String: String] {
         [
             "KAFKA_GROUP": group, "MAX_ROWS": maxRows, "MAX_BYTES": maxBytes, "MAX_AGE": maxAge, "PAYLOAD": payload,
-            "DRAIN": drain,
+            "DATABASE_TIMEOUT": databaseTimeout, "ON_HOLE": onHole, "DRAIN": drain,
         ].compactMapValues { $0 }
     }
 }
@@ -76,8 +91,16 @@ let knownSettings =
     KafkaOptions.settings + [
         CommonOptions.logLevelSetting, CommonOptions.logFormatSetting, DatabaseOptions.setting, LoaderOptions.group,
         LoaderOptions.maxRows, LoaderOptions.maxBytes, LoaderOptions.maxAge, LoaderOptions.payload,
-        LoaderOptions.drain,
+        LoaderOptions.databaseTimeout, LoaderOptions.onHole, LoaderOptions.drain,
     ]
+
+/// What to do when Kafka has deleted messages before they were loaded.
+enum HolePolicy: String, CaseIterable, Sendable {
+    /// The partition stands still until a person decides; the others go on.
+    case stop
+    /// Goes on with the oldest message that Kafka has.
+    case `continue`
+}
 
 /// What the loader was told, read once at the start.
 struct LoaderSettings: Sendable {
@@ -88,6 +111,7 @@ struct LoaderSettings: Sendable {
     var group = "tweet-loader"
     var limits = BatchLimits()
     var payload = PayloadMode.jsonb
+    var onHole = HolePolicy.stop
     var drain = Duration.seconds(30)
     /// Names this process in `loader_offsets`.
     var owner = LoaderSettings.makeOwner()
@@ -112,10 +136,15 @@ struct LoaderSettings: Sendable {
             limits.fixedAge = reader.duration(LoaderOptions.maxAge, default: .milliseconds(100))
         }
         payload = reader.choice(LoaderOptions.payload, default: payload)
+        conninfo.statementTimeout = reader.duration(LoaderOptions.databaseTimeout, default: .seconds(20))
+        onHole = reader.choice(LoaderOptions.onHole, default: onHole)
         drain = reader.duration(LoaderOptions.drain, default: drain)
         if !(1...256 << 20).contains(limits.bytes) {
             reader.addMistake(
                 "\(LoaderOptions.maxBytes.title): more than 256MiB does not fit into one transaction's memory")
+        }
+        if let timeout = conninfo.statementTimeout, timeout < .seconds(1) {
+            reader.addMistake("\(LoaderOptions.databaseTimeout.title): at least 1s")
         }
     }
 

@@ -38,6 +38,9 @@ struct MigrateCommand: ParsableCommand {
 /// Brings the database to this program's schema and the payload column to its type; returns what was done.
 func migrate(_ conninfo: PostgresConninfo, payload: PayloadMode) throws -> String {
     do {
+        var conninfo = conninfo
+        // A large table takes its time, and a person waits.
+        conninfo.statementTimeout = nil
         let connection = try PostgresConnection.connect(conninfo)
         var done =
             switch try Migration.apply(to: connection) {
@@ -47,7 +50,7 @@ func migrate(_ conninfo: PostgresConninfo, payload: PayloadMode) throws -> Strin
         if let wanted = payload.columnType, let sql = payload.alterSQL {
             let found = try connection.query(PayloadMode.columnTypeSQL, doing: "look at the payload column")
             if found.rowCount == 1, found.text(0, 0) != wanted {
-                try connection.execute("SET statement_timeout = 0; \(sql)", doing: "change the payload column")
+                try connection.execute(sql, doing: "change the payload column")
                 done += "\ntweets.payload is \(wanted) now"
             }
         }

@@ -19,7 +19,7 @@ struct Outage {
         let delay = backoff.next()
         let kind: Kind? =
             switch (error as? PostgresError)?.disposition {
-            case .wait: .away
+            case .wait, .split: .away
             // A deadlock or the like: the next attempt will do.
             case .retry: nil
             default: .refused

@@ -11,12 +11,21 @@ struct PartitionClaims {
         var fence: Int64
         /// The first offset that is not settled; nil before the first batch: the earliest that Kafka has.
         var nextOffset: Int64?
+        /// How fast it goes on.
+        fileprivate var rate = MeanRate()
+
+        fileprivate func rate(at offset: Int64?) -> MeanRate {
+            rate.adding(nextOffset.flatMap { next in offset.map { $0 - next } } ?? 0)
+        }
     }
 
     /// What `lock` found.
     struct Locked {
         /// Partitions that another loader has claimed since, with its name.
         var lost: [TopicPartition: String] = [:]
+        /// Partitions of which PostgreSQL knows less than it has confirmed to us: it was restored, or a replica that
+        /// lagged took over. What it lost has to be loaded again.
+        var setBack: Set<TopicPartition> = []
         /// Where each of the others stands.
         var nextOffsets: [TopicPartition: Int64] = [:]
     }
@@ -51,6 +60,12 @@ struct PartitionClaims {
             held[partition] = nil
             wanted.remove(partition)
         }
+    }
+
+    /// Forgets everything, because the group is left.
+    mutating func releaseAll() {
+        held = [:]
+        wanted = []
     }
 
     /// Gives up claims to make them anew, because a partition could not be started.
@@ -89,45 +104,70 @@ struct PartitionClaims {
     ///
     /// A transaction of ours whose outcome is unknown ends before the lock is granted: the offset read here tells it.
     func lock(
-        _ partitions: some Sequence<TopicPartition>, _ connection: borrowing PostgresConnection
+        _ partitions: some Collection<TopicPartition>, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> Locked {
+        try compare(partitions, "FOR UPDATE OF o", connection)
+    }
+
+    /// The same comparison for everything that is held, without a lock: what a fail-over has changed while nothing came.
+    func check(_ connection: borrowing PostgresConnection) throws(PostgresError) -> Locked {
+        try compare(held.keys, "", connection)
+    }
+
+    private func compare(
+        _ partitions: some Collection<TopicPartition>, _ lock: String, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> Locked {
         let answer = try connection.query(
             """
             SELECT o.topic, o.partition, o.fence, o.next_offset, o.owner
             FROM loader_offsets o JOIN unnest($1::text[], $2::integer[]) AS wanted (topic, partition)
                 USING (topic, partition)
-            ORDER BY o.topic, o.partition FOR UPDATE OF o
-            """, Self.columns(partitions.sorted()), doing: "lock offsets")
+            ORDER BY o.topic, o.partition \(lock)
+            """, Self.columns(partitions.sorted()), doing: "compare offsets")
         var locked = Locked()
-        for partition in partitions { locked.lost[partition] = "nobody: its row is gone" }
+        locked.setBack = Set(partitions)
         for row in 0..<answer.rowCount {
             guard let partition = Self.partition(answer.text(row, 0), answer.integer(row, 1)) else { continue }
-            if let claim = held[partition], claim.fence == answer.integer(row, 2) {
-                locked.lost[partition] = nil
-                locked.nextOffsets[partition] = answer.integer(row, 3)
-            } else {
-                locked.lost[partition] = answer.text(row, 4)
+            let (fence, nextOffset) = (answer.integer(row, 2) ?? 0, answer.integer(row, 3))
+            let owner = answer.text(row, 4) ?? ""
+            guard let claim = held[partition], fence <= claim.fence, owner == self.owner || fence < claim.fence else {
+                locked.setBack.remove(partition)
+                locked.lost[partition] = owner
+                continue
             }
+            // Nil is less than any offset: nothing is settled.
+            guard fence == claim.fence, (nextOffset ?? -1) >= (claim.nextOffset ?? -1) else { continue }
+            locked.setBack.remove(partition)
+            locked.nextOffsets[partition] = nextOffset
         }
         return locked
     }
 
     /// Writes how far the partitions are settled, in the transaction that locked them.
-    static func store(
+    func store(
         _ offsets: [TopicPartition: Int64], _ connection: borrowing PostgresConnection
     ) throws(PostgresError) {
         let partitions = offsets.keys.sorted()
+        let rates = partitions.map { held[$0]?.rate(at: offsets[$0]).perSecond.description }
         _ = try connection.query(
             """
-            UPDATE loader_offsets o SET next_offset = settled.next_offset, committed_at = now()
-            FROM unnest($1::text[], $2::integer[], $3::bigint[]) AS settled (topic, partition, next_offset)
+            UPDATE loader_offsets o
+            SET next_offset = settled.next_offset, committed_at = clock_timestamp(), rate = coalesce(settled.rate, o.rate)
+            FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::double precision[])
+                AS settled (topic, partition, next_offset, rate)
             WHERE o.topic = settled.topic AND o.partition = settled.partition
-            """, columns(partitions) + [arrayLiteral(partitions.map { offsets[$0] })], doing: "store offsets")
+            """,
+            Self.columns(partitions) + [arrayLiteral(partitions.map { offsets[$0] }), arrayLiteral(rates)],
+            doing: "store offsets")
     }
 
     /// Takes note of offsets that were committed.
     mutating func settled(_ offsets: [TopicPartition: Int64]) {
-        for (partition, offset) in offsets { held[partition]?.nextOffset = offset }
+        for (partition, offset) in offsets {
+            guard let claim = held[partition], claim.nextOffset != offset else { continue }
+            held[partition]?.rate = claim.rate(at: offset)
+            held[partition]?.nextOffset = offset
+        }
     }
 
     private static func columns(_ partitions: [TopicPartition]) -> [String?] {

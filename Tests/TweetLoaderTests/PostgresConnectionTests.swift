@@ -49,7 +49,7 @@ struct PostgresConnectionTests {
     @Test(
         "one table decides what to do",
         arguments: [
-            ("08006", PostgresError.Disposition.wait), ("53300", .wait), ("55P03", .wait), ("57014", .wait),
+            ("08006", PostgresError.Disposition.wait), ("53300", .wait), ("55P03", .wait), ("57014", .split),
             ("57P01", .wait), ("58030", .wait), ("25006", .wait), ("40001", .retry), ("40P01", .retry),
             ("22P05", .rejectRow), ("23514", .rejectRow), ("54001", .rejectRow), ("28P01", .refused),
             ("3D000", .refused), ("42P01", .refused), ("42501", .refused),

@@ -36,7 +36,8 @@ package final class KafkaConsumer {
         "fetch.wait.max.ms": "100",
         "fetch.message.max.bytes": "1048576",
         "client.id": "tweet-loader",
-        "session.timeout.ms": "30000",
+        // A killed loader's partitions go to others this soon; one that only seemed dead is kept out by the fence.
+        "session.timeout.ms": "10000",
         "topic.metadata.refresh.interval.ms": "60000",
     ]
 
@@ -99,7 +100,7 @@ package final class KafkaConsumer {
         case RD_KAFKA_RESP_ERR__PARTITION_EOF: return nil
         case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE,
             RD_KAFKA_RESP_ERR__FATAL:
-            throw KafkaError(code, "fetch \(partition)", reason: text)
+            throw KafkaError(code, "fetch \(partition)", reason: text, of: partition)
         default:
             context.logger.warning(
                 "Kafka: waiting", metadata: ["partition": "\(partition)", "reason": "\(text ?? "")"])

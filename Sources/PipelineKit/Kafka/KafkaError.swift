@@ -25,13 +25,19 @@ package struct KafkaError: Error, CustomStringConvertible, Sendable {
     package let disposition: Disposition
     /// Whether no broker answered at all.
     package let isAway: Bool
+    /// The partition whose offset Kafka does not have: deleted by retention, or from before the topic was made anew.
+    package let offsetGone: TopicPartition?
 
-    init(_ code: rd_kafka_resp_err_t, _ operation: String, reason: String? = nil) {
+    init(
+        _ code: rd_kafka_resp_err_t, _ operation: String, reason: String? = nil, of partition: TopicPartition? = nil
+    ) {
         name = unsafe String(cString: rd_kafka_err2name(code))
         self.reason = unsafe reason ?? String(cString: rd_kafka_err2str(code))
         self.operation = operation
         disposition = Self.disposition(of: code)
         isAway = Self.isAway(code)
+        let isGone = [RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE].contains(code)
+        offsetGone = isGone ? partition : nil
     }
 
     /// Takes over an error object and frees it.
@@ -43,6 +49,7 @@ package struct KafkaError: Error, CustomStringConvertible, Sendable {
         self.operation = operation
         disposition = isFatal ? .rebuild : Self.disposition(of: code)
         isAway = Self.isAway(code)
+        offsetGone = nil
         unsafe rd_kafka_error_destroy(error)
     }
 

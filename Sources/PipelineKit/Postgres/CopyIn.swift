@@ -24,6 +24,7 @@ extension PostgresConnection {
         try put(Self.header, 0..<Self.header.count, operation)
         for piece in Pieces(rows) { try put(bytes, piece, operation) }
         try put([0xFF, 0xFF], 0..<2, operation)
+        FailPoint.copyEnd.pass()
         guard unsafe PQputCopyEnd(handle, nil) == 1 else { throw lost(operation) }
         return try answer(operation).affectedRows
     }

@@ -17,13 +17,11 @@ package struct PostgresConnection: ~Copyable {
 
     let handle: OpaquePointer
     private let stop: Stop?
-    /// How long one statement may run on the server (statement_timeout).
-    package static let statementTimeout = Duration.seconds(60)
-    /// How long to wait for an answer before the server counts as gone; longer than `statementTimeout`.
-    private static let answerTimeout = Duration.seconds(75)
+    private let statementTimeout: Duration?
 
-    private init(handle: OpaquePointer, stop: Stop?) {
+    private init(handle: OpaquePointer, statementTimeout: Duration?, stop: Stop?) {
         unsafe self.handle = handle
+        self.statementTimeout = statementTimeout
         self.stop = stop
     }
 
@@ -46,7 +44,8 @@ package struct PostgresConnection: ~Copyable {
         for server in conninfo.servers {
             do {
                 let connection = try unsafe PostgresConnection(
-                    handle: start(conninfo.parameters(for: server)), stop: stop)
+                    handle: start(conninfo.parameters(for: server)), statementTimeout: conninfo.statementTimeout,
+                    stop: stop)
                 try connection.finishConnecting(within: conninfo.connectTimeout)
                 try connection.prepareSession(role)
                 return connection
@@ -101,8 +100,8 @@ package struct PostgresConnection: ~Copyable {
     private func prepareSession(_ role: Role) throws(PostgresError) {
         try execute(
             """
-            SET statement_timeout = '\(Self.statementTimeout.milliseconds)ms';
-            SET idle_in_transaction_session_timeout = '30s';
+            SET statement_timeout = \(statementTimeout?.milliseconds ?? 0);
+            SET idle_in_transaction_session_timeout = '10s';
             SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
             """, doing: "prepare session")
         guard role == .writer else { return }
@@ -147,7 +146,8 @@ package struct PostgresConnection: ~Copyable {
     ///
     /// A COPY that begins ends the reading, because it must be served first.
     func answer(_ operation: String) throws(PostgresError) -> PostgresResult {
-        let deadline = ContinuousClock.now + Self.answerTimeout
+        // A server that hangs cannot keep its own time-out; a little later it counts as gone.
+        let deadline = statementTimeout.map { ContinuousClock.now + $0 + min($0, .seconds(5)) }
         var failure: PostgresError?
         var last: OpaquePointer?
         while true {
@@ -171,7 +171,7 @@ package struct PostgresConnection: ~Copyable {
     }
 
     private func waitForResult(
-        until deadline: ContinuousClock.Instant, doing operation: String
+        until deadline: ContinuousClock.Instant?, doing operation: String
     ) throws(PostgresError) {
         while unsafe PQisBusy(handle) == 1 {
             try wait(for: Int16(POLLIN), until: deadline, doing: operation)

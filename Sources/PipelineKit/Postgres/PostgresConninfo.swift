@@ -19,6 +19,8 @@ package struct PostgresConninfo: Sendable {
     /// Host, port and database, without user and password, for messages.
     package let place: String
     private let defaults: [(String, String)]
+    /// How long one statement may run on the server (statement_timeout); nil: without limit.
+    package var statementTimeout: Duration? = .seconds(60)
 
     /// - Parameters:
     ///   - text: URI or `key=value` pairs; empty leaves everything to `PG*`.

@@ -10,6 +10,8 @@ package struct PostgresError: Error, Sendable {
         case wait
         /// The same transaction may well succeed at once (deadlock, serialization).
         case retry
+        /// As `wait`, and a smaller transaction may fit where this one did not (time or memory).
+        case split
         /// A row is bad: find it and reject it, provided that others succeed.
         case rejectRow
         /// The server answers but refuses us as things are (password, rights, missing database, schema): a person must act.
@@ -64,23 +66,36 @@ package struct PostgresError: Error, Sendable {
         return lines.map { $0.drop(while: \.isWhitespace) }.joined(separator: "; ")
     }
 
-    /// What to do about it, by SQLSTATE and its class (PostgreSQL, appendix A).
+    /// What to do about it, by SQLSTATE and its class (PostgreSQL, appendix A): the one place where this is decided.
     package var disposition: Disposition {
         guard let sqlstate else { return .wait }
-        switch sqlstate {
-        case "40001", "40P01": return .retry
         // What COPY says of a malformed binary field ("insufficient data left in message"); the connection is fine.
-        case "08P01" where !isConnectionLost: return .rejectRow
-        // Too complex or too large for a limit of the program, such as an index row: a matter of the row.
-        case "54000", "54001": return .rejectRow
-        default: break
-        }
-        switch sqlstate.prefix(2) {
-        case "08", "25", "40", "53", "55", "57", "58", "XX": return .wait
-        case "21", "22", "23", "44", "P0": return .rejectRow
-        default: return .refused
-        }
+        if sqlstate == "08P01", !isConnectionLost { return .rejectRow }
+        return Self.dispositions[sqlstate] ?? Self.dispositions[String(sqlstate.prefix(2))] ?? .refused
     }
+
+    /// A code of its own goes before its class; what is in neither needs a person.
+    private static let dispositions: [String: Disposition] = [
+        "08": .wait,  // connection exception
+        "21": .rejectRow,  // cardinality violation
+        "22": .rejectRow,  // data exception
+        "23": .rejectRow,  // integrity constraint violation
+        "25": .wait,  // invalid transaction state, among them a read-only server
+        "40": .wait,  // transaction rollback
+        "40001": .retry,  // serialization failure
+        "40P01": .retry,  // deadlock
+        "44": .rejectRow,  // WITH CHECK OPTION violation
+        "53": .wait,  // insufficient resources
+        "53200": .split,  // out of memory
+        "54000": .rejectRow,  // program limit exceeded, such as the size of an index row
+        "54001": .rejectRow,  // statement too complex, such as a document nested too deep
+        "55": .wait,  // object not in prerequisite state, among them locks
+        "57": .wait,  // operator intervention
+        "57014": .split,  // statement time-out
+        "58": .wait,  // system error outside PostgreSQL
+        "P0": .rejectRow,  // a trigger raised it
+        "XX": .wait,  // internal error
+    ]
 
     /// Whether a unique constraint refused the row.
     package var isUniqueViolation: Bool { sqlstate == "23505" }
@@ -95,7 +110,7 @@ extension PostgresError: CustomStringConvertible {
     package var description: String {
         guard let sqlstate else { return "\(operation): \(serverMessage)" }
         var text = "\(operation): \(condition)"
-        if disposition == .wait || disposition == .refused { text += ": \(serverMessage)" }
+        if [.wait, .split, .refused].contains(disposition) { text += ": \(serverMessage)" }
         for (name, value) in [("table", table), ("column", column), ("constraint", constraint)] {
             if let value { text += ", \(name) \(value)" }
         }

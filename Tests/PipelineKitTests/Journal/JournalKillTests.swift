@@ -125,7 +125,7 @@ import Testing
         let stream = folder.path + "/s"
         var runs: [Run] = []
         for round in 0..<Self.roundsPerJournal {
-            let point = FailPoint.allCases.randomElement(using: &random) ?? .append
+            let point = FailPoint.ofJournal.randomElement(using: &random) ?? .append
             let passes = Int.random(in: 1...(point == .compress || point == .delete ? 30 : 60), using: &random)
             runs.append(
                 try Self.writer(
