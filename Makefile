@@ -14,6 +14,15 @@ FILTER ?=
 SOAK_ROUNDS ?= 50
 # Kills of a process that writes a journal in `make soak`.
 JOURNAL_KILL_ROUNDS ?= 500
+# What `make bench` measures (producer start loader latency; all of it when empty), and how much.
+BENCH_PARTS ?=
+BENCH_ROWS ?= 200000
+BENCH_LINES ?= 400000
+BENCH_ROUNDS ?= 3
+BENCH_SECONDS ?= 20
+BENCH_SEGMENTS ?= 10000
+# --json for programs.
+BENCH_FLAGS ?=
 
 quiet := scripts/quiet.sh
 # Which test targets run, one after the other.
@@ -68,6 +77,13 @@ soak: setup ## Kills both services SOAK_ROUNDS times each at random moments, and
 	@SOAK_ROUNDS=$(SOAK_ROUNDS) JOURNAL_KILL_ROUNDS=$(JOURNAL_KILL_ROUNDS) \
 		$(SWIFT) test --skip-build --disable-xctest --filter 'Soak|JournalKillTests'
 
+.PHONY: bench
+bench: setup ## Measures both services, built optimized in .build-bench, beside curl | kcat and psql (BENCH_ROWS=…; see Benchmarks/)
+	@$(quiet) 'building (release)' .build-bench/make-build.log \
+		$(SWIFT) build -c release --static-swift-stdlib --scratch-path .build-bench
+	@exec .build-bench/release/sandbox bench $(BENCH_PARTS) --rows $(BENCH_ROWS) --lines $(BENCH_LINES) \
+		--rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) --segments $(BENCH_SEGMENTS) $(BENCH_FLAGS)
+
 .PHONY: lint
 lint: ## Checks the format of the Swift sources and the shell scripts
 	@scripts/setup.sh shellcheck
@@ -84,4 +100,4 @@ check: ## Everything that continuous integration checks, in a few minutes more t
 
 .PHONY: clean
 clean: ## Removes everything that was built
-	@rm -rf .build .build-thread .build-address
+	@rm -rf .build .build-thread .build-address .build-bench

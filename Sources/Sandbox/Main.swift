@@ -13,6 +13,7 @@ struct SandboxCommand: ParsableCommand {
             """,
         subcommands: [
             DemoCommand.self, XCommand.self, KafkaCommand.self, PostgresCommand.self, JournalWriterCommand.self,
+            BenchCommand.self,
         ]
     )
 

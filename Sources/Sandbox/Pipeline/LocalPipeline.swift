@@ -119,13 +119,21 @@ package final class LocalPipeline: Sendable {
     }
 
     private func command(_ service: Service, _ arguments: [String]) throws(Failure) -> ChildCommand {
-        var command = ChildCommand(try siblingExecutable(service.rawValue), arguments)
+        try ChildCommand(service: service, arguments, settings: environment)
+    }
+}
+
+extension ChildCommand {
+    /// One of our services with these settings, by environment name, and no others.
+    package init(
+        service: LocalPipeline.Service, _ arguments: [String], settings: [String: String]
+    ) throws(Failure) {
+        self.init(try siblingExecutable(service.rawValue), arguments)
         // What a developer has exported for other purposes must not lead the services elsewhere.
         for name in ProcessInfo.processInfo.environment.keys where Self.isOurs(name) {
-            command.environment.updateValue(nil, forKey: name)
+            environment.updateValue(nil, forKey: name)
         }
-        for (name, value) in environment { command.environment[name] = value }
-        return command
+        for (name, value) in settings { environment[name] = value }
     }
 
     private static func isOurs(_ name: String) -> Bool {

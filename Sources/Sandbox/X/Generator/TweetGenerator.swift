@@ -43,14 +43,15 @@ package struct TweetGenerator: Sendable {
     /// - Parameters:
     ///   - index: from 0.
     ///   - rules: the rules of the stream; `matching_rules` names those that match, see `StreamRule.matching`.
+    ///   - hasIncludes: false for a stream that was asked for no expansions.
     /// - Returns: compact JSON, UTF-8; one line in twenty has everything beyond ASCII written as `\u` escapes.
-    package func line(_ index: Int64, rules: [StreamRule] = []) -> [UInt8] {
+    package func line(_ index: Int64, rules: [StreamRule] = [], hasIncludes: Bool = true) -> [UInt8] {
         let post = posts.post(index)
         var random = SeededRandom(seed: seed, stream: 4, index: index)
         var writer = JSONWriter(escapesNonASCII: random.chance(perMille: 50))
         writer.object { line in
             line.field("data") { tweet(post, &$0) }
-            line.field("includes") { includes(post, &$0) }
+            if hasIncludes { line.field("includes") { includes(post, &$0) } }
             line.field("matching_rules", objects: StreamRule.matching(rules, post)) { object, rule in
                 object.field("id", rule.id)
                 if let tag = rule.tag { object.field("tag", tag) }

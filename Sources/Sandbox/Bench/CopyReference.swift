@@ -1,0 +1,83 @@
+import Glibc
+internal import PipelineKit
+
+/// Loads the rows that landed in a database once more by psql's `\copy`, into the same tables with the same indexes.
+struct CopyReference {
+    let postgres: PostgresSandbox
+    let database: String
+
+    private struct Table {
+        let name: String
+        let columns: String
+        let rows: Int64
+    }
+
+    /// Measures both formats and compares them with the `seconds` that the loader took.
+    func run(against seconds: Double, _ shape: LoaderBench.Shape) throws -> [Figure] {
+        let tables = try tables()
+        let copy = "\(database)_copy"
+        try postgres.query("CREATE DATABASE \(copy) TEMPLATE \(database) OWNER tweets", database: "postgres")
+        defer { _ = try? postgres.query("DROP DATABASE \(copy)", database: "postgres") }
+        let rows = tables.reduce(0) { $0 + $1.rows }
+        var figures = [
+            Figure("loader_\(shape.name)_rows", Double(rows), "rows", "  rows in \(tables.count) tables"),
+            Figure("loader_\(shape.name)_rows_per_second", Double(rows) / seconds, "rows/s", "  rows of all tables"),
+        ]
+        for format in ["text", "binary"] {
+            tellProgress("loader: \(shape.rawValue): the same rows by \\copy, \(format)")
+            let reference = try load(tables, into: copy, format)
+            figures += [
+                Figure(
+                    "copy_\(shape.name)_\(format)_rows_per_second", Double(rows) / reference, "rows/s",
+                    "  the same rows by \\copy, \(format)"),
+                Figure("loader_\(shape.name)_ratio_\(format)", reference / seconds, "", "  loader ÷ \\copy, \(format)"),
+            ]
+        }
+        return figures
+    }
+
+    /// The tables with rows, but for those in which the loader keeps account.
+    private func tables() throws -> [Table] {
+        let found = try postgres.query(
+            """
+            SELECT c.oid::regclass, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
+            FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+            WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+                AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+                AND c.relname NOT IN ('schema_version', 'loader_offsets') AND c.relname NOT LIKE 'stream\\_%'
+            GROUP BY c.oid ORDER BY c.oid
+            """, database: database)
+        return try found.split(separator: "\n").compactMap { line in
+            let parts = line.split(separator: "|", maxSplits: 1).map(String.init)
+            let rows = Int64(try postgres.query("SELECT count(*) FROM \(parts[0])", database: database)) ?? 0
+            return rows > 0 ? Table(name: parts[0], columns: parts[1], rows: rows) : nil
+        }
+    }
+
+    /// Seconds for all tables, one after the other, without what psql takes to start.
+    private func load(_ tables: [Table], into copy: String, _ format: String) throws -> Double {
+        let start = try (0..<3).map { _ in try time("SELECT 1", in: copy) }.min() ?? 0
+        try postgres.query("TRUNCATE \(tables.map(\.name).joined(separator: ", "))", database: copy)
+        for (index, table) in tables.enumerated() {
+            try postgres.query(
+                "COPY (SELECT \(table.columns) FROM \(table.name)) TO '\(file(index))' (FORMAT \(format))",
+                database: database)
+        }
+        try postgres.query("CHECKPOINT", database: copy)
+        var seconds = 0.0
+        for (index, table) in tables.enumerated() {
+            let command = "\\copy \(table.name) (\(table.columns)) FROM '\(file(index))' (FORMAT \(format))"
+            seconds += try time(command, in: copy) - start
+            unsafe unlink(file(index))
+        }
+        return seconds
+    }
+
+    private func file(_ index: Int) -> String { "\(postgres.path)/copy-\(index)" }
+
+    private func time(_ command: String, in database: String) throws -> Double {
+        let start = ContinuousClock.now
+        try postgres.query(command, database: database, role: "tweets")
+        return start.duration(to: .now).seconds
+    }
+}

@@ -1,0 +1,135 @@
+import FoundationEssentials
+import Glibc
+internal import PipelineKit
+
+/// One measured number.
+struct Figure: Codable, Sendable {
+    /// A stable name for programs.
+    let name: String
+    let value: Double
+    let unit: String
+    /// What it means, for people.
+    let about: String
+
+    init(_ name: String, _ value: Double, _ unit: String, _ about: String) {
+        self.name = name
+        self.value = value
+        self.unit = unit
+        self.about = about
+    }
+
+    /// With as many digits as the number is worth.
+    var text: String {
+        switch abs(value) {
+        case 1000...: String(Int64(value.rounded()))
+        case 100...: decimals(0)
+        case 10...: decimals(1)
+        default: decimals(2)
+        }
+    }
+
+    private func decimals(_ count: Int) -> String {
+        var scale = 1.0
+        for _ in 0..<count { scale *= 10 }
+        let scaled = Int64((value * scale).rounded())
+        let digits = String(abs(scaled))
+        let padded = String(repeating: "0", count: max(0, count + 1 - digits.count)) + digits
+        let sign = scaled < 0 ? "-" : ""
+        return count == 0 ? sign + padded : "\(sign)\(padded.dropLast(count)).\(padded.suffix(count))"
+    }
+}
+
+/// All that a run has measured, and on what.
+struct BenchReport: Codable {
+    struct Machine: Codable {
+        let processor: String
+        let cores: Int
+        let memoryGiB: Int
+        let kernel: String
+    }
+
+    let machine: Machine
+    let command: String
+    let finishedAt: String
+    let figures: [Figure]
+
+    init(command: String, figures: [Figure]) {
+        machine = .this
+        self.command = command
+        finishedAt = Timestamp.now().description
+        self.figures = figures
+    }
+
+    var json: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    }
+
+    var table: String {
+        let head = "\(machine.processor), \(machine.cores) cores, \(machine.memoryGiB) GiB, Linux \(machine.kernel)"
+        let rows = figures.map { [$0.about, $0.text, $0.unit] }
+        return head + "\n\n" + TextTable.render(header: ["measured", "value", "unit"], rows)
+    }
+}
+
+extension BenchReport.Machine {
+    /// The machine that this runs on.
+    fileprivate static var this: Self {
+        let model = (try? readTextFile("/proc/cpuinfo"))?.split(separator: "\n").first { $0.hasPrefix("model name") }
+        let memory = (try? readTextFile("/proc/meminfo"))?.split(separator: "\n").first?.split(separator: " ")
+        let kernel = (try? readTextFile("/proc/sys/kernel/osrelease")) ?? ""
+        return Self(
+            processor: model?.split(separator: ":").last.map { String($0.drop { $0 == " " }) } ?? "unknown processor",
+            cores: sysconf(Int32(_SC_NPROCESSORS_ONLN)),
+            memoryGiB: (memory.flatMap { $0.count > 1 ? Int($0[1]) : nil } ?? 0) / 1_048_576,
+            kernel: kernel.filter { $0 != "\n" })
+    }
+}
+
+/// What a running process has used so far (proc(5)).
+struct ProcessUsage {
+    /// Seconds of processor time, in user and kernel mode.
+    let cpuSeconds: Double
+    /// The most memory that was resident at once, in MiB (VmHWM).
+    let peakMiB: Double
+
+    init(cpuSeconds: Double, peakMiB: Double) {
+        self.cpuSeconds = cpuSeconds
+        self.peakMiB = peakMiB
+    }
+
+    /// - Throws: `Failure` (unavailable) when there is no such process.
+    init(of process: pid_t) throws(Failure) {
+        guard let status = try? readTextFile("/proc/\(process)/status"),
+            let stat = try? readTextFile("/proc/\(process)/stat"),
+            let peak = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
+            let kibibytes = peak.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap({
+                Double($0)
+            })
+        else { throw Failure(.unavailable, "a measured process has ended: see its log") }
+        // The name in parentheses may hold blanks; after it, the 12th and 13th fields are the times.
+        let fields = stat.split(separator: ")").last?.split(separator: " ") ?? []
+        let ticks = fields.count > 12 ? (Double(fields[11]) ?? 0) + (Double(fields[12]) ?? 0) : 0
+        cpuSeconds = ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
+        peakMiB = kibibytes / 1024
+    }
+}
+
+extension Array<Double> {
+    /// The middle value; of an even number the lower one; 0 of none.
+    var median: Double { percentile(0.5) }
+
+    /// The smallest value that this share of all does not exceed; 0 of none.
+    func percentile(_ share: Double) -> Double {
+        guard !isEmpty else { return 0 }
+        let position = Int((Double(count) * share).rounded(.up)) - 1
+        return sorted()[Swift.min(count - 1, Swift.max(0, position))]
+    }
+}
+
+/// Tells on standard error what is being measured.
+func tellProgress(_ text: String) {
+    let bytes = Array("bench: \(text)\n".utf8)
+    unsafe bytes.withUnsafeBytes { _ = unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+}
