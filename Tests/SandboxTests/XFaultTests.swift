@@ -58,7 +58,10 @@ struct XFaultTests {
             #expect(try await curl(Curl.stream, seconds: 1).body.isEmpty)
             try await until { simulator.connections.first?.ending == .client }
             simulator.inject(Fault(.quiet, seconds: 60))
-            let quiet = try await curl(Curl.stream, seconds: 1)
+            async let reading = curl(Curl.stream, seconds: 60)
+            try await until { simulator.connections.last.map { $0.number == 2 && $0.keepAlives > 2 } == true }
+            simulator.inject(Fault(.close))
+            let quiet = try await reading
             #expect(!quiet.body.isEmpty && quiet.lines.isEmpty)
         }
     }
@@ -123,7 +126,8 @@ struct XFaultTests {
                 #expect(answer.exit == CurlExit.timedOut)
                 #expect(answer.status == 0)
             }
-            #expect(try await curl(Curl.stream, seconds: 1).status == 200)
+            simulator.inject(Fault(.close, after: 1))
+            #expect(try await curl(Curl.stream).status == 200)
         }
     }
 

@@ -7,6 +7,7 @@ struct Delivery {
     private let connection: Int
     private let record: StreamRecord
     private let feed: Feed
+    private let gzip: GzipStream?
     private var position: Int64
     private var lastWrite = ContinuousClock.now
     private var quietUntil: ContinuousClock.Instant?
@@ -22,7 +23,11 @@ struct Delivery {
     ///   - socket: the head of the answer has been sent.
     ///   - connection: its number in the record.
     ///   - backfill: how far back the client wants to begin.
-    init(_ simulator: XSimulator, _ socket: StreamSocket, connection: Int, backfill: Duration) {
+    ///   - gzip: compresses the body; the header has said so.
+    init(
+        _ simulator: XSimulator, _ socket: StreamSocket, connection: Int, backfill: Duration, gzip: GzipStream? = nil
+    ) {
+        self.gzip = gzip
         self.simulator = simulator
         self.socket = socket
         self.connection = connection
@@ -35,6 +40,7 @@ struct Delivery {
     consuming func run() async {
         do {
             while !socket.clientHasLeft {
+                if try await isToEnd() { return }
                 if let fault = simulator.faults.nextForConnection(), try await apply(fault) { return }
                 if try await deliver() { continue }
                 if ContinuousClock.now - lastWrite >= simulator.keepAlive { try await sendKeepAlive() }
@@ -48,8 +54,36 @@ struct Delivery {
         simulator.connectionEnded()
     }
 
+    /// Delivers lines of the past and closes.
+    consuming func recover(_ window: Range<Int64>) async {
+        position = window.lowerBound
+        do {
+            while position < window.upperBound, !socket.clientHasLeft {
+                let end = min(window.upperBound, position + Int64(Self.batch))
+                try await write((position..<end).map(feed.line))
+                position = end
+            }
+        } catch {}
+        let ending: StreamConnection.Ending = position < window.upperBound ? .client : .closed
+        record.end(connection, ending)
+        await socket.close(isComplete: ending == .closed)
+    }
+
+    /// Ends the connection when a newer one or the Connections API has taken its place.
+    private mutating func isToEnd() async throws -> Bool {
+        let ending = record.ending(of: connection)
+        guard ending != .open else { return false }
+        if ending == .displaced { try await write(extra: ControlMessage.line("ForceDisconnect")) }
+        return await end(ending) { await socket.close(isComplete: false) }
+    }
+
+    /// Every body byte goes through here.
+    private func send(_ bytes: [UInt8]) async throws {
+        try await socket.write(chunk: gzip?.compress(bytes) ?? bytes)
+    }
+
     private mutating func sendKeepAlive() async throws {
-        try await socket.write(chunk: [13, 10])
+        try await send([13, 10])
         record.update(connection) { $0.keepAlives += 1 }
         lastWrite = .now
     }
@@ -57,7 +91,7 @@ struct Delivery {
     /// Writes what is due; returns whether there was something.
     private mutating func deliver() async throws -> Bool {
         if let until = quietUntil {
-            guard ContinuousClock.now >= until else { return false }
+            guard simulator.clock.instant >= until else { return false }
             quietUntil = nil
         }
         let wanted = min(Self.batch, simulator.faults.linesToNext ?? Self.batch)
@@ -77,10 +111,10 @@ struct Delivery {
         if pieces.lines > 0 {
             pieces.lines -= lines.count
             for start in stride(from: 0, to: bytes.count, by: pieces.bytes) {
-                try await socket.write(chunk: Array(bytes[start..<min(start + pieces.bytes, bytes.count)]))
+                try await send(Array(bytes[start..<min(start + pieces.bytes, bytes.count)]))
             }
         } else {
-            try await socket.write(chunk: bytes)
+            try await send(bytes)
         }
         record.write(indexes, on: connection)
         record.update(connection) { $0.cut = [] }
@@ -89,7 +123,7 @@ struct Delivery {
     }
 
     private mutating func write(extra line: [UInt8]) async throws {
-        try await socket.write(chunk: line + [13, 10])
+        try await send(line + [13, 10])
         record.update(connection) { $0.extra.append(line) }
         lastWrite = .now
     }
@@ -99,7 +133,12 @@ extension Delivery {
     /// Does what a fault says; returns whether the connection is over.
     private mutating func apply(_ fault: Fault) async throws -> Bool {
         switch fault.type {
-        case .close: return await end(.closed) { await socket.close(isComplete: true) }
+        case .close:
+            if let gzip { try await socket.write(chunk: gzip.compress([], isLast: true)) }
+            return await end(.closed) { await socket.close(isComplete: true) }
+        case .truncate:
+            try await writePart(fault.bytes)
+            return await end(.closed) { await socket.close(isComplete: true) }
         case .drop:
             try await writePart(fault.bytes)
             return await end(.dropped) { await socket.close(isComplete: false) }
@@ -107,14 +146,20 @@ extension Delivery {
             try await writePart(fault.bytes)
             return await end(.reset) { await socket.reset() }
         case .stall: try await stall(fault.seconds)
-        case .quiet: quietUntil = .now + .seconds(fault.seconds ?? 60)
+        case .quiet: quietUntil = simulator.clock.instant + .seconds(fault.seconds ?? 60)
+        case .control:
+            try await write(
+                extra: ControlMessage.line(fault.text ?? "OperationalDisconnect", isBare: fault.bare == true))
+            try await stall(fault.seconds ?? 0)
+            return await end(socket.clientHasLeft ? .client : .closed) { await socket.close(isComplete: true) }
+        case .endless: try await writeEndless(fault.bytes)
         case .line: try await write(extra: Array((fault.text ?? "{\"data\": no JSON at all").utf8))
         case .duplicate:
             let last = record.connections[connection - 1].written.suffix(fault.count ?? 10)
             try await write(last.map { feed.line($0.index) })
         case .reorder: try await writeReversed(fault.count ?? 10)
         case .split: pieces = (fault.count ?? 100, max(1, fault.bytes ?? 1))
-        case .refuse, .lostAnswer, .slowHeader, .silence: break
+        case .refuse, .lostAnswer, .slowHeader, .silence, .gzip: break
         }
         return false
     }
@@ -131,14 +176,27 @@ extension Delivery {
         feed.issueDue(position: position, wanted: 1)
         guard position < feed.issued else { return }
         let line = feed.line(position)
-        let part = min(bytes ?? line.bytes.count / 2, line.bytes.count)
+        let sent = gzip?.compress(line.bytes) ?? line.bytes
+        let part = min(bytes ?? sent.count / 2, sent.count)
         record.update(connection) { $0.cut = [line.index] }
-        if part > 0 { try await socket.write(chunk: Array(line.bytes.prefix(part))) }
+        if part > 0 { try await socket.write(chunk: Array(sent.prefix(part))) }
+    }
+
+    private mutating func writeEndless(_ bytes: Int?) async throws {
+        let piece = [UInt8](repeating: UInt8(ascii: "x"), count: 65_536)
+        record.update(connection) { $0.extra.append(Array(piece.prefix(64))) }
+        var left = bytes ?? .max
+        while left > 0, !socket.clientHasLeft {
+            try await send(Array(piece.prefix(left)))
+            left -= min(left, piece.count)
+        }
+        try await send([13, 10])
+        lastWrite = .now
     }
 
     private func stall(_ seconds: Double?) async throws {
-        let end = ContinuousClock.now + .seconds(seconds ?? 86_400)
-        while ContinuousClock.now < end, !socket.clientHasLeft { try await Task.sleep(for: Self.tick) }
+        let end = simulator.clock.instant + .seconds(seconds ?? 86_400)
+        while simulator.clock.instant < end, !socket.clientHasLeft { try await Task.sleep(for: Self.tick) }
     }
 
     private mutating func writeReversed(_ count: Int) async throws {

@@ -9,10 +9,17 @@ package struct Fault: Sendable, Codable, Equatable {
         case drop
         /// Resets the connection (SO_LINGER 0) after `bytes` of the next line (default half of it).
         case reset
+        /// Ends the answer in due form, but after `bytes` of the next line, or of what it is compressed to (default half).
+        case truncate
         /// Writes nothing at all for `seconds` (default: until the client leaves).
         case stall
         /// Writes keep-alives but no lines for `seconds` (default 60).
         case quiet
+        /// Writes the message that `text` names (default `OperationalDisconnect`), `bare` without its list, and closes
+        /// `seconds` later (default 0).
+        case control
+        /// Writes one line of `bytes` letters; without `bytes` it never ends.
+        case endless
         /// Writes `text` as a line (default: something that is not JSON).
         case line
         /// Writes the last `count` lines once more (default 10).
@@ -21,10 +28,13 @@ package struct Fault: Sendable, Codable, Equatable {
         case reorder
         /// Writes the next `count` lines (default 100) in pieces of `bytes` (default 1), each sent on its own.
         case split
-        /// Answers the next `count` requests (default 1) to `endpoint` (`stream`, `rules`, default any) with `answer`.
+        /// Answers the next `count` requests (default 1) to `endpoint` (`stream`, `rules`, `connections`, `search`,
+        /// `usage`, `counts`; default any) with `answer`.
         case refuse
         /// Does what the next `count` requests (default 1) to `endpoint` ask for, and answers with `answer` all the same.
         case lostAnswer = "lost-answer"
+        /// Compresses the next `count` stream answers (default 1), asked for or not.
+        case gzip
         /// Sends the header of the next stream answer at one byte in `seconds` (default 1).
         case slowHeader = "slow-header"
         /// Takes the next stream request and never answers.
@@ -38,12 +48,13 @@ package struct Fault: Sendable, Codable, Equatable {
     package var bytes: Int?
     package var seconds: Double?
     package var text: String?
+    package var bare: Bool?
     package var endpoint: String?
     package var answer: Refusal?
 
     package init(
         _ type: Kind, after: Int? = nil, count: Int? = nil, bytes: Int? = nil, seconds: Double? = nil,
-        text: String? = nil, endpoint: String? = nil, answer: Refusal? = nil
+        text: String? = nil, bare: Bool? = nil, endpoint: String? = nil, answer: Refusal? = nil
     ) {
         self.type = type
         self.after = after
@@ -51,11 +62,12 @@ package struct Fault: Sendable, Codable, Equatable {
         self.bytes = bytes
         self.seconds = seconds
         self.text = text
+        self.bare = bare
         self.endpoint = endpoint
         self.answer = answer
     }
 
-    var isForRequests: Bool { [.refuse, .lostAnswer, .slowHeader, .silence].contains(type) }
+    var isForRequests: Bool { [.refuse, .lostAnswer, .slowHeader, .silence, .gzip].contains(type) }
     var isRefusal: Bool { [.refuse, .lostAnswer].contains(type) }
 }
 

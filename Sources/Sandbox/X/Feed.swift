@@ -57,11 +57,13 @@ final class Feed: Sendable {
     }
 
     private let state: Mutex<State>
+    private let clock: SandboxClock
     private let seed: UInt64
     private let lines: [(id: Int64?, bytes: [UInt8])]
     private let count: Int64
 
-    init(_ source: FeedSource, rate: Double?) {
+    init(_ source: FeedSource, rate: Double?, clock: SandboxClock = SandboxClock()) {
+        self.clock = clock
         state = Mutex(State(rate: rate))
         switch source {
         case .generator(let seed, let count):
@@ -103,7 +105,7 @@ final class Feed: Sendable {
     /// Issues what is due; flat out, up to `wanted` more lines than `position`.
     func issueDue(position: Int64, wanted: Int) {
         state.withLock { state in
-            let now = ContinuousClock.now
+            let now = clock.instant
             defer { state.lastLook = now }
             guard !state.isStopped else { return }
             var due = Double(position + Int64(wanted) - Int64(state.log.count))
@@ -114,7 +116,7 @@ final class Feed: Sendable {
                 state.allowance -= due
             }
             let number = max(0, min(Int64(due), count - Int64(state.log.count)))
-            let end = Timestamp.now()
+            let end = clock.now
             for line in 0..<number {
                 // What became due while nobody looked is spread over that time.
                 let late = elapsed * Double(number - 1 - line) / Double(number)
@@ -140,13 +142,22 @@ final class Feed: Sendable {
     /// When a line was issued.
     func time(of index: Int64) -> Timestamp {
         state.withLock { state in
-            state.log.indices.contains(Int(index)) ? state.log[Int(index)].at : .now()
+            state.log.indices.contains(Int(index)) ? state.log[Int(index)].at : clock.now
         }
     }
 
     /// The id of an issued line; nil when it is no tweet.
     func id(of index: Int64) -> Int64? {
         lines.isEmpty ? Snowflakes.id(at: time(of: index), sequence: index) : lines[Int(index)].id
+    }
+
+    /// Whether a search with the query finds an issued line: a rule under which it was issued stands in the query, or the
+    /// line comes from a file.
+    func matches(_ query: String, line index: Int64) -> Bool {
+        guard lines.isEmpty else { return true }
+        let rules = state.withLock { state in state.ruleSets[state.log[Int(index)].rulesVersion] }
+        let post = TweetGenerator(seed: seed) { self.time(of: $0) }.posts.post(index)
+        return StreamRule.matching(rules, post).contains { query.contains($0.value) }
     }
 
     /// An issued line, the same bytes each time.

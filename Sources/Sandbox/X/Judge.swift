@@ -14,7 +14,7 @@ package struct DeclaredGap: Sendable {
     /// Whether it has a moment, give or take what clocks and buffers blur.
     func covers(_ moment: Timestamp) -> Bool {
         let slack = Duration.seconds(2)
-        return from.advanced(by: .zero - slack) <= moment && moment <= (to ?? .now()).advanced(by: slack)
+        return from.advanced(by: .zero - slack) <= moment && to.map { moment <= $0.advanced(by: slack) } ?? true
     }
 }
 
@@ -26,7 +26,7 @@ package struct Verdict: Sendable {
     package var others = 0
     /// Tweets written again after they were written once.
     package var repeated = 0
-    /// Written, and neither stored, rejected nor excused: the pipeline lost them.
+    /// Written, or delivered by a search, and neither stored, rejected nor excused: the pipeline lost them.
     package var missing: [Int64] = []
     /// Written at the end of a connection that the client's death or a reset cut off, and within a declared gap.
     package var excused: [Int64] = []
@@ -73,7 +73,9 @@ private struct Judge {
         self.settled = settled
         self.gaps = gaps
         connections = simulator.connections
-        writes = Dictionary(connections.flatMap { $0.written.map { ($0.index, 1) } }, uniquingKeysWith: +)
+        let searched = simulator.record.state.withLock { $0.searched }
+        writes = Dictionary(
+            connections.flatMap { $0.written.map { ($0.index, 1) } } + searched.map { ($0, 1) }, uniquingKeysWith: +)
     }
 
     func verdict() -> Verdict {

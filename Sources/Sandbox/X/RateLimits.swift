@@ -1,4 +1,4 @@
-import Glibc
+internal import PipelineKit
 import Synchronization
 
 /// X's request budgets: so many in 15 minutes, counted from the first.
@@ -7,25 +7,28 @@ final class RateLimits: Sendable {
         let limit: Int
         var remaining: Int
         /// Seconds since 1970.
-        var reset: Int
+        var reset: Int64
     }
 
     private let limits: [String: Int]
     private let isEnforced: Bool
+    private let clock: SandboxClock
     private let budgets = Mutex<[String: Budget]>([:])
 
-    init(_ limits: [String: Int], isEnforced: Bool) {
+    init(_ limits: [String: Int], isEnforced: Bool, clock: SandboxClock) {
         self.limits = limits
         self.isEnforced = isEnforced
+        self.clock = clock
     }
 
     /// Counts a request to an endpoint; the second result says whether it may pass.
     func count(_ endpoint: String) -> (budget: Budget, mayPass: Bool) {
-        budgets.withLock { budgets in
-            let now = time(nil)
+        let now = clock.now.milliseconds / 1000
+        return budgets.withLock { budgets in
             let limit = limits[endpoint] ?? 450
-            var budget = budgets[endpoint] ?? Budget(limit: limit, remaining: limit, reset: now + 900)
-            if budget.reset <= now { budget = Budget(limit: limit, remaining: limit, reset: now + 900) }
+            let fresh = Budget(limit: limit, remaining: limit, reset: now + 900)
+            var budget = budgets[endpoint] ?? fresh
+            if budget.reset <= now { budget = fresh }
             let mayPass = budget.remaining > 0 || !isEnforced
             budget.remaining = max(0, budget.remaining - 1)
             budgets[endpoint] = budget

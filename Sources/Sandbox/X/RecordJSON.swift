@@ -4,6 +4,9 @@ extension XSimulator {
         let connections = record.connections
         var writer = JSONWriter()
         writer.object { answer in
+            answer.field("now", clock.now.description)
+            answer.field("attempts", literal: record.attempts.count)
+            answer.field("searches", search.asked)
             answer.field("issued", literal: feed.issued)
             answer.field("is_finished", literal: feed.isFinished)
             answer.field("refused") { refused in
@@ -18,6 +21,8 @@ extension XSimulator {
 
     private func write(_ connection: StreamConnection, _ writer: inout JSONWriter, withLines: Bool) {
         writer.field("number", literal: connection.number)
+        writer.field("id", connection.id)
+        writer.field("client_ip", connection.clientAddress)
         writer.field("started_at", connection.startedAt.description)
         if let end = connection.endedAt { writer.field("ended_at", end.description) }
         writer.field("ending", connection.ending.rawValue)

@@ -4,6 +4,8 @@ package struct Refusal: Sendable, Codable, Equatable {
     package var body: String
     package var contentType = "application/problem+json"
     package var headers: [String: String] = [:]
+    /// So many bytes are sent after `body`.
+    package var filler: Int?
 
     package init(status: Int, body: String) {
         self.status = status
@@ -74,11 +76,12 @@ package struct Refusal: Sendable, Codable, Equatable {
     ]
 
     private enum CodingKeys: String, CodingKey {
-        case status, body, headers
+        case status, body, headers, filler
         case contentType = "content_type"
     }
 
-    /// Reads a name (`"rate-limit"`) or an object with `status` and, if wanted, `body`, `content_type`, `headers`.
+    /// Reads a name (`"rate-limit"`) or an object with `status` and, if wanted, `body`, `content_type`, `headers`,
+    /// `filler`.
     package init(from decoder: any Decoder) throws {
         if let name = try? decoder.singleValueContainer().decode(String.self) {
             guard let refusal = Self.named[name] else {
@@ -97,5 +100,6 @@ package struct Refusal: Sendable, Codable, Equatable {
         }
         contentType = try values.decodeIfPresent(String.self, forKey: .contentType) ?? contentType
         headers = try values.decodeIfPresent([String: String].self, forKey: .headers) ?? [:]
+        filler = try values.decodeIfPresent(Int.self, forKey: .filler)
     }
 }

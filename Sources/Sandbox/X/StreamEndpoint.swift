@@ -12,22 +12,47 @@ struct StreamEndpoint: Sendable {
 
     func answer(_ request: Request, _ context: XContext) async throws -> Response {
         if let refusal = refusal(of: request) { return Response(refusal) }
-        if let fault = simulator.faults.nextForAnswer() { return try await misbehave(fault, request, context) }
-        guard let number = simulator.record.open(query: request.uri.query ?? "", limit: simulator.connectionLimit)
+        let fault = simulator.faults.nextForAnswer()
+        if let fault, fault.type != .gzip { return try await misbehave(fault, request, context) }
+        let window = window(of: request)
+        guard
+            let number = simulator.record.open(
+                query: request.uri.query ?? "", client: context.channel.remoteAddress?.ipAddress ?? "",
+                limit: window == nil ? simulator.connectionLimit : Self.recoveryLimit,
+                displaces: window == nil && simulator.configuration.displacesConnections, isRecovery: window != nil)
         else {
             return Response(.tooManyConnections)
         }
         let minutes = request.uri.queryParameters["backfill_minutes"].flatMap { Int64($0) } ?? 0
+        let isCompressed = fault?.type == .gzip
         let body = ResponseBody { _ in
             let socket = try await StreamSocket(context.channel)
-            await Delivery(simulator, socket, connection: number, backfill: .seconds(60 * minutes)).run()
+            let gzip = isCompressed ? GzipStream() : nil
+            let delivery = Delivery(
+                simulator, socket, connection: number, backfill: .seconds(60 * minutes), gzip: gzip)
+            if let window { await delivery.recover(window) } else { await delivery.run() }
         }
         var response = Response(
             status: .ok,
             headers: [.contentType: "application/json; charset=utf-8", .cacheControl: "no-cache, no-store"],
             body: body)
         response.set("x-connection-hash", String(number, radix: 16))
+        if isCompressed { response.headers[.contentEncoding] = "gzip" }
         return response
+    }
+
+    /// "At most two recovery jobs at a time" (documentation, "Recovery and redundancy").
+    private static let recoveryLimit = 2
+
+    /// The lines of the past that a request asks for; nil when it asks for the present.
+    private func window(of request: Request) -> Range<Int64>? {
+        let values = request.uri.queryParameters
+        guard values["start_time"] != nil || values["end_time"] != nil else { return nil }
+        let feed = simulator.feed
+        feed.issueDue(position: feed.issued, wanted: 0)
+        let start = values["start_time"].flatMap { Timestamp($0) }.map { feed.firstIndex(since: $0) } ?? 0
+        let end = values["end_time"].flatMap { Timestamp($0) }.map { feed.firstIndex(since: $0) } ?? feed.issued
+        return start..<max(start, end)
     }
 
     private func refusal(of request: Request) -> Refusal? {
@@ -39,6 +64,17 @@ struct StreamEndpoint: Sendable {
             if name == "backfill_minutes", !(Int(value).map { (0...5).contains($0) } ?? false) {
                 return .invalidRequest("The `backfill_minutes` query parameter value [\(value)] is not between 0 and 5")
             }
+        }
+        let values = request.uri.queryParameters
+        let recovery = ["start_time", "end_time"].filter { values[Substring($0)] != nil }
+        if !simulator.configuration.isEnterprise, !recovery.isEmpty || values["backfill_minutes"] != nil {
+            return .forbidden
+        }
+        let now = simulator.clock.now
+        for name in recovery {
+            guard let moment = values[Substring(name)].flatMap({ Timestamp($0) }), moment <= now,
+                moment >= now.advanced(by: .seconds(-86_400))
+            else { return .invalidRequest("The `\(name)` query parameter value is not a time of the last 24 hours") }
         }
         return simulator.rules.all.isEmpty ? .noRules : nil
     }

@@ -23,7 +23,18 @@ struct XCommand: ParsableCommand {
 
               curl $X_URL/sandbox/faults -d '{"type":"reset","after":100}'
               curl $X_URL/sandbox/faults -d '{"type":"refuse","answer":"rate-limit","count":3}'
+              curl $X_URL/sandbox -d '{"advance":"20m"}'
               curl $X_URL/sandbox/record
+
+            or written down in a file, with the time or the number of lines when it is to happen:
+
+              steps:
+              - after_lines: 500
+                do: {fault: {type: reset}, linger: 5m}
+              - at: 10m
+                do: {rules: {add: [{value: tea, tag: drinks}]}}
+
+            docs/simulator.md describes every endpoint, fault and change.
             """
     )
 
@@ -57,6 +68,27 @@ struct XCommand: ParsableCommand {
     @Option(name: .customLong("rule"), help: "A rule to begin with (repeatable).")
     var rules: [String] = []
 
+    @Option(help: ArgumentHelp("What is to happen by itself, and when (YAML or JSON).", valueName: "file"))
+    var scenario: String?
+
+    @Option(help: ArgumentHelp("https as well, with this certificate: \(Self.certificates).", valueName: "kind"))
+    var certificate: String?
+
+    @Option(help: ArgumentHelp("Begin so far in the past, such as 20m; `advance` catches up.", valueName: "time"))
+    var behind: String?
+
+    @Option(help: ArgumentHelp("How long an ended connection counts as open, such as 5m.", valueName: "time"))
+    var linger: String?
+
+    @Option(help: "Connections to the stream at a time.")
+    var connections = 1
+
+    @Flag(help: "A connection beyond the limit closes the oldest one.")
+    var displaces = false
+
+    @Flag(help: "No backfill and no recovery.")
+    var selfServe = false
+
     @Flag(help: "Do not refuse more than 50 connects in 15 minutes.")
     var noRateLimits = false
 
@@ -66,8 +98,9 @@ struct XCommand: ParsableCommand {
             simulator.addRules(rules.map { ($0, $0) })
             try blocking { try await simulator.start() }
             say("export X_URL='\(simulator.url)'")
+            if let file = simulator.caFile { say("export X_CA_FILE='\(file)'") }
             say("export X_BEARER_TOKEN='\(simulator.bearerToken)'")
-            say("# faults and record: curl \(simulator.url)/sandbox; Ctrl-C ends it")
+            say("# faults and record: curl \(simulator.plainURL)/sandbox; Ctrl-C ends it")
             waitForEnd()
             try blocking { await simulator.stop() }
         }
@@ -83,6 +116,26 @@ struct XCommand: ParsableCommand {
         configuration.bearerToken = token
         configuration.enforcesRateLimits = !noRateLimits
         configuration.port = port
+        configuration.connectionLimit = max(1, connections)
+        configuration.displacesConnections = displaces
+        configuration.isEnterprise = !selfServe
+        configuration.linger = try duration(linger, of: "linger")
+        configuration.clockOffset = .zero - (try duration(behind, of: "behind"))
+        if let scenario { configuration.scenario = try Scenario(path: scenario) }
+        if let certificate {
+            guard let kind = CertificateKind(rawValue: certificate) else {
+                throw Failure(.usage, "--certificate: '\(certificate)' is not one of \(Self.certificates)")
+            }
+            configuration.certificate = kind
+        }
         return configuration
+    }
+
+    private static let certificates = CertificateKind.allCases.map(\.rawValue).joined(separator: ", ")
+
+    private func duration(_ text: String?, of option: String) throws(Failure) -> Duration {
+        guard let text else { return .zero }
+        if let duration = Duration(setting: text) { return duration }
+        throw Failure(.usage, "--\(option): '\(text)' is not a time such as 30s, 5m or 2h")
     }
 }

@@ -26,7 +26,7 @@ extension Response {
     init(_ refusal: Refusal) {
         self.init(
             status: .init(code: refusal.status), headers: [.contentType: refusal.contentType],
-            body: .init(byteBuffer: ByteBuffer(string: refusal.body)))
+            body: refusal.responseBody)
         for (name, value) in refusal.headers { set(name, value) }
     }
 
@@ -34,6 +34,20 @@ extension Response {
     mutating func set(_ name: String, _ value: String) {
         guard let name = FieldName(name) else { return }
         headers[name] = value
+    }
+}
+
+extension Refusal {
+    fileprivate var responseBody: ResponseBody {
+        guard let filler, filler > 0 else { return .init(byteBuffer: ByteBuffer(string: body)) }
+        return ResponseBody { writer in
+            try await writer.write(ByteBuffer(string: body))
+            let piece = ByteBuffer(repeating: UInt8(ascii: "x"), count: 65_536)
+            for start in stride(from: 0, to: filler, by: 65_536) {
+                try await writer.write(piece.getSlice(at: 0, length: min(65_536, filler - start)) ?? piece)
+            }
+            try await writer.finish(nil)
+        }
     }
 }
 
@@ -47,6 +61,7 @@ struct XGate: RouterMiddleware {
     func handle(
         _ request: Request, context: XContext, next: (Request, XContext) async throws -> Response
     ) async throws -> Response {
+        if endpoint == "stream" { simulator.record.attempt() }
         let (budget, mayPass) = simulator.limits.count("\(request.method) \(endpoint)")
         let fault = simulator.faults.nextRefusal(endpoint)
         var response: Response

@@ -1,7 +1,7 @@
 import Hummingbird
 internal import Logging
 import NIOCore
-internal import PipelineKit
+package import PipelineKit
 import Synchronization
 
 /// X's API v2 as far as the pipeline uses it, on a free port of 127.0.0.1, with faults on demand and a record of its own.
@@ -24,6 +24,18 @@ package final class XSimulator: Sendable {
         package var bearerToken = "sandbox-token"
         /// How many connections to the stream at a time.
         package var connectionLimit = 1
+        /// Whether a connection beyond the limit closes the oldest one; else it is refused.
+        package var displacesConnections = false
+        /// How long a connection that has ended counts as open.
+        package var linger = Duration.zero
+        /// Whether backfill and recovery are there; else they are refused with 403.
+        package var isEnterprise = true
+        /// How far ahead of the real time the simulator begins; negative: behind.
+        package var clockOffset = Duration.zero
+        /// Serves https as well, with a certificate of this kind; nil: http only.
+        package var certificate: CertificateKind?
+        /// What is to happen by itself.
+        package var scenario = Scenario()
         /// Whether more than 50 connects in 15 minutes (and 450 reads, 100 changes of rules) are refused.
         package var enforcesRateLimits = true
         package var maximalRules = 1000
@@ -38,7 +50,10 @@ package final class XSimulator: Sendable {
 
     let rules: RuleBook
     let feed: Feed
-    let record = StreamRecord()
+    /// The simulator's time.
+    package let clock: SandboxClock
+    let record: StreamRecord
+    let search: SearchEndpoint
     let faults = FaultQueue()
     let limits: RateLimits
     let account = AccountEndpoints()
@@ -52,12 +67,17 @@ package final class XSimulator: Sendable {
     private struct Server {
         var task: Task<Void, any Error>?
         var port = 0
+        var authority: CertificateAuthority?
+        var tls: TLSFrontend?
     }
 
     package init(_ configuration: Configuration = Configuration()) {
         self.configuration = configuration
-        let feed = Feed(configuration.feed, rate: configuration.rate)
+        clock = SandboxClock(offset: configuration.clockOffset)
+        let feed = Feed(configuration.feed, rate: configuration.rate, clock: clock)
         self.feed = feed
+        record = StreamRecord(clock: clock)
+        search = SearchEndpoint(feed: feed, record: record)
         rules = RuleBook(
             maximalCount: configuration.maximalRules, maximalLength: configuration.maximalRuleLength,
             onChange: { [history] rules in
@@ -65,11 +85,14 @@ package final class XSimulator: Sendable {
                 history.add(rules)
             })
         limits = RateLimits(
-            ["GET stream": 50, "GET rules": 450, "POST rules": 100, "GET usage": 50, "GET counts": 300],
-            isEnforced: configuration.enforcesRateLimits)
+            [
+                "GET stream": 50, "GET rules": 450, "POST rules": 100, "GET usage": 50, "GET counts": 300,
+                "GET search": 450, "GET connections": 25, "DELETE connections": 25,
+            ], isEnforced: configuration.enforcesRateLimits, clock: clock)
         keepAlive = configuration.keepAlive
         connectionLimit = configuration.connectionLimit
         token = Mutex(configuration.bearerToken)
+        linger = configuration.linger
     }
 
     /// Starts serving; returns when the port is open.
@@ -86,17 +109,37 @@ package final class XSimulator: Sendable {
             throw Failure(.unavailable, "the simulator could not listen on 127.0.0.1:\(configuration.port): \(reason)")
         }
         server.withLock { $0 = Server(task: task, port: port) }
+        guard let kind = configuration.certificate else { return }
+        let authority = try CertificateAuthority()
+        let tls = try TLSFrontend(authority, kind, backend: port)
+        server.withLock { ($0.authority, $0.tls) = (authority, tls) }
     }
 
     /// Closes everything; the record stays.
     package func stop() async {
-        guard let task = server.withLock({ $0.task.take() }) else { return }
+        let (task, tls) = server.withLock { ($0.task.take(), $0.tls.take()) }
+        guard let task else { return }
+        tls?.stop()
         task.cancel()
         _ = await task.result
     }
 
-    /// The base URL for `X_URL`.
-    package var url: String { "http://127.0.0.1:\(server.withLock { $0.port })" }
+    /// The base URL for `X_URL`: https when there is a certificate.
+    package var url: String {
+        server.withLock { $0.tls.map { "https://localhost:\($0.port)" } } ?? plainURL
+    }
+
+    /// The base URL without TLS, which is there in any case.
+    package var plainURL: String { "http://127.0.0.1:\(server.withLock { $0.port })" }
+
+    /// What to trust (PEM) for `url`; nil without TLS.
+    package var caFile: String? { server.withLock { $0.authority?.caFile } }
+
+    /// What new TLS connections meet; nil without TLS, and setting it does nothing then.
+    package var certificate: CertificateKind? {
+        get { server.withLock { $0.tls?.kind } }
+        set { if let newValue { server.withLock { $0.tls?.kind = newValue } } }
+    }
 
     /// The token that is asked for; setting it refuses the old one from now on.
     package var bearerToken: String {
@@ -113,6 +156,8 @@ package final class XSimulator: Sendable {
         RulesEndpoint(rules: rules)
             .addRoutes(to: search.group("stream/rules").add(middleware: XGate(simulator: self, endpoint: "rules")))
         addAccountRoutes(to: router)
+        addConnectionRoutes(to: router)
+        addSearchRoutes(to: router)
         ControlEndpoint(simulator: self).addRoutes(to: router.group("sandbox"))
         var logger = Logger(label: "sandbox.x")
         logger.logLevel = .critical
@@ -120,6 +165,8 @@ package final class XSimulator: Sendable {
             router: router,
             configuration: .init(address: .hostname("127.0.0.1", port: configuration.port), serverName: "tsa_o"),
             onServerRunning: { channel in onOpen(channel.localAddress?.port ?? 0) }, logger: logger)
+        let director = Task { await direct() }
+        defer { director.cancel() }
         try await application.run()
     }
 }
@@ -156,6 +203,9 @@ extension XSimulator {
     /// How often the stream was refused, by HTTP status.
     package var refusals: [Int: Int] { record.refused }
 
+    /// When each attempt to read the stream came, refused or not.
+    package var attempts: [Timestamp] { record.attempts }
+
     /// How many lines of the feed were issued.
     package var issuedCount: Int64 { feed.issued }
 
@@ -176,7 +226,7 @@ extension XSimulator {
             first = min(first, feed.firstIndex(since: end.advanced(by: .zero - configuration.redelivery)))
         }
         if backfill > .zero {
-            first = min(first, feed.firstIndex(since: Timestamp.now().advanced(by: .zero - backfill)))
+            first = min(first, feed.firstIndex(since: clock.now.advanced(by: .zero - backfill)))
         }
         return first
     }

@@ -39,6 +39,12 @@ struct JSONWriter {
         bytes += value.description.utf8
     }
 
+    /// A value that is JSON already.
+    mutating func raw(_ value: [UInt8]) {
+        separate()
+        bytes += value
+    }
+
     mutating func field(_ name: String, _ text: String) {
         key(name)
         string(text)
