@@ -110,6 +110,7 @@ struct ProducerSettings: Sendable {
         partitions = reader.int(ProducerOptions.partitionsSetting, default: 12, in: 1...10_000)
         replication = reader.int(ProducerOptions.replicationSetting, default: -1, in: -1...100)
         drain = reader.duration(ProducerOptions.drainSetting, default: .seconds(30))
-        rules = RuleWatchSettings.read(&reader, x: stream.x)
+        rules = RuleWatchSettings.read(&reader, x: stream.x, plan: stream.plan)
+        self.stream.rules = rules.map { StreamRules(file: $0.file, plan: $0.plan, ownership: $0.ownership) }
     }
 }

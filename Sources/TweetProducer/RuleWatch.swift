@@ -46,9 +46,9 @@ struct RuleWatchSettings: Sendable {
     }
 
     /// Reads the settings; nil without a file. Its mistakes and others are added to the reader's.
-    static func read(_ reader: inout SettingsReader, x: XSettings) -> RuleWatchSettings? {
+    static func read(_ reader: inout SettingsReader, x: XSettings, plan: AccountPlan) -> RuleWatchSettings? {
         let settings = RuleWatchSettings(
-            x: x, file: reader.string(RulesFile.setting, default: ""), plan: AccountPlan.read(&reader),
+            x: x, file: reader.string(RulesFile.setting, default: ""), plan: plan,
             ownership: RuleOwnership(prefix: reader.string(RuleOwnership.setting, default: "")),
             interval: reader.duration(RuleWatchOptions.intervalSetting, default: .seconds(3600)),
             silence: reader.duration(RuleWatchOptions.silenceSetting, default: .seconds(7 * 86_400)))

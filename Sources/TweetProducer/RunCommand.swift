@@ -16,11 +16,15 @@ struct RunCommand: ParsableCommand {
             is read again at every connection: a refused token (401, 403) from the file is waited for until the file \
             has another, one from the environment ends the service with 77.
 
-            Rules are managed with `tweet-producer rules`. While there are none (409) the service waits, with one \
-            warning, and looks again every 30 seconds.
+            One process a host reads with a credential (an enterprise plan: one a stream); a second one ends with 75 \
+            and says who does. Connection attempts are counted over restarts, at most 40 in 15 minutes. A connection of \
+            ours that X still holds after a crash is looked up and closed; others are left alone.
 
-            With a file of rules (--rules-file) those at X are compared with it every hour. What is missing or differs, \
-            and rules that bring nothing for a week, are warnings in the log; nothing is changed.
+            Rules are managed with `tweet-producer rules`. While there are none (409) the service waits, with one \
+            warning, and looks again every 30 seconds; with a file of rules (--rules-file) it adds those.
+
+            With a file of rules those at X are compared with it every hour. What is missing or differs, and rules that \
+            bring nothing for a week, are warnings in the log; nothing is changed.
 
             With --max-posts-per-day or --max-posts-per-month reading stops before so many posts came, which the log and \
             the gap ledger say, and goes on with the next day (UTC) or billing cycle. The count survives restarts.

@@ -113,6 +113,9 @@ package final class Journal {
         }
     }
 
+    /// The number of the line appended last; it counts once `sync()` has returned.
+    package var lastSeq: Int64 { nextSeq - 1 }
+
     /// How long `sync()` may still wait: nil when there is nothing for it to do, zero or less when it is due.
     ///
     /// Beside pending lines it counts the open segment's age and a new segment that was asked for, so a stream that is

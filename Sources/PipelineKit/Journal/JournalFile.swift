@@ -98,6 +98,21 @@ struct JournalFile: ~Copyable {
         guard errno == EWOULDBLOCK else { throw FileError("lock", path) }
         return false
     }
+
+    /// Waits for the exclusive lock; for files that every process holds only for a moment.
+    func waitForLock() throws(FileError) {
+        while flock(descriptor, LOCK_EX) != 0 {
+            if errno != EINTR { throw FileError("lock", path) }
+        }
+    }
+
+    /// Whether `path` still names this very file, and no other took its place.
+    func isStillNamed() -> Bool {
+        var own = stat()
+        var named = stat()
+        return unsafe fstat(descriptor, &own) == 0 && stat(path, &named) == 0 && own.st_ino == named.st_ino
+            && own.st_dev == named.st_dev
+    }
 }
 
 /// What the journal does to folders and whole files.

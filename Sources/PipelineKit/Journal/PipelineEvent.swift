@@ -19,6 +19,15 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
         case rejected
         /// Lines that were given up before Kafka had them, to make room; `seq` is the first, `lines` says how many.
         case dropped
+        /// The connection is alive but brings far fewer posts than usual; `lines` and `detail` say how few. It stays open.
+        case quiet
+        /// Posts come again after `quiet`.
+        case lively
+        /// A gap was filled; `seq` is that of the event that opened it, `cause` how (`backfill`, `recovery`, `search`), `lines`
+        /// how many posts that brought, `exact` whether X replayed all of it; `connection` marks the lines that it brought.
+        case repaired
+        /// A gap could not be filled and stays open; fields as with `repaired`, `detail` says why.
+        case repairFailed = "repair_failed"
         /// The producer drained and ended.
         case stopped
     }
@@ -36,12 +45,13 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
     package var bytes: Int64?
     package var seq: Int64?
     package var head: String?
+    package var exact: Bool?
 
     private enum CodingKeys: String, CodingKey {
         case type, at, connection, cause, detail, status
         case lastReceivedAt = "last_received_at"
         case newestID = "newest_id"
-        case lines, bytes, seq, head
+        case lines, bytes, seq, head, exact
     }
 
     package init(_ type: Kind, at: Timestamp = .now(), connection: Int64? = nil, cause: String? = nil) {

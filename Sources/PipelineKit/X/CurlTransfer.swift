@@ -5,8 +5,10 @@ import Glibc
 struct HTTPRequest {
     var url: String
     var token: Secret
-    /// A JSON body makes it a POST.
+    /// A JSON body makes it a POST, unless `method` says otherwise.
     var body: [UInt8]?
+    /// Another method than GET without and POST with a body.
+    var method: String?
     var caFile: String?
     var connectTimeout: Duration
     /// From the beginning to the end of the body; nil for a stream.
@@ -80,6 +82,7 @@ struct CurlTransfer: ~Copyable {
     }
 
     private func prepareBody(_ request: HTTPRequest) throws(CurlError) {
+        if let method = request.method { try set(CURLOPT_CUSTOMREQUEST, method) }
         guard let body = request.body else { return }
         try set(CURLOPT_POSTFIELDSIZE, body.count)
         let code = unsafe body.withUnsafeBytes { bytes in

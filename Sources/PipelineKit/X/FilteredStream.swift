@@ -9,8 +9,8 @@ package final class FilteredStream {
     private let stop: Stop
     private let logger: Logger
     private let multi: CurlMulti
-    private var backoff: Backoff
-    private var budget: ConnectBudget
+    private var policy: ReconnectPolicy
+    private var credential: Credential?
     private var failures = FailureRun()
     private var lastConnection: Int64 = 0
     private var hasConnected = false
@@ -21,29 +21,33 @@ package final class FilteredStream {
         self.settings = settings
         self.stop = stop
         self.logger = logger
-        backoff = Backoff(scale: settings.backoffScale)
-        budget = ConnectBudget(limit: settings.connectBudget)
+        policy = ReconnectPolicy(scale: settings.backoffScale)
         stop.onRaise { [waker = multi.waker] in waker.wake() }
     }
 
     /// Reads until the stop is raised; everything that came is durable then.
     ///
     /// - Throws: `FileError` when the journal refuses. `Failure` when X refuses the first connection for good: 77 for
-    ///   credentials (401, 403) that do not come from a file, 78 for a request that it does not accept (400).
+    ///   credentials (401, 403) that do not come from a file, 78 for a request that it does not accept (400); and 75 when
+    ///   another process of this host reads with the same credential.
     package func run(into journal: Journal) throws {
         if settings.x.url.hasPrefix("http://") {
             logger.warning("the address is not https: the token goes over the network as it is", metadata: url)
         }
         journal.source.tail.onRequest { [waker = multi.waker] in waker.wake() }
-        let posts = try PostCounter(folder: journal.source.folder)
-        while try waitForPosts(posts, journal), try waitForBudget(journal) {
+        let reading = StreamReading(
+            journal: journal, posts: try PostCounter(folder: journal.source.folder),
+            watch: PostWatch(folder: journal.source.folder, shortest: settings.quietAfter, logger: logger))
+        while try waitForPosts(reading.posts, journal) {
             let token = Result { try settings.x.token.read() }
-            let attempt = try connect(token, journal: journal, posts: posts)
+            try adopt(try? token.get(), journal)
+            guard try takeAttempt(token, journal) else { continue }
+            let attempt = try connect(token, reading)
             let delay = try settle(attempt, journal: journal)
-            try posts.save()
+            try reading.posts.save()
             try journal.sync()
             if let failure = failureForGood(attempt.end) { throw failure }
-            if let delay, settings.posts.closing(posts, at: .now()) == nil {
+            if let delay, settings.posts.closing(reading.posts, at: .now()) == nil {
                 try pause(for: delay, after: attempt.end, token: try? token.get(), journal: journal)
             }
         }
@@ -52,15 +56,26 @@ package final class FilteredStream {
 
     private var url: Logger.Metadata { ["url": "\(settings.x.url)"] }
 
-    /// Waits until an attempt is within the connect budget; false when the stop is raised.
-    private func waitForBudget(_ journal: Journal) throws(FileError) -> Bool {
-        let delay = budget.delay(at: .now())
-        if delay > .zero {
-            logger.warning(
-                "connect budget used up", metadata: ["budget": "\(budget.limit)", "next_attempt_in": "\(delay.short)"])
-            try rest(for: delay, journal: journal) { false }
+    /// Goes over to the lock and the ledger of a token, when it is not the one in use.
+    private func adopt(_ token: Secret?, _ journal: Journal) throws(Failure) {
+        guard let token else { return }
+        let name = ConnectLedger.name(url: settings.x.url, token: token)
+        if name != credential?.name {
+            credential = nil
+            credential = try Credential(named: name, settings, folder: journal.source.folder, logger: logger)
         }
-        return !stop.isRaised
+    }
+
+    /// Takes an attempt from the connect budget; false when there was none and its time was waited for.
+    private func takeAttempt(_ token: Result<Secret, any Error>, _ journal: Journal) throws(FileError) -> Bool {
+        guard case .success = token, let delay = credential?.ledger.takeAttempt(at: .now()), delay > .zero else {
+            return true
+        }
+        logger.warning(
+            "connect budget used up",
+            metadata: ["budget": "\(settings.connectBudget)", "next_attempt_in": "\(delay.short)"])
+        try rest(for: delay, journal: journal) { false }
+        return false
     }
 
     /// Waits while a limit of posts forbids reading; false when the stop is raised.
@@ -93,16 +108,17 @@ package final class FilteredStream {
         }
     }
 
-    private func connect(
-        _ token: Result<Secret, any Error>, journal: Journal, posts: PostCounter
-    ) throws -> Attempt {
+    private func connect(_ token: Result<Secret, any Error>, _ reading: StreamReading) throws -> Attempt {
         let recorder = StreamRecorder(
-            journal: journal, posts: posts, connection: newConnection(), lineLimit: settings.lineLimit, logger: logger)
+            reading, connection: newConnection(), lineLimit: settings.lineLimit, logger: logger)
+        let begun = Timestamp.now().milliseconds
+        recorder.onBegin = { [credential, stream = settings.stream] in
+            credential?.ledger.noteOpened(
+                OpenedConnection(stream: stream, begun: begun, opened: Timestamp.now().milliseconds))
+        }
         do {
-            let secret = try token.get()
-            budget.recordAttempt(at: .now())
             let connection = try StreamConnection(
-                settings, token: secret, journal: journal, recorder: recorder, posts: posts, stop: stop)
+                settings, token: try token.get(), reading, recorder: recorder, stop: stop)
             return Attempt(end: try connection.run(on: multi), recorder: recorder)
         } catch let error as Failure {
             return Attempt(end: .failed(cause: "token", detail: error.description), recorder: recorder)
@@ -123,12 +139,15 @@ package final class FilteredStream {
     private func settle(_ attempt: Attempt, journal: Journal) throws -> Duration? {
         let recorder = attempt.recorder
         let interruption = Interruption(attempt.end)
-        guard let begin = recorder.begin else { return try settleFailure(interruption, recorder, journal) }
+        let isMended = StreamRemedies(settings: settings, stop: stop, logger: logger).mend(attempt.end, credential)
+        guard let begin = recorder.begin else {
+            return try settleFailure(interruption, recorder, journal, isMended: isMended)
+        }
         hasConnected = true
         failures = FailureRun()
         let lifetime = begin.duration(to: .now)
-        backoff.connectionEnded(lifetime: lifetime, delivered: recorder.hasDelivered)
-        let delay = interruption.retry.map { backoff.delay(for: $0, wasEstablished: true) }
+        let delay = policy.delay(
+            for: interruption.retry, lifetime: lifetime, delivered: recorder.hasDelivered, isMended: isMended)
         recorder.takeEnd(cause: interruption.cause, detail: interruption.detail)
         if let failure = recorder.failure { throw failure }
         var metadata = metadata(interruption, recorder, delay)
@@ -141,10 +160,9 @@ package final class FilteredStream {
     }
 
     private func settleFailure(
-        _ interruption: Interruption, _ recorder: StreamRecorder, _ journal: Journal
+        _ interruption: Interruption, _ recorder: StreamRecorder, _ journal: Journal, isMended: Bool
     ) throws -> Duration? {
-        guard let retry = interruption.retry else { return nil }
-        let delay = backoff.delay(for: retry)
+        guard let delay = policy.delay(for: interruption.retry, lifetime: nil, isMended: isMended) else { return nil }
         let (isFirst, isTold) = failures.note(interruption, at: .now)
         if isFirst {
             var event = PipelineEvent(.connectFailed, connection: recorder.connection, cause: interruption.cause)
@@ -196,22 +214,4 @@ package final class FilteredStream {
 private struct Attempt {
     let end: ConnectionEnd
     let recorder: StreamRecorder
-}
-
-/// Failures one after the other for the same reason: journalled once, and told now and then.
-private struct FailureRun {
-    private(set) var count = 0
-    private var cause = ""
-    private var status: Int?
-    private var toldAt: ContinuousClock.Instant?
-
-    /// Counts a failure, and decides whether it is the first of its run, and whether it is worth a line in the log.
-    mutating func note(_ interruption: Interruption, at now: ContinuousClock.Instant) -> (isFirst: Bool, isTold: Bool) {
-        let isFirst = count == 0 || interruption.cause != cause || interruption.status != status
-        count = isFirst ? 1 : count + 1
-        (cause, status) = (interruption.cause, interruption.status)
-        let isTold = isFirst || (toldAt.map { $0.duration(to: now) >= .seconds(300) } ?? true)
-        if isTold { toldAt = now }
-        return (isFirst, isTold)
-    }
 }

@@ -41,10 +41,14 @@ final class HTTPAnswer {
         result.limit = headers["x-rate-limit-limit"].flatMap { Int($0) }
         result.remaining = headers["x-rate-limit-remaining"].flatMap { Int($0) }
         if let reset = headers["x-rate-limit-reset"].flatMap({ Int64($0) }), (0..<1 << 40).contains(reset) {
-            let now = headers["date"].flatMap(secondsSince1970(httpDate:)) ?? Timestamp.now().milliseconds / 1000
-            result.resetAfter = .seconds(reset - now)
+            result.resetAfter = .seconds(reset - (date ?? .now()).milliseconds / 1000)
         }
         return result
+    }
+
+    /// X's clock, in whole seconds, when it answered; nil when the answer does not say.
+    var date: Timestamp? {
+        headers["date"].flatMap(secondsSince1970(httpDate:)).map { Timestamp(milliseconds: $0 * 1000) }
     }
 
     /// What the answer says, when it is not what was asked for.

@@ -3,19 +3,15 @@ import CCurl
 /// One connection to the stream, from the request to its end.
 struct StreamConnection: ~Copyable {
     private let settings: StreamSettings
-    private let journal: Journal
+    private let reading: StreamReading
     private let recorder: StreamRecorder
-    private let posts: PostCounter
     private let stop: Stop
     private let transfer: CurlTransfer
 
     /// - Throws: `CurlError` when libcurl does not take the settings.
     init(
-        _ settings: StreamSettings, token: Secret, journal: Journal, recorder: StreamRecorder, posts: PostCounter,
-        stop: Stop
-    )
-        throws(CurlError)
-    {
+        _ settings: StreamSettings, token: Secret, _ reading: StreamReading, recorder: StreamRecorder, stop: Stop
+    ) throws(CurlError) {
         let stream = unsafe HTTPAnswer.Stream(
             begin: { recorder.takeBegin() }, take: { unsafe recorder.take($0) })
         var transfer = try CurlTransfer(answer: HTTPAnswer(bodyLimit: 64 << 10, stream: stream))
@@ -25,9 +21,8 @@ struct StreamConnection: ~Copyable {
                 connectTimeout: settings.x.connectTimeout))
         self.transfer = transfer
         self.settings = settings
-        self.journal = journal
+        self.reading = reading
         self.recorder = recorder
-        self.posts = posts
         self.stop = stop
     }
 
@@ -40,11 +35,14 @@ struct StreamConnection: ~Copyable {
         var watch = StreamWatch(
             connectTimeout: settings.x.connectTimeout, stallTimeout: settings.stallTimeout)
         var waited = Duration.zero
+        let journal = reading.journal
+        reading.watch.pause()
         while true {
             try multi.perform()
+            if recorder.begin != nil, let event = reading.watch.look(posts: recorder.posts) { recorder.take(event) }
             if let failure = recorder.failure { throw failure }
             if let due = journal.timeToSync, due <= .zero {
-                try posts.save()
+                try reading.posts.save()
                 try journal.sync()
             }
             let phase: StreamWatch.Phase = recorder.begin == nil ? .answer : .stream
@@ -60,7 +58,7 @@ struct StreamConnection: ~Copyable {
         if let control = recorder.control { return .control(control) }
         if let result { return end(transfer.error(result), isComplete: result == CURLE_OK) }
         if stop.isRaised { return .stopped }
-        if let closing = settings.posts.closing(posts, at: .now()) {
+        if let closing = settings.posts.closing(reading.posts, at: .now()) {
             return .lost(cause: "post_limit", detail: closing.description)
         }
         guard timeLeft <= .zero else { return nil }

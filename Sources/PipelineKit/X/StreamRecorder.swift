@@ -1,6 +1,13 @@
 import FoundationEssentials
 internal import Logging
 
+/// What one run of the stream reads into, whatever connection it has.
+struct StreamReading {
+    let journal: Journal
+    let posts: PostCounter
+    let watch: PostWatch
+}
+
 /// Journals what one connection delivers, in order: that it began, every line byte for byte, and how it ended.
 ///
 /// It works inside libcurl's callbacks, so it throws nothing: `failure` tells the loop that the journal refused.
@@ -19,16 +26,21 @@ final class StreamRecorder {
     /// Lines that are neither posts nor known messages.
     private(set) var unknownLines: Int64 = 0
 
+    /// Posts that this connection brought.
+    private(set) var posts: Int64 = 0
+    /// Called when the 200 comes.
+    var onBegin: () -> Void = {}
+
     private let journal: Journal
-    private let posts: PostCounter
+    private let counter: PostCounter
     private let logger: Logger
     private var framer: LineFramer
     private var lastReceivedAt: Timestamp?
     private var lastPost: [UInt8] = []
 
-    init(journal: Journal, posts: PostCounter, connection: Int64, lineLimit: Int, logger: Logger) {
-        self.journal = journal
-        self.posts = posts
+    init(_ reading: StreamReading, connection: Int64, lineLimit: Int, logger: Logger) {
+        journal = reading.journal
+        counter = reading.posts
         self.logger = logger
         self.connection = connection
         framer = LineFramer(limit: lineLimit)
@@ -40,6 +52,7 @@ final class StreamRecorder {
     /// Notes that X answered with 200.
     func takeBegin() {
         begin = .now
+        onBegin()
         note(PipelineEvent(.connected, connection: connection), indexedAs: connection) { $0.status = 200 }
         logger.info("connected to the stream", metadata: ["connection": "\(connection)"])
     }
@@ -55,6 +68,11 @@ final class StreamRecorder {
             failure = error
         }
         return failure == nil
+    }
+
+    /// Notes something that happened while the connection is open.
+    func take(_ event: PipelineEvent) {
+        note(event, indexedAs: connection) { $0.connection = String(connection) }
     }
 
     /// Notes the end of a connection that had begun, with where the gap begins.
@@ -91,7 +109,8 @@ final class StreamRecorder {
     private func look(at line: UnsafeRawBufferPointer, _ receivedAt: Timestamp) {
         switch unsafe StreamMessage(line: line) {
         case .post:
-            posts.add(at: receivedAt)
+            counter.add(at: receivedAt)
+            posts += 1
             lastPost.removeAll(keepingCapacity: true)
             unsafe lastPost.append(contentsOf: line)
         case .control(let message):

@@ -2,16 +2,27 @@
 package struct XAPI: Sendable {
     private let settings: XSettings
     private let stop: Stop?
+    private let patience: Duration
+    private let onWait: @Sendable (Duration) -> Void
 
     /// From the beginning of a call to the end of its answer.
     private static let timeout = Duration.seconds(30)
     /// A page of 1,000 rules of an enterprise account has about 2.5 MB.
     private static let bodyLimit = 16 << 20
 
-    /// A service gives its stop, so that no call outlives it for long.
-    package init(_ settings: XSettings, stop: Stop? = nil) {
+    /// - Parameters:
+    ///   - settings: how to reach X.
+    ///   - stop: a service gives its own, so that no call outlives it for long.
+    ///   - patience: a call that X's rate limit refuses waits for the limit's reset when that is no further away than this.
+    ///   - onWait: is told how long such a wait takes, before it.
+    package init(
+        _ settings: XSettings, stop: Stop? = nil, patience: Duration = .zero,
+        onWait: @escaping @Sendable (Duration) -> Void = { _ in }
+    ) {
         self.settings = settings
         self.stop = stop
+        self.patience = patience
+        self.onWait = onWait
     }
 
     /// Asks for something.
@@ -23,40 +34,62 @@ package struct XAPI: Sendable {
     /// - Throws: `Failure` that says which call failed and why: 77 refused credentials, 75 limits, 65 a request that X does not
     ///   accept, 69 anything else.
     package func get(_ path: String, query: [(name: String, value: String)] = []) throws(Failure) -> [UInt8] {
-        try call("GET", path, query, body: nil)
+        try call("GET", path, query).body
     }
 
     /// Sends JSON; otherwise like `get`.
     package func post(
         _ path: String, query: [(name: String, value: String)] = [], body: [UInt8]
     ) throws(Failure) -> [UInt8] {
-        try call("POST", path, query, body: body)
+        try call("POST", path, query, body: body).body
     }
 
-    private func call(
-        _ method: String, _ path: String, _ query: [(name: String, value: String)], body: [UInt8]?
-    ) throws(Failure) -> [UInt8] {
+    /// Deletes what the JSON names; otherwise like `get`.
+    package func delete(_ path: String, body: [UInt8]) throws(Failure) -> [UInt8] {
+        try call("DELETE", path, [], body: body).body
+    }
+
+    /// Asks once, and again when a rate limit with a near end was all that was in the way; otherwise like `get`.
+    ///
+    /// - Returns: the whole answer, a 2xx.
+    func call(
+        _ method: String, _ path: String, _ query: [(name: String, value: String)], body: [UInt8]? = nil
+    ) throws(Failure) -> HTTPAnswer {
         let parameters = query.map { "\($0.name)=\(Self.escaped($0.value))" }.joined(separator: "&")
+        let name = "\(method) \(settings.url)\(path)"
         let url = settings.url + path + (parameters.isEmpty ? "" : "?" + parameters)
+        let deadline = ContinuousClock.now + patience
+        while true {
+            let answer = try send(method, url, body, name: name)
+            if (200...299).contains(answer.status), !answer.isPage { return answer }
+            let problem = answer.problem
+            // A second more, because X counts in whole seconds.
+            guard problem.kind == .rateLimit, let reset = problem.rateLimit.resetAfter,
+                case let wait = max(reset, .zero) + .seconds(1), ContinuousClock.now + wait <= deadline
+            else { throw Self.failure(name, problem) }
+            onWait(wait)
+            if (stop ?? Stop()).wait(for: wait) { throw Self.failure(name, problem) }
+        }
+    }
+
+    private func send(
+        _ method: String, _ url: String, _ body: [UInt8]?, name: String
+    ) throws(Failure) -> HTTPAnswer {
         let request = HTTPRequest(
-            url: url, token: try settings.token.read(), body: body, caFile: settings.caFile,
-            connectTimeout: settings.connectTimeout, totalTimeout: Self.timeout)
+            url: url, token: try settings.token.read(), body: body, method: method == "DELETE" ? method : nil,
+            caFile: settings.caFile, connectTimeout: settings.connectTimeout, totalTimeout: Self.timeout)
         let answer = HTTPAnswer(bodyLimit: Self.bodyLimit)
         do {
             var transfer = try CurlTransfer(answer: answer)
             try transfer.prepare(request)
             if let stop { try CurlMulti().run(transfer, until: stop) } else { try transfer.perform() }
         } catch {
-            throw Failure(.unavailable, "\(method) \(settings.url)\(path): \(error)")
+            throw Failure(.unavailable, "\(name): \(error)")
         }
         guard !answer.isBodyCut else {
-            throw Failure(
-                .unavailable, "\(method) \(settings.url)\(path): the answer is longer than \(Self.bodyLimit) bytes")
+            throw Failure(.unavailable, "\(name): the answer is longer than \(Self.bodyLimit) bytes")
         }
-        guard (200...299).contains(answer.status), !answer.isPage else {
-            throw Self.failure("\(method) \(settings.url)\(path)", answer.problem)
-        }
-        return answer.body
+        return answer
     }
 
     private static func failure(_ call: String, _ problem: Problem) -> Failure {

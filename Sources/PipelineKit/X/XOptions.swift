@@ -80,5 +80,6 @@ package struct StreamOptions: ParsableArguments {
         [StreamSettings.streamSetting] + StreamFields.allCases.map(\.setting) + [
             StreamSettings.stallTimeoutSetting, StreamSettings.lineLimitSetting,
             StreamSettings.connectBudgetSetting, StreamSettings.backoffScaleSetting,
+            StreamSettings.quietAfterSetting, CredentialLock.folderSetting,
         ] + PostLimits.settings
 }

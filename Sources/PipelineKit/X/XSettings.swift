@@ -59,12 +59,21 @@ package struct StreamSettings: Sendable {
     package var posts = PostLimits()
     /// Multiplies every wait before a new connection; 1 is X's rule.
     package var backoffScale: Double
+    /// How long the posts must have been too few to be told as that; nil: never.
+    package var quietAfter: Duration? = .seconds(300)
+    /// The account's contract.
+    package var plan = AccountPlan.selfServe
+    /// The rules to add when X has none at all; nil to wait until somebody adds some.
+    package var rules: StreamRules?
+    /// Where this host's locks of credentials are.
+    package var lockFolder = CredentialLock.defaultFolder
 
     package static let streamSetting = Setting("STREAM_NAME", flag: "stream")
     package static let stallTimeoutSetting = Setting("X_STALL_TIMEOUT", flag: nil)
     package static let lineLimitSetting = Setting("X_LINE_LIMIT", flag: nil)
     package static let connectBudgetSetting = Setting("X_CONNECT_BUDGET", flag: nil)
     package static let backoffScaleSetting = Setting("X_BACKOFF_SCALE", flag: nil)
+    package static let quietAfterSetting = Setting("X_QUIET_AFTER", flag: nil)
 
     package init(
         stream: String = "default", x: XSettings, fields: [StreamFields: [String]]? = nil,
@@ -100,6 +109,11 @@ package struct StreamSettings: Sendable {
             connectBudget: reader.int(Self.connectBudgetSetting, default: 40, in: 1...1_000_000),
             backoffScale: Self.readScale(&reader))
         posts = PostLimits(&reader)
+        plan = AccountPlan.read(&reader)
+        lockFolder = reader.string(CredentialLock.folderSetting, default: CredentialLock.defaultFolder)
+        quietAfter = reader.value(
+            Self.quietAfterSetting, default: quietAfter, expected: "a time such as 5m, or off"
+        ) { text -> Duration?? in text == "off" ? .some(nil) : Duration(setting: text).map { $0 } }
         if lineLimit < 65_536 || lineLimit > 1 << 30 {
             reader.addMistake("\(Self.lineLimitSetting.title): \(lineLimit) bytes is not between 64KiB and 1GiB")
         }

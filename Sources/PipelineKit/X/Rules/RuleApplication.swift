@@ -7,11 +7,16 @@ package struct RuleApplication: Sendable {
     private let plan: AccountPlan
     private let logger: Logger
 
+    /// The longest a change waits for X's rate limit, which is 100 changes in 15 minutes.
+    private static let patience = Duration.seconds(120)
+
     /// A service gives its stop, so that no call outlives it for long.
     package init(
         _ settings: XSettings, ownership: RuleOwnership, plan: AccountPlan, logger: Logger, stop: Stop? = nil
     ) {
-        rules = XRules(settings, stop: stop)
+        rules = XRules(settings, stop: stop, patience: Self.patience) { wait in
+            logger.notice("X's rate limit: waiting for its end", metadata: ["for": "\(wait.short)"])
+        }
         self.ownership = ownership
         self.plan = plan
         self.logger = logger

@@ -6,9 +6,12 @@ package struct XRules: Sendable {
 
     private static let path = "/2/tweets/search/stream/rules"
 
-    /// A service gives its stop, so that no call outlives it for long.
-    package init(_ settings: XSettings, stop: Stop? = nil) {
-        api = XAPI(settings, stop: stop)
+    /// A service gives its stop, so that no call outlives it for long; `patience` and `onWait` are those of `XAPI`.
+    package init(
+        _ settings: XSettings, stop: Stop? = nil, patience: Duration = .zero,
+        onWait: @escaping @Sendable (Duration) -> Void = { _ in }
+    ) {
+        api = XAPI(settings, stop: stop, patience: patience, onWait: onWait)
     }
 
     /// Every rule, page by page.

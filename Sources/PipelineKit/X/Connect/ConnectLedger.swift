@@ -1,0 +1,128 @@
+import FoundationEssentials
+internal import Logging
+
+/// A connection that X answered with 200, by this host's clock.
+struct OpenedConnection: Codable, Equatable, Sendable {
+    /// The stream that it was made for.
+    var stream: String
+    /// When it was begun, in milliseconds since 1970.
+    var begun: Int64
+    /// When the 200 came.
+    var opened: Int64
+}
+
+/// The connection attempts of a credential and the connections that came of them, in a file that outlives this process.
+///
+/// X counts attempts per app, so every process that uses the same folder and credential shares the file. The file's name
+/// is a hash of the credential; nothing in it tells the credential.
+final class ConnectLedger {
+    private struct Content: Codable {
+        /// Milliseconds since 1970.
+        var attempts: [Int64] = []
+        var opened: [OpenedConnection] = []
+    }
+
+    private let path: String
+    private let limit: Int
+    private let logger: Logger
+    /// What this process knows; the file may know more.
+    private var known = Content()
+    private var isWritable = true
+
+    /// Connections older than this are no longer at X.
+    private static let memory = Duration.seconds(86_400)
+    private static let block = 4096
+
+    /// - Parameters:
+    ///   - folder: where the files are; it is made when it is missing.
+    ///   - credential: names the credential without telling it.
+    ///   - limit: how many attempts a window may hold.
+    ///   - logger: is told when the file cannot be used; the ledger then counts for this process alone.
+    init(folder: String, credential: String, limit: Int, logger: Logger) {
+        path = folder + "/connects-\(credential).json"
+        self.limit = limit
+        self.logger = logger
+        do { try JournalFolder.create(folder) } catch { complain(error) }
+    }
+
+    /// Names a credential without telling it: the beginning of a SHA-256 of the address and the token.
+    static func name(url: String, token: Secret) -> String {
+        var digest = RunningDigest()
+        unsafe Array("\(url)\n\(token.value)".utf8).withUnsafeBytes { unsafe digest.add($0) }
+        return String(digest.result.sha256.prefix(16))
+    }
+
+    /// Takes an attempt from the budget: zero when it was taken and may be made now, else how long to wait.
+    ///
+    /// The attempt is in the file before it is made, so that a process that dies of it does not forget it.
+    func takeAttempt(at now: Timestamp) -> Duration {
+        update { content in
+            var budget = ConnectBudget(
+                limit: limit, attempts: content.attempts.map { Timestamp(milliseconds: $0) })
+            let delay = budget.delay(at: now)
+            guard delay == .zero else { return delay }
+            budget.recordAttempt(at: now)
+            content.attempts = budget.attempts.map(\.milliseconds)
+            return .zero
+        }
+    }
+
+    /// Takes note of a connection that X has answered with 200.
+    func noteOpened(_ connection: OpenedConnection) {
+        update { content in
+            let oldest = connection.opened - Self.memory.milliseconds
+            content.opened = content.opened.filter { $0.opened > oldest }.suffix(99) + [connection]
+        }
+    }
+
+    /// The connections of a stream that X may still hold.
+    func opened(for stream: String) -> [OpenedConnection] {
+        update { $0.opened.filter { $0.stream == stream } }
+    }
+
+    private func update<Result>(_ change: (inout Content) -> Result) -> Result {
+        do throws(FileError) {
+            let file = try JournalFile(updating: path)
+            try file.waitForLock()
+            let stored = Self.read((try? readWholeFile(path)) ?? [])
+            var content = Content(
+                attempts: Set(stored.attempts).union(isWritable ? [] : known.attempts).sorted(),
+                opened: stored.opened + (isWritable ? [] : known.opened.filter { !stored.opened.contains($0) }))
+            let before = (content.attempts, content.opened)
+            let result = change(&content)
+            known = content
+            if !isWritable || before.0 != content.attempts || before.1 != content.opened {
+                try Self.write(content, to: file)
+            }
+            isWritable = true
+            return result
+        } catch {
+            complain(error)
+            return change(&known)
+        }
+    }
+
+    private func complain(_ error: FileError) {
+        if isWritable {
+            logger.warning(
+                "cannot keep the connect budget on the disk; a restart would forget it",
+                metadata: ["reason": "\(error)"])
+        }
+        isWritable = false
+    }
+
+    /// A missing or damaged file has nothing.
+    private static func read(_ bytes: [UInt8]) -> Content {
+        let end = bytes.firstIndex(of: UInt8(ascii: "\n")) ?? bytes.endIndex
+        return (try? JSONDecoder().decode(Content.self, from: Data(bytes[..<end]))) ?? Content()
+    }
+
+    /// One write of whole blocks, never fewer than there were, so that nothing of an older content stays readable.
+    private static func write(_ content: Content, to file: borrowing JournalFile) throws(FileError) {
+        guard let data = try? JSONEncoder().encode(content) else { return }
+        var bytes = Array(data) + [UInt8(ascii: "\n")]
+        let blocks = (max(bytes.count, Int(try file.status().size)) + block - 1) / block
+        bytes += repeatElement(UInt8(ascii: " "), count: blocks * block - bytes.count)
+        try unsafe bytes.withBytes { (buffer) throws(FileError) in try unsafe file.write(buffer, at: 0) }
+    }
+}

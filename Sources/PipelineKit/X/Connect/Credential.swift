@@ -1,0 +1,44 @@
+internal import Logging
+
+/// What belongs to one bearer token at one address: the lock of this host, and the ledger of its connections.
+final class Credential {
+    /// Names the credential without telling it.
+    let name: String
+    let ledger: ConnectLedger
+    private let lock: CredentialLock?
+
+    /// - Parameters:
+    ///   - name: from `ConnectLedger.name`.
+    ///   - settings: of the stream.
+    ///   - folder: the stream's folder; the ledger is in the one above it.
+    ///   - logger: is told when there can be no lock or no file.
+    /// - Throws: `Failure` (75) when another process of this host holds the lock.
+    init(named name: String, _ settings: StreamSettings, folder: String, logger: Logger) throws(Failure) {
+        self.name = name
+        lock = try Self.takeLock(name, settings, folder: folder, logger: logger)
+        ledger = ConnectLedger(
+            folder: String(folder[..<(folder.lastIndex(of: "/") ?? folder.startIndex)]) + "/.x", credential: name,
+            limit: settings.connectBudget, logger: logger)
+    }
+
+    /// Whether it is certain that no other process of this host reads the stream with this credential.
+    var isLocked: Bool { lock != nil }
+
+    private static func takeLock(
+        _ name: String, _ settings: StreamSettings, folder: String, logger: Logger
+    ) throws(Failure) -> CredentialLock? {
+        do {
+            return try CredentialLock(
+                folder: settings.lockFolder, credential: name,
+                stream: settings.plan == .enterprise ? settings.stream : nil,
+                purpose: "stream \(settings.stream), journal \(folder)")
+        } catch let failure as Failure {
+            throw failure
+        } catch {
+            logger.warning(
+                "cannot tell whether another process of this host uses the same credential (X_LOCK_DIR)",
+                metadata: ["reason": "\(error)"])
+            return nil
+        }
+    }
+}

@@ -1,0 +1,30 @@
+/// What follows the end of an attempt, as a pure value: which ladder, and how long to wait.
+struct ReconnectPolicy: Sendable {
+    private var backoff: Backoff
+    private var wasMended = false
+
+    /// - Parameter scale: multiplies every wait of the ladders; 1 outside tests.
+    init(scale: Double) {
+        backoff = Backoff(scale: scale)
+    }
+
+    /// Takes note of the end of an attempt, and decides how long to wait for the next.
+    ///
+    /// - Parameters:
+    ///   - retry: the ladder of this end; nil when nothing is to follow.
+    ///   - lifetime: from the 200 to the end; nil when no 200 came.
+    ///   - delivered: whether a line or a keep-alive came.
+    ///   - isMended: whether what was in the way was removed just now: then there is nothing to wait for, but not
+    ///     twice in a row, because X may be slow to notice.
+    ///   - random: a number from 0 to 1, for the jitter.
+    /// - Returns: how long to wait; nil when nothing is to follow.
+    mutating func delay(
+        for retry: RetryReason?, lifetime: Duration?, delivered: Bool = false, isMended: Bool = false,
+        random: Double = .random(in: 0...1)
+    ) -> Duration? {
+        defer { wasMended = isMended }
+        if let lifetime { backoff.connectionEnded(lifetime: lifetime, delivered: delivered) }
+        if isMended, !wasMended { return backoff.delay(for: .network, random: random) }
+        return retry.map { backoff.delay(for: $0, wasEstablished: lifetime != nil, random: random) }
+    }
+}

@@ -1,0 +1,79 @@
+internal import Logging
+
+/// The rules that the stream is to have, for when X has none at all.
+package struct StreamRules: Sendable {
+    /// The file of rules.
+    package var file: String
+    package var plan: AccountPlan
+    package var ownership: RuleOwnership
+
+    package init(file: String, plan: AccountPlan, ownership: RuleOwnership) {
+        self.file = file
+        self.plan = plan
+        self.ownership = ownership
+    }
+}
+
+/// What can be done about a refusal, instead of waiting for it to pass.
+struct StreamRemedies {
+    let settings: StreamSettings
+    let stop: Stop
+    let logger: Logger
+
+    /// Tries to remove what was in the way of a connection.
+    ///
+    /// - Returns: whether something was done, so that another attempt is worth while at once.
+    func mend(_ end: ConnectionEnd, _ credential: Credential?) -> Bool {
+        guard !stop.isRaised else { return false }
+        return switch end {
+        case .refused(let problem) where problem.kind == .tooManyConnections: closeOurs(credential)
+        case .control(let control) where control.reaction == .waitForOtherConnection: closeOurs(credential)
+        case .refused(let problem) where problem.kind == .noRules: syncRules()
+        default: false
+        }
+    }
+
+    /// Closes connections at X that are ours and that we have left.
+    private func closeOurs(_ credential: Credential?) -> Bool {
+        // Without the lock, another process of this host may be the one that uses what the ledger has recorded.
+        guard let credential, credential.isLocked else { return false }
+        let opened = credential.ledger.opened(for: settings.stream)
+        guard !opened.isEmpty else { return false }
+        do throws(Failure) {
+            switch try StaleConnections(settings.x, stop: stop).close(opened) {
+            case .closed(let count):
+                logger.notice(
+                    "closed a connection of ours that X still held", metadata: ["connections": "\(count)"])
+                return true
+            case .others(let count):
+                logger.warning(
+                    "the connections that X holds are not ours for certain, so none was closed",
+                    metadata: ["connections": "\(count)"])
+                return false
+            }
+        } catch {
+            if !stop.isRaised {
+                logger.warning("cannot look up the connections that X holds", metadata: ["reason": "\(error)"])
+            }
+            return false
+        }
+    }
+
+    /// Makes the rules at X those of the file. X has none, so nothing of anybody's is removed.
+    private func syncRules() -> Bool {
+        guard let rules = settings.rules else { return false }
+        do throws(Failure) {
+            let wanted = try RulesFile(path: rules.file, plan: rules.plan).rules
+            let application = RuleApplication(
+                settings.x, ownership: rules.ownership, plan: rules.plan, logger: logger, stop: stop)
+            let plan = try application.compare(wanted)
+            guard !plan.added.isEmpty else { return false }
+            try application.apply(plan, wanted: wanted)
+            logger.notice("X had no rules; added those of the file", metadata: ["rules": "\(plan.added.count)"])
+            return true
+        } catch {
+            if !stop.isRaised { logger.warning("cannot add the rules of the file", metadata: ["reason": "\(error)"]) }
+            return false
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import FoundationEssentials
+internal import Logging
+
+/// The watch over a stream that is alive but brings too few posts; it tells, and leaves the connection alone.
+///
+/// What is usual is kept in the file `pace.json` of the stream's folder.
+final class PostWatch {
+    private var pace: PostPace
+    private let shortest: Duration?
+    private let folder: String
+    private let logger: Logger
+    private var posts: Int64 = 0
+    private var since: ContinuousClock.Instant?
+
+    private static let fileName = "pace.json"
+
+    /// Goes on from the file; a missing or damaged one begins anew.
+    ///
+    /// - Parameters:
+    ///   - folder: the stream's folder.
+    ///   - shortest: nothing is judged by less time than this; nil watches nothing.
+    ///   - logger: is told when it is too quiet, and when that is over.
+    init(folder: String, shortest: Duration?, logger: Logger) {
+        self.folder = folder
+        self.shortest = shortest
+        self.logger = logger
+        let bytes = (try? readWholeFile(folder + "/" + Self.fileName)) ?? []
+        pace = (try? JSONDecoder().decode(PostPace.self, from: Data(bytes))) ?? PostPace()
+    }
+
+    /// A connection begins or has ended: time outside of one is no silence.
+    func pause() {
+        since = nil
+        posts = 0
+    }
+
+    /// Looks at what came on the open connection, at most once a second.
+    ///
+    /// - Parameter total: posts since the connection began.
+    /// - Returns: the event to journal, or nil.
+    func look(posts total: Int64) -> PipelineEvent? {
+        guard let shortest else { return nil }
+        let now = ContinuousClock.now
+        guard let begin = since else {
+            (since, posts) = (now, total)
+            return nil
+        }
+        let passed = begin.duration(to: now)
+        guard passed >= min(.seconds(1), shortest / 4) else { return nil }
+        let (isJudged, finding) = pace.take(posts: total - posts, over: passed, at: .now(), shortest: shortest)
+        (since, posts) = (now, total)
+        if isJudged { save() }
+        return finding.map { tell($0) }
+    }
+
+    private func tell(_ finding: PostPace.Finding) -> PipelineEvent {
+        switch finding {
+        case .quiet(let posts, let usual, let over):
+            let detail = "\(posts) posts in \(over.short), where \(usual) are usual"
+            logger.error(
+                "the stream is alive but too quiet: look at the rules and at X's status",
+                metadata: ["detail": "\(detail)"])
+            return event(.quiet, posts, detail)
+        case .lively(let posts, let usual, let over):
+            let detail = "\(posts) posts in \(over.short), where \(usual) are usual"
+            logger.notice("posts come again", metadata: ["detail": "\(detail)"])
+            return event(.lively, posts, detail)
+        }
+    }
+
+    private func event(_ kind: PipelineEvent.Kind, _ posts: Int64, _ detail: String) -> PipelineEvent {
+        var event = PipelineEvent(kind)
+        event.detail = detail
+        event.lines = posts
+        return event
+    }
+
+    /// Best effort: only an alarm depends on it.
+    private func save() {
+        guard let data = try? JSONEncoder().encode(pace) else { return }
+        try? JournalFolder.replace(Self.fileName, in: folder, with: String(decoding: data, as: UTF8.self) + "\n")
+    }
+}
