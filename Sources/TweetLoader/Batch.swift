@@ -170,15 +170,16 @@ struct Batch {
         var part = self
         part.nextOffsets = [:]
         for index in kept { part.nextOffsets[messages[index].partition] = messages[index].offset + 1 }
-        part.drop(messages.indices[(last + 1)...])
+        part.drop(messages: messages.indices[(last + 1)...])
         return part
     }
 
     private mutating func drop(where isGone: (Message) -> Bool) {
-        drop(messages.indices.filter { isGone(messages[$0]) })
+        drop(messages: messages.indices.filter { isGone(messages[$0]) })
     }
 
-    private mutating func drop(_ indices: some Sequence<Int>) {
+    /// Takes these messages out, and leaves the offsets as they are.
+    mutating func drop(messages indices: some Sequence<Int>) {
         dropped.formUnion(indices)
         rows.removeAll { dropped.contains($0.message) }
         rejects.removeAll { dropped.contains($0.message) }

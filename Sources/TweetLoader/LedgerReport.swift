@@ -2,8 +2,8 @@ import FoundationEssentials
 import PipelineKit
 
 /// What the ledger says about completeness, as `verify` shows it.
-struct LedgerReport: Codable {
-    struct Journal: Codable {
+struct LedgerReport: Report {
+    struct Journal: Encodable {
         var stream: String
         var journal: String
         /// How many numbers are settled, and the highest number that is known.
@@ -17,7 +17,7 @@ struct LedgerReport: Codable {
         var missingNumbers: String
     }
 
-    struct Gap: Codable {
+    struct Gap: Encodable {
         var stream: String
         var journal: String
         var startedAt: String
@@ -25,14 +25,31 @@ struct LedgerReport: Codable {
         var cause: String?
     }
 
+    /// Messages that Kafka deleted before they were loaded.
+    struct Hole: Encodable {
+        var topic: String
+        var partition: Int64
+        var firstOffset: Int64
+        /// How many messages; nil when Kafka's offsets began anew, so that nobody knows.
+        var messages: Int64?
+        var foundAt: String
+        /// Whether the loader went on behind it.
+        var isPassed: Bool
+    }
+
     var journals: [Journal]
     var openGaps: [Gap]
+    var openHoles: [Hole]
+    /// What was found of the messages that Kafka still has; nil when that was not asked.
+    var rows: RowCheck?
     /// Messages in Kafka behind the settled offsets; nil when Kafka did not answer.
     var lag: Int64?
     var kafkaProblem: String?
 
-    /// Whether no number is missing.
-    var isComplete: Bool { journals.allSatisfy { $0.missing == 0 } }
+    /// Whether nothing is missing: no number, no message that Kafka deleted, no row.
+    var isComplete: Bool {
+        journals.allSatisfy { $0.missing == 0 } && openHoles.isEmpty && (rows?.missing ?? 0) == 0
+    }
 
     /// Asks Kafka for its ends, PostgreSQL for what is settled, and Kafka for what lies between: in this order a message
     /// that is settled meanwhile counts as settled.
@@ -57,6 +74,7 @@ struct LedgerReport: Codable {
         var ledger: [JournalName: SequenceSet]
         var offsets: [TopicPartition: Int64?]
         var gaps: [Gap]
+        var holes: [Hole]
 
         init(_ connection: borrowing PostgresConnection) throws {
             try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -69,20 +87,35 @@ struct LedgerReport: Codable {
                 offsets.updateValue(rows.integer(row, 2), forKey: TopicPartition(topic, Int32(clamping: partition)))
             }
             gaps = try Self.gaps(connection)
+            holes = try Self.holes(connection)
             try connection.execute("COMMIT")
         }
 
         private static func gaps(_ connection: borrowing PostgresConnection) throws -> [Gap] {
-            let format = "AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
             let answer = try connection.query(
                 """
-                SELECT stream, journal, to_char(started_at \(format)), to_char(ended_at \(format)), cause
+                SELECT stream, journal, \(rfc3339("started_at")), \(rfc3339("ended_at")), cause
                 FROM stream_gaps WHERE status = 'open' ORDER BY started_at
                 """, doing: "read gaps")
             return answer.rows.map { row in
                 Gap(
                     stream: row[0] ?? "", journal: row[1] ?? "", startedAt: row[2] ?? "", endedAt: row[3], cause: row[4]
                 )
+            }
+        }
+
+        private static func holes(_ connection: borrowing PostgresConnection) throws -> [Hole] {
+            let answer = try connection.query(
+                """
+                SELECT topic, partition, first_offset, end_offset - first_offset, \(rfc3339("found_at")),
+                    passed_at IS NOT NULL
+                FROM kafka_holes WHERE status = 'open' ORDER BY topic, partition, first_offset
+                """, doing: "read holes")
+            return (0..<answer.rowCount).map { row in
+                Hole(
+                    topic: answer.text(row, 0) ?? "", partition: answer.integer(row, 1) ?? 0,
+                    firstOffset: answer.integer(row, 2) ?? 0, messages: answer.integer(row, 3),
+                    foundAt: answer.text(row, 4) ?? "", isPassed: answer.text(row, 5) == "t")
             }
         }
 
@@ -109,21 +142,13 @@ struct LedgerReport: Codable {
                 missingNumbers: known.missing.description)
         }
         openGaps = stored.gaps
+        openHoles = stored.holes
         self.lag = kafkaProblem == nil ? lag : nil
         self.kafkaProblem = kafkaProblem
     }
 }
 
 extension LedgerReport {
-    /// One JSON object.
-    var json: String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
-    }
-
-    /// For people.
     var text: String {
         var lines: [String] = []
         for journal in journals {
@@ -138,11 +163,18 @@ extension LedgerReport {
                 "gap: \(gap.stream) \(gap.journal) from \(gap.startedAt) to \(gap.endedAt ?? "now")"
                     + " (\(gap.cause ?? "unknown"))")
         }
+        for hole in openHoles {
+            let end = hole.messages.map { "\(hole.firstOffset + $0 - 1), \($0) messages" } ?? "the old end, unknown"
+            lines.append(
+                "hole: \(hole.topic)-\(hole.partition) offsets \(hole.firstOffset) to \(end)"
+                    + (hole.isPassed ? "" : "; the partition stands still (--on-hole)"))
+        }
+        if let rows { lines.append(rows.text) }
         if let kafkaProblem {
             lines.append("what is still in Kafka is unknown, and may be part of what is missing: \(kafkaProblem)")
         }
         let missing = journals.reduce(0) { $0 + $1.missing }
-        lines.append(isComplete ? "complete" : "missing=\(missing)")
+        lines.append(isComplete ? "complete" : "missing=\(missing + (rows?.missing ?? 0))")
         return lines.joined(separator: "\n")
     }
 }

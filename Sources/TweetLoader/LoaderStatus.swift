@@ -2,26 +2,31 @@ import FoundationEssentials
 import PipelineKit
 
 /// How far the loader is, as `status` shows it.
-struct LoaderStatus: Codable {
-    struct Partition: Codable {
+struct LoaderStatus: Report {
+    struct Partition: Encodable {
         var topic: String
         var partition: Int32
         var nextOffset: Int64?
         /// The offset that Kafka's next message will get; nil when Kafka was not asked or did not answer.
         var endOffset: Int64?
         var lag: Int64?
+        /// Messages a second in the last seconds.
+        var rate: Double
+        /// When the first message was received that is in Kafka and not in PostgreSQL.
+        var oldestUnsettledAt: String?
+        var secondsUnsettled: Int64?
         var owner: String
         var committedAt: String?
         var secondsSinceCommit: Int64?
     }
 
-    struct Rejects: Codable {
+    struct Rejects: Encodable {
         var reason: String
         var count: Int64
         var last: String
     }
 
-    struct Journal: Codable {
+    struct Journal: Encodable {
         var stream: String
         var journal: String
         var settled: Int64
@@ -38,12 +43,38 @@ struct LoaderStatus: Codable {
     var journals: [Journal]
     var events: Int64
     var openGaps: Int64
+    /// Partitions that stand still, or did, because Kafka had deleted messages before they were loaded.
+    var openHoles: Int64
     /// Why Kafka did not say where its partitions end.
     var kafkaProblem: String?
 
     /// The sum of all lags; nil when one is not known.
     var lag: Int64? {
         partitions.reduce(0) { sum, partition in sum.flatMap { sum in partition.lag.map { sum + $0 } } }
+    }
+
+    /// The sum of all rates.
+    var rate: Double { partitions.reduce(0) { $0 + $1.rate } }
+
+    private enum CodingKeys: CodingKey {
+        case schemaVersion, tweets, isTweetsExact, partitions, rejects, journals, events, openGaps, openHoles
+        case kafkaProblem, lag, rate
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(schemaVersion, forKey: .schemaVersion)
+        try container.encode(tweets, forKey: .tweets)
+        try container.encode(isTweetsExact, forKey: .isTweetsExact)
+        try container.encode(partitions, forKey: .partitions)
+        try container.encode(rejects, forKey: .rejects)
+        try container.encode(journals, forKey: .journals)
+        try container.encode(events, forKey: .events)
+        try container.encode(openGaps, forKey: .openGaps)
+        try container.encode(openHoles, forKey: .openHoles)
+        try container.encode(kafkaProblem, forKey: .kafkaProblem)
+        try container.encode(lag, forKey: .lag)
+        try container.encode(rate, forKey: .rate)
     }
 
     /// Reads everything from PostgreSQL, in one snapshot.
@@ -54,6 +85,7 @@ struct LoaderStatus: Codable {
         rejects = try Self.rejects(connection)
         events = try connection.integer("SELECT count(*) FROM stream_events")
         openGaps = try connection.integer("SELECT count(*) FROM stream_gaps WHERE status = 'open'")
+        openHoles = try connection.integer("SELECT count(*) FROM kafka_holes WHERE status = 'open'")
         journals = try StreamLedger.read(connection).sorted { $0.key < $1.key }.map { name, settled in
             Journal(
                 stream: name.stream, journal: name.journal, settled: settled.count, last: settled.last,
@@ -75,14 +107,17 @@ struct LoaderStatus: Codable {
     private static func partitions(_ connection: borrowing PostgresConnection) throws -> [Partition] {
         let answer = try connection.query(
             """
-            SELECT topic, partition, next_offset, owner, to_char(committed_at AT TIME ZONE 'UTC',
-                'YYYY-MM-DD"T"HH24:MI:SS"Z"'), extract(epoch FROM clock_timestamp() - committed_at)::bigint
-            FROM loader_offsets ORDER BY topic, partition
+            SELECT topic, partition, next_offset, owner, \(rfc3339("committed_at")), seconds::bigint,
+                coalesce(rate * exp(-least(greatest(seconds - 1, 0), 1000)::double precision / 10), 0)
+            FROM loader_offsets,
+                LATERAL (SELECT extract(epoch FROM clock_timestamp() - committed_at)) AS since (seconds)
+            ORDER BY topic, partition
             """, doing: "read offsets")
         return (0..<answer.rowCount).map { row in
             Partition(
                 topic: answer.text(row, 0) ?? "", partition: Int32(clamping: answer.integer(row, 1) ?? 0),
-                nextOffset: answer.integer(row, 2), owner: answer.text(row, 3) ?? "", committedAt: answer.text(row, 4),
+                nextOffset: answer.integer(row, 2), rate: answer.text(row, 6).flatMap { Double($0) } ?? 0,
+                owner: answer.text(row, 3) ?? "", committedAt: answer.text(row, 4),
                 secondsSinceCommit: answer.integer(row, 5))
         }
     }
@@ -91,12 +126,31 @@ struct LoaderStatus: Codable {
         let answer = try connection.query(
             """
             SELECT reason || coalesce(' ' || sqlstate, ''), count(*),
-                to_char(max(rejected_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+                \(rfc3339("max(rejected_at)"))
             FROM rejects GROUP BY 1 ORDER BY 2 DESC
             """, doing: "count rejects")
         return (0..<answer.rowCount).map { row in
             Rejects(
                 reason: answer.text(row, 0) ?? "", count: answer.integer(row, 1) ?? 0, last: answer.text(row, 2) ?? "")
+        }
+    }
+
+    /// Where the partitions stand that have messages to come.
+    var waiting: [TopicPartition: Int64] {
+        let late = partitions.filter { ($0.lag ?? 0) > 0 }
+        return Dictionary(
+            uniqueKeysWithValues: late.map { partition in
+                (TopicPartition(partition.topic, partition.partition), partition.nextOffset ?? KafkaConsumer.earliest)
+            })
+    }
+
+    /// Adds since when messages wait.
+    mutating func add(_ times: [TopicPartition: Timestamp], now: Timestamp) {
+        for index in partitions.indices {
+            let name = TopicPartition(partitions[index].topic, partitions[index].partition)
+            guard let time = times[name] else { continue }
+            partitions[index].oldestUnsettledAt = time.description
+            partitions[index].secondsUnsettled = max(0, (now.milliseconds - time.milliseconds) / 1000)
         }
     }
 
@@ -125,23 +179,19 @@ extension PostgresConnection {
 }
 
 extension LoaderStatus {
-    /// One JSON object.
-    var json: String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
-    }
-
     /// A few tables for people.
     var text: String {
-        let age = partitions.compactMap(\.secondsSinceCommit).min()
-        let facts = [
+        let committed = partitions.compactMap(\.secondsSinceCommit).min()
+        let oldest = partitions.compactMap(\.secondsUnsettled).max()
+        let unsettled = oldest.map { "\(age($0)) old" } ?? (lag == 0 ? "none" : "unknown")
+        let facts: [[String]] = [
             ["tweets", "\(isTweetsExact ? "" : "about ")\(tweets)"],
-            ["lag", lag.map(String.init) ?? "unknown: \(kafkaProblem ?? "Kafka was not asked")"],
-            ["last commit", age.map { "\($0) s ago" } ?? "never"],
+            ["lag", lag.map { "\($0)" } ?? "unknown: \(kafkaProblem ?? "Kafka was not asked")"],
+            ["rate", "\(Int(rate.rounded())) messages a second"],
+            ["oldest unsettled", unsettled],
+            ["last commit", committed.map { "\(age($0)) ago" } ?? "never"],
             ["rejects", "\(rejects.reduce(0) { $0 + $1.count })"],
-            ["events", "\(events), gaps open \(openGaps)"],
+            ["events", "\(events), gaps open \(openGaps), holes in Kafka open \(openHoles)"],
             ["schema", "version \(schemaVersion)"],
         ]
         var sections = [TextTable.render(header: nil, facts)]
@@ -157,19 +207,28 @@ extension LoaderStatus {
 
     private var partitionsTable: String {
         TextTable.render(
-            header: ["partition", "next offset", "Kafka's end", "lag", "last commit", "owner"],
-            partitions.map { partition in
-                [
-                    "\(partition.topic)-\(partition.partition)", partition.nextOffset.map(String.init) ?? "-",
-                    partition.endOffset.map(String.init) ?? "?", partition.lag.map(String.init) ?? "?",
-                    partition.committedAt ?? "-", partition.owner,
-                ]
-            })
+            header: [
+                "partition", "next offset", "Kafka's end", "lag", "rate", "oldest unsettled", "last commit", "owner",
+            ],
+            partitions.map(\.row))
     }
 
     private var journalsTable: String {
         TextTable.render(
             header: ["stream", "journal", "settled", "last", "missing"],
             journals.map { [$0.stream, $0.journal, "\($0.settled)", "\($0.last)", "\($0.missing)"] })
+    }
+}
+
+extension LoaderStatus.Partition {
+    /// A line of the table.
+    fileprivate var row: [String] {
+        func text(_ number: Int64?, _ unknown: String) -> String { number.map { "\($0)" } ?? unknown }
+        let waiting = secondsUnsettled.map { age($0) } ?? "-"
+        let committed = secondsSinceCommit.map { age($0) + " ago" } ?? "-"
+        return [
+            "\(topic)-\(partition)", text(nextOffset, "-"), text(endOffset, "?"), text(lag, "?"),
+            "\(Int(rate.rounded()))/s", waiting, committed, owner,
+        ]
     }
 }

@@ -8,29 +8,29 @@ struct VerifyCommand: ParsableCommand {
         discussion: """
             Each line that the producer received has a number, dense within its journal. What PostgreSQL has settled as \
             row, event or reject is in the ledger; what Kafka still holds is read from Kafka; what is in neither is \
-            missing, and named by number. Gaps, in which the stream was not connected, are listed apart.
+            missing, and named by number. So are the messages that Kafka deleted before they were loaded. Gaps, in which \
+            the stream was not connected, are listed apart.
+
+            With --rows every message that Kafka still has is read, and looked for in the tables.
 
               tweet-loader verify
+              tweet-loader verify --rows
               tweet-loader verify --json | jq '.journals[].missing'
 
-            Exit status: 0 when nothing is missing, 65 when numbers are missing.
+            Exit status: 0 when nothing is missing, 65 when something is.
             """)
 
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var kafka: KafkaOptions
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var options: InspectionOptions
 
-    @Option(help: ArgumentHelp("Kafka's consumer group (KAFKA_GROUP; default tweet-loader).", valueName: "name"))
-    var group: String?
-
-    @Flag(help: "One JSON object instead of text.")
-    var json = false
+    @Flag(help: "Also read the whole topic, and look for the row, event or reject of each settled message.")
+    var rows = false
 
     func run() throws {
         try runCommand {
-            let settings = try inspectionSettings(database, kafka, common, group: group)
-            let report = try LedgerReport.make(settings)
-            print(json ? report.json : report.text)
+            let settings = try options.settings()
+            var report = try LedgerReport.make(settings)
+            if rows { report.rows = try RowCheck.make(settings) }
+            options.base.show(report)
             if !report.isComplete { throw ExitCode(ExitStatus.badData.rawValue) }
         }
     }

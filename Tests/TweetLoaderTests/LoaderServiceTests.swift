@@ -87,13 +87,13 @@ struct LoaderServiceTests {
         #expect(report.journals.map(\.missingNumbers) == ["17, 40-41"])
         #expect(report.lag == 50)
         #expect(report.text.contains("50 still in Kafka, 3 missing: 17, 40-41"))
-        #expect(report.json.contains(#""missing_numbers" : "17, 40-41""#))
+        #expect(report.json().contains(#""missing_numbers" : "17, 40-41""#))
         let status = try readStatus(settings())
         #expect(status.lag == 50)
         #expect(status.tweets == 297)
         #expect(status.partitions.count == 5)
         #expect(status.text.contains("tweets-3"))
-        let decoded = try #require(try JSONSerializationCheck.object(status.json))
+        let decoded = try #require(try JSONSerializationCheck.object(status.json()))
         #expect(decoded.contains("next_offset"))
     }
 

@@ -1,0 +1,144 @@
+import PipelineKit
+
+/// Whether each message that Kafka still has, and that counts as settled, is in a table.
+struct RowCheck: Encodable {
+    /// How many messages were looked for.
+    var messages: Int64 = 0
+    /// How many are in no table.
+    var missing: Int64 = 0
+    /// The first of them, as topic-partition@offset.
+    var missingMessages: [String] = []
+    /// Tweets of months that are not in the database any more.
+    var retired: Int64 = 0
+    /// Messages that Kafka did not hand over in time.
+    var unread: Int64 = 0
+
+    /// Reads every settled message that Kafka still has.
+    ///
+    /// - Throws: `Failure` when PostgreSQL or Kafka does not answer.
+    static func make(_ settings: LoaderSettings) throws -> RowCheck {
+        try onDatabase(settings.conninfo, role: .writer) { connection in
+            let kafka = try KafkaEnds(settings.kafka, group: settings.group)
+            do {
+                let settled = try settledOffsets(connection)
+                let ends = try kafka.read(settled.keys.sorted())
+                var ranges: [TopicPartition: Range<Int64>] = [:]
+                for (partition, next) in settled {
+                    guard let end = ends[partition], end.low < min(next, end.high) else { continue }
+                    ranges[partition] = end.low..<min(next, end.high)
+                }
+                return try check(kafka, ranges, connection)
+            } catch let error as KafkaError {
+                throw Failure(.unavailable, "Kafka: \(error)")
+            }
+        }
+    }
+
+    private static func settledOffsets(
+        _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> [TopicPartition: Int64] {
+        let answer = try connection.query(
+            "SELECT topic, partition, next_offset FROM loader_offsets WHERE next_offset IS NOT NULL",
+            doing: "read offsets")
+        var offsets: [TopicPartition: Int64] = [:]
+        for row in 0..<answer.rowCount {
+            let partition = TopicPartition(answer.text(row, 0) ?? "", Int32(clamping: answer.integer(row, 1) ?? 0))
+            offsets[partition] = answer.integer(row, 2)
+        }
+        return offsets
+    }
+
+    private static func check(
+        _ kafka: KafkaEnds, _ ranges: [TopicPartition: Range<Int64>], _ connection: borrowing PostgresConnection
+    ) throws -> RowCheck {
+        var result = RowCheck()
+        var sought = SoughtMessages()
+        var failure: (any Error)?
+        result.unread = try kafka.messages(in: ranges) { message in
+            sought.add(message)
+            guard sought.count >= 5000, failure == nil else { return }
+            do { try result.look(for: &sought, connection) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        try result.look(for: &sought, connection)
+        return result
+    }
+
+    private mutating func look(for sought: inout SoughtMessages, _ connection: borrowing PostgresConnection) throws {
+        messages += Int64(sought.count)
+        let answer = try connection.query(SoughtMessages.sql, sought.columns, doing: "look for messages")
+        for row in 0..<answer.rowCount {
+            guard answer.text(row, 3) == "f" else {
+                retired += 1
+                continue
+            }
+            missing += 1
+            if missingMessages.count < 100 {
+                missingMessages.append(
+                    "\(answer.text(row, 0) ?? "")-\(answer.text(row, 1) ?? "")@\(answer.text(row, 2) ?? "")")
+            }
+        }
+        sought.removeAll()
+    }
+
+    /// For people.
+    var text: String {
+        var parts = ["rows: \(messages) settled messages are in Kafka, \(missing) of them in no table"]
+        if missing > 0 { parts.append(missingMessages.joined(separator: ", ") + (missing > 100 ? ", ..." : "")) }
+        if retired > 0 { parts.append("\(retired) of months that were removed") }
+        if unread > 0 { parts.append("\(unread) could not be read in time") }
+        return parts.joined(separator: "; ")
+    }
+}
+
+/// Messages to look for in the tables.
+private struct SoughtMessages: ~Copyable {
+    private(set) var count = 0
+    private var places: [(TopicPartition, Int64)] = []
+    private var ids: [(tweet: Int64?, chain: Int64?)] = []
+    private var headers: [RecordHeaders?] = []
+    private var decoder = TweetKey()
+
+    mutating func add(_ message: borrowing KafkaMessage) {
+        let ids = unsafe message.withValue { line -> (tweet: Int64?, chain: Int64?)? in
+            guard let line = unsafe line else { return nil }
+            return unsafe (decoder.id(of: line), decoder.key(of: line))
+        }
+        // A tombstone leaves nothing behind to look for.
+        guard let ids else { return }
+        count += 1
+        places.append((message.topicPartition, message.offset))
+        self.ids.append(ids)
+        headers.append(message.recordHeaders())
+    }
+
+    mutating func removeAll() {
+        (count, places, ids, headers) = (0, [], [], [])
+    }
+
+    /// Arrays in the order of `sql`'s parameters.
+    var columns: [String?] {
+        [
+            arrayLiteral(places.map { $0.0.topic }), arrayLiteral(places.map { Int64($0.0.partition) }),
+            arrayLiteral(places.map { $0.1 }), arrayLiteral(ids.map(\.tweet)), arrayLiteral(ids.map(\.chain)),
+            arrayLiteral(headers.map { $0?.stream }), arrayLiteral(headers.map { $0?.journal }),
+            arrayLiteral(headers.map { $0?.seq }),
+            arrayLiteral(ids.map { $0.tweet.map { TweetPartition(containing: $0).name } }),
+        ]
+    }
+
+    /// Topic, partition and offset of the messages that are nowhere, and whether their month is not there either.
+    static let sql = """
+        SELECT m.topic, m.partition, m.kafka_offset, m.month IS NOT NULL AND to_regclass(quote_ident(m.month)) IS NULL
+        FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
+            $8::bigint[], $9::text[]) AS m (topic, partition, kafka_offset, tweet_id, chain_id, stream, journal, seq, month)
+        WHERE NOT EXISTS (SELECT FROM tweets t WHERE t.id = m.tweet_id)
+            AND NOT EXISTS (SELECT FROM rejects r WHERE r.kafka_topic = m.topic AND r.kafka_partition = m.partition
+                AND r.kafka_offset = m.kafka_offset)
+            AND NOT EXISTS (SELECT FROM rejects r WHERE r.stream = m.stream AND r.journal = m.journal AND r.seq = m.seq)
+            AND NOT EXISTS (SELECT FROM stream_events e WHERE e.kafka_topic = m.topic
+                AND e.kafka_partition = m.partition AND e.kafka_offset = m.kafka_offset)
+            AND NOT EXISTS (SELECT FROM stream_events e WHERE e.stream = m.stream AND e.journal = m.journal
+                AND e.seq = m.seq)
+        """
+}
