@@ -153,7 +153,8 @@ package final class Journal {
         event.seq = seqs.lowerBound
         event.lines = Int64(seqs.count)
         event.detail = "lines \(seqs.lowerBound) to \(seqs.upperBound)"
-        try append(event)
+        // The connection stays open: a crash after this event must still be told from an orderly end.
+        try append(event, connection: last.connection)
         try syncPending()
         source.tail.settleDropRequest(seqs)
     }
@@ -197,7 +198,7 @@ package final class Journal {
     ///
     /// - Throws: `FileError` while the disk still refuses; call it again later.
     package func recover() throws(FileError) {
-        guard let failure else { return try sync() }
+        guard let failure else { return }
         if failure.code == ENOSPC || failure.code == EDQUOT { source.space.releaseReserve() }
         let end = source.tail.end
         try segment.cutToDurable()

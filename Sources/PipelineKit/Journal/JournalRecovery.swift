@@ -20,11 +20,14 @@ package struct JournalRecovery: Sendable {
     /// - Returns: where to go on, and what was found.
     /// - Throws: `FileError` when the folder or its last segment cannot be read or cut.
     static func run(folder: String, acknowledged: Int64) throws(FileError) -> JournalRecovery {
-        guard let last = try Segment.list(folder).last else {
+        let segments = try Segment.list(folder)
+        guard let last = segments.last else {
             return try begin(folder: folder, seq: acknowledged + 1)
         }
         var check = try SegmentCheck(last)
-        let end = try check.run()
+        var end = try check.run()
+        // A crash right after a new segment was begun: how the stream stood is told by the one before.
+        if end.last == nil, let before = segments.dropLast().last { end.last = try lastEntry(of: before) }
         if end.nextSeq <= acknowledged {
             let found = try begin(folder: folder, seq: acknowledged + 1)
             return JournalRecovery(
@@ -34,6 +37,12 @@ package struct JournalRecovery: Sendable {
         return JournalRecovery(
             segment: last, endOffset: end.offset, nextSeq: end.nextSeq, tornBytes: end.tornBytes,
             openConnection: end.last?.connection ?? 0, lastReceivedAt: end.last?.receivedAt)
+    }
+
+    private static func lastEntry(of segment: Segment) throws(FileError) -> IndexEntry? {
+        let index = try SegmentIndex(segment)
+        let count = try index.count()
+        return count > 0 ? try index.entry(count - 1) : nil
     }
 
     private static func begin(folder: String, seq: Int64) throws(FileError) -> JournalRecovery {

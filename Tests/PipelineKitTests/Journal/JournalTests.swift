@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import TestSupport
 import Testing
 
@@ -82,6 +83,37 @@ extension Journal {
         try journal.append("two")
         try journal.sync()
         #expect(try journal.lines().map(\.seq) == [1, 2])
+    }
+
+    /// The gap of a crash is declared from what recovery says of the last connection.
+    @Test func anOpenConnectionIsKnownAfterACrashBehindANewSegment() throws {
+        do {
+            let journal = try open()
+            try journal.append("one")
+            try journal.sync()
+            journal.source.tail.publish(acknowledged: 1)
+            journal.source.tail.requestRoll()
+            try journal.sync()
+            try Archiver(
+                journal.source, options: ArchiveOptions(), stop: Stop(),
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            ).archiveAcknowledged()
+        }
+        let journal = try open()
+        #expect(journal.recovery.segment.firstSeq == 2)
+        #expect(journal.recovery.openConnection == 7)
+        #expect(journal.recovery.lastReceivedAt == Timestamp(milliseconds: 1000))
+    }
+
+    @Test func givingUpLinesDoesNotHideAnOpenConnection() throws {
+        do {
+            let journal = try open()
+            try journal.append("one")
+            try journal.sync()
+            journal.source.tail.requestDrop(1...1)
+            try journal.sync()
+        }
+        #expect(try open().recovery.openConnection == 7)
     }
 
     @Test func aReaderFollowsThroughNewSegments() throws {

@@ -34,10 +34,11 @@ package final class Archiver {
     package func run() {
         // Compressing may have what the other threads leave.
         _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
-        var seen: (segment: Int64, acknowledged: Int64) = (0, -1)
+        var seen: (segment: Int64, isEmpty: Bool, acknowledged: Int64) = (0, true, -1)
         var nextExpiry = ContinuousClock.now
         while !stop.isRaised {
-            let now = (segment: source.tail.end.segment, acknowledged: source.tail.acknowledged)
+            let end = source.tail.end
+            let now = (segment: end.segment, isEmpty: end.seq == end.segment, acknowledged: source.tail.acknowledged)
             var wait = Self.pause
             do {
                 if now != seen {
@@ -65,10 +66,12 @@ package final class Archiver {
     /// - Throws: `FileError` when the disk refuses, `SegmentArchiving.Stopped`.
     func archiveAcknowledged() throws {
         let tail = source.tail
-        let (open, acknowledged) = (tail.end.segment, tail.acknowledged)
+        let (end, acknowledged) = (tail.end, tail.acknowledged)
+        // While the open segment is empty, the one before tells recovery how the stream stood.
+        let readable = end.seq > end.segment ? end.segment : end.segment - 1
         let segments = try Segment.list(source.folder)
         for (segment, following) in zip(segments, segments.dropFirst())
-        where following.firstSeq <= min(open, acknowledged + 1) && !damaged.contains(segment.firstSeq) {
+        where following.firstSeq <= min(readable, acknowledged + 1) && !damaged.contains(segment.firstSeq) {
             try openManifest()
             try archive(segment, endSeq: following.firstSeq)
         }
