@@ -29,8 +29,9 @@ quiet := scripts/quiet.sh
 TARGETS ?= $(notdir $(wildcard Tests/*Tests))
 test := FILTER='$(FILTER)' TARGETS='$(TARGETS)' SWIFT='$(SWIFT)' scripts/test.sh
 
-# What ThreadSanitizer cannot judge; see the file.
+# What the sanitizers cannot judge; see the files.
 export TSAN_OPTIONS ?= suppressions=$(CURDIR)/scripts/thread-sanitizer.supp
+export LSAN_OPTIONS ?= suppressions=$(CURDIR)/scripts/leak-sanitizer.supp:print_suppressions=0
 
 .PHONY: help
 help: ## Lists the targets

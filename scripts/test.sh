@@ -8,7 +8,10 @@ set -uo pipefail
 
 build=$1
 shift
-run=("${SWIFT:-swift}" test --skip-build --disable-xctest "$@")
+# Tests wait for servers. With more of them at once than cores they would hold each other up, and their time limits,
+# which count from the start of a test, would say nothing.
+run=("${SWIFT:-swift}" test --skip-build --disable-xctest
+    --experimental-maximum-parallelization-width "$(nproc)" "$@")
 rm -f "$build"/tests*.xml
 
 if [ -n "${FILTER:-}" ]; then

@@ -15,9 +15,9 @@ import Testing
         process.arguments = [
             "run", "--x-url", "http://127.0.0.1:1", "--kafka", "127.0.0.1:1", "--journal", folder.path, "--drain", "1s",
         ]
-        process.environment = [
+        process.environment = ProcessInfo.processInfo.environment.merging([
             "X_BEARER_TOKEN": "none", "NOTIFY_SOCKET": folder.path + "/notify", "WATCHDOG_USEC": "100000",
-        ]
+        ]) { $1 }
         process.standardError = FileHandle.nullDevice
         try process.run()
         #expect(socket.next() == "READY=1")

@@ -23,7 +23,8 @@ import Testing
         let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         process.executableURL = URL(filePath: own).deletingLastPathComponent().appending(path: "sandbox")
         process.arguments = ["journal-writer", "--folder", folder, "--run", run, "--seed", "\(seed)"]
-        process.environment = failPoint.map { ["TWEET_FAILPOINT": $0] } ?? [:]
+        process.environment = ProcessInfo.processInfo.environment
+        process.environment?["TWEET_FAILPOINT"] = failPoint
         let pipe = Pipe()
         process.standardOutput = pipe
         try process.run()
