@@ -101,10 +101,20 @@ final class Publisher {
         }
         let chain = unsafe key.key(of: line.bytes)
         matches?.count(key.matchingRules, at: line.receivedAt)
-        let text = Array((chain.map(String.init) ?? source.stream).utf8)
-        let topic = chain == nil ? settings.eventsTopic : settings.topic
-        try unsafe enqueue(line.bytes, key: text, topic: topic, headers: headers(of: line))
+        let headers = headers(of: line)
+        if let chain {
+            try unsafe chain.withDecimalDigits { key in
+                try unsafe enqueue(line.bytes, key: key, topic: settings.topic, headers: headers)
+            }
+        } else {
+            try unsafe streamKey.withUnsafeBytes { key in
+                try unsafe enqueue(line.bytes, key: key, topic: settings.eventsTopic, headers: headers)
+            }
+        }
     }
+
+    /// The key of everything that is no tweet.
+    private var streamKey: [UInt8] { Array(source.stream.utf8) }
 
     private func headers(of line: JournalLine) -> RecordHeaders {
         RecordHeaders(
@@ -113,14 +123,12 @@ final class Publisher {
     }
 
     private func enqueue(
-        _ value: UnsafeRawBufferPointer, key: [UInt8], topic: String, headers: RecordHeaders
+        _ value: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer, topic: String, headers: RecordHeaders
     ) throws {
         while undelivered == nil, !stop.isImmediate {
-            do {
-                return try unsafe key.withBytes { (key) throws(KafkaError) in
-                    try unsafe producer.enqueue(
-                        topic: topic, key: key, value: value, headers: headers, id: headers.seq)
-                }
+            do throws(KafkaError) {
+                return try unsafe producer.enqueue(
+                    topic: topic, key: key, value: value, headers: headers, id: headers.seq)
             } catch {
                 take(headers.seq, error)
                 guard error.disposition == .queueFull else { return }
@@ -160,9 +168,10 @@ final class Publisher {
                 var event = PipelineEvent(.rejected, connection: line.connection, cause: reason)
                 event.seq = seq
                 unsafe event.setRejectedBytes(line.bytes)
-                try unsafe event.line.withBytes { bytes in
-                    try unsafe enqueue(
-                        bytes, key: Array(source.stream.utf8), topic: settings.eventsTopic, headers: headers(of: line))
+                try unsafe event.line.withUnsafeBytes { bytes in
+                    try unsafe streamKey.withUnsafeBytes { key in
+                        try unsafe enqueue(bytes, key: key, topic: settings.eventsTopic, headers: headers(of: line))
+                    }
                 }
             }
         }

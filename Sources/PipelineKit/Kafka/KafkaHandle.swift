@@ -102,7 +102,7 @@ final class KafkaContext: Sendable {
     let reports = Mutex<[DeliveryReport]>([])
     /// Rebalances that were not taken yet.
     let changes = Mutex<[AssignmentChange]>([])
-    private let isAway = Mutex(false)
+    private let isAway = Atomic(false)
 
     init(logger: Logger) {
         self.logger = logger
@@ -110,19 +110,14 @@ final class KafkaContext: Sendable {
 
     /// Logs that brokers are away once, not once a retry.
     func brokersAway(_ reason: String) {
-        let isNew = isAway.withLock { away in
-            defer { away = true }
-            return !away
+        if !isAway.exchange(true, ordering: .relaxed) {
+            logger.warning("Kafka is away, waiting for it", metadata: ["reason": "\(reason)"])
         }
-        if isNew { logger.warning("Kafka is away, waiting for it", metadata: ["reason": "\(reason)"]) }
     }
 
     func brokersAnswered() {
-        let wasAway = isAway.withLock { away in
-            defer { away = false }
-            return away
-        }
-        if wasAway { logger.info("Kafka is back") }
+        // Asked for every record, so a look comes before the exchange.
+        if isAway.load(ordering: .relaxed), isAway.exchange(false, ordering: .relaxed) { logger.info("Kafka is back") }
     }
 }
 

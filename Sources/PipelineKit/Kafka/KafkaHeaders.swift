@@ -1,19 +1,25 @@
 import CRdKafka
 
 /// Translates our record headers from and to librdkafka's.
-enum KafkaHeaders {
+struct KafkaHeaders {
     private static let names = (
         stream: "stream", journal: "journal", seq: "seq", receivedAt: "received_at", connection: "connection"
     )
 
+    /// The time written last, and its text: many records in a row were received at the same millisecond.
+    private var receivedAt = (time: Timestamp(milliseconds: 0), text: Timestamp(milliseconds: 0).description)
+
     /// A new header list; whoever gets it owns it.
-    static func make(_ headers: RecordHeaders) -> OpaquePointer {
-        let list = unsafe rd_kafka_headers_new(5)!
-        unsafe add(names.stream, headers.stream, to: list)
-        unsafe add(names.journal, headers.journal, to: list)
-        unsafe add(names.seq, String(headers.seq), to: list)
-        unsafe add(names.receivedAt, headers.receivedAt.description, to: list)
-        unsafe add(names.connection, String(headers.connection), to: list)
+    mutating func make(_ headers: RecordHeaders) -> OpaquePointer {
+        if receivedAt.time != headers.receivedAt {
+            receivedAt = (headers.receivedAt, headers.receivedAt.description)
+        }
+        let (names, list) = unsafe (Self.names, rd_kafka_headers_new(5)!)
+        unsafe Self.add(names.stream, headers.stream, to: list)
+        unsafe Self.add(names.journal, headers.journal, to: list)
+        unsafe Self.add(names.seq, String(headers.seq), to: list)
+        unsafe Self.add(names.receivedAt, receivedAt.text, to: list)
+        unsafe Self.add(names.connection, String(headers.connection), to: list)
         return unsafe list
     }
 

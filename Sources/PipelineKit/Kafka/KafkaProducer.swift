@@ -16,6 +16,7 @@ package final class KafkaProducer {
     private let handle: KafkaHandle
     private let context: KafkaContext
     private var topics: [String: KafkaTopic] = [:]
+    private var headers = KafkaHeaders()
 
     /// What a producer is made with unless the user says otherwise.
     private static let defaults = [
@@ -58,25 +59,35 @@ package final class KafkaProducer {
         topic: String, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, headers: RecordHeaders, id: Int64
     ) throws(KafkaError) {
         let target = try kafkaTopic(topic)
-        let list = unsafe KafkaHeaders.make(headers)
-        var arguments = unsafe [rd_kafka_vu_t](repeating: rd_kafka_vu_t(), count: 6)
-        unsafe arguments[0].vtype = RD_KAFKA_VTYPE_RKT
-        unsafe arguments[0].u.rkt = target.pointer
-        unsafe arguments[1].vtype = RD_KAFKA_VTYPE_KEY
-        unsafe arguments[1].u.mem = .init(ptr: UnsafeMutableRawPointer(mutating: key.baseAddress), size: key.count)
-        unsafe arguments[2].vtype = RD_KAFKA_VTYPE_VALUE
-        unsafe arguments[2].u.mem = .init(ptr: UnsafeMutableRawPointer(mutating: value.baseAddress), size: value.count)
-        unsafe arguments[3].vtype = RD_KAFKA_VTYPE_MSGFLAGS
-        unsafe arguments[3].u.i = RD_KAFKA_MSG_F_COPY
-        unsafe arguments[4].vtype = RD_KAFKA_VTYPE_OPAQUE
-        unsafe arguments[4].u.ptr = UnsafeMutableRawPointer(bitPattern: Int(id))
-        unsafe arguments[5].vtype = RD_KAFKA_VTYPE_HEADERS
-        unsafe arguments[5].u.headers = list
-        if let error = unsafe rd_kafka_produceva(handle.client, arguments, arguments.count) {
+        let list = unsafe self.headers.make(headers)
+        let error = unsafe withUnsafeTemporaryAllocation(of: rd_kafka_vu_t.self, capacity: 6) { arguments in
+            unsafe arguments.initialize(repeating: rd_kafka_vu_t())
+            unsafe Self.describe(key, value, id, in: arguments)
+            unsafe arguments[4].vtype = RD_KAFKA_VTYPE_RKT
+            unsafe arguments[4].u.rkt = target.pointer
+            unsafe arguments[5].vtype = RD_KAFKA_VTYPE_HEADERS
+            unsafe arguments[5].u.headers = list
+            return unsafe rd_kafka_produceva(handle.client, arguments.baseAddress, arguments.count)
+        }
+        if let error = unsafe error {
             // Only a record that was taken owns its headers (rdkafka.h, RD_KAFKA_V_HEADERS).
             unsafe rd_kafka_headers_destroy(list)
             throw unsafe KafkaError(consuming: error, "hand over a record")
         }
+    }
+
+    private static func describe(
+        _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ id: Int64,
+        in arguments: UnsafeMutableBufferPointer<rd_kafka_vu_t>
+    ) {
+        unsafe arguments[0].vtype = RD_KAFKA_VTYPE_KEY
+        unsafe arguments[0].u.mem = .init(ptr: UnsafeMutableRawPointer(mutating: key.baseAddress), size: key.count)
+        unsafe arguments[1].vtype = RD_KAFKA_VTYPE_VALUE
+        unsafe arguments[1].u.mem = .init(ptr: UnsafeMutableRawPointer(mutating: value.baseAddress), size: value.count)
+        unsafe arguments[2].vtype = RD_KAFKA_VTYPE_MSGFLAGS
+        unsafe arguments[2].u.i = RD_KAFKA_MSG_F_COPY
+        unsafe arguments[3].vtype = RD_KAFKA_VTYPE_OPAQUE
+        unsafe arguments[3].u.ptr = UnsafeMutableRawPointer(bitPattern: Int(id))
     }
 
     private func kafkaTopic(_ name: String) throws(KafkaError) -> KafkaTopic {

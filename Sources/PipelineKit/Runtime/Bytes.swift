@@ -1,3 +1,23 @@
+extension Int64 {
+    /// The decimal digits as ASCII, for the time of a call, without a `String` on the heap.
+    package func withDecimalDigits<Value>(_ body: (UnsafeRawBufferPointer) throws -> Value) rethrows -> Value {
+        try unsafe withUnsafeTemporaryAllocation(byteCount: 20, alignment: 1) { buffer in
+            var start = buffer.count
+            var rest = magnitude
+            repeat {
+                start -= 1
+                unsafe buffer[start] = UInt8(ascii: "0") + UInt8(rest % 10)
+                rest /= 10
+            } while rest > 0
+            if self < 0 {
+                start -= 1
+                unsafe buffer[start] = UInt8(ascii: "-")
+            }
+            return try unsafe body(UnsafeRawBufferPointer(rebasing: buffer[start...]))
+        }
+    }
+}
+
 extension Array where Element == UInt8 {
     /// The bytes for the time of a call, keeping the type of the error that the call throws.
     package func withBytes<Value, Failure: Error>(

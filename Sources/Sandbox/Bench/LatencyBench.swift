@@ -17,7 +17,7 @@ struct LatencyBench {
         let kafka = try BenchKafka()
         defer { kafka.process?.stop() }
         let database = postgres.url()
-        let lines = BenchLines()
+        let lines = BenchLines(.all)
         let count = (seconds + 1) * Self.rate
         let server = try LineServer(.paced(lines.make(0..<Int64(count)), perSecond: Self.rate))
         let loader = try BenchService.loader(kafka, database: database)

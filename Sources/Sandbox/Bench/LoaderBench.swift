@@ -13,8 +13,7 @@ struct LoaderBench {
         /// For the names of figures.
         var name: String { self == .tweets ? "tweets" : "whole" }
         var database: String { "bench_\(name)" }
-        /// Whether the lines have what the expansions bring.
-        var hasIncludes: Bool { self == .whole }
+        var includes: BenchLines.Includes { self == .whole ? .all : .none }
         var arguments: [String] { self == .tweets ? ["--payload", "drop"] : [] }
     }
 
@@ -56,7 +55,7 @@ struct LoaderBench {
     ///
     /// - Returns: it, and the mean length of a line.
     private func fill(_ shape: Shape) throws -> (BenchKafka, Double) {
-        let lines = BenchLines(hasIncludes: shape.hasIncludes)
+        let lines = BenchLines(shape.includes)
         let sample = lines.make(0..<1000)
         let lineBytes = Double(sample.reduce(0) { $0 + $1.count }) / Double(sample.count)
         let kafka = try BenchKafka(keeping: lineBytes * Double(rows) * 0.4)
@@ -143,7 +142,7 @@ struct LoaderBench {
 
     /// How long one line takes from its bytes to a row in the COPY buffer.
     private func decodeSeconds(_ shape: Shape) -> Double {
-        let lines = BenchLines(hasIncludes: shape.hasIncludes).make(0..<5000)
+        let lines = BenchLines(shape.includes).make(0..<5000)
         let record = RecordInfo(
             headers: RecordHeaders(stream: "bench", journal: "00000001", seq: 1, receivedAt: .now(), connection: 1),
             topicPartition: TopicPartition("tweets", 0), offset: 1)

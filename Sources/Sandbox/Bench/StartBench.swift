@@ -46,7 +46,7 @@ struct StartBench {
 
     private func fill(_ journal: Journal) throws {
         let source = journal.source
-        let lines = BenchLines().make(0..<Int64(segments + 1))
+        let lines = BenchLines(.some).make(0..<Int64(segments + 1))
         for start in stride(from: 0, to: lines.count, by: Self.atOnce) {
             for line in lines[start..<min(start + Self.atOnce, lines.count)] {
                 try unsafe line.withUnsafeBytes { try unsafe journal.append($0, receivedAt: .now(), connection: 0) }
