@@ -42,8 +42,8 @@ let package = Package(
         .target(
             name: "SQLFiles",
             path: "sql",
-            exclude: ["migrations"],
-            resources: [.embedInCode("schema.sql")],
+            exclude: ["migrations/README.md"],
+            resources: [.embedInCode("schema.sql"), .embedInCode("migrations/0002.sql")],
             swiftSettings: strict
         ),
         .target(
@@ -78,7 +78,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "TweetLoaderTests", dependencies: ["TweetLoader", "PipelineKit", "Sandbox", "TestSupport", logging],
-            swiftSettings: strict),
+            exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(name: "SandboxTests", dependencies: ["Sandbox"], swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests", dependencies: ["Sandbox", "PipelineKit", "TestSupport", logging],

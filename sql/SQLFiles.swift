@@ -2,4 +2,9 @@
 package enum SQLFiles {
     /// The whole current schema (`schema.sql`).
     package static var schema: String { String(decoding: PackageResources.schema_sql, as: UTF8.self) }
+
+    /// What takes a database from the version before to a version, by that version (`migrations/`).
+    package static var migrations: [Int: String] {
+        [2: String(decoding: PackageResources._002_sql, as: UTF8.self)]
+    }
 }

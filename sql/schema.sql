@@ -1,4 +1,4 @@
--- The whole current schema, version 1. `tweet-loader migrate` applies it; `psql -f` does as well.
+-- The whole current schema, version 2. `tweet-loader migrate` applies it; `psql -f` does as well.
 --
 -- Names are unqualified: the tables land in the first schema of the search path. The owner of the database can apply it;
 -- nothing needs a superuser or an extension. PostgreSQL 14 to 18.
@@ -12,7 +12,7 @@ CREATE TABLE schema_version (
 COMMENT ON TABLE schema_version IS 'One row for each schema version that was applied; the highest is the current one.';
 COMMENT ON COLUMN schema_version.version IS 'Version of the schema; a loader refuses one outside the range it knows.';
 COMMENT ON COLUMN schema_version.applied_at IS 'When this version was applied.';
-INSERT INTO schema_version (version) VALUES (1);
+INSERT INTO schema_version (version) VALUES (2);
 
 -- == tweets ===========================================================================================================
 
@@ -79,8 +79,6 @@ CREATE TABLE tweets (
     withheld_copyright     boolean,
     withheld_countries     text[],
     withheld_scope         text,
-    rule_ids               bigint[],
-    rule_tags              text[],
     stream                 text,
     journal                text,
     seq                    bigint,
@@ -93,10 +91,14 @@ CREATE TABLE tweets (
     text_altered           boolean NOT NULL,
     payload                jsonb,
     payload_raw            bytea,
+    matched                boolean NOT NULL,
+    included_by            bigint,
+    context_domain_ids     bigint[],
+    context_entity_ids     bigint[],
     PRIMARY KEY (id)
 ) PARTITION BY RANGE (id);
 COMMENT ON TABLE tweets IS
-    'Tweets, one row for each id, in one partition a month (the id carries the time). What X did not send is null.';
+    'Tweets, one row for each id, in one partition a month (the id carries the time). What X did not send is null. Those that no rule matched (matched is false) are here because a matched one refers to them.';
 COMMENT ON COLUMN tweets.id IS 'Id of the tweet. A snowflake: tweet_time(id) is when it was made.';
 COMMENT ON COLUMN tweets.created_at IS
     'When it was posted, to the second, as X says; null when the field was not asked for.';
@@ -153,9 +155,6 @@ COMMENT ON COLUMN tweets.withheld_copyright IS 'Whether it is withheld for a cop
 COMMENT ON COLUMN tweets.withheld_countries IS
     'Countries that it is withheld in (ISO 3166-1; XX: all; XY: by copyright claim).';
 COMMENT ON COLUMN tweets.withheld_scope IS 'Whether the tweet or the user is withheld: tweet, user.';
-COMMENT ON COLUMN tweets.rule_ids IS 'Rules of the stream that matched; united over redeliveries.';
-COMMENT ON COLUMN tweets.rule_tags IS
-    'Tags of the rules, element by element beside rule_ids; null where a rule has none.';
 COMMENT ON COLUMN tweets.stream IS
     'Stream that received it first; null with the next four when the message was not written by tweet-producer.';
 COMMENT ON COLUMN tweets.journal IS 'Journal that holds the line.';
@@ -169,8 +168,15 @@ COMMENT ON COLUMN tweets.kafka_offset IS 'Kafka offset of the message.';
 COMMENT ON COLUMN tweets.inserted_at IS 'When the transaction that inserted the row began.';
 COMMENT ON COLUMN tweets.text_altered IS
     'Whether the line was repaired to fit: U+FFFD stands where NUL, a lone surrogate or invalid UTF-8 was.';
-COMMENT ON COLUMN tweets.payload IS 'The whole line, with includes and matching rules; null with --payload drop.';
+COMMENT ON COLUMN tweets.payload IS
+    'The whole line, with includes and matching rules; null with --payload drop and for an included tweet.';
 COMMENT ON COLUMN tweets.payload_raw IS 'The line byte for byte where it was altered; payload has the repaired one.';
+COMMENT ON COLUMN tweets.matched IS
+    'Whether it came on a line of its own, because a rule matched it; else only as part of the line of included_by.';
+COMMENT ON COLUMN tweets.included_by IS
+    'Tweet whose line included this one: its payload has the whole of it; null for a matched tweet.';
+COMMENT ON COLUMN tweets.context_domain_ids IS 'Context annotations, in X''s order: their domains.';
+COMMENT ON COLUMN tweets.context_entity_ids IS 'Their entities, element by element beside context_domain_ids.';
 
 CREATE FUNCTION full_text(tweet tweets) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -190,6 +196,417 @@ EXCEPTION WHEN feature_not_supported THEN
     RAISE NOTICE 'this server has no lz4: payloads are compressed with pglz, which is slower';
 END
 $$;
+
+-- == what tweets refer to =============================================================================================
+
+CREATE TABLE tweet_rules (
+    tweet_id   bigint NOT NULL,
+    rule_id    bigint NOT NULL,
+    stream     text NOT NULL,
+    tag        text,
+    matched_at timestamptz,
+    PRIMARY KEY (tweet_id, rule_id, stream)
+) PARTITION BY RANGE (tweet_id);
+COMMENT ON TABLE tweet_rules IS
+    'Which rule matched which tweet, on which stream, and when; in one partition a month, as tweets.';
+COMMENT ON COLUMN tweet_rules.tweet_id IS 'Tweet.';
+COMMENT ON COLUMN tweet_rules.rule_id IS 'Rule at X.';
+COMMENT ON COLUMN tweet_rules.stream IS 'Stream that delivered it; empty when the message has no headers of ours.';
+COMMENT ON COLUMN tweet_rules.tag IS 'Tag that the rule had then; null for a rule without one.';
+COMMENT ON COLUMN tweet_rules.matched_at IS 'When the line was read from the socket; null when nobody noted it.';
+
+CREATE TABLE tweet_versions (
+    tweet_id bigint PRIMARY KEY,
+    chain_id bigint NOT NULL,
+    version  integer NOT NULL
+);
+CREATE INDEX tweet_versions_chain ON tweet_versions (chain_id);
+COMMENT ON TABLE tweet_versions IS
+    'Versions of edited tweets, those too that were never delivered; a tweet that was not edited is not here.';
+COMMENT ON COLUMN tweet_versions.tweet_id IS 'Id of the version.';
+COMMENT ON COLUMN tweet_versions.chain_id IS 'Id of the first version: the same for all versions of a tweet.';
+COMMENT ON COLUMN tweet_versions.version IS 'Number of the version, from 1.';
+
+CREATE TABLE tweet_errors (
+    tweet_id      bigint NOT NULL,
+    position      integer NOT NULL,
+    title         text,
+    type          text,
+    detail        text,
+    parameter     text,
+    resource_type text,
+    resource_id   text,
+    value         text,
+    section       text,
+    PRIMARY KEY (tweet_id, position)
+);
+COMMENT ON TABLE tweet_errors IS
+    'Partial errors: what X could not include with a tweet, such as a referenced tweet that is deleted.';
+COMMENT ON COLUMN tweet_errors.tweet_id IS 'Tweet whose line had the error.';
+COMMENT ON COLUMN tweet_errors.position IS 'Place in the list of the line, from 1.';
+COMMENT ON COLUMN tweet_errors.title IS 'What it is, in X''s words: Not Found Error, Authorization Error, Forbidden, ...';
+COMMENT ON COLUMN tweet_errors.type IS 'Kind: the last path segment of the problem''s URI, such as resource-not-found.';
+COMMENT ON COLUMN tweet_errors.detail IS 'A sentence of X.';
+COMMENT ON COLUMN tweet_errors.parameter IS 'Expansion or field that asked for it, such as referenced_tweets.id.';
+COMMENT ON COLUMN tweet_errors.resource_type IS 'What was asked for: tweet, user, media, ...';
+COMMENT ON COLUMN tweet_errors.resource_id IS 'Which one: an id, or a handle.';
+COMMENT ON COLUMN tweet_errors.value IS 'The value that was asked with, mostly the same.';
+COMMENT ON COLUMN tweet_errors.section IS 'Part of the answer that lacks it: data, includes.';
+
+CREATE TABLE users (
+    id                       bigint PRIMARY KEY,
+    username                 text,
+    name                     text,
+    created_at               timestamptz,
+    description              text,
+    location                 text,
+    url                      text,
+    expanded_url             text,
+    profile_image_url        text,
+    profile_banner_url       text,
+    protected                boolean,
+    verified                 boolean,
+    verified_type            text,
+    verified_followers_count bigint,
+    is_identity_verified     boolean,
+    parody                   boolean,
+    subscription_type        text,
+    pinned_tweet_id          bigint,
+    most_recent_tweet_id     bigint,
+    followers_count          bigint,
+    following_count          bigint,
+    tweet_count              bigint,
+    listed_count             bigint,
+    like_count               bigint,
+    media_count              bigint,
+    affiliation_description  text,
+    affiliation_url          text,
+    affiliation_badge_url    text,
+    affiliation_user_ids     bigint[],
+    withheld_countries       text[],
+    withheld_scope           text,
+    fingerprint              bigint NOT NULL,
+    text_altered             boolean NOT NULL,
+    seen_in                  bigint NOT NULL,
+    seen_at                  timestamptz NOT NULL
+) WITH (fillfactor = 80);
+COMMENT ON TABLE users IS
+    'Users as X included them last: authors, mentioned users, users replied to. What they were before is in user_history.';
+COMMENT ON COLUMN users.id IS 'Id of the user; stays when the handle changes.';
+COMMENT ON COLUMN users.username IS 'Handle, without @.';
+COMMENT ON COLUMN users.name IS 'Name as shown.';
+COMMENT ON COLUMN users.created_at IS 'When the account was made.';
+COMMENT ON COLUMN users.description IS 'What the user says of themselves; & < > are HTML-escaped.';
+COMMENT ON COLUMN users.location IS 'Place that the user names, in free text.';
+COMMENT ON COLUMN users.url IS 'Link of the profile as X shortens it (t.co).';
+COMMENT ON COLUMN users.expanded_url IS 'Where the link of the profile leads.';
+COMMENT ON COLUMN users.profile_image_url IS 'Picture of the profile.';
+COMMENT ON COLUMN users.profile_banner_url IS 'Picture above the profile.';
+COMMENT ON COLUMN users.protected IS 'Whether only approved followers see the tweets.';
+COMMENT ON COLUMN users.verified IS 'Whether the account is verified.';
+COMMENT ON COLUMN users.verified_type IS 'How: blue, business, government, none.';
+COMMENT ON COLUMN users.verified_followers_count IS 'Followers that are verified.';
+COMMENT ON COLUMN users.is_identity_verified IS 'Whether X has seen an identity document.';
+COMMENT ON COLUMN users.parody IS 'Whether the account is marked as a parody.';
+COMMENT ON COLUMN users.subscription_type IS 'Subscription at X: Basic, Premium, PremiumPlus, None.';
+COMMENT ON COLUMN users.pinned_tweet_id IS 'Tweet that is pinned to the profile.';
+COMMENT ON COLUMN users.most_recent_tweet_id IS 'Newest tweet of the user.';
+COMMENT ON COLUMN users.followers_count IS 'Followers.';
+COMMENT ON COLUMN users.following_count IS 'Users that this one follows.';
+COMMENT ON COLUMN users.tweet_count IS 'Tweets, reposts included.';
+COMMENT ON COLUMN users.listed_count IS 'Lists that the user is on.';
+COMMENT ON COLUMN users.like_count IS 'Likes that the user has given.';
+COMMENT ON COLUMN users.media_count IS 'Pictures and videos of the user.';
+COMMENT ON COLUMN users.affiliation_description IS 'Organization that the user is affiliated with.';
+COMMENT ON COLUMN users.affiliation_url IS 'Link to the organization.';
+COMMENT ON COLUMN users.affiliation_badge_url IS 'Badge of the organization.';
+COMMENT ON COLUMN users.affiliation_user_ids IS 'Accounts of the organization.';
+COMMENT ON COLUMN users.withheld_countries IS 'Countries that the account is withheld in (ISO 3166-1).';
+COMMENT ON COLUMN users.withheld_scope IS 'What is withheld: user.';
+COMMENT ON COLUMN users.fingerprint IS
+    'Hash of the columns above: what has not changed is not written again. The loader''s own; not for queries.';
+COMMENT ON COLUMN users.text_altered IS 'Whether the line was repaired to fit; see tweets.text_altered.';
+COMMENT ON COLUMN users.seen_in IS 'Tweet whose line brought this state: its payload has the whole user.';
+COMMENT ON COLUMN users.seen_at IS
+    'When this state was received; for a message without headers of ours, when the tweet was made.';
+
+CREATE TABLE user_history (
+    LIKE users INCLUDING COMMENTS,
+    PRIMARY KEY (id, seen_at, fingerprint)
+);
+COMMENT ON TABLE user_history IS
+    'What users were before: a row for each state that another one has replaced. The view user_states has the current ones too.';
+
+CREATE FUNCTION keep_user_history() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO user_history SELECT * FROM replaced ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION keep_user_history() IS 'Keeps what an UPDATE of users replaces.';
+CREATE TRIGGER keep_user_history AFTER UPDATE ON users
+    REFERENCING OLD TABLE AS replaced FOR EACH STATEMENT EXECUTE FUNCTION keep_user_history();
+COMMENT ON TRIGGER keep_user_history ON users IS 'Keeps what an UPDATE replaces in user_history.';
+
+CREATE TABLE media (
+    media_key             text PRIMARY KEY,
+    type                  text,
+    url                   text,
+    preview_image_url     text,
+    width                 integer,
+    height                integer,
+    duration_ms           bigint,
+    alt_text              text,
+    view_count            bigint,
+    variant_urls          text[],
+    variant_content_types text[],
+    variant_bit_rates     bigint[],
+    tweet_id              bigint,
+    fingerprint           bigint NOT NULL,
+    text_altered          boolean NOT NULL,
+    seen_in               bigint NOT NULL,
+    seen_at               timestamptz NOT NULL
+);
+COMMENT ON TABLE media IS 'Pictures, videos and animations that tweets attach (tweets.media_keys), as X included them last.';
+COMMENT ON COLUMN media.media_key IS 'Key of the medium.';
+COMMENT ON COLUMN media.type IS 'Kind: photo, video, animated_gif.';
+COMMENT ON COLUMN media.url IS 'Where a photo is.';
+COMMENT ON COLUMN media.preview_image_url IS 'Where a picture of a video or animation is.';
+COMMENT ON COLUMN media.width IS 'Width in pixels.';
+COMMENT ON COLUMN media.height IS 'Height in pixels.';
+COMMENT ON COLUMN media.duration_ms IS 'Length of a video in milliseconds.';
+COMMENT ON COLUMN media.alt_text IS 'What the picture shows, for those who do not see it.';
+COMMENT ON COLUMN media.view_count IS 'Views of a video.';
+COMMENT ON COLUMN media.variant_urls IS 'Where the versions of a video are.';
+COMMENT ON COLUMN media.variant_content_types IS 'Their media types, element by element beside variant_urls.';
+COMMENT ON COLUMN media.variant_bit_rates IS 'Their bits a second, likewise; null for playlists.';
+COMMENT ON COLUMN media.tweet_id IS 'Oldest tweet known to attach it: with that one it is deleted.';
+COMMENT ON COLUMN media.fingerprint IS 'Hash of the columns above, as in users.';
+COMMENT ON COLUMN media.text_altered IS 'Whether the line was repaired to fit; see tweets.text_altered.';
+COMMENT ON COLUMN media.seen_in IS 'Tweet whose line brought this state: its payload has the whole object.';
+COMMENT ON COLUMN media.seen_at IS 'When this state was received, as in users.';
+
+CREATE TABLE polls (
+    id               bigint PRIMARY KEY,
+    option_labels    text[],
+    option_votes     bigint[],
+    duration_minutes integer,
+    ends_at          timestamptz,
+    voting_status    text,
+    tweet_id         bigint,
+    fingerprint      bigint NOT NULL,
+    text_altered     boolean NOT NULL,
+    seen_in          bigint NOT NULL,
+    seen_at          timestamptz NOT NULL
+);
+COMMENT ON TABLE polls IS 'Polls that tweets attach (tweets.poll_ids), as X included them last.';
+COMMENT ON COLUMN polls.id IS 'Id of the poll.';
+COMMENT ON COLUMN polls.option_labels IS 'What can be voted for, in X''s order.';
+COMMENT ON COLUMN polls.option_votes IS 'Votes, element by element beside option_labels.';
+COMMENT ON COLUMN polls.duration_minutes IS 'How long it runs.';
+COMMENT ON COLUMN polls.ends_at IS 'When it ends.';
+COMMENT ON COLUMN polls.voting_status IS 'Whether it runs: open, closed.';
+COMMENT ON COLUMN polls.tweet_id IS 'Oldest tweet known to attach it: with that one it is deleted.';
+COMMENT ON COLUMN polls.fingerprint IS 'Hash of the columns above, as in users.';
+COMMENT ON COLUMN polls.text_altered IS 'Whether the line was repaired to fit; see tweets.text_altered.';
+COMMENT ON COLUMN polls.seen_in IS 'Tweet whose line brought this state: its payload has the whole object.';
+COMMENT ON COLUMN polls.seen_at IS 'When this state was received, as in users.';
+
+CREATE TABLE places (
+    id               text PRIMARY KEY,
+    full_name        text,
+    name             text,
+    country          text,
+    country_code     text,
+    place_type       text,
+    contained_within text[],
+    west             double precision,
+    south            double precision,
+    east             double precision,
+    north            double precision,
+    fingerprint      bigint NOT NULL,
+    text_altered     boolean NOT NULL,
+    seen_in          bigint NOT NULL,
+    seen_at          timestamptz NOT NULL
+);
+COMMENT ON TABLE places IS 'Places that tweets are tagged with (tweets.place_id), as X included them last.';
+COMMENT ON COLUMN places.id IS 'Id of the place.';
+COMMENT ON COLUMN places.full_name IS 'Name with what it lies in, such as Manhattan, NY.';
+COMMENT ON COLUMN places.name IS 'Short name.';
+COMMENT ON COLUMN places.country IS 'Name of the country.';
+COMMENT ON COLUMN places.country_code IS 'Code of the country (ISO 3166-1).';
+COMMENT ON COLUMN places.place_type IS 'Kind: poi, neighborhood, city, admin, country, unknown.';
+COMMENT ON COLUMN places.contained_within IS 'Places that it lies in.';
+COMMENT ON COLUMN places.west IS 'Bounding box (RFC 7946, section 5): western edge, degrees.';
+COMMENT ON COLUMN places.south IS 'Southern edge.';
+COMMENT ON COLUMN places.east IS 'Eastern edge.';
+COMMENT ON COLUMN places.north IS 'Northern edge.';
+COMMENT ON COLUMN places.fingerprint IS 'Hash of the columns above, as in users.';
+COMMENT ON COLUMN places.text_altered IS 'Whether the line was repaired to fit; see tweets.text_altered.';
+COMMENT ON COLUMN places.seen_in IS 'Tweet whose line brought this state: its payload has the whole object.';
+COMMENT ON COLUMN places.seen_at IS 'When this state was received, as in users.';
+
+CREATE TABLE context_domains (
+    id           bigint PRIMARY KEY,
+    name         text,
+    description  text,
+    fingerprint  bigint NOT NULL,
+    text_altered boolean NOT NULL,
+    seen_in      bigint NOT NULL,
+    seen_at      timestamptz NOT NULL
+);
+COMMENT ON TABLE context_domains IS 'Subjects of X''s context annotations, such as Person, Brand, Video Game.';
+COMMENT ON COLUMN context_domains.id IS 'Id of the domain, in tweets.context_domain_ids.';
+COMMENT ON COLUMN context_domains.name IS 'Name.';
+COMMENT ON COLUMN context_domains.description IS 'Description.';
+COMMENT ON COLUMN context_domains.fingerprint IS 'Hash of the columns above, as in users.';
+COMMENT ON COLUMN context_domains.text_altered IS 'Whether the line was repaired to fit; see tweets.text_altered.';
+COMMENT ON COLUMN context_domains.seen_in IS 'Tweet whose line brought this state.';
+COMMENT ON COLUMN context_domains.seen_at IS 'When this state was received, as in users.';
+
+CREATE TABLE context_entities (
+    id           bigint PRIMARY KEY,
+    name         text,
+    description  text,
+    fingerprint  bigint NOT NULL,
+    text_altered boolean NOT NULL,
+    seen_in      bigint NOT NULL,
+    seen_at      timestamptz NOT NULL
+);
+COMMENT ON TABLE context_entities IS 'What X''s context annotations name: persons, brands, games and the like.';
+COMMENT ON COLUMN context_entities.id IS 'Id of the entity, in tweets.context_entity_ids.';
+COMMENT ON COLUMN context_entities.name IS 'Name.';
+COMMENT ON COLUMN context_entities.description IS 'Description.';
+COMMENT ON COLUMN context_entities.fingerprint IS 'Hash of the columns above, as in users.';
+COMMENT ON COLUMN context_entities.text_altered IS 'Whether the line was repaired to fit; see tweets.text_altered.';
+COMMENT ON COLUMN context_entities.seen_in IS 'Tweet whose line brought this state.';
+COMMENT ON COLUMN context_entities.seen_at IS 'When this state was received, as in users.';
+
+CREATE TABLE unknown_keys (
+    path          text PRIMARY KEY,
+    count         bigint NOT NULL,
+    first_seen_at timestamptz NOT NULL DEFAULT now(),
+    last_seen_at  timestamptz NOT NULL DEFAULT now(),
+    seen_in       bigint NOT NULL
+);
+COMMENT ON TABLE unknown_keys IS
+    'Keys that X sends and this program does not know, counted: the payload has them, and a newer version may have columns.';
+COMMENT ON COLUMN unknown_keys.path IS 'Where the key stands in a line, such as data.entities.urls.new_key; "(more)" counts what is beyond 1,000 paths.';
+COMMENT ON COLUMN unknown_keys.count IS 'How often it came.';
+COMMENT ON COLUMN unknown_keys.first_seen_at IS 'When it was stored first.';
+COMMENT ON COLUMN unknown_keys.last_seen_at IS 'When it was stored last.';
+COMMENT ON COLUMN unknown_keys.seen_in IS 'A tweet whose line had it: the last one.';
+
+CREATE TABLE tweet_deletions (
+    id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tweet_id        bigint NOT NULL,
+    tweets          integer NOT NULL,
+    deleted_at      timestamptz NOT NULL DEFAULT now(),
+    kafka_topic     text NOT NULL,
+    kafka_partition integer NOT NULL,
+    kafka_offset    bigint NOT NULL,
+    UNIQUE (kafka_topic, kafka_partition, kafka_offset)
+);
+COMMENT ON TABLE tweet_deletions IS
+    'Tombstones that were applied: a message without a value deletes the tweet of its key, with its other versions.';
+COMMENT ON COLUMN tweet_deletions.id IS 'Number of the deletion.';
+COMMENT ON COLUMN tweet_deletions.tweet_id IS 'Tweet that the tombstone named.';
+COMMENT ON COLUMN tweet_deletions.tweets IS 'How many rows of tweets were deleted: 0 when none of its versions was here.';
+COMMENT ON COLUMN tweet_deletions.deleted_at IS 'When it was applied.';
+COMMENT ON COLUMN tweet_deletions.kafka_topic IS 'Kafka topic of the tombstone.';
+COMMENT ON COLUMN tweet_deletions.kafka_partition IS 'Kafka partition of the tombstone.';
+COMMENT ON COLUMN tweet_deletions.kafka_offset IS 'Kafka offset of the tombstone.';
+
+-- == views ============================================================================================================
+
+CREATE FUNCTION current_version(tweet_id bigint) RETURNS bigint
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    AS $$
+        SELECT coalesce((
+            SELECT newest.tweet_id FROM tweet_versions AS known
+            JOIN tweet_versions AS newest USING (chain_id)
+            JOIN tweets AS t ON t.id = newest.tweet_id
+            WHERE known.tweet_id = $1 ORDER BY newest.version DESC LIMIT 1), $1)
+    $$;
+COMMENT ON FUNCTION current_version(bigint) IS
+    'The newest version, among those that are here, of a tweet given by any version: SELECT * FROM tweets WHERE id = current_version(...).';
+
+CREATE VIEW superseded_tweets AS
+    SELECT v.tweet_id, max(n.tweet_id) AS newest_id
+    FROM tweet_versions v
+    JOIN tweet_versions n ON n.chain_id = v.chain_id AND n.version > v.version
+    JOIN tweets t ON t.id = n.tweet_id
+    GROUP BY v.tweet_id;
+COMMENT ON VIEW superseded_tweets IS 'Versions of tweets that a newer one here has replaced, each with the newest one here.';
+
+CREATE VIEW readable_tweets AS
+    SELECT t.id, coalesce(t.created_at, tweet_time(t.id)) AS created_at,
+        coalesce(u.username, t.author_username) AS username, u.name,
+        coalesce(o.long_text, o.text, t.long_text, t.text) AS text, t.lang,
+        CASE WHEN t.retweeted_id IS NOT NULL THEN 'repost' WHEN t.quoted_id IS NOT NULL THEN 'quote'
+            WHEN t.replied_to_id IS NOT NULL THEN 'reply' ELSE 'tweet' END AS kind,
+        coalesce(t.retweeted_id, t.quoted_id, t.replied_to_id) AS refers_to,
+        ARRAY(SELECT coalesce(r.tag, r.rule_id::text) FROM tweet_rules r WHERE r.tweet_id = t.id ORDER BY 1) AS rules,
+        'https://x.com/i/status/' || t.id AS link
+    FROM tweets t
+    LEFT JOIN users u ON u.id = t.author_id
+    LEFT JOIN tweets o ON o.id = t.retweeted_id
+    WHERE t.matched AND NOT EXISTS (SELECT FROM superseded_tweets s WHERE s.tweet_id = t.id);
+COMMENT ON VIEW readable_tweets IS
+    'Tweets that rules matched, for reading, edited ones in their newest version: author, whole text (of a repost that of the original), kind, rules, link. Add WHERE id >= tweet_id_at(...).';
+
+CREATE VIEW edit_chains AS
+    SELECT v.chain_id, array_agg(v.tweet_id ORDER BY v.version) AS versions,
+        (array_agg(v.tweet_id ORDER BY v.version DESC))[1] AS newest_id,
+        (array_agg(v.tweet_id ORDER BY v.version DESC) FILTER (WHERE t.id IS NOT NULL))[1] AS newest_stored_id
+    FROM tweet_versions v LEFT JOIN tweets t ON t.id = v.tweet_id
+    GROUP BY v.chain_id;
+COMMENT ON VIEW edit_chains IS
+    'Edited tweets: all versions in their order, the newest, and the newest that was delivered.';
+
+CREATE VIEW tweet_hashtags AS
+    SELECT t.id AS tweet_id, h.hashtag, t.matched FROM tweets t CROSS JOIN LATERAL unnest(t.hashtags) AS h (hashtag);
+COMMENT ON VIEW tweet_hashtags IS 'Hashtags, one row for each use, without #.';
+
+CREATE VIEW tweet_mentions AS
+    SELECT t.id AS tweet_id, m.username, m.user_id, t.matched
+    FROM tweets t CROSS JOIN LATERAL unnest(t.mentions, t.mention_ids) AS m (username, user_id);
+COMMENT ON VIEW tweet_mentions IS 'Mentions, one row for each: handle as written, and user where X named the id.';
+
+CREATE VIEW tweet_urls AS
+    SELECT t.id AS tweet_id, u.url, u.expanded_url, t.matched
+    FROM tweets t CROSS JOIN LATERAL unnest(t.urls, t.expanded_urls) AS u (url, expanded_url);
+COMMENT ON VIEW tweet_urls IS 'Links, one row for each: as it stands in the text, and where it leads.';
+
+CREATE VIEW tweet_context AS
+    SELECT t.id AS tweet_id, c.domain_id, d.name AS domain, c.entity_id, e.name AS entity, t.matched
+    FROM tweets t
+    CROSS JOIN LATERAL unnest(t.context_domain_ids, t.context_entity_ids) AS c (domain_id, entity_id)
+    LEFT JOIN context_domains d ON d.id = c.domain_id
+    LEFT JOIN context_entities e ON e.id = c.entity_id;
+COMMENT ON VIEW tweet_context IS 'Context annotations, one row for each: what X says that a tweet is about.';
+
+CREATE VIEW tweet_media AS
+    SELECT t.id AS attached_to, m.*
+    FROM tweets t CROSS JOIN LATERAL unnest(t.media_keys) AS k (media_key) JOIN media m USING (media_key);
+COMMENT ON VIEW tweet_media IS 'Pictures and videos, one row for each attachment (attached_to).';
+
+CREATE VIEW rule_matches AS
+    SELECT rule_id, max(tag) AS tag, stream, date_trunc('day', matched_at) AS day, count(*) AS tweets
+    FROM tweet_rules GROUP BY rule_id, stream, date_trunc('day', matched_at);
+COMMENT ON VIEW rule_matches IS 'How many tweets each rule matched on each day.';
+
+CREATE VIEW user_states AS
+    SELECT *, true AS is_current FROM users UNION ALL SELECT *, false FROM user_history;
+COMMENT ON VIEW user_states IS 'Every state of every user that was seen, the current one included; order by seen_at.';
+
+CREATE VIEW withheld_notices AS
+    SELECT 'tweet' AS what, id, withheld_countries AS countries, withheld_copyright AS copyright, withheld_scope AS scope,
+        coalesce(received_at, inserted_at) AS seen_at
+    FROM tweets WHERE withheld_countries IS NOT NULL OR withheld_copyright
+    UNION ALL
+    SELECT 'user', id, withheld_countries, NULL, withheld_scope, seen_at FROM users WHERE withheld_countries IS NOT NULL;
+COMMENT ON VIEW withheld_notices IS 'Tweets and users that are withheld somewhere: show them in those countries no more.';
 
 -- == operations =======================================================================================================
 

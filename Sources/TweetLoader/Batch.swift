@@ -3,7 +3,7 @@ import PipelineKit
 
 /// Messages that are settled in one transaction, decoded as they come.
 ///
-/// A row is encoded once; any run of rows can be sent, and sent again, from the same bytes.
+/// Rows are encoded once; those of any run of lines can be sent, and sent again, from the same bytes.
 struct Batch {
     /// One message, with its place and its bytes.
     struct Message {
@@ -16,12 +16,10 @@ struct Batch {
         let key: Range<Int>?
     }
 
-    /// A tweet's row.
-    struct Row {
+    /// A message that is a tweet; its rows carry the message's number.
+    struct Line {
         let message: Int
         let id: Int64
-        /// In `buffer`.
-        let bytes: Range<Int>
     }
 
     /// A message that is no row and will not become one.
@@ -45,10 +43,11 @@ struct Batch {
         }
     }
 
-    private(set) var buffer = CopyBuffer()
     private(set) var raw: [UInt8] = []
     private(set) var messages: [Message] = []
-    private(set) var rows: [Row] = []
+    private(set) var lines: [Line] = []
+    /// What the lines became, in all tables.
+    private(set) var rows = RelationRows()
     private(set) var rejects: [Reject] = []
     private(set) var events: [Event] = []
     /// Tweets that a tombstone deletes.
@@ -63,7 +62,7 @@ struct Batch {
         messages.count >= limits.rows || raw.count >= limits.bytes
     }
 
-    /// Takes a message in: as a row, event, deletion or reject.
+    /// Takes a message in: as rows, event, deletion or reject.
     mutating func add(_ message: borrowing KafkaMessage, decoder: inout TweetDecoder, payload: PayloadMode) {
         let headers = Self.plausible(message.recordHeaders())
         let key = unsafe message.withKey { unsafe keep($0) }
@@ -83,13 +82,13 @@ struct Batch {
             ))
         nextOffsets[record.topicPartition] = record.offset + 1
         guard let value else { return addTombstone(index) }
-        let start = buffer.count
+        rows.beginLine(index)
         let line = unsafe raw.withUnsafeBytes { bytes in
             unsafe decoder.decode(
-                UnsafeRawBufferPointer(rebasing: bytes[value]), record: record, payload: payload, into: &buffer)
+                UnsafeRawBufferPointer(rebasing: bytes[value]), record: record, payload: payload, into: &rows)
         }
         switch line {
-        case .tweet(let id, isAltered: _): rows.append(Row(message: index, id: id, bytes: start..<buffer.count))
+        case .tweet(let id, isAltered: _): lines.append(Line(message: index, id: id))
         case .control(let control): events.append(Event(message: index, content: .control(control)))
         case .event(let event): addEvent(event, index)
         case .reject(let reject):
@@ -181,7 +180,9 @@ struct Batch {
     /// Takes these messages out, and leaves the offsets as they are.
     mutating func drop(messages indices: some Sequence<Int>) {
         dropped.formUnion(indices)
-        rows.removeAll { dropped.contains($0.message) }
+        lines.removeAll { dropped.contains($0.message) }
+        let gone = dropped
+        rows.removeLines { gone.contains($0) }
         rejects.removeAll { dropped.contains($0.message) }
         events.removeAll { dropped.contains($0.message) }
         deletions.removeAll { dropped.contains($0.message) }
@@ -202,10 +203,10 @@ struct Batch {
 
     /// Empties the batch; its memory stays.
     mutating func removeAll() {
-        buffer.removeAll()
         raw.removeAll(keepingCapacity: true)
         messages.removeAll(keepingCapacity: true)
-        rows.removeAll(keepingCapacity: true)
+        lines.removeAll(keepingCapacity: true)
+        rows.removeAll()
         rejects.removeAll()
         events.removeAll()
         deletions.removeAll()

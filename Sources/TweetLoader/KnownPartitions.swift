@@ -45,7 +45,7 @@ struct KnownPartitions {
     ///
     /// - Throws: `error`, so that the batch is tried again with what is found.
     mutating func recheck(after error: PostgresError) throws(PostgresError) {
-        guard error.sqlstate == "23514", error.constraint == nil, !isFresh else { return }
+        guard error.isPartitionMissing, !isFresh else { return }
         forget()
         throw error
     }
@@ -59,7 +59,9 @@ struct KnownPartitions {
         let answer = try connection.query(
             """
             SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-            WHERE i.inhparent = 'tweets'::regclass
+            WHERE i.inhparent = 'tweets'::regclass AND EXISTS (
+                SELECT FROM pg_inherits r JOIN pg_class p ON p.oid = r.inhrelid
+                WHERE r.inhparent = 'tweet_rules'::regclass AND p.relname = replace(c.relname, 'tweets_', 'tweet_rules_'))
             """, doing: "look for partitions")
         return Set((0..<answer.rowCount).compactMap { answer.text($0, 0) })
     }
@@ -75,4 +77,9 @@ struct KnownPartitions {
             """, doing: "create the partition \(partition.name)")
         names.insert(partition.name)
     }
+}
+
+extension PostgresError {
+    /// Whether no partition takes the row: a check violation (23514) that names no constraint.
+    var isPartitionMissing: Bool { sqlstate == "23514" && constraint == nil }
 }

@@ -15,6 +15,7 @@ final class Loader {
     var batch = Batch()
     private var limits: BatchLimits
     private var tweets = TweetWriter()
+    private var unknownKeys = UnknownKeysTable()
     private var ledger = StreamLedger()
     private var progress: LoaderProgress
     private var membership = Membership()
@@ -184,17 +185,14 @@ final class Loader {
     private func settleOthers(
         _ batch: borrowing Batch, _ outcome: TweetWriter.Outcome, _ connection: borrowing PostgresConnection
     ) throws {
-        if !batch.deletions.isEmpty {
-            _ = try connection.query(
-                "DELETE FROM tweets WHERE id = ANY ($1::bigint[])", [arrayLiteral(batch.deletions.map { $0.id })],
-                doing: "delete tweets")
-        }
+        try TweetDeletions.apply(of: batch, connection)
         let refusedEvents = try StreamEventsTable.insert(of: batch, connection)
-        let refusedRows = outcome.refused.map { row, error in
+        let refusedRows = outcome.refused.map { line, error in
             Batch.Reject(
-                message: row.message, reason: "database", sqlstate: error.sqlstate, detail: error.serverMessage)
+                message: line.message, reason: "database", sqlstate: error.sqlstate, detail: error.serverMessage)
         }
         try RejectsTable.insert(batch.rejects + refusedEvents + refusedRows, of: batch, connection)
+        try unknownKeys.count(batch.rows.unknownKeys, connection)
     }
 
     /// Tidies the ledger; what fails here is tried again, and counts already from where it is.

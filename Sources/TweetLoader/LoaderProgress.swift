@@ -29,7 +29,7 @@ struct LoaderProgress {
         events += batch.events.count
         deletions += batch.deletions.count
         if let first = outcome.refused.first {
-            let message = batch.messages[first.row.message]
+            let message = batch.messages[first.line.message]
             logger.warning(
                 "PostgreSQL refused rows, which are rejects now",
                 metadata: [

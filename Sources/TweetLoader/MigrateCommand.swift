@@ -45,6 +45,7 @@ func migrate(_ conninfo: PostgresConninfo, payload: PayloadMode) throws -> Strin
         var done =
             switch try Migration.apply(to: connection) {
             case .created(let version): "created the schema, version \(version)"
+            case .migrated(let old, let new): "brought the schema from version \(old) to \(new)"
             case .unchanged(let version): "nothing to do: the schema has version \(version)"
             }
         if let wanted = payload.columnType, let sql = payload.alterSQL {

@@ -72,7 +72,7 @@ struct RejectReplay: ~Copyable {
         let outcome = try tweets.write(batch, connection)
         let refused = try StreamEventsTable.insert(of: batch, connection)
         let bad =
-            batch.rejects.map(\.message) + refused.map(\.message) + outcome.refused.map(\.row.message)
+            batch.rejects.map(\.message) + refused.map(\.message) + outcome.refused.map(\.line.message)
             + batch.deletions.map(\.message)
         let remaining = Set(bad)
         let done = whole.indices.filter { ours.contains(whole[$0].id) && !remaining.contains($0) }

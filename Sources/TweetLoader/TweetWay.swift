@@ -94,7 +94,7 @@ struct TweetWay: Report {
 
     private static func rules(_ id: Int64, _ connection: borrowing PostgresConnection) throws -> [Rule] {
         let answer = try connection.query(
-            "SELECT rule.id, rule.tag FROM tweets t, unnest(t.rule_ids, t.rule_tags) AS rule (id, tag) WHERE t.id = $1::bigint",
+            "SELECT rule_id, min(tag) FROM tweet_rules WHERE tweet_id = $1::bigint GROUP BY rule_id ORDER BY rule_id",
             ["\(id)"], doing: "look for rules")
         return answer.rows.map { Rule(id: $0[0] ?? "", tag: $0[1]) }
     }

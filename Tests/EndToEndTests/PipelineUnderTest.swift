@@ -112,7 +112,7 @@ final class PipelineUnderTest {
     }
 
     func storedIDs() throws -> Set<Int64> {
-        Set(try rows("SELECT id FROM tweets").compactMap { row in row[0].flatMap { Int64($0) } })
+        Set(try rows("SELECT id FROM tweets WHERE matched").compactMap { row in row[0].flatMap { Int64($0) } })
     }
 
     /// The ids of all tweets that X has issued so far.

@@ -47,7 +47,7 @@ struct RecordedLinesTests {
         try await send(lines) { (pipeline: PipelineUnderTest) throws in
             #expect(try pipeline.value("SELECT count(*) FROM rejects") == "0")
             #expect(try pipeline.storedIDs() == Set(ids.compactMap { Int64($0) }))
-            #expect(try pipeline.value("SELECT count(*) FROM tweets") == "\(ids.count)")
+            #expect(try pipeline.value("SELECT count(*) FROM tweets WHERE matched") == "\(ids.count)")
         }
     }
 
@@ -60,7 +60,7 @@ struct RecordedLinesTests {
             let accounted = try pipeline.value(
                 """
                 SELECT (SELECT count(*) FROM rejects) + (SELECT count(*) FROM stream_events)
-                    + (SELECT count(*) FROM tweets)
+                    + (SELECT count(*) FROM tweets WHERE matched)
                 """)
             // The same lines beside the two events; a line that stands in the files twice is one tweet.
             #expect((Int(accounted) ?? 0) >= Set(odd).count + 3)

@@ -1,3 +1,4 @@
+import Foundation
 import PipelineKit
 import Testing
 
@@ -14,8 +15,8 @@ struct MigrationTests {
     @Test("the first run creates, the second changes nothing; a plain owner can do it")
     func twice() throws {
         let conninfo = try PostgresConninfo(database.url)
-        #expect(try migrate(conninfo, payload: .jsonb) == "created the schema, version 1")
-        #expect(try migrate(conninfo, payload: .jsonb) == "nothing to do: the schema has version 1")
+        #expect(try migrate(conninfo, payload: .jsonb) == "created the schema, version 2")
+        #expect(try migrate(conninfo, payload: .jsonb) == "nothing to do: the schema has version 2")
         try Migration.check(database.connect())
         #expect(try database.query("SELECT rolsuper FROM pg_roles WHERE rolname = current_user") == [["f"]])
     }
@@ -25,7 +26,7 @@ struct MigrationTests {
         let url = database.url
         let runs = (0..<4).map { _ in Background { _ = try migrate(PostgresConninfo(url), payload: .jsonb) } }
         for run in runs { try run.join() }
-        #expect(try database.query("SELECT version FROM schema_version") == [["1"]])
+        #expect(try database.query("SELECT version FROM schema_version") == [["2"]])
     }
 
     @Test(
@@ -79,4 +80,71 @@ struct MigrationTests {
             """)
         #expect(bare.isEmpty, "\(bare)")
     }
+
+    @Test("a database of version 1 becomes the very one that a fresh schema is, and keeps its rows")
+    func fromVersion1() throws {
+        let fixture = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/schema-1.sql")
+        try database.connect().execute(String(contentsOf: fixture, encoding: .utf8))
+        let partition = TweetPartition(containing: TestLines.firstID)
+        try database.query(
+            """
+            CREATE TABLE \(partition.name) PARTITION OF tweets
+            FOR VALUES FROM (\(partition.lowerID ?? 0)) TO (\(partition.upperID ?? 0))
+            """)
+        try database.query(
+            """
+            INSERT INTO tweets (id, text, edit_ids, rule_ids, rule_tags, stream, received_at, kafka_topic,
+                kafka_partition, kafka_offset, text_altered)
+            VALUES (\(TestLines.firstID), 'x', '{7,\(TestLines.firstID)}', '{1,NULL,2,1}', '{a,b,NULL,a}', 's',
+                '2026-01-01Z', 't', 0, 0, false)
+            """)
+        let failure = #expect(throws: Failure.self) { try Migration.check(database.connect()) }
+        #expect(failure?.description.contains("run `tweet-loader migrate`") == true)
+        let conninfo = try PostgresConninfo(database.url)
+        #expect(try migrate(conninfo, payload: .jsonb) == "brought the schema from version 1 to 2")
+        #expect(try migrate(conninfo, payload: .jsonb) == "nothing to do: the schema has version 2")
+        #expect(try database.query("SELECT text, matched FROM tweets") == [["x", "t"]])
+        #expect(
+            try database.query("SELECT rule_id, tag, stream, tableoid::regclass FROM tweet_rules ORDER BY 1")
+                == [["1", "a", "s", partition.rulesName], ["2", nil, "s", partition.rulesName]])
+        #expect(try database.query("SELECT current_version(7)") == [["\(TestLines.firstID)"]])
+        try Loader.claiming(database.url).settle(TestLines.batch(TestLines.tweets(3)))
+        #expect(try database.query("SELECT count(*) FROM tweets") == [["3"]])
+        let fresh = try TestDatabase()
+        for sql in Self.catalogSQL {
+            let difference = try Set(database.query(sql)).symmetricDifference(fresh.query(sql))
+            #expect(difference.isEmpty, "\(difference)")
+        }
+    }
+
+    /// What a catalog holds of the project: tables and columns, constraints and indexes, functions, triggers, views.
+    private static let catalogSQL = [
+        """
+        SELECT c.relname, c.relkind, c.reloptions, obj_description(c.oid, 'pg_class'), a.attname,
+            format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attcompression, a.attidentity,
+            col_description(c.oid, a.attnum), pg_get_expr(d.adbin, d.adrelid)
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S') AND NOT c.relispartition
+        ORDER BY c.relname, a.attname
+        """,
+        """
+        SELECT conrelid::regclass, conname, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace
+            AND conrelid IN (SELECT oid FROM pg_class WHERE NOT relispartition) ORDER BY 1, 2
+        """,
+        """
+        SELECT indexdef FROM pg_indexes JOIN pg_class ON oid = format('%I.%I', schemaname, tablename)::regclass
+        WHERE schemaname = 'public' AND NOT relispartition ORDER BY 1
+        """,
+        """
+        SELECT oid::regprocedure::text, pg_get_functiondef(oid), obj_description(oid, 'pg_proc') FROM pg_proc
+        WHERE pronamespace = 'public'::regnamespace ORDER BY 1
+        """,
+        """
+        SELECT pg_get_triggerdef(t.oid), obj_description(t.oid, 'pg_trigger') FROM pg_trigger t
+        WHERE NOT tgisinternal ORDER BY 1
+        """,
+        "SELECT viewname, definition FROM pg_views WHERE schemaname = 'public' ORDER BY 1",
+    ]
 }

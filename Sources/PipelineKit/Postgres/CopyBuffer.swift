@@ -25,6 +25,14 @@ package struct CopyBuffer: Sendable {
         self.count = count
     }
 
+    /// A hash of what was appended since the first `start` bytes; the same on every machine and in every run.
+    package func fingerprint(from start: Int) -> Int64 {
+        precondition((0...count).contains(start), "a fingerprint begins within the buffer")
+        return unsafe storage.withUnsafeBytes { buffer in
+            unsafe Fingerprint.of(UnsafeRawBufferPointer(rebasing: buffer[start..<count]))
+        }
+    }
+
     /// Begins a row of that many fields; exactly that many `append` calls must follow.
     package mutating func beginRow(columns: Int) {
         append(raw: Int16(truncatingIfNeeded: columns))

@@ -3,7 +3,7 @@ import SQLFiles
 /// Brings a database to the schema of this binary, and refuses one that it does not know.
 package enum Migration {
     /// The schema versions that this binary works with; it writes the highest.
-    package static let supported = 1...1
+    package static let supported = 2...2
 
     /// Two migrations at once wait for each other; the number is arbitrary but must not change.
     private static let advisoryLock: Int64 = 7_205_759_403_792_793
@@ -12,26 +12,50 @@ package enum Migration {
     package enum Outcome: Equatable, Sendable {
         /// The schema was created, in this version.
         case created(Int)
+        /// The schema was brought from a version to this one.
+        case migrated(from: Int, to: Int)
         /// Nothing was to do; the database has this version.
         case unchanged(Int)
     }
 
-    /// Creates the schema in one transaction, or finds it there. Calling it again changes nothing.
+    /// Creates the schema, or brings an older one to the current version, in one transaction. Calling it again changes
+    /// nothing.
     ///
-    /// - Throws: `Failure` (78) for a schema outside `supported` or tables of somebody else; `PostgresError` otherwise.
+    /// - Throws: `Failure` (78) for a schema that is newer, or that no migration leads from, and for tables of somebody
+    ///   else; `PostgresError` otherwise.
     package static func apply(to connection: borrowing PostgresConnection) throws -> Outcome {
         try connection.execute("BEGIN")
         do {
             try connection.execute("SELECT pg_advisory_xact_lock(\(advisoryLock))", doing: "wait for other migrations")
             let found = try version(in: connection)
-            if let found { try check(found) } else { try create(in: connection) }
+            let outcome = try bring(connection, from: found)
             try connection.execute("COMMIT")
-            return found.map(Outcome.unchanged) ?? .created(supported.upperBound)
+            return outcome
         } catch {
             // Either it works, or the connection is gone and the transaction with it.
             try? connection.execute("ROLLBACK")
             throw error
         }
+    }
+
+    private static func bring(_ connection: borrowing PostgresConnection, from found: Int?) throws -> Outcome {
+        guard let found else {
+            try create(in: connection)
+            return .created(supported.upperBound)
+        }
+        guard found < supported.upperBound, let steps = steps(from: found) else {
+            try check(found)
+            return .unchanged(found)
+        }
+        for (version, sql) in steps { try connection.execute(sql, doing: "migrate to version \(version)") }
+        return .migrated(from: found, to: supported.upperBound)
+    }
+
+    /// The migrations that lead from a version to the current one, in order; nil when one is missing.
+    private static func steps(from found: Int) -> [(version: Int, sql: String)]? {
+        let versions = found + 1...supported.upperBound
+        let steps = versions.compactMap { version in SQLFiles.migrations[version].map { (version, $0) } }
+        return steps.count == versions.count ? steps : nil
     }
 
     /// Throws `Failure` (78), which says what to do, unless this binary knows the database's schema.

@@ -49,6 +49,22 @@ extension CopyBuffer {
         endArray(array)
     }
 
+    /// A `bigint[]` of one member of a member of all objects in an array.
+    mutating func append(ids member: StaticString, in outer: StaticString, of objects: JSONNode?) {
+        guard let objects, objects.isArray else { return appendNull() }
+        var array = beginArray(of: .int8)
+        for object in objects.elements { appendElement(int8: object[outer]?[member]?.id, to: &array) }
+        endArray(array)
+    }
+
+    /// A `bigint[]` of one member of all objects in an array, any integers.
+    mutating func append(integers member: StaticString, of objects: JSONNode?) {
+        guard let objects, objects.isArray else { return appendNull() }
+        var array = beginArray(of: .int8)
+        for object in objects.elements { appendElement(int8: object[member]?.integer, to: &array) }
+        endArray(array)
+    }
+
     /// A `text[]` of one member of all objects in an array.
     mutating func append(texts member: StaticString, of objects: JSONNode?) {
         guard let objects, objects.isArray else { return appendNull() }

@@ -100,17 +100,22 @@ import Glibc
 
 /// The values of an array.
 struct JSONElements: Sequence, IteratorProtocol {
-    fileprivate var node: JSONNode
+    fileprivate var node: JSONNode?
     fileprivate let end: Int
 
     /// The first value.
-    var first: JSONNode? { node.index < end ? node : nil }
+    var first: JSONNode? { node.flatMap { $0.index < end ? $0 : nil } }
 
     mutating func next() -> JSONNode? {
-        guard node.index < end else { return nil }
-        defer { node = node.node(at: node.next) }
+        guard let node, node.index < end else { return nil }
+        self.node = node.node(at: node.next)
         return node
     }
+}
+
+extension Optional where Wrapped == JSONNode {
+    /// The values of an array; none for anything else.
+    var elements: JSONElements { self?.elements ?? JSONElements(node: nil, end: 0) }
 }
 
 /// The members of an object.
@@ -140,6 +145,13 @@ struct JSONMembers: Sequence, IteratorProtocol {
 
     /// The byte at an offset below `count`.
     subscript(offset: Int) -> UInt8 { unsafe start[offset] }
+
+    /// The last segment of a path.
+    var afterLastSlash: JSONString {
+        var first = count
+        while first > 0, self[first - 1] != UInt8(ascii: "/") { first -= 1 }
+        return unsafe JSONString(start: start + first, count: count - first)
+    }
 
     static func == (string: JSONString, literal: StaticString) -> Bool {
         unsafe string.count == literal.utf8CodeUnitCount

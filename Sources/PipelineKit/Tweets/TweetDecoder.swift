@@ -1,4 +1,4 @@
-/// Turns Kafka values into rows of `tweets`, or says what else they are. No value makes it fail.
+/// Turns Kafka values into rows of `tweets` and of the tables beside it, or says what else they are. No value makes it fail.
 ///
 /// Holds the parser's buffers from line to line; for one thread.
 package struct TweetDecoder: ~Copyable {
@@ -9,25 +9,25 @@ package struct TweetDecoder: ~Copyable {
 
     /// Decodes one value.
     ///
-    /// A tweet's row, with the columns of `TweetRow.columns`, is appended to `rows`; for anything else `rows` stays
-    /// as it is.
+    /// A tweet's rows are appended to `rows`; for anything else `rows` stays as it is.
     /// - Parameters:
     ///   - value: a line of the stream, without its line end.
     ///   - record: where it came from.
     ///   - payload: what is kept of the whole line; must fit the type of the column.
-    ///   - rows: where the row goes.
+    ///   - rows: where the rows go; the caller has begun the line there.
     /// - Returns: what the value is.
     package mutating func decode(
-        _ value: UnsafeRawBufferPointer, record: RecordInfo, payload: PayloadMode, into rows: inout CopyBuffer
+        _ value: UnsafeRawBufferPointer, record: RecordInfo, payload: PayloadMode, into rows: inout RelationRows
     ) -> DecodedLine {
         do {
             let root = try unsafe parser.parse(value)
-            guard let tweet = root["data"] else { return unsafe message(root, value) }
-            let encoder = try TweetEncoder(tweet: tweet, line: root, record: record)
+            let line = Members<LineMember>(of: root)
+            guard let data = line[.data] else { return unsafe message(root, value) }
             let isAltered = !parser.alterations.isEmpty
-            rows.beginRow(columns: TweetRow.columns.count)
-            encoder.append(to: &rows)
-            unsafe appendPayload(payload, of: value, to: &rows)
+            let encoder = try LineEncoder(line, data: data, record: record, isAltered: isAltered)
+            encoder.appendTweet(to: &rows) { row in unsafe appendPayload(payload, of: value, to: &row) }
+            encoder.appendOthers(to: &rows)
+            KnownKeys.shared.walk(root) { path in rows.appendUnknownKey(path, tweet: encoder.id) }
             return .tweet(id: encoder.id, isAltered: isAltered)
         } catch {
             return .reject(error)
@@ -35,15 +35,15 @@ package struct TweetDecoder: ~Copyable {
     }
 
     /// The columns `text_altered`, `payload` and `payload_raw`.
-    private func appendPayload(_ mode: PayloadMode, of value: UnsafeRawBufferPointer, to rows: inout CopyBuffer) {
+    private func appendPayload(_ mode: PayloadMode, of value: UnsafeRawBufferPointer, to row: inout CopyBuffer) {
         guard !parser.alterations.isEmpty else {
-            rows.append(bool: false)
-            unsafe rows.append(value, as: mode)
-            return rows.appendNull()
+            row.append(bool: false)
+            unsafe row.append(value, as: mode)
+            return row.appendNull()
         }
-        rows.append(bool: true)
-        unsafe parser.cleaned.withUnsafeBytes { unsafe rows.append($0, as: mode) }
-        unsafe rows.append(bytea: value)
+        row.append(bool: true)
+        unsafe parser.cleaned.withUnsafeBytes { unsafe row.append($0, as: mode) }
+        unsafe row.append(bytea: value)
     }
 
     /// What a line without a tweet is.

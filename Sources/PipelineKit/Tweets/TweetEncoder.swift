@@ -3,20 +3,18 @@
 /// A member of another type than X documents becomes NULL; only `id` and `text` decide whether there is a row at all.
 struct TweetEncoder {
     let id: Int64
+    let tweet: Members<TweetMember>
     private let text: JSONString
-    private let tweet: TweetMembers
     /// The whole text of a post that is longer than `text` can be, with entities of its own.
     private let note: JSONNode?
-    private let line: JSONNode
-    private let record: RecordInfo
 
-    /// Throws a reject when `tweet`, the line's `data`, is no tweet.
+    /// Throws a reject when `object`, the line's `data` or an included tweet, is no tweet.
     ///
     /// A tweet without text is none: X always sends one, and other objects with an id (users, lists, compliance jobs)
     /// would become empty rows.
-    init(tweet object: JSONNode, line: JSONNode, record: RecordInfo) throws(LineReject) {
+    init(_ object: JSONNode) throws(LineReject) {
         guard object.isObject else { throw LineReject(.notATweet, "data is not an object") }
-        tweet = TweetMembers(of: object)
+        tweet = Members(of: object)
         guard let idNode = tweet[.id] else { throw LineReject(.notATweet, "data.id is missing") }
         guard let id = idNode.id else {
             throw LineReject(.badID, "data.id is not a decimal number of 1 to 19 digits up to 9223372036854775807")
@@ -26,13 +24,14 @@ struct TweetEncoder {
         self.id = id
         self.text = text
         note = tweet[.noteTweet] ?? tweet[.notePost]
-        self.line = line
-        self.record = record
     }
 
-    /// Appends the fields from `id` to `kafka_offset`, in the order of `TweetRow.columns`.
-    func append(to row: inout CopyBuffer) {
-        appendIdentity(to: &row)
+    /// The versions of the tweet, the oldest first.
+    var editHistory: JSONNode? { tweet[.editHistoryTweetIDs] ?? tweet[.editHistoryPostIDs] }
+
+    /// Appends the fields from `id` to `kafka_offset`, in the order of the table's columns.
+    func append(to row: inout CopyBuffer, authors: [Int64: JSONString], record: RecordInfo) {
+        appendIdentity(to: &row, authors)
         appendConversation(to: &row)
         appendEdits(to: &row)
         appendMetrics(to: &row)
@@ -41,29 +40,26 @@ struct TweetEncoder {
         appendGeo(to: &row)
         appendSettings(to: &row)
         appendArticle(to: &row)
-        appendWithheld(to: &row)
-        appendRules(to: &row)
+        row.append(withheld: tweet[.withheld], hasCopyright: true)
         row.append(record)
     }
 
+    /// context_domain_ids, context_entity_ids
+    func appendContext(to row: inout CopyBuffer) {
+        row.append(ids: "id", in: "domain", of: tweet[.contextAnnotations])
+        row.append(ids: "id", in: "entity", of: tweet[.contextAnnotations])
+    }
+
     /// id, created_at, author_id, author_username, text, long_text, lang
-    private func appendIdentity(to row: inout CopyBuffer) {
+    private func appendIdentity(to row: inout CopyBuffer, _ authors: [Int64: JSONString]) {
         row.append(int8: id)
         row.append(timestamptz: tweet[.createdAt]?.timestamp)
         let author = tweet[.authorID]?.id
         row.append(int8: author)
-        row.append(text: author.flatMap(username))
+        row.append(text: author.flatMap { authors[$0] })
         row.append(text: text)
         row.append(text: note?["text"]?.string)
         row.append(text: tweet[.lang]?.string)
-    }
-
-    private func username(of user: Int64) -> JSONString? {
-        guard let users = line["includes"]?["users"] else { return nil }
-        for candidate in users.elements where candidate["id"]?.id == user {
-            return candidate["username"]?.string
-        }
-        return nil
     }
 
     /// conversation_id, in_reply_to_user_id, replied_to_id, quoted_id, retweeted_id
@@ -89,7 +85,7 @@ struct TweetEncoder {
 
     /// edit_ids, is_edit_eligible, editable_until, edits_remaining
     private func appendEdits(to row: inout CopyBuffer) {
-        row.append(ids: tweet[.editHistoryTweetIDs] ?? tweet[.editHistoryPostIDs])
+        row.append(ids: editHistory)
         let controls = tweet[.editControls]
         row.append(bool: controls?["is_edit_eligible"]?.bool)
         row.append(timestamptz: controls?["editable_until"]?.timestamp)
@@ -160,22 +156,6 @@ struct TweetEncoder {
         row.append(text: (article?["title"] ?? article?["article_title"])?.string)
         row.append(text: article?["plain_text"]?.string)
     }
-
-    /// withheld_copyright, withheld_countries, withheld_scope
-    private func appendWithheld(to row: inout CopyBuffer) {
-        let withheld = tweet[.withheld]
-        row.append(bool: withheld?["copyright"]?.bool)
-        row.append(texts: withheld?["country_codes"])
-        let scope = withheld?["scope"]?.string
-        if let scope, scope == "post" { row.append(text: "tweet") } else { row.append(text: scope) }
-    }
-
-    /// rule_ids, rule_tags
-    private func appendRules(to row: inout CopyBuffer) {
-        let rules = line["matching_rules"]
-        row.append(ids: "id", of: rules)
-        row.append(texts: "tag", of: rules)
-    }
 }
 
 extension CopyBuffer {
@@ -193,5 +173,13 @@ extension CopyBuffer {
         append(text: record.topicPartition.topic)
         append(int4: record.topicPartition.partition)
         append(int8: record.offset)
+    }
+
+    /// withheld_copyright where it is asked for, withheld_countries, withheld_scope
+    mutating func append(withheld: JSONNode?, hasCopyright: Bool) {
+        if hasCopyright { append(bool: withheld?["copyright"]?.bool) }
+        append(texts: withheld?["country_codes"])
+        let scope = withheld?["scope"]?.string
+        if let scope, scope == "post" { append(text: "tweet") } else { append(text: scope) }
     }
 }

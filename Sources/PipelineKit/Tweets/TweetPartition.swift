@@ -1,4 +1,4 @@
-/// The monthly partition of `tweets` that an id belongs to.
+/// The monthly partition of `tweets`, and of `tweet_rules`, that an id belongs to.
 ///
 /// One partition holds all ids from before the snowflakes (2006 to 2010); the ids' own time decides for the rest.
 package struct TweetPartition: Sendable, Hashable {
@@ -45,7 +45,10 @@ package struct TweetPartition: Sendable, Hashable {
         (lowerID.map { id >= $0 } ?? true) && (upperID.map { id < $0 } ?? true)
     }
 
-    /// Creates the partition unless a table of its name is there.
+    /// The partition of `tweet_rules` with the same bounds.
+    package var rulesName: String { name.replacing("tweets_", with: "tweet_rules_") }
+
+    /// Creates both partitions unless tables of their names are there.
     ///
     /// Made first and attached then, because that lets readers and writers of `tweets` go on; `CREATE … PARTITION OF`
     /// would wait for all of them, and everybody for it (PostgreSQL, "Partition Maintenance"). Two sessions that create
@@ -53,14 +56,15 @@ package struct TweetPartition: Sendable, Hashable {
     package var createSQL: String {
         let lower = lowerID.map { String($0) } ?? "MINVALUE"
         let upper = upperID.map { String($0) } ?? "MAXVALUE"
-        return """
-            DO $$ BEGIN
-                IF to_regclass('\(name)') IS NULL THEN
-                    CREATE TABLE \(name) (LIKE tweets INCLUDING ALL EXCLUDING COMMENTS);
-                    ALTER TABLE tweets ATTACH PARTITION \(name) FOR VALUES FROM (\(lower)) TO (\(upper));
-                END IF;
-            END $$
+        let parts = [("tweets", name), ("tweet_rules", rulesName)].map { table, partition in
             """
+            IF to_regclass('\(partition)') IS NULL THEN
+                CREATE TABLE \(partition) (LIKE \(table) INCLUDING ALL EXCLUDING COMMENTS);
+                ALTER TABLE \(table) ATTACH PARTITION \(partition) FOR VALUES FROM (\(lower)) TO (\(upper));
+            END IF;
+            """
+        }
+        return "DO $$ BEGIN\n\(parts.joined())\nEND $$"
     }
 }
 

@@ -147,7 +147,7 @@ struct LoaderBench {
             headers: RecordHeaders(stream: "bench", journal: "00000001", seq: 1, receivedAt: .now(), connection: 1),
             topicPartition: TopicPartition("tweets", 0), offset: 1)
         var decoder = TweetDecoder()
-        var buffer = CopyBuffer()
+        var buffer = RelationRows()
         var best = Double.infinity
         for _ in 0..<5 {
             buffer.removeAll()

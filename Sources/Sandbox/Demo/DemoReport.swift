@@ -10,17 +10,17 @@ struct DemoReport {
     }
 
     private static let queries = [
-        ("by rule", "SELECT tag, count(*) FROM tweets, unnest(rule_tags) AS tag GROUP BY tag ORDER BY 2 DESC LIMIT 6"),
-        ("by language", "SELECT lang, count(*) FROM tweets GROUP BY lang ORDER BY 2 DESC LIMIT 6"),
+        ("by rule", "SELECT tag, count(*) FROM tweet_rules GROUP BY tag ORDER BY 2 DESC LIMIT 6"),
+        ("by language", "SELECT lang, count(*) FROM tweets WHERE matched GROUP BY lang ORDER BY 2 DESC LIMIT 6"),
         (
             "by hashtag",
-            "SELECT '#' || tag AS hashtag, count(*) FROM tweets, unnest(hashtags) AS tag GROUP BY tag ORDER BY 2 DESC LIMIT 6"
+            "SELECT '#' || hashtag AS hashtag, count(*) FROM tweet_hashtags WHERE matched GROUP BY 1 ORDER BY 2 DESC LIMIT 6"
         ),
         (
             "tweets a second, as received",
             """
             SELECT date_trunc('second', received_at) AS second, count(*), repeat('▏', (count(*) / 10)::int) AS " "
-            FROM tweets GROUP BY 1 ORDER BY 1 DESC LIMIT 8
+            FROM tweets WHERE matched GROUP BY 1 ORDER BY 1 DESC LIMIT 8
             """
         ),
         (

@@ -34,7 +34,7 @@ extension LocalPipeline {
         progress.sent = simulator.connections.reduce(0) { $0 + $1.written.count }
         progress.published = acknowledged
         guard postgres.isRunning else { return progress }
-        let sql = "SELECT (SELECT count(*) FROM tweets), (\(Self.settledSQL))"
+        let sql = "SELECT (SELECT count(*) FROM tweets WHERE matched), (\(Self.settledSQL))"
         let counts = (try? postgres.query(sql))?.split(separator: "|").compactMap { Int64($0) } ?? []
         if counts.count == 2 { (progress.stored, progress.settled) = (counts[0], counts[1]) }
         return progress
@@ -45,7 +45,8 @@ extension LocalPipeline {
     /// - Throws: `Failure` when PostgreSQL does not answer.
     package func outcome() throws(Failure) -> PipelineOutcome {
         var outcome = PipelineOutcome()
-        let ids = try postgres.query("SELECT id FROM tweets").split(separator: "\n").compactMap { Int64($0) }
+        let ids = try postgres.query("SELECT id FROM tweets WHERE matched")
+            .split(separator: "\n").compactMap { Int64($0) }
         let counts = try postgres.query(
             "SELECT (\(Self.settledSQL)) - (SELECT count(*) FROM stream_events), (SELECT count(*) FROM rejects)"
         ).split(separator: "|").compactMap { Int64($0) }

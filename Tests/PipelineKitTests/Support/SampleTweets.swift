@@ -44,7 +44,7 @@ enum SampleTweets {
         ("community_id", "1146654567674912769"), ("card_uri", "card://9"), ("display_text_start", "4"),
         ("display_text_end", "40"), ("paid_partnership", "t"), ("scopes_followers", "f"), ("article_title", "A title"),
         ("article_text", "And a text"), ("withheld_copyright", "t"), ("withheld_countries", "{DE,XY}"),
-        ("withheld_scope", "tweet"), ("rule_ids", "{51,52,53,54}"), ("rule_tags", #"{cats,"",NULL,NULL}"#),
+        ("withheld_scope", "tweet"), ("matched", "t"), ("included_by", nil),
     ]
 
     /// A tweet with an id, more members of `data`, and more members of the line.

@@ -30,73 +30,6 @@ enum RecordedLines {
     "Recorded lines", .enabled(if: RecordedLines.exist, "no recordings in ../shared/data beside the checkout"),
     .timeLimit(.minutes(5)))
 struct RecordedTweetsTests {
-    @Test("every recorded tweet is a row, and PostgreSQL reads from the payload what the columns say")
-    func tweets() throws {
-        var database = try TweetsDatabase()
-        try database.connection.execute(TweetRow.createStagingSQL)
-        try database.connection.execute("BEGIN")
-        var count = 0
-        for (_, lines) in try RecordedLines.files() {
-            count += lines.count
-            #expect(try database.copy(lines, into: TweetRow.staging) == lines.count)
-        }
-        #expect(try database.value("SELECT count(*) FROM tweets_staging") == "\(count)")
-        #expect(try database.value("SELECT count(*) FROM tweets_staging WHERE text_altered") == "0")
-        for (column, path, type) in Self.columns {
-            let differing = try database.value(
-                """
-                SELECT count(*) FROM tweets_staging
-                WHERE \(column) IS DISTINCT FROM (payload #>> '{data,\(path)}')::\(type)
-                """)
-            #expect(differing == "0", "\(column)")
-        }
-        for (column, path, member, type) in Self.lists {
-            let differing = try database.value(
-                """
-                SELECT count(*) FROM tweets_staging
-                WHERE \(column) IS DISTINCT FROM (
-                    SELECT array_agg((element \(member))::\(type) ORDER BY place)
-                    FROM jsonb_array_elements(payload #> '{\(path)}') WITH ORDINALITY AS list (element, place)
-                    HAVING jsonb_typeof(payload #> '{\(path)}') = 'array')
-                """)
-            #expect(differing == "0", "\(column)")
-        }
-    }
-
-    /// Columns that are one member of `data`, with the member's path and the type to compare as.
-    private static let columns =
-        [
-            ("id", "id", "bigint"), ("created_at", "created_at", "timestamptz"), ("author_id", "author_id", "bigint"),
-            ("text", "text", "text"), ("lang", "lang", "text"), ("conversation_id", "conversation_id", "bigint"),
-            ("in_reply_to_user_id", "in_reply_to_user_id", "bigint"), ("source", "source", "text"),
-            ("is_edit_eligible", "edit_controls,is_edit_eligible", "boolean"),
-            ("editable_until", "edit_controls,editable_until", "timestamptz"),
-            ("edits_remaining", "edit_controls,edits_remaining", "integer"),
-            ("place_id", "geo,place_id", "text"), ("longitude", "geo,coordinates,coordinates,0", "float8"),
-            ("latitude", "geo,coordinates,coordinates,1", "float8"), ("reply_settings", "reply_settings", "text"),
-            ("possibly_sensitive", "possibly_sensitive", "boolean"), ("community_id", "community_id", "bigint"),
-            ("withheld_copyright", "withheld,copyright", "boolean"), ("withheld_scope", "withheld,scope", "text"),
-        ]
-        + ["retweet", "reply", "like", "quote", "bookmark", "impression"].map {
-            ("\($0)_count", "public_metrics,\($0)_count", "bigint")
-        }
-
-    /// Columns that are lists: the list's path, the member of its elements, and the type to compare as.
-    private static let lists = [
-        ("edit_ids", "data,edit_history_tweet_ids", "#>> '{}'", "bigint"),
-        ("hashtags", "data,entities,hashtags", "->> 'tag'", "text"),
-        ("cashtags", "data,entities,cashtags", "->> 'tag'", "text"),
-        ("mentions", "data,entities,mentions", "->> 'username'", "text"),
-        ("mention_ids", "data,entities,mentions", "->> 'id'", "bigint"),
-        ("urls", "data,entities,urls", "->> 'url'", "text"),
-        ("expanded_urls", "data,entities,urls", "->> 'expanded_url'", "text"),
-        ("media_keys", "data,attachments,media_keys", "#>> '{}'", "text"),
-        ("poll_ids", "data,attachments,poll_ids", "#>> '{}'", "bigint"),
-        ("withheld_countries", "data,withheld,country_codes", "#>> '{}'", "text"),
-        ("rule_ids", "matching_rules", "->> 'id'", "bigint"),
-        ("rule_tags", "matching_rules", "->> 'tag'", "text"),
-    ]
-
     @Test("keys of recorded tweets are the first versions of their chains")
     func keys() throws {
         var keys = TweetKey()
@@ -111,7 +44,7 @@ struct RecordedTweetsTests {
     @Test("what was recorded beside tweets is a row, an event, a message or a reject, and stops nothing")
     func oddLines() throws {
         var decoder = TweetDecoder()
-        var rows = CopyBuffer()
+        var rows = RelationRows()
         var rejects: [String: Set<String>] = [:]
         for (file, lines) in try RecordedLines.files(in: "raw") {
             for line in lines {
@@ -127,7 +60,7 @@ struct RecordedTweetsTests {
     @Test("the messages that X was recorded to send in the stream are control messages")
     func controlMessages() throws {
         var decoder = TweetDecoder()
-        var rows = CopyBuffer()
+        var rows = RelationRows()
         for line in try RecordedLines.files(in: "raw")["stream-control-messages.jsonl"] ?? [] {
             let entry = try #require(try JSONSerialization.jsonObject(with: Data(line)) as? [String: Any])
             guard entry["where"] as? String == "in-stream", let body = entry["body"] else { continue }

@@ -27,20 +27,20 @@ struct TweetDecoderTests {
     @Test("what is no tweet is rejected with its reason and leaves no row", arguments: rejects)
     func reject(line: String, code: LineReject.Code) {
         var decoder = TweetDecoder()
-        var rows = CopyBuffer()
+        var rows = RelationRows()
         guard case .reject(let reject) = decoder.decode(Array(line.utf8), into: &rows) else {
             Issue.record("not rejected")
             return
         }
         #expect(reject.code == code)
         #expect(!reject.detail.isEmpty)
-        #expect(rows.count == 0)
+        #expect(rows.byteCount == 0)
     }
 
     @Test("a line beyond the limit is rejected unparsed")
     func tooLarge() {
         var decoder = TweetDecoder()
-        var rows = CopyBuffer()
+        var rows = RelationRows()
         let line = [UInt8](repeating: UInt8(ascii: " "), count: LineParser.maximumLineBytes + 1)
         guard case .reject(let reject) = decoder.decode(line, into: &rows) else {
             Issue.record("not rejected")
@@ -52,7 +52,7 @@ struct TweetDecoderTests {
     @Test("a reject never quotes the line")
     func discretion() {
         var decoder = TweetDecoder()
-        var rows = CopyBuffer()
+        var rows = RelationRows()
         for line in [#"{"data":{"id":"secret","text":"secret"}}"#, #"{"data":{"text":"secret""#, #"{"secret":1}"#] {
             guard case .reject(let reject) = decoder.decode(Array(line.utf8), into: &rows) else {
                 Issue.record("not rejected: \(line)")
@@ -87,15 +87,15 @@ struct TweetDecoderTests {
     @Test("errors without data are a message of X", arguments: controls)
     func control(line: String, problem: ControlMessage.Problem) {
         var decoder = TweetDecoder()
-        var rows = CopyBuffer()
+        var rows = RelationRows()
         #expect(decoder.decode(Array(line.utf8), into: &rows) == .control(ControlMessage(problems: [problem])))
-        #expect(rows.count == 0)
+        #expect(rows.byteCount == 0)
     }
 
     @Test("errors beside data belong to a tweet")
     func partialErrors() {
         var decoder = TweetDecoder()
-        var rows = CopyBuffer()
+        var rows = RelationRows()
         let line =
             #"{"data":{"id":"5","text":""},"errors":[{"title":"Not Found Error","type":"x/resource-not-found"}]}"#
         #expect(decoder.decode(Array(line.utf8), into: &rows) == .tweet(id: 5, isAltered: false))
@@ -104,7 +104,7 @@ struct TweetDecoderTests {
     @Test("an event of the journal is one", arguments: PipelineEvent.Kind.allCases)
     func event(kind: PipelineEvent.Kind) {
         var decoder = TweetDecoder()
-        var rows = CopyBuffer()
+        var rows = RelationRows()
         let event = PipelineEvent(kind, connection: 7, cause: "test")
         #expect(decoder.decode(event.line, into: &rows) == .event(event))
     }
@@ -112,26 +112,30 @@ struct TweetDecoderTests {
     @Test("lines do not disturb each other")
     func reuse() {
         var decoder = TweetDecoder()
-        var rows = CopyBuffer(capacity: 0)
+        var rows = RelationRows()
         let tweet = Array(#"{"data":{"id":"5","text":"same"}}"#.utf8)
         #expect(decoder.decode(tweet, into: &rows) == .tweet(id: 5, isAltered: false))
-        let first = Array(rows.storage[..<rows.count])
+        let first = bytes(rows)
         for (line, _) in Self.rejects {
             rows.removeAll()
             _ = decoder.decode(Array(line.utf8), into: &rows)
-            #expect(rows.count == 0)
+            #expect(rows.byteCount == 0)
             _ = decoder.decode(Array(#"{"data":{"id":"6","text":"\ud800 \u0000"}}"#.utf8), into: &rows)
-            rows.truncate(to: 0)
+            rows.removeAll()
             #expect(decoder.decode(tweet, into: &rows) == .tweet(id: 5, isAltered: false))
-            #expect(Array(rows.storage[..<rows.count]) == first)
+            #expect(bytes(rows) == first)
         }
+    }
+
+    private func bytes(_ rows: RelationRows) -> [UInt8] {
+        Array(rows[.tweets].buffer.storage[..<rows[.tweets].buffer.count])
     }
 
     @Test("bytes of any kind are a row or a reason", arguments: [11, 12, 13])
     func mutations(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         var decoder = TweetDecoder()
-        var rows = CopyBuffer()
+        var rows = RelationRows()
         let pieces: [[UInt8]] =
             [#"\u0000"#, #"\ud83d"#, "\"", "\\", "{", "}", "[", "]", ",", ":", "1e999", "null", "-", "\u{0}"].map {
                 Array($0.utf8)
@@ -144,12 +148,12 @@ struct TweetDecoderTests {
                 let end = min(line.count, place + Int.random(in: 0...3, using: &random))
                 line.replaceSubrange(place..<end, with: pieces.randomElement(using: &random) ?? [])
             }
-            let before = rows.count
+            let before = rows.byteCount
             if case .tweet = decoder.decode(line, into: &rows) {
-                #expect(rows.count > before)
+                #expect(rows.byteCount > before)
                 rows.removeAll()
             } else {
-                #expect(rows.count == before)
+                #expect(rows.byteCount == before)
             }
         }
     }

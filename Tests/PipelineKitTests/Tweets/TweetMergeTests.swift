@@ -1,7 +1,7 @@
 import PipelineKit
 import Testing
 
-@Suite("Merging staged tweets", .timeLimit(.minutes(5)))
+@Suite("Merging staged rows", .timeLimit(.minutes(5)))
 struct TweetMergeTests {
     static func rules(_ rules: String...) -> String {
         #""matching_rules":[\#(rules.joined(separator: ","))]"#
@@ -11,83 +11,100 @@ struct TweetMergeTests {
     static let dogs = #"{"id":"2","tag":"dogs"}"#
     static let untagged = #"{"id":"3"}"#
 
-    /// Stages lines in one transaction and merges them; answers how many tweets were new and how many got more rules.
-    static func merge(_ lines: [[UInt8]], into database: inout TweetsDatabase) throws -> (new: Int, united: Int) {
-        try database.connection.execute(TweetRow.createStagingSQL)
-        try database.connection.execute("BEGIN")
-        try database.copy(lines, into: TweetRow.staging)
-        let new = try database.connection.query(TweetRow.insertSQL, doing: "insert").affectedRows
-        let united = try database.connection.query(TweetRow.uniteRulesSQL, doing: "unite").affectedRows
-        try database.connection.execute("COMMIT")
-        return (new, united)
-    }
+    private static let rulesSQL = "SELECT tweet_id, rule_id, tag, stream FROM tweet_rules ORDER BY 1, 2"
 
-    @Test("new tweets are inserted, once each, and the first of several stays")
-    func duplicatesWithinBatch() throws {
-        var database = try TweetsDatabase()
-        let counts = try Self.merge(
-            [
-                SampleTweets.line(5, #""lang":"de""#, line: Self.rules(Self.cats)),
-                SampleTweets.line(6, line: Self.rules(Self.cats)),
-                SampleTweets.line(5, #""lang":"en""#, line: Self.rules(Self.dogs, Self.cats)),
-                SampleTweets.line(5, #""lang":"fr""#, line: Self.rules(Self.untagged, Self.dogs)),
-            ], into: &database)
-        #expect(counts == (2, 1))
-        #expect(
-            try database.query("SELECT id, lang, rule_ids, rule_tags, kafka_offset FROM tweets ORDER BY id") == [
-                ["5", "de", "{1,2,3}", "{cats,dogs,NULL}", "0"], ["6", nil, "{1}", "{cats}", "1"],
-            ])
-    }
-
-    @Test("a redelivery overwrites nothing, adds the rules that are missing, and touches no row without need")
+    @Test("the first delivery stays, and every rule that matched is kept once")
     func redelivery() throws {
         var database = try TweetsDatabase()
-        let first = SampleTweets.line(SampleTweets.id, #""lang":"de""#, line: Self.rules(Self.cats))
-        let second = SampleTweets.line(SampleTweets.id, #""lang":"en""#, line: Self.rules(Self.untagged))
-        let third = SampleTweets.line(SampleTweets.id + 1)
-        #expect(try Self.merge([first], into: &database) == (1, 0))
+        let first = SampleTweets.line(5, #""lang":"de""#, line: Self.rules(Self.cats))
+        let second = SampleTweets.line(5, #""lang":"en""#, line: Self.rules(Self.untagged, Self.cats, Self.cats))
+        try database.merge([first, second, first])
+        #expect(try database.query("SELECT lang, matched FROM tweets") == [["de", "t"]])
+        #expect(try database.query(Self.rulesSQL) == [["5", "1", "cats", "test"], ["5", "3", nil, "test"]])
         let version = try database.value("SELECT xmin FROM tweets")
-        #expect(try Self.merge([first], into: &database) == (0, 0))
+        try database.merge([second])
         #expect(try database.value("SELECT xmin FROM tweets") == version)
-        #expect(try Self.merge([third, second], into: &database) == (1, 1))
-        #expect(try Self.merge([second, first, third], into: &database) == (0, 0))
-        #expect(
-            try database.query("SELECT lang, rule_ids, rule_tags FROM tweets ORDER BY id") == [
-                ["de", "{1,3}", "{cats,NULL}"], [nil, nil, nil],
-            ])
-    }
-
-    @Test("rules come to a tweet that had none")
-    func rulesLater() throws {
-        var database = try TweetsDatabase()
-        #expect(try Self.merge([SampleTweets.line()], into: &database) == (1, 0))
-        #expect(try Self.merge([SampleTweets.line(line: Self.rules(Self.dogs))], into: &database) == (0, 1))
-        #expect(try database.query("SELECT rule_ids, rule_tags FROM tweets") == [["{2}", "{dogs}"]])
     }
 
     @Test("tweets of all months are merged at once")
     func months() throws {
         var database = try TweetsDatabase()
         let ids = [20, 29_700_859_247, 29_700_859_248, SampleTweets.id, Int64.max]
-        let lines = ids.map { SampleTweets.line($0, line: Self.rules(Self.cats)) }
-        #expect(try Self.merge(lines, into: &database) == (5, 0))
-        let more = ids.map { SampleTweets.line($0, line: Self.rules(Self.dogs)) }
-        #expect(try Self.merge(more, into: &database) == (0, 5))
+        try database.merge(ids.map { SampleTweets.line($0, line: Self.rules(Self.cats)) })
         #expect(
-            try database.query("SELECT id, tableoid::regclass, rule_tags FROM tweets ORDER BY id")
-                == ids.map { ["\($0)", TweetPartition(containing: $0).name, "{cats,dogs}"] })
+            try database.query("SELECT id, tableoid::regclass FROM tweets ORDER BY id")
+                == ids.map { ["\($0)", TweetPartition(containing: $0).name] })
+        #expect(
+            try database.query("SELECT tweet_id, tableoid::regclass FROM tweet_rules ORDER BY 1")
+                == ids.map { ["\($0)", TweetPartition(containing: $0).rulesName] })
     }
 
-    @Test("the staging table is as tweets is, empties at commit, and is made once")
+    @Test("an included tweet is marked, replaced by its own line, and never replaces one")
+    func included() throws {
+        var database = try TweetsDatabase()
+        let includes = #""includes":{"tweets":[{"id":"7","text":"cut"},{"id":"5","text":"self"},{"text":"no id"}]}"#
+        try database.merge([SampleTweets.line(5, line: includes)])
+        let sql = "SELECT id, text, matched, included_by, payload IS NULL FROM tweets ORDER BY id"
+        #expect(try database.query(sql) == [["5", "x", "t", nil, "f"], ["7", "cut", "f", "5", "t"]])
+        try database.merge([SampleTweets.line(7), SampleTweets.line(6, line: includes)])
+        #expect(
+            try database.query(sql) == [
+                ["5", "x", "t", nil, "f"], ["6", "x", "t", nil, "f"], ["7", "x", "t", nil, "f"],
+            ])
+    }
+
+    static func user(_ name: String, at line: Int64, more: String = "") -> [UInt8] {
+        SampleTweets.line(line, line: #""includes":{"users":[{"id":"9","username":"u","name":"\#(name)"\#(more)}]}"#)
+    }
+
+    @Test("users are current, and what another state replaced is history")
+    func users() throws {
+        var database = try TweetsDatabase()
+        let (a, b) = (Self.user("A", at: 1), Self.user("B", at: 2))
+        try database.merge([a, a])
+        let version = try database.value("SELECT xmin FROM users")
+        try database.merge([Self.user("A", at: 3)])
+        #expect(try database.value("SELECT xmin FROM users") == version)
+        #expect(try database.value("SELECT count(*) FROM user_history") == "0")
+        try database.merge([b])
+        #expect(try database.query("SELECT name, seen_in FROM users") == [["B", "2"]])
+        #expect(try database.query("SELECT name, seen_in FROM user_history") == [["A", "1"]])
+        #expect(
+            try database.query("SELECT name, is_current FROM user_states ORDER BY is_current")
+                == [["A", "f"], ["B", "t"]])
+    }
+
+    @Test("an edit is a row of its own, and the newest version is one query away, in whatever order they come")
+    func edits() throws {
+        var database = try TweetsDatabase()
+        let third = SampleTweets.line(13, #""edit_history_tweet_ids":["11","12","13"]"#)
+        let second = SampleTweets.line(12, #""edit_history_post_ids":["11","12"]"#)
+        let first = SampleTweets.line(11, #""edit_history_tweet_ids":["11"]"#)
+        try database.merge([third])
+        #expect(try database.value("SELECT current_version(11)") == "13")
+        try database.merge([first, second])
+        #expect(try database.value("SELECT count(*) FROM tweets") == "3")
+        for version in 11...13 { #expect(try database.value("SELECT current_version(\(version))") == "13") }
+        #expect(try database.value("SELECT current_version(99)") == "99")
+        #expect(try database.query("SELECT id FROM readable_tweets") == [["13"]])
+        #expect(
+            try database.query("SELECT chain_id, versions, newest_id, newest_stored_id FROM edit_chains")
+                == [["11", "{11,12,13}", "13", "13"]])
+        #expect(
+            try database.query("SELECT * FROM superseded_tweets ORDER BY 1") == [["11", "13"], ["12", "13"]])
+    }
+
+    @Test("the staging tables are as their tables are, empty at commit, and are made once")
     func staging() throws {
         var database = try TweetsDatabase()
-        _ = try Self.merge([SampleTweets.line()], into: &database)
-        #expect(try database.value("SELECT count(*) FROM tweets_staging") == "0")
-        try database.connection.execute(TweetRow.createStagingSQL)
-        let columns = "SELECT attname, format_type(atttypid, atttypmod), attcompression FROM pg_attribute"
-        let condition = "attnum > 0 AND NOT attisdropped AND attname <> 'inserted_at' ORDER BY attname"
-        #expect(
-            try database.query("\(columns) WHERE attrelid = 'tweets_staging'::regclass AND \(condition)")
-                == database.query("\(columns) WHERE attrelid = 'tweets'::regclass AND \(condition)"))
+        try database.merge([Array(SampleTweets.full.utf8), SampleTweets.line(1)])
+        for relation in Relation.allCases {
+            #expect(try database.value("SELECT count(*) FROM \(relation.staging)") == "0")
+            let columns = "SELECT attname, format_type(atttypid, atttypmod), attcompression FROM pg_attribute"
+            let condition = "attnum > 0 AND NOT attisdropped ORDER BY attname"
+            #expect(
+                try database.query("\(columns) WHERE attrelid = '\(relation.staging)'::regclass AND \(condition)")
+                    == database.query("\(columns) WHERE attrelid = '\(relation.table)'::regclass AND \(condition)"))
+        }
     }
 }

@@ -37,7 +37,7 @@ struct TweetRowTests {
     func absent() throws {
         let members = [
             "", #""entities":{},"geo":{},"attachments":{},"withheld":{},"public_metrics":{},"edit_controls":{}"#,
-            TweetMembers.Name.allCases.filter { ![.id, .text].contains($0) }.map { #""\#($0.rawValue)":null"# }
+            TweetMember.allCases.filter { ![.id, .text].contains($0) }.map { #""\#($0.rawValue)":null"# }
                 .joined(separator: ","),
         ]
         var database = try TweetsDatabase()
@@ -45,7 +45,7 @@ struct TweetRowTests {
             members.enumerated().map {
                 SampleTweets.line(Int64($0), $1, line: #""includes":null,"matching_rules":null,"errors":null"#)
             })
-        let optional = SampleTweets.fullColumns.map(\.column).filter { !["id", "text"].contains($0) }
+        let optional = SampleTweets.fullColumns.map(\.column).filter { !["id", "text", "matched"].contains($0) }
         #expect(
             try database.value(
                 "SELECT count(*) FROM tweets WHERE num_nonnulls(\(optional.joined(separator: ", "))) = 0") == "3")
@@ -57,7 +57,7 @@ struct TweetRowTests {
             "1", "-1", "1.5", "true", #""""#, #""x""#, "[]", "[[1]]", "{}", #"{"a":1}"#, "18446744073709551615",
             "[null]", "1e5",
         ]
-        let names = TweetMembers.Name.allCases.filter { ![.id, .text].contains($0) }
+        let names = TweetMember.allCases.filter { ![.id, .text].contains($0) }
         var lines: [[UInt8]] = []
         for name in names {
             for value in values {
@@ -167,7 +167,7 @@ struct TweetRowTests {
             SELECT attname, col_description(attrelid, attnum) FROM pg_attribute
             WHERE attrelid = 'tweets'::regclass AND attnum > 0 AND NOT attisdropped
             """)
-        #expect(Set(columns.map { $0[0] }) == Set(TweetRow.columns + ["inserted_at"]))
+        #expect(Set(columns.map { $0[0] }) == Set(Relation.tweets.columns + ["inserted_at"]))
         #expect(columns.allSatisfy { $0[1]?.isEmpty == false })
         let id = try database.value("SELECT tweet_id_at('2026-11-01T00:00:00Z')")
         #expect(id == "\(Snowflake.firstID(at: try #require(Timestamp("2026-11-01T00:00:00Z"))) ?? 0)")

@@ -1,0 +1,174 @@
+import PipelineKit
+
+/// Writes the rows of lines into their tables, in the order of `Relation`; each call is one savepoint's work.
+struct LineWriting {
+    private let rows: RelationRows
+    private let recent: RecentIDs
+    private let states: [KnownStates]
+    /// Whether tweets may be copied straight into the table.
+    private let mayCopy: Bool
+
+    init(_ rows: RelationRows, recent: RecentIDs, states: [KnownStates], mayCopy: Bool) {
+        self.rows = rows
+        self.recent = recent
+        self.states = states
+        self.mayCopy = mayCopy
+    }
+
+    /// Empties every staging table, for another piece of the same transaction.
+    static let clearStagingSQL = Relation.allCases.map { "\($0.createStagingSQL); DELETE FROM \($0.staging)" }
+        .joined(separator: ";\n")
+
+    /// Writes all rows of these lines, of which there is at least one.
+    func write(
+        _ lines: ArraySlice<Batch.Line>, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> TweetWriter.Outcome {
+        guard let first = lines.first, let last = lines.last else { return TweetWriter.Outcome() }
+        let messages = first.message...last.message
+        var outcome = try writeTweets(messages, connection)
+        for relation in [Relation.tweetVersions, .tweetErrors] {
+            try merge(Selection(rows.rows(relation, of: messages)).rows, into: relation, connection)
+        }
+        for relation in Relation.allCases where relation.isState {
+            let selection = Selection(states: rows.rows(relation, of: messages), known: states[relation.rawValue])
+            try writeStates(selection, of: relation, connection)
+            if !selection.rows.isEmpty { outcome.states.append((relation, selection.rows)) }
+        }
+        return outcome
+    }
+
+    // MARK: Tweets and their rules
+
+    private func writeTweets(
+        _ messages: ClosedRange<Int>, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> TweetWriter.Outcome {
+        let tweets = TweetSelection(rows.rows(.tweets, of: messages), recent: recent)
+        let rules = Selection(rows.rows(.tweetRules, of: messages)).rows
+        if mayCopy, try copy(tweets, tweets.hasRepetitions ? [] : rules, connection) {
+            let again = try mergeTweets(tweets.again, connection)
+            if tweets.hasRepetitions { try merge(rules, into: .tweetRules, connection) }
+            return TweetWriter.Outcome(
+                inserted: tweets.fresh.count + again, duplicates: tweets.matchedCount - tweets.fresh.count - again)
+        }
+        let inserted = try mergeTweets(tweets.all, connection)
+        try merge(rules, into: .tweetRules, connection)
+        let duplicates = tweets.matchedCount - inserted
+        return TweetWriter.Outcome(inserted: inserted, duplicates: duplicates, isSurprised: duplicates > 0)
+    }
+
+    /// Copies what is thought to be new straight into `tweets` and `tweet_rules`; false when one of it is there already,
+    /// and nothing was written.
+    private func copy(
+        _ tweets: TweetSelection, _ rules: [RelationRows.Row], _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> Bool {
+        let stored = try storedIDs(among: tweets.included, connection)
+        let new = Selection(tweets.fresh + tweets.included.filter { !stored.contains($0.key) }).rows
+        do {
+            try connection.inSavepoint { () throws(PostgresError) in
+                try copy(new, into: Relation.tweets.table, of: .tweets, connection)
+                try copy(rules, into: Relation.tweetRules.table, of: .tweetRules, connection)
+            }
+            return true
+        } catch {
+            guard error.isUniqueViolation else { throw error }
+            return false
+        }
+    }
+
+    /// Which of the tweets are stored, asked id by id: a join might read every partition.
+    private func storedIDs(
+        among tweets: [RelationRows.Row], _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> Set<Int64> {
+        guard !tweets.isEmpty else { return [] }
+        let answer = try connection.query(
+            """
+            SELECT wanted.id FROM unnest($1::bigint[]) AS wanted (id)
+            CROSS JOIN LATERAL (SELECT count(*) AS rows FROM tweets AS t WHERE t.id = wanted.id) AS found
+            WHERE found.rows > 0
+            """, [arrayLiteral(tweets.map(\.key))], doing: "look for included tweets")
+        return Set((0..<answer.rowCount).compactMap { answer.integer($0, 0) })
+    }
+
+    /// Merges tweets through the staging table; returns how many a rule matched that were not there, or only included.
+    private func mergeTweets(
+        _ tweets: [RelationRows.Row], _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> Int {
+        guard !tweets.isEmpty else { return 0 }
+        try stage(tweets, of: .tweets, connection)
+        let answer = try connection.query(Relation.tweets.mergeSQL, doing: "merge into tweets")
+        return Int(answer.integer(0, 0) ?? 0)
+    }
+
+    // MARK: Everything else
+
+    private func writeStates(
+        _ selection: Selection, of relation: Relation, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) {
+        let keepsPast = relation == .users
+        if keepsPast, !selection.past.isEmpty {
+            try stage(selection.past, of: relation, connection)
+            try connection.execute(
+                "\(Relation.keepPastUsersSQL); DELETE FROM \(relation.staging)", doing: "keep past states of users")
+        }
+        let changed = try merge(selection.rows, into: relation, connection)
+        if keepsPast, changed < selection.rows.count {
+            try connection.execute(Relation.keepPastUsersSQL, doing: "keep past states of users")
+        }
+    }
+
+    @discardableResult
+    private func merge(
+        _ chosen: [RelationRows.Row], into relation: Relation, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> Int {
+        guard !chosen.isEmpty else { return 0 }
+        try stage(chosen, of: relation, connection)
+        return try connection.query(relation.mergeSQL, doing: "merge into \(relation.table)").affectedRows
+    }
+
+    private func stage(
+        _ chosen: [RelationRows.Row], of relation: Relation, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) {
+        try connection.execute(relation.createStagingSQL, doing: "create the staging table")
+        try copy(chosen, into: relation.staging, of: relation, connection)
+    }
+
+    private func copy(
+        _ chosen: [RelationRows.Row], into table: String, of relation: Relation,
+        _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) {
+        guard !chosen.isEmpty else { return }
+        try connection.copy(
+            into: table, columns: relation.columns, bytes: rows[relation].buffer.storage,
+            rows: chosen.lazy.map(\.bytes))
+    }
+}
+
+/// The tweets that a run of lines brings, each once: one that a rule matched goes before one that is only included.
+struct TweetSelection {
+    /// Matched, and not known to be stored.
+    private(set) var fresh: [RelationRows.Row] = []
+    /// Matched, and stored lately, perhaps as an included one.
+    private(set) var again: [RelationRows.Row] = []
+    /// Only included, and not stored lately.
+    private(set) var included: [RelationRows.Row] = []
+    /// How many lines there are.
+    private(set) var matchedCount = 0
+
+    init(_ tweets: ArraySlice<RelationRows.Row>, recent: RecentIDs) {
+        var ids = Set<Int64>(minimumCapacity: tweets.count)
+        for tweet in tweets where tweet.isMatched {
+            matchedCount += 1
+            guard ids.insert(tweet.key).inserted else { continue }
+            if recent.contains(tweet.key) { again.append(tweet) } else { fresh.append(tweet) }
+        }
+        for tweet in tweets where !tweet.isMatched && !recent.contains(tweet.key) && ids.insert(tweet.key).inserted {
+            included.append(tweet)
+        }
+    }
+
+    /// Whether a tweet came twice, in these lines or before.
+    var hasRepetitions: Bool { fresh.count < matchedCount }
+
+    /// All of them, in the order of ids.
+    var all: [RelationRows.Row] { Selection(fresh + again + included).rows }
+}

@@ -1,0 +1,53 @@
+import PipelineKit
+
+/// Applies tombstones: each deletes all versions of its tweet and what hangs on them, and is counted.
+///
+/// Comes after the rows of its batch: a tweet that stands in the same batch is deleted too, wherever it stands. Media and polls
+/// go with the oldest tweet that attached them. Users stay, and so do tweets that the deleted one referred to.
+enum TweetDeletions {
+    static func apply(
+        of batch: borrowing Batch, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) {
+        guard !batch.deletions.isEmpty else { return }
+        let messages = batch.deletions.map { batch.messages[$0.message] }
+        _ = try connection.query(
+            sql,
+            [
+                arrayLiteral(batch.deletions.map { $0.id }), arrayLiteral(messages.map(\.partition.topic)),
+                arrayLiteral(messages.map { Int64($0.partition.partition) }), arrayLiteral(messages.map(\.offset)),
+            ], doing: "delete tweets")
+    }
+
+    /// All parts of one statement see the same rows, so their order does not matter (PostgreSQL, "Data-Modifying Statements
+    /// in WITH"). Arrays of ids keep it at looks into the keys.
+    private static let sql = """
+        WITH stones AS MATERIALIZED (
+            SELECT * FROM unnest($1::bigint[], $2::text[], $3::integer[], $4::bigint[])
+                AS stone (id, topic, partition, message)
+        ), versions AS MATERIALIZED (
+            SELECT id AS stone, id FROM stones
+            UNION SELECT known.tweet_id, other.tweet_id FROM tweet_versions AS known
+            JOIN tweet_versions AS other USING (chain_id) WHERE known.tweet_id = ANY ($1)
+        ), gone AS MATERIALIZED (
+            SELECT id, media_keys, poll_ids FROM tweets WHERE id = ANY (ARRAY(SELECT id FROM versions))
+        ), rules AS (
+            DELETE FROM tweet_rules WHERE tweet_id = ANY (ARRAY(SELECT id FROM versions))
+        ), errors AS (
+            DELETE FROM tweet_errors WHERE tweet_id = ANY (ARRAY(SELECT id FROM versions))
+        ), chains AS (
+            DELETE FROM tweet_versions WHERE tweet_id = ANY (ARRAY(SELECT id FROM versions))
+        ), pictures AS (
+            DELETE FROM media WHERE media_key = ANY (ARRAY(SELECT unnest(media_keys) FROM gone))
+                AND tweet_id = ANY (ARRAY(SELECT id FROM versions))
+        ), votes AS (
+            DELETE FROM polls WHERE id = ANY (ARRAY(SELECT unnest(poll_ids) FROM gone))
+                AND tweet_id = ANY (ARRAY(SELECT id FROM versions))
+        ), deleted AS (
+            DELETE FROM tweets WHERE id = ANY (ARRAY(SELECT id FROM gone))
+        )
+        INSERT INTO tweet_deletions (tweet_id, tweets, kafka_topic, kafka_partition, kafka_offset)
+        SELECT s.id, (SELECT count(*) FROM versions AS v JOIN gone USING (id) WHERE v.stone = s.id),
+            s.topic, s.partition, s.message
+        FROM stones AS s ON CONFLICT DO NOTHING
+        """
+}
