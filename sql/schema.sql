@@ -743,7 +743,7 @@ COMMENT ON TABLE stream_events IS
     'What happened to the streams: events of the producer (connected, disconnected, ...) and messages of X that are no tweets.';
 COMMENT ON COLUMN stream_events.id IS 'Number of the event.';
 COMMENT ON COLUMN stream_events.type IS
-    'started, connected, disconnected, connect_failed, control, torn_tail, rejected or stopped from the producer; x_message for a line of X.';
+    'started, connected, disconnected, connect_failed, quiet, lively, repaired, repair_failed, torn_tail, rejected, dropped or stopped from the producer; x_message for a line of X.';
 COMMENT ON COLUMN stream_events.at IS 'When it happened; for a line of X when it was received.';
 COMMENT ON COLUMN stream_events.stream IS 'Stream; null when the message has no headers of ours.';
 COMMENT ON COLUMN stream_events.journal IS 'Journal that holds the line.';
@@ -768,6 +768,11 @@ CREATE TABLE stream_gaps (
     newest_id  bigint,
     status     text NOT NULL DEFAULT 'open'
         CHECK (status IN ('open', 'repaired_exactly', 'repaired_approximately')),
+    repaired_by       text,
+    repaired_at       timestamptz,
+    repaired_posts    bigint,
+    repair_connection bigint,
+    repair_detail     text,
     PRIMARY KEY (stream, journal, opened_seq)
 );
 COMMENT ON TABLE stream_gaps IS
@@ -782,4 +787,11 @@ COMMENT ON COLUMN stream_gaps.cause IS 'Why the connection ended.';
 COMMENT ON COLUMN stream_gaps.connection IS 'Connection that ended.';
 COMMENT ON COLUMN stream_gaps.newest_id IS 'Highest tweet id received before the gap: where a repair begins.';
 COMMENT ON COLUMN stream_gaps.status IS
-    'open: nothing was done about it; repaired_exactly: X replayed all of it; repaired_approximately: it was searched again.';
+    'open: it is not filled; repaired_exactly: X replayed all of it; repaired_approximately: it was searched again.';
+COMMENT ON COLUMN stream_gaps.repaired_by IS
+    'How it was filled, or last tried: backfill, recovery, search.';
+COMMENT ON COLUMN stream_gaps.repaired_at IS 'When the last try ended.';
+COMMENT ON COLUMN stream_gaps.repaired_posts IS 'Posts that all tries have brought.';
+COMMENT ON COLUMN stream_gaps.repair_connection IS
+    'Marks what the last try has brought: tweets.connection of those lines, unless they had come before.';
+COMMENT ON COLUMN stream_gaps.repair_detail IS 'Why the last try did not fill it.';

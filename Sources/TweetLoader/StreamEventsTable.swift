@@ -50,6 +50,16 @@ struct EventRow {
     let payload: String
     let lastReceivedAt: Timestamp?
     let newestID: Int64?
+    /// What a repair did; nil for every other event.
+    let repair: Repair?
+
+    struct Repair {
+        /// The sequence number of the event that opened the gap.
+        let gap: Int64
+        /// Nil when the gap stays open.
+        let isExact: Bool?
+        let posts: Int64
+    }
 
     init(_ event: Batch.Event, _ message: Batch.Message, _ raw: [UInt8]) {
         index = event.message
@@ -67,6 +77,7 @@ struct EventRow {
             detail = event.detail.map(storable)
             lastReceivedAt = event.lastReceivedAt.flatMap { Timestamp($0) }
             newestID = event.newestID.flatMap { Int64($0) }
+            repair = Repair(event)
         case .control(let control):
             let problem = control.problems.first
             type = "x_message"
@@ -76,6 +87,16 @@ struct EventRow {
             detail = problem?.detail.map(storable)
             lastReceivedAt = nil
             newestID = nil
+            repair = nil
         }
+    }
+}
+
+extension EventRow.Repair {
+    fileprivate init?(_ event: PipelineEvent) {
+        guard event.type == .repaired || event.type == .repairFailed, let gap = event.seq else { return nil }
+        self.gap = gap
+        isExact = event.type == .repaired ? event.exact ?? false : nil
+        posts = event.lines ?? 0
     }
 }

@@ -10,6 +10,8 @@ enum StreamGapsTable {
         if !openings.isEmpty { try open(openings, connection) }
         let journals = Set(events.compactMap { $0.message.headers.map { JournalName($0) } }).sorted()
         if !journals.isEmpty { try end(journals, connection) }
+        let repairs = events.filter { $0.repair != nil && $0.message.headers != nil }
+        if !repairs.isEmpty { try repair(repairs, connection) }
     }
 
     private static func open(_ events: [EventRow], _ connection: borrowing PostgresConnection) throws(PostgresError) {
@@ -51,5 +53,40 @@ enum StreamGapsTable {
                 WHERE o.stream = j.stream AND o.journal = j.journal AND o.ended_at IS NULL) c
             WHERE g.stream = j.stream AND g.journal = j.journal AND g.opened_seq = c.opened_seq
             """, [arrayLiteral(journals.map(\.stream)), arrayLiteral(journals.map(\.journal))], doing: "end gaps")
+    }
+
+    /// Says of gaps how they were filled, or why not.
+    ///
+    /// Posts are summed over the stored events, so that an event that comes twice changes nothing; a gap that is filled
+    /// stays filled.
+    private static func repair(_ events: [EventRow], _ connection: borrowing PostgresConnection) throws(PostgresError) {
+        let headers = events.compactMap(\.message.headers)
+        let repairs = events.compactMap(\.repair)
+        _ = try connection.query(
+            """
+            UPDATE stream_gaps g SET
+                status = CASE WHEN e.status = 'open' THEN g.status ELSE e.status END,
+                repaired_by = e.method, repaired_at = e.at, repair_connection = e.connection, repair_detail = e.detail,
+                repaired_posts = (
+                    SELECT sum((s.payload #>> '{pipeline_event,lines}')::bigint) FROM stream_events s
+                    WHERE s.stream = g.stream AND s.journal = g.journal AND s.type IN ('repaired', 'repair_failed')
+                        AND (s.payload #>> '{pipeline_event,seq}')::bigint = g.opened_seq)
+            FROM (
+                SELECT DISTINCT ON (stream, journal, gap) *
+                FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[],
+                    $7::timestamptz[], $8::bigint[], $9::text[])
+                    AS r (stream, journal, seq, gap, status, method, at, connection, detail)
+                ORDER BY stream, journal, gap, seq DESC) e
+            WHERE g.stream = e.stream AND g.journal = e.journal AND g.opened_seq = e.gap
+                AND (g.repaired_at IS NULL OR g.repaired_at <= e.at)
+            """,
+            [
+                arrayLiteral(headers.map(\.stream)), arrayLiteral(headers.map(\.journal)),
+                arrayLiteral(headers.map(\.seq)), arrayLiteral(repairs.map(\.gap)),
+                arrayLiteral(
+                    repairs.map { $0.isExact.map { $0 ? "repaired_exactly" : "repaired_approximately" } ?? "open" }),
+                arrayLiteral(events.map(\.cause)), arrayLiteral(events.map { $0.at?.description }),
+                arrayLiteral(events.map(\.connection)), arrayLiteral(events.map(\.detail)),
+            ], doing: "note repairs of gaps")
     }
 }

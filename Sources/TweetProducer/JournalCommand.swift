@@ -93,13 +93,6 @@ extension JournalCommand.Options {
     }
 }
 
-private func jsonText(_ value: some Encodable) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
-    return String(decoding: try encoder.encode(value), as: UTF8.self)
-}
-
 extension JournalStatus {
     /// A table for people.
     fileprivate var text: String {

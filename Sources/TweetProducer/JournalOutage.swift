@@ -18,8 +18,14 @@ struct JournalOutage {
         self.logger = logger
     }
 
-    /// Returns true when the journal can be appended to again, false when the stop was raised before.
-    func waitOut(_ error: FileError, in journal: Journal) -> Bool {
+    /// Waits for the disk.
+    ///
+    /// - Parameters:
+    ///   - error: with which the journal refused.
+    ///   - journal: the journal.
+    ///   - gaps: where the interruption is noted as well.
+    /// - Returns: true when the journal can be appended to again, false when the stop was raised before.
+    func waitOut(_ error: FileError, in journal: Journal, _ gaps: GapBook? = nil) -> Bool {
         let begin = ContinuousClock.now
         let cause = Self.cause(of: error)
         tell(error, cause: cause, in: journal)
@@ -28,8 +34,10 @@ struct JournalOutage {
         while true {
             do throws(FileError) {
                 try journal.recover()
-                if !declared, let event = journal.interruption(cause: cause) { try journal.append(event) }
+                let event = declared ? nil : journal.interruption(cause: cause)
+                if let event { try journal.append(event) }
                 try journal.sync()
+                if let gap = event.flatMap({ StreamGap($0, seq: journal.lastSeq) }) { gaps?.open(gap) }
                 declared = true
             } catch {}
             if declared, stop.isRaised || journal.source.space.hasRoom { break }

@@ -3,13 +3,14 @@ import PipelineKit
 import Synchronization
 
 /// The producer: one thread reads X into the journal, one publishes the journal to Kafka, one keeps the archive,
-/// and with a file of rules one watches over those at X.
+/// one fills gaps, and with a file of rules one watches over those at X.
 ///
 /// reader: curl → `LineFramer` → `Journal.append` (group fsync).
 /// publisher: `JournalReader` from the checkpoint → key, headers → batches → `KafkaProducer` → delivery reports →
 /// checkpoint.
 /// archiver: closed segment, acknowledged by the checkpoint → gzip, manifest → what is not to be kept goes.
-/// They meet only in the journal's files and its `tail`.
+/// gaps: gaps that have ended → X's recovery or search → the reader, which owns the journal.
+/// They meet only in the journal's files, its `tail` and the repairs' inbox.
 struct Producer {
     let settings: ProducerSettings
     let stop: Stop
@@ -24,14 +25,26 @@ struct Producer {
         let matches = settings.rules.map { _ in RuleMatches(folder: journal.source.folder) }
         let publisher = try Publisher(
             settings: settings, source: journal.source, matches: matches, stop: stop, logger: logger)
+        let gaps = GapBook(folder: journal.source.folder)
+        let inbox = RepairInbox()
+        let repair = Mutex<GapRepair?>(
+            GapRepair(
+                settings.stream, folder: journal.source.folder, book: gaps, stop: stop, logger: logger,
+                deliver: { inbox.deliver($0) }))
         let reading = Mutex<Journal?>(journal)
         let publishing = Mutex<Publisher?>(publisher)
         let archiver = Mutex<Archiver?>(
             Archiver(journal.source, options: settings.archive, stop: stop, logger: logger))
         var loops = [
             Service.Loop("reader") {
-                defer { tail.close() }
-                if let journal = reading.withLock({ $0.take() }) { try read(into: journal) }
+                defer {
+                    inbox.close()
+                    tail.close()
+                }
+                if let journal = reading.withLock({ $0.take() }) { try read(into: journal, gaps, inbox) }
+            },
+            Service.Loop("gaps") {
+                if let repair = repair.withLock({ $0.take() }) { repair.run() }
             },
             Service.Loop("publisher") {
                 if let publisher = publishing.withLock({ $0.take() }) { try publisher.run() }
@@ -53,8 +66,9 @@ struct Producer {
     }
 
     /// Reads X until the stop is raised; while the journal takes no lines, it waits for room.
-    private func read(into journal: Journal) throws {
-        let stream = try FilteredStream(settings: settings.stream, stop: stop, logger: logger)
+    private func read(into journal: Journal, _ gaps: GapBook, _ inbox: RepairInbox) throws {
+        let stream = try FilteredStream(
+            settings: settings.stream, stop: stop, logger: logger, gaps: gaps, inbox: inbox)
         let outage = JournalOutage(stop: stop, logger: logger)
         while true {
             do {
@@ -62,7 +76,7 @@ struct Producer {
                 try journal.append(PipelineEvent(.stopped))
                 return try journal.sync()
             } catch let error as FileError {
-                guard outage.waitOut(error, in: journal) else {
+                guard outage.waitOut(error, in: journal, gaps) else {
                     throw Failure(.disk, "the journal cannot be written: \(error). What is in it is kept.")
                 }
             }
@@ -81,34 +95,10 @@ struct Producer {
     }
 
     private func declareStart(in journal: Journal) throws {
-        let recovery = journal.recovery
-        if recovery.tornBytes > 0 {
-            logger.warning(
-                "cut what had not reached the disk off the journal", metadata: ["bytes": "\(recovery.tornBytes)"])
-            var event = PipelineEvent(.tornTail)
-            event.bytes = recovery.tornBytes
-            try journal.append(event)
-        }
-        if recovery.openConnection != 0 {
-            var event = PipelineEvent(.disconnected, connection: recovery.openConnection, cause: "crash")
-            event.lastReceivedAt = recovery.lastReceivedAt?.description
-            event.newestID = try newestID(in: journal).map(String.init)
-            try journal.append(event)
-        }
+        try journal.declareCrash(logger)
         var event = PipelineEvent(.started)
         event.detail = "tweet-producer \(productVersion)"
         try journal.append(event)
         try journal.sync()
-    }
-
-    /// The greatest id among the journal's last lines. Ids grow with time, so a gap begins there on X's own clock.
-    private func newestID(in journal: Journal) throws -> Int64? {
-        var ids = TweetKey()
-        var newest: Int64?
-        var reader = try JournalReader(journal.source, lastLines: 500)
-        while try reader.read(
-            limit: 500, { line in newest = [newest, unsafe ids.id(of: line.bytes)].compactMap { $0 }.max() }) > 0
-        {}
-        return newest
     }
 }

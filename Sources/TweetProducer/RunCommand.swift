@@ -29,6 +29,10 @@ struct RunCommand: ParsableCommand {
             With --max-posts-per-day or --max-posts-per-month reading stops before so many posts came, which the log and \
             the gap ledger say, and goes on with the next day (UTC) or billing cycle. The count survives restarts.
 
+            Each time without connection is a gap (`tweet-producer gaps list`). With an enterprise plan (--plan) gaps are \
+            filled by X's backfill or recovery, exactly; otherwise by a search for each rule, approximately, and only as \
+            far as --max-repair-posts pays for. X_REPAIR=off leaves them open.
+
             SIGTERM or SIGINT ends the connection, publishes what is journalled within --drain, and exits 0; what \
             could not be published waits in the journal for the next start. A second signal leaves at once, safely.
 

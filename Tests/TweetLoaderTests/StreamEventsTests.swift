@@ -87,6 +87,33 @@ struct StreamEventsTests {
         #expect(try database.query("SELECT count(*) FROM stream_events") == [["6"]])
     }
 
+    @Test("a gap says how it was filled, or why not; what comes again changes nothing")
+    func repaired() throws {
+        func repair(_ type: PipelineEvent.Kind, second: Int, posts: Int64, exact: Bool, detail: String? = nil) -> String
+        {
+            var event = PipelineEvent(
+                type, at: Timestamp(milliseconds: 1_760_000_000_000 + Int64(second) * 1000), connection: 77,
+                cause: exact ? "recovery" : "search")
+            event.seq = 2
+            event.lines = posts
+            event.exact = exact
+            event.detail = detail
+            return String(decoding: event.line, as: UTF8.self)
+        }
+        let columns = "SELECT status, repaired_by, repaired_posts, repair_connection, repair_detail FROM stream_gaps"
+        let lines = [
+            event(.connected, second: 1), event(.disconnected, second: 5, cause: "reset"), event(.connected, second: 9),
+            repair(.repairFailed, second: 100, posts: 3, exact: false, detail: "the budget is used up"),
+        ]
+        try settle(lines)
+        #expect(try database.query(columns) == [["open", "search", "3", "77", "the budget is used up"]])
+        try settle([repair(.repaired, second: 200, posts: 4, exact: false)], firstOffset: 4)
+        let filled = try database.query(columns)
+        #expect(filled == [["repaired_approximately", "search", "7", "77", nil]])
+        try settle(lines + [repair(.repaired, second: 200, posts: 4, exact: false)], firstOffset: 5, firstSeq: 1)
+        #expect(try database.query(columns) == filled)
+    }
+
     @Test("a message of X in place of a tweet is an event")
     func control() throws {
         try settle([

@@ -14,15 +14,28 @@ package final class FilteredStream {
     private var failures = FailureRun()
     private var lastConnection: Int64 = 0
     private var hasConnected = false
+    private let gaps: GapBook?
+    private let inbox: RepairInbox
 
+    /// - Parameters:
+    ///   - settings: of the stream.
+    ///   - stop: ends it.
+    ///   - logger: is told what happens to it.
+    ///   - gaps: the stream's gaps, when others look at them as well.
+    ///   - inbox: where repairs leave what they found.
     /// - Throws: `Failure` (69) when libcurl cannot be set up.
-    package init(settings: StreamSettings, stop: Stop, logger: Logger) throws(Failure) {
+    package init(
+        settings: StreamSettings, stop: Stop, logger: Logger, gaps: GapBook? = nil, inbox: RepairInbox = RepairInbox()
+    ) throws(Failure) {
+        self.gaps = gaps
+        self.inbox = inbox
         do { multi = try CurlMulti() } catch { throw Failure(.unavailable, "libcurl: \(error)") }
         self.settings = settings
         self.stop = stop
         self.logger = logger
         policy = ReconnectPolicy(scale: settings.backoffScale)
         stop.onRaise { [waker = multi.waker] in waker.wake() }
+        inbox.onDelivery { [waker = multi.waker] in waker.wake() }
     }
 
     /// Reads until the stop is raised; everything that came is durable then.
@@ -37,18 +50,19 @@ package final class FilteredStream {
         journal.source.tail.onRequest { [waker = multi.waker] in waker.wake() }
         let reading = StreamReading(
             journal: journal, posts: try PostCounter(folder: journal.source.folder),
-            watch: PostWatch(folder: journal.source.folder, shortest: settings.quietAfter, logger: logger))
-        while try waitForPosts(reading.posts, journal) {
+            watch: PostWatch(folder: journal.source.folder, shortest: settings.quietAfter, logger: logger),
+            gaps: gaps ?? GapBook(folder: journal.source.folder))
+        while try waitForPosts(reading) {
             let token = Result { try settings.x.token.read() }
             try adopt(try? token.get(), journal)
-            guard try takeAttempt(token, journal) else { continue }
+            guard try takeAttempt(token, reading) else { continue }
             let attempt = try connect(token, reading)
-            let delay = try settle(attempt, journal: journal)
+            let delay = try settle(attempt, reading)
             try reading.posts.save()
             try journal.sync()
             if let failure = failureForGood(attempt.end) { throw failure }
             if let delay, settings.posts.closing(reading.posts, at: .now()) == nil {
-                try pause(for: delay, after: attempt.end, token: try? token.get(), journal: journal)
+                try pause(for: delay, after: attempt.end, token: try? token.get(), reading)
             }
         }
         try journal.sync()
@@ -67,19 +81,20 @@ package final class FilteredStream {
     }
 
     /// Takes an attempt from the connect budget; false when there was none and its time was waited for.
-    private func takeAttempt(_ token: Result<Secret, any Error>, _ journal: Journal) throws(FileError) -> Bool {
+    private func takeAttempt(_ token: Result<Secret, any Error>, _ reading: StreamReading) throws -> Bool {
         guard case .success = token, let delay = credential?.ledger.takeAttempt(at: .now()), delay > .zero else {
             return true
         }
         logger.warning(
             "connect budget used up",
             metadata: ["budget": "\(settings.connectBudget)", "next_attempt_in": "\(delay.short)"])
-        try rest(for: delay, journal: journal) { false }
+        try rest(for: delay, reading) { false }
         return false
     }
 
     /// Waits while a limit of posts forbids reading; false when the stop is raised.
-    private func waitForPosts(_ posts: PostCounter, _ journal: Journal) throws(FileError) -> Bool {
+    private func waitForPosts(_ reading: StreamReading) throws -> Bool {
+        let (posts, journal) = (reading.posts, reading.journal)
         guard !stop.isRaised, let closing = settings.posts.closing(posts, at: .now()) else { return !stop.isRaised }
         logger.warning(
             "limit of posts reached: not reading",
@@ -92,18 +107,19 @@ package final class FilteredStream {
         try journal.append(event)
         try journal.sync()
         while !stop.isRaised, settings.posts.closing(posts, at: .now()) != nil {
-            try rest(for: .seconds(1), journal: journal) { false }
+            try rest(for: .seconds(1), reading) { false }
         }
         if !stop.isRaised { logger.info("reading again: the limit of posts has a new window") }
         return !stop.isRaised
     }
 
     /// Waits without forgetting the journal, whose segment may become too old; ends early when `isEnough`.
-    private func rest(for delay: Duration, journal: Journal, until isEnough: () -> Bool) throws(FileError) {
+    private func rest(for delay: Duration, _ reading: StreamReading, until isEnough: () -> Bool) throws {
         let deadline = ContinuousClock.now + delay
         while !stop.isRaised, ContinuousClock.now < deadline {
             stop.wait(for: min(.seconds(1), ContinuousClock.now.duration(to: deadline)))
-            if let due = journal.timeToSync, due <= .zero { try journal.sync() }
+            if let due = reading.journal.timeToSync, due <= .zero { try reading.journal.sync() }
+            try takeRepairs(reading, connection: 0)
             if isEnough() { return }
         }
     }
@@ -111,19 +127,45 @@ package final class FilteredStream {
     private func connect(_ token: Result<Secret, any Error>, _ reading: StreamReading) throws -> Attempt {
         let recorder = StreamRecorder(
             reading, connection: newConnection(), lineLimit: settings.lineLimit, logger: logger)
-        let begun = Timestamp.now().milliseconds
+        let begun = Timestamp.now()
         recorder.onBegin = { [credential, stream = settings.stream] in
+            let opened = Timestamp.now()
             credential?.ledger.noteOpened(
-                OpenedConnection(stream: stream, begun: begun, opened: Timestamp.now().milliseconds))
+                OpenedConnection(stream: stream, begun: begun.milliseconds, opened: opened.milliseconds))
+            reading.gaps.end(at: opened)
         }
+        var backfill = settings.repair.isAutomatic ? Backfill(reading.gaps, plan: settings.plan, at: begun) : nil
         do {
             let connection = try StreamConnection(
-                settings, token: try token.get(), reading, recorder: recorder, stop: stop)
+                settings, query: backfill?.query ?? [], token: try token.get(), reading, recorder: recorder, stop: stop
+            ) {
+                guard let begin = recorder.begin else { return try self.takeRepairs(reading, connection: 0) }
+                if let event = reading.watch.look(posts: recorder.posts) { recorder.take(event) }
+                if try backfill?.settle(recorder, begin, begun, reading, scale: self.settings.backoffScale) == true {
+                    self.logger.notice("X has sent again what a gap had kept back")
+                    backfill = nil
+                }
+                try self.takeRepairs(reading, connection: recorder.connection)
+            }
             return Attempt(end: try connection.run(on: multi), recorder: recorder)
         } catch let error as Failure {
             return Attempt(end: .failed(cause: "token", detail: error.description), recorder: recorder)
         } catch let error as CurlError {
             return Attempt(end: .failed(cause: error.cause, detail: error.description), recorder: recorder)
+        }
+    }
+
+    /// Journals what a repair has found.
+    private func takeRepairs(_ reading: StreamReading, connection: Int64) throws {
+        try inbox.settle { chunk in
+            let now = Timestamp.now()
+            if !chunk.lines.isEmpty, let closing = settings.posts.closing(reading.posts, at: now) {
+                return .limited(closing.description)
+            }
+            try chunk.append(to: reading.journal, receivedAt: now, openConnection: connection)
+            for _ in chunk.lines { reading.posts.add(at: now) }
+            try reading.posts.save()
+            return .durable
         }
     }
 
@@ -136,20 +178,21 @@ package final class FilteredStream {
     /// Journals and logs how an attempt ended.
     ///
     /// - Returns: how long to wait before the next; nil when there is to be none.
-    private func settle(_ attempt: Attempt, journal: Journal) throws -> Duration? {
+    private func settle(_ attempt: Attempt, _ reading: StreamReading) throws -> Duration? {
         let recorder = attempt.recorder
         let interruption = Interruption(attempt.end)
         let isMended = StreamRemedies(settings: settings, stop: stop, logger: logger).mend(attempt.end, credential)
         guard let begin = recorder.begin else {
-            return try settleFailure(interruption, recorder, journal, isMended: isMended)
+            return try settleFailure(interruption, recorder, reading.journal, isMended: isMended)
         }
         hasConnected = true
         failures = FailureRun()
         let lifetime = begin.duration(to: .now)
         let delay = policy.delay(
             for: interruption.retry, lifetime: lifetime, delivered: recorder.hasDelivered, isMended: isMended)
-        recorder.takeEnd(cause: interruption.cause, detail: interruption.detail)
+        let event = recorder.takeEnd(cause: interruption.cause, detail: interruption.detail)
         if let failure = recorder.failure { throw failure }
+        if let gap = StreamGap(event, seq: reading.journal.lastSeq) { reading.gaps.open(gap) }
         var metadata = metadata(interruption, recorder, delay)
         metadata["lines"] = "\(recorder.lines)"
         metadata["bytes"] = "\(recorder.bytes)"
@@ -198,9 +241,9 @@ package final class FilteredStream {
 
     /// Waits for the next attempt; a new token in the file ends the wait after a refusal.
     private func pause(
-        for delay: Duration, after end: ConnectionEnd, token: Secret?, journal: Journal
-    ) throws(FileError) {
-        try rest(for: delay, journal: journal) {
+        for delay: Duration, after end: ConnectionEnd, token: Secret?, _ reading: StreamReading
+    ) throws {
+        try rest(for: delay, reading) {
             guard case .file = settings.x.token, end.isAboutCredentials, let new = try? settings.x.token.read(),
                 new.value != token?.value
             else { return false }

@@ -4,24 +4,35 @@ import CCurl
 struct StreamConnection: ~Copyable {
     private let settings: StreamSettings
     private let reading: StreamReading
+    private let onTurn: () throws -> Void
     private let recorder: StreamRecorder
     private let stop: Stop
     private let transfer: CurlTransfer
 
+    /// - Parameters:
+    ///   - settings: of the stream.
+    ///   - query: what to ask for beside the fields.
+    ///   - token: the app's.
+    ///   - reading: what is read into.
+    ///   - recorder: takes what comes.
+    ///   - stop: ends it.
+    ///   - onTurn: called again and again while it waits and reads, at least whenever something came.
     /// - Throws: `CurlError` when libcurl does not take the settings.
     init(
-        _ settings: StreamSettings, token: Secret, _ reading: StreamReading, recorder: StreamRecorder, stop: Stop
+        _ settings: StreamSettings, query: [(name: String, value: String)], token: Secret, _ reading: StreamReading,
+        recorder: StreamRecorder, stop: Stop, onTurn: @escaping () throws -> Void
     ) throws(CurlError) {
         let stream = unsafe HTTPAnswer.Stream(
             begin: { recorder.takeBegin() }, take: { unsafe recorder.take($0) })
         var transfer = try CurlTransfer(answer: HTTPAnswer(bodyLimit: 64 << 10, stream: stream))
         try transfer.prepare(
             HTTPRequest(
-                url: Self.url(settings), token: token, caFile: settings.x.caFile,
+                url: Self.url(settings, query), token: token, caFile: settings.x.caFile,
                 connectTimeout: settings.x.connectTimeout))
         self.transfer = transfer
         self.settings = settings
         self.reading = reading
+        self.onTurn = onTurn
         self.recorder = recorder
         self.stop = stop
     }
@@ -39,7 +50,7 @@ struct StreamConnection: ~Copyable {
         reading.watch.pause()
         while true {
             try multi.perform()
-            if recorder.begin != nil, let event = reading.watch.look(posts: recorder.posts) { recorder.take(event) }
+            try onTurn()
             if let failure = recorder.failure { throw failure }
             if let due = journal.timeToSync, due <= .zero {
                 try reading.posts.save()
@@ -80,12 +91,13 @@ struct StreamConnection: ~Copyable {
     }
 
     /// The names in the lists are checked and hold nothing that a URL would have to escape.
-    private static func url(_ settings: StreamSettings) -> String {
-        let query = StreamFields.allCases.compactMap { parameter -> String? in
+    static func url(_ settings: StreamSettings, _ more: [(name: String, value: String)] = []) -> String {
+        let fields = StreamFields.allCases.compactMap { parameter -> String? in
             guard let names = settings.fields[parameter], !names.isEmpty else { return nil }
             return "\(parameter.rawValue)=\(names.joined(separator: ","))"
         }
         let path = settings.x.url + "/2/tweets/search/stream"
+        let query = more.map { "\($0.name)=\($0.value)" } + fields
         return query.isEmpty ? path : path + "?" + query.joined(separator: "&")
     }
 }

@@ -6,6 +6,7 @@ struct StreamReading {
     let journal: Journal
     let posts: PostCounter
     let watch: PostWatch
+    let gaps: GapBook
 }
 
 /// Journals what one connection delivers, in order: that it began, every line byte for byte, and how it ended.
@@ -75,20 +76,21 @@ final class StreamRecorder {
         note(event, indexedAs: connection) { $0.connection = String(connection) }
     }
 
-    /// Notes the end of a connection that had begun, with where the gap begins.
-    func takeEnd(cause: String, detail: String?) {
+    /// Notes the end of a connection that had begun, with where the gap begins; returns what is journalled.
+    func takeEnd(cause: String, detail: String?) -> PipelineEvent {
         let tail = framer.dropPartialLine()
         if let head = tail.tooLongHead { noteTooLong(bytes: tail.bytes, head: head) }
         var details = [detail].compactMap { $0 }
         if tail.bytes > 0 { details.append("an unfinished line of \(tail.bytes) bytes was dropped") }
         // In the index this event belongs to no connection: that is how the next start tells an end from a crash.
-        note(PipelineEvent(.disconnected, connection: connection, cause: cause), indexedAs: 0) { event in
-            event.detail = details.isEmpty ? nil : details.joined(separator: "; ")
-            event.lines = lines
-            event.bytes = bytes
-            event.lastReceivedAt = lastReceivedAt?.description
-            event.newestID = lastPostID()
-        }
+        var event = PipelineEvent(.disconnected, connection: connection, cause: cause)
+        event.detail = details.isEmpty ? nil : details.joined(separator: "; ")
+        event.lines = lines
+        event.bytes = bytes
+        event.lastReceivedAt = lastReceivedAt?.description
+        event.newestID = lastPostID()
+        note(event, indexedAs: 0) { _ in }
+        return event
     }
 
     private func record(_ found: FramedLine, at receivedAt: Timestamp) throws(FileError) {
@@ -139,7 +141,7 @@ final class StreamRecorder {
     }
 
     /// The id of the last post: ids grow with time, so this is where a repair of the gap may begin.
-    private func lastPostID() -> String? {
+    func lastPostID() -> String? {
         struct Line: Decodable {
             struct Post: Decodable {
                 let id: String

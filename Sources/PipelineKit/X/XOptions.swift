@@ -55,6 +55,11 @@ package struct StreamOptions: ParsableArguments {
             "Likewise in a month, from X_CAP_RESET_DAY on (MAX_POSTS_PER_MONTH; no limit).", valueName: "posts"))
     package var maxPostsPerMonth: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Posts that filling gaps by search may bring on a day, UTC (X_REPAIR_MAX_POSTS; 0).", valueName: "posts"))
+    package var maxRepairPosts: String?
+
     @Option(help: ArgumentHelp("Poll fields, likewise (X_POLL_FIELDS; all).", valueName: "names"))
     package var pollFields: String?
 
@@ -70,6 +75,7 @@ package struct StreamOptions: ParsableArguments {
         var result: [String: String] = [:]
         for (parameter, text) in fields { result[parameter.setting.environment] = text }
         result[StreamSettings.streamSetting.environment] = stream
+        result[RepairSettings.postsSetting.environment] = maxRepairPosts
         result[PostLimits.perDaySetting.environment] = maxPostsPerDay
         result[PostLimits.perMonthSetting.environment] = maxPostsPerMonth
         return result
@@ -81,5 +87,5 @@ package struct StreamOptions: ParsableArguments {
             StreamSettings.stallTimeoutSetting, StreamSettings.lineLimitSetting,
             StreamSettings.connectBudgetSetting, StreamSettings.backoffScaleSetting,
             StreamSettings.quietAfterSetting, CredentialLock.folderSetting,
-        ] + PostLimits.settings
+        ] + PostLimits.settings + RepairSettings.settings
 }

@@ -65,6 +65,8 @@ package struct StreamSettings: Sendable {
     package var plan = AccountPlan.selfServe
     /// The rules to add when X has none at all; nil to wait until somebody adds some.
     package var rules: StreamRules?
+    /// How gaps are filled.
+    package var repair = RepairSettings()
     /// Where this host's locks of credentials are.
     package var lockFolder = CredentialLock.defaultFolder
 
@@ -110,6 +112,7 @@ package struct StreamSettings: Sendable {
             backoffScale: Self.readScale(&reader))
         posts = PostLimits(&reader)
         plan = AccountPlan.read(&reader)
+        repair = RepairSettings(&reader)
         lockFolder = reader.string(CredentialLock.folderSetting, default: CredentialLock.defaultFolder)
         quietAfter = reader.value(
             Self.quietAfterSetting, default: quietAfter, expected: "a time such as 5m, or off"

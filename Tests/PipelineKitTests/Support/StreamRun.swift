@@ -37,7 +37,7 @@ final class StreamRun {
         }
     }
 
-    init(_ settings: StreamSettings) throws {
+    init(_ settings: StreamSettings, inbox: RepairInbox = RepairInbox()) throws {
         folder = try TemporaryFolder()
         let (path, stop, logger, outcome) = (folder.path, stop, log.logger, outcome)
         thread = JoinableThread(name: "reader") {
@@ -45,7 +45,8 @@ final class StreamRun {
                 let journal = try Journal.open(folder: path, stream: settings.stream)
                 let source = journal.source
                 outcome.update { $0.source = source }
-                let stream = try FilteredStream(settings: settings, stop: stop, logger: logger)
+                defer { inbox.close() }
+                let stream = try FilteredStream(settings: settings, stop: stop, logger: logger, inbox: inbox)
                 try stream.run(into: journal)
             } catch { outcome.update { $0.error = error } }
             outcome.update { $0.isDone = true }

@@ -17,12 +17,16 @@ final class Credential {
         self.name = name
         lock = try Self.takeLock(name, settings, folder: folder, logger: logger)
         ledger = ConnectLedger(
-            folder: String(folder[..<(folder.lastIndex(of: "/") ?? folder.startIndex)]) + "/.x", credential: name,
-            limit: settings.connectBudget, logger: logger)
+            folder: Self.ledgerFolder(folder), credential: name, limit: settings.connectBudget, logger: logger)
     }
 
     /// Whether it is certain that no other process of this host reads the stream with this credential.
     var isLocked: Bool { lock != nil }
+
+    /// Where the ledgers are: beside the streams' folders, because a credential may serve several.
+    static func ledgerFolder(_ folder: String) -> String {
+        String(folder[..<(folder.lastIndex(of: "/") ?? folder.startIndex)]) + "/.x"
+    }
 
     private static func takeLock(
         _ name: String, _ settings: StreamSettings, folder: String, logger: Logger

@@ -79,8 +79,8 @@ package struct RuleEstimator: Sendable {
     }
 }
 
-/// A rule as the counts endpoint can be asked about it.
-private struct CountQuery {
+/// A rule as X's counts and its search can be asked about it.
+struct CountQuery {
     private(set) var text: String
     /// The share of the counted posts that the stream would bring.
     private(set) var share = 1.0

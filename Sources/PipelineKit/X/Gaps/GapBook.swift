@@ -1,0 +1,81 @@
+import FoundationEssentials
+import Synchronization
+
+/// The gaps of one stream as the producer knows them, in `gaps.json` of the stream's folder.
+///
+/// The ledger in the database has them all, for ever; this has what a repair needs. The journal is the truth of both: a gap
+/// is journalled as an event before it counts. Thread-safe.
+package final class GapBook: Sendable {
+    private struct Content: Codable {
+        var gaps: [StreamGap] = []
+        /// Posts that searches have brought, by days since 1970.
+        var spent: [String: Int64] = [:]
+    }
+
+    private let content: Mutex<Content>
+    private let folder: String
+    private let longest: Int
+
+    package static let fileName = "gaps.json"
+
+    /// Goes on from the file; a missing or damaged one is empty.
+    ///
+    /// - Parameters:
+    ///   - folder: the stream's folder.
+    ///   - longest: how many gaps are kept; the oldest go first, filled ones before open ones.
+    package init(folder: String, longest: Int = 2000) {
+        self.folder = folder
+        self.longest = longest
+        let bytes = (try? readWholeFile(folder + "/" + Self.fileName)) ?? []
+        content = Mutex((try? JSONDecoder().decode(Content.self, from: Data(bytes))) ?? Content())
+    }
+
+    /// Every gap, oldest first.
+    package var gaps: [StreamGap] { content.withLock { $0.gaps } }
+
+    /// Takes note of a gap, unless the one before it has not ended yet.
+    package func open(_ gap: StreamGap) {
+        update { content in
+            guard content.gaps.last.map({ $0.ended != nil }) ?? true else { return }
+            content.gaps.append(gap)
+            guard content.gaps.count > longest else { return }
+            let index = content.gaps.firstIndex { $0.status != .open } ?? 0
+            content.gaps.remove(at: index)
+        }
+    }
+
+    /// The stream is connected again.
+    func end(at moment: Timestamp) {
+        update { content in
+            guard let last = content.gaps.indices.last, content.gaps[last].ended == nil else { return }
+            content.gaps[last].ended = max(moment.milliseconds, content.gaps[last].started)
+        }
+    }
+
+    /// Changes gaps by name.
+    func change(_ seqs: [Int64], _ change: (inout StreamGap) -> Void) {
+        update { content in
+            for index in content.gaps.indices where seqs.contains(content.gaps[index].seq) {
+                change(&content.gaps[index])
+            }
+        }
+    }
+
+    /// Posts that searches have brought on a UTC day.
+    func spent(on day: Int64) -> Int64 {
+        content.withLock { $0.spent[String(day)] ?? 0 }
+    }
+
+    func spend(_ posts: Int64, on day: Int64) {
+        update { $0.spent = [String(day): ($0.spent[String(day)] ?? 0) + posts] }
+    }
+
+    /// Best effort on a disk that refuses: the ledger in the database does not depend on it.
+    private func update(_ change: (inout Content) -> Void) {
+        content.withLock { content in
+            change(&content)
+            guard let data = try? JSONEncoder().encode(content) else { return }
+            try? JournalFolder.replace(Self.fileName, in: folder, with: String(decoding: data, as: UTF8.self) + "\n")
+        }
+    }
+}

@@ -1,0 +1,226 @@
+import FoundationEssentials
+package import Logging
+
+/// Fills gaps: by itself as the settings allow, and on request; on one thread, never on the reader's.
+///
+/// What it finds is handed to the owner of the journal, and only when that is durable a gap counts as filled.
+package final class GapRepair {
+    /// What one job came to.
+    package struct Report: Sendable {
+        package let job: RepairPlan.Job
+        package let outcome: RepairOutcome
+    }
+
+    private let settings: StreamSettings
+    private let folder: String
+    private let book: GapBook
+    private let stop: Stop
+    private let logger: Logger
+    private let deliver: (RepairChunk) -> RepairDelivery
+    private var notBefore = ContinuousClock.now
+
+    private static let glance = Duration.seconds(1)
+    private static let pause = Duration.seconds(300)
+    /// After so many failures only a person tries again.
+    private static let mostTries = 3
+    /// X's window of rate limits.
+    private static let patience = Duration.seconds(16 * 60)
+
+    /// - Parameters:
+    ///   - settings: of the stream.
+    ///   - folder: the stream's folder.
+    ///   - book: its gaps.
+    ///   - stop: ends everything soon.
+    ///   - logger: is told what was filled, and what was not.
+    ///   - deliver: hands lines and events to the owner of the journal and returns when they are durable.
+    package init(
+        _ settings: StreamSettings, folder: String, book: GapBook, stop: Stop, logger: Logger,
+        deliver: @escaping (RepairChunk) -> RepairDelivery
+    ) {
+        self.settings = settings
+        self.folder = folder
+        self.book = book
+        self.stop = stop
+        self.logger = logger
+        self.deliver = deliver
+    }
+
+    /// Runs until the stop is raised.
+    package func run() {
+        while !stop.wait(for: Self.glance) {
+            if let request = RepairRequest.take(from: folder) {
+                let wanted = book.gaps.filter { request.gaps.isEmpty || request.gaps.contains($0.seq) }
+                _ = repair(wanted, budget: request.maxPosts)
+            } else if settings.repair.isAutomatic, ContinuousClock.now >= notBefore {
+                repairWhatIsDue()
+            }
+        }
+    }
+
+    /// Gaps that ended a while ago, as far as plan and budget go.
+    private func repairWhatIsDue() {
+        let now = Timestamp.now()
+        let budget = settings.repair.postsPerDay - book.spent(on: now.day)
+        let due = book.gaps.filter { gap in
+            guard gap.status == .open, !gap.isWanted, gap.tries < Self.mostTries, let end = gap.end,
+                end.advanced(by: settings.repair.delay) <= now,
+                let method = RepairPlan.method(for: gap, plan: settings.plan, at: now)
+            else { return false }
+            return method == .recovery || budget >= 10
+        }
+        guard !due.isEmpty else { return }
+        let reports = repair(due, budget: budget)
+        if reports.contains(where: { $0.outcome.obstacle != nil }) {
+            notBefore = .now + Self.pause * settings.backoffScale
+        }
+    }
+
+    /// Fills gaps now, in jobs, oldest first.
+    ///
+    /// - Parameters:
+    ///   - gaps: those that have ended and are open; others are passed over.
+    ///   - budget: posts that searches may bring at most, all together.
+    /// - Returns: what each job came to; nothing for gaps that are too old for everything.
+    package func repair(_ gaps: [StreamGap], budget: Int64) -> [Report] {
+        var left = budget
+        var reports: [Report] = []
+        for job in RepairPlan.jobs(gaps, plan: settings.plan, at: .now()) where !stop.isRaised {
+            let wait = job.to.advanced(by: settings.repair.settling).milliseconds - Timestamp.now().milliseconds
+            if wait > 0, stop.wait(for: .milliseconds(wait)) { break }
+            let connection = Timestamp.now().milliseconds
+            let outcome = run(job, budget: left, connection: connection)
+            if job.method == .search {
+                left -= outcome.posts
+                book.spend(outcome.posts, on: Timestamp.now().day)
+            }
+            settle(job, outcome, connection)
+            reports.append(Report(job: job, outcome: outcome))
+        }
+        return reports
+    }
+
+    private func run(_ job: RepairPlan.Job, budget: Int64, connection: Int64) -> RepairOutcome {
+        var outcome = RepairOutcome()
+        do throws(Failure) {
+            if job.method == .recovery {
+                let name = ConnectLedger.name(url: settings.x.url, token: try settings.x.token.read())
+                let ledger = ConnectLedger(
+                    folder: Credential.ledgerFolder(folder), credential: name, limit: settings.connectBudget,
+                    logger: logger)
+                return RecoveryRepair(settings: settings, ledger: ledger, stop: stop, deliver: deliver)
+                    .run(job, connection: connection)
+            }
+            return search.run(job, rules: try rules(), budget: budget, connection: connection)
+        } catch {
+            outcome.fail(error.description, isTransient: true)
+            return outcome
+        }
+    }
+
+    private var search: SearchRepair {
+        let api = XAPI(settings.x, stop: stop, patience: Self.patience) { [logger] wait in
+            logger.info("a repair waits for X's rate limit", metadata: ["for": "\(wait.short)"])
+        }
+        return SearchRepair(api: api, fields: settings.fields, plan: settings.plan, stop: stop, deliver: deliver)
+    }
+
+    private func rules() throws(Failure) -> [XRule] {
+        try XRules(settings.x, stop: stop).list().filter(settings.repair.ownership.owns)
+    }
+
+    /// How many posts each job would bring: nil where X tells nothing (a recovery), and the rules that cannot be searched.
+    ///
+    /// - Throws: `Failure` when X cannot be asked.
+    package func estimate(
+        _ gaps: [StreamGap]
+    ) throws(Failure) -> [(job: RepairPlan.Job, posts: Int64?, unsearchable: [XRule])] {
+        let jobs = RepairPlan.jobs(gaps, plan: settings.plan, at: .now())
+        let rules = jobs.contains { $0.method == .search } ? try rules() : []
+        let unsearchable = rules.filter { SearchRepair.obstacle($0, settings.plan) != nil }
+        var result: [(RepairPlan.Job, Int64?, [XRule])] = []
+        for job in jobs {
+            guard job.method == .search else {
+                result.append((job, nil, []))
+                continue
+            }
+            var posts: Int64 = 0
+            for rule in rules where SearchRepair.obstacle(rule, settings.plan) == nil {
+                if !job.gaps[0].searched.contains(rule.id) { posts += try search.estimate(job, rule) }
+            }
+            result.append((job, posts, unsearchable))
+        }
+        return result
+    }
+
+    /// Journals what a job came to; only when that is durable, the book says so, too.
+    private func settle(_ job: RepairPlan.Job, _ outcome: RepairOutcome, _ connection: Int64) {
+        let events = job.gaps.map { gap in
+            var event = PipelineEvent(
+                outcome.obstacle == nil ? .repaired : .repairFailed, connection: connection, cause: job.method.rawValue)
+            event.seq = gap.seq
+            event.lines = gap.seq == job.gaps[0].seq ? outcome.posts : 0
+            event.exact = job.method.isExact
+            event.detail = outcome.obstacle
+            return event
+        }
+        let isDurable = deliver(RepairChunk(connection: connection, events: events)) == .durable
+        let first = job.gaps[0].seq
+        book.change(job.seqs) { gap in
+            if gap.seq == first { gap.posts += outcome.posts }
+            gap.searched = outcome.searched
+            gap.repairConnection = connection
+            if let obstacle = outcome.obstacle {
+                gap.note = obstacle
+                gap.tries += 1
+            } else if isDurable {
+                gap.status = job.method.isExact ? .repairedExactly : .repairedApproximately
+                gap.repairedBy = job.method
+                gap.note = nil
+                gap.searched = []
+            }
+        }
+        tell(job, outcome)
+    }
+
+    private func tell(_ job: RepairPlan.Job, _ outcome: RepairOutcome) {
+        let metadata: Logger.Metadata = [
+            "gaps": "\(job.seqs.map { "\($0)" }.joined(separator: ","))", "from": "\(job.from)", "to": "\(job.to)",
+            "by": "\(job.method.rawValue)", "posts": "\(outcome.posts)",
+        ]
+        if let obstacle = outcome.obstacle {
+            logger.warning("a gap stays open", metadata: metadata.merging(["reason": "\(obstacle)"]) { $1 })
+        } else {
+            logger.notice("filled a gap", metadata: metadata)
+        }
+    }
+}
+
+/// What `tweet-producer gaps repair` asks of the producer that owns the journal: a file in the stream's folder.
+package struct RepairRequest: Codable, Sendable {
+    /// The gaps to fill; none: all that are open.
+    package var gaps: [Int64]
+    /// Posts that searches may bring.
+    package var maxPosts: Int64
+
+    private static let fileName = "repair-request.json"
+
+    package init(gaps: [Int64], maxPosts: Int64) {
+        self.gaps = gaps
+        self.maxPosts = maxPosts
+    }
+
+    /// Leaves the request; one that still waits is replaced.
+    ///
+    /// - Throws: `FileError` when the folder cannot be written.
+    package func leave(in folder: String) throws(FileError) {
+        guard let data = try? JSONEncoder().encode(self) else { return }
+        try JournalFolder.replace(Self.fileName, in: folder, with: String(decoding: data, as: UTF8.self) + "\n")
+    }
+
+    /// Takes the request that waits, if one does; it is gone then.
+    static func take(from folder: String) -> RepairRequest? {
+        let path = folder + "/" + fileName
+        guard let bytes = try? readWholeFile(path), (try? JournalFolder.remove(path)) != nil else { return nil }
+        return try? JSONDecoder().decode(RepairRequest.self, from: Data(bytes))
+    }
+}

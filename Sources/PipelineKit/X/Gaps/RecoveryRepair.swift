@@ -1,0 +1,119 @@
+/// Fills gaps by a connection of its own to which X sends a window of the past (X: "Recovery and redundancy").
+struct RecoveryRepair {
+    let settings: StreamSettings
+    let ledger: ConnectLedger
+    let stop: Stop
+    let deliver: (RepairChunk) -> RepairDelivery
+
+    /// Takes the lines out of what comes, on the thread that runs the transfer.
+    private final class Collector {
+        var framer: LineFramer
+        var lines: [[UInt8]] = []
+        var posts: Int64 = 0
+        var bytes: Int64 = 0
+        var hasBegun = false
+        var control: StreamControl?
+        var tooLong = 0
+
+        init(limit: Int) {
+            framer = LineFramer(limit: limit)
+        }
+
+        func take(_ chunk: UnsafeRawBufferPointer) -> Bool {
+            bytes += Int64(chunk.count)
+            unsafe framer.feed(chunk) { found in
+                switch unsafe found {
+                case .keepAlive: break
+                case .tooLong: tooLong += 1
+                case .line(let line): unsafe take(line: line)
+                }
+            }
+            return true
+        }
+
+        private func take(line: UnsafeRawBufferPointer) {
+            unsafe lines.append(Array(line))
+            switch unsafe StreamMessage(line: line) {
+            case .post: posts += 1
+            case .control(let message): if message.reaction != .goOn { control = control ?? message }
+            case .unknown: break
+            }
+        }
+    }
+
+    /// Reads the window to its end, which X marks by closing the connection.
+    ///
+    /// - Parameters:
+    ///   - job: the window.
+    ///   - connection: marks the lines.
+    /// - Returns: what it came to.
+    func run(_ job: RepairPlan.Job, connection: Int64) -> RepairOutcome {
+        var outcome = RepairOutcome()
+        while case let wait = ledger.takeAttempt(at: .now()), wait > .zero, !stop.isRaised { stop.wait(for: wait) }
+        let collector = Collector(limit: settings.lineLimit)
+        do {
+            try read(job, collector, connection, &outcome)
+        } catch let error as CurlError {
+            outcome.fail("\(error.cause): \(error)", isTransient: true)
+        } catch {
+            outcome.fail("\(error)", isTransient: true)
+        }
+        outcome.posts = collector.posts
+        return outcome
+    }
+
+    private func read(
+        _ job: RepairPlan.Job, _ collector: Collector, _ connection: Int64, _ outcome: inout RepairOutcome
+    ) throws {
+        let stream = unsafe HTTPAnswer.Stream(
+            begin: { collector.hasBegun = true }, take: { unsafe collector.take($0) })
+        var transfer = try CurlTransfer(answer: HTTPAnswer(bodyLimit: 64 << 10, stream: stream))
+        try transfer.prepare(
+            HTTPRequest(
+                url: StreamConnection.url(settings, SearchRepair.window(job)), token: try settings.x.token.read(),
+                caFile: settings.x.caFile, connectTimeout: settings.x.connectTimeout))
+        let multi = try CurlMulti()
+        stop.onRaise { [waker = multi.waker] in waker.wake() }
+        try multi.add(transfer)
+        defer { multi.remove(transfer) }
+        var watch = StreamWatch(connectTimeout: settings.x.connectTimeout, stallTimeout: settings.stallTimeout)
+        var waited = Duration.zero
+        while true {
+            try multi.perform()
+            let delivery = handOver(collector, connection)
+            guard delivery == .durable else { return outcome.fail(delivery) }
+            let left = watch.timeLeft(
+                in: collector.hasBegun ? .stream : .answer, bytes: collector.bytes, waited: waited)
+            if let code = multi.takeResult() { return finish(transfer, collector, transfer.error(code), &outcome) }
+            if stop.isRaised { return outcome.fail("the service ends", isTransient: true) }
+            if left <= .zero { return outcome.fail("nothing came for too long", isTransient: true) }
+            let before = ContinuousClock.now
+            try multi.poll(timeout: left)
+            waited = before.duration(to: .now)
+        }
+    }
+
+    private func handOver(_ collector: Collector, _ connection: Int64) -> RepairDelivery {
+        guard !collector.lines.isEmpty else { return .durable }
+        defer { collector.lines.removeAll() }
+        return deliver(RepairChunk(lines: collector.lines, connection: connection))
+    }
+
+    private func finish(
+        _ transfer: borrowing CurlTransfer, _ collector: Collector, _ error: CurlError, _ outcome: inout RepairOutcome
+    ) {
+        if !collector.hasBegun {
+            guard transfer.answer.isHeaderComplete else { return outcome.fail("\(error)", isTransient: true) }
+            let problem = transfer.answer.problem
+            let isTransient = ![.badRequest, .forbidden, .notFound].contains(problem.kind)
+            return outcome.fail(problem.description, isTransient: isTransient)
+        }
+        if let control = collector.control {
+            outcome.fail("X ended it: \(control.cause)", isTransient: true)
+        } else if error.code != 0 {
+            outcome.fail("it broke off: \(error)", isTransient: true)
+        } else if collector.tooLong > 0 {
+            outcome.fail("\(collector.tooLong) lines were over the limit (X_LINE_LIMIT)")
+        }
+    }
+}

@@ -1,0 +1,61 @@
+/// What to do about gaps, as pure functions of the gaps, the account's plan and the time.
+package enum RepairPlan {
+    /// A time of the clock in which one or more gaps lie, and how to fill it.
+    package struct Job: Equatable, Sendable {
+        package var gaps: [StreamGap]
+        package let method: RepairMethod
+        /// The window to ask for, a little longer than the gaps.
+        package var from: Timestamp
+        package var to: Timestamp
+
+        package var seqs: [Int64] { gaps.map(\.seq) }
+    }
+
+    /// X's limit of `backfill_minutes`.
+    private static let longestBackfill = 5
+    /// Clocks differ, and a post needs some seconds until X delivers it.
+    private static let margin = Duration.seconds(15)
+    /// Gaps nearer to each other are asked for in one.
+    private static let nearness = Duration.seconds(60)
+    private static let recoveryReach = Duration.seconds(24 * 3600 - 300)
+    private static let searchReach = Duration.seconds(7 * 86_400 - 300)
+
+    /// The backfill that a new connection should ask for, and the gaps that it fills; nil when none fits.
+    package static func backfill(
+        _ gaps: [StreamGap], plan: AccountPlan, at now: Timestamp
+    ) -> (minutes: Int, seqs: [Int64])? {
+        guard plan == .enterprise else { return nil }
+        let reach = now.advanced(by: .seconds(-60 * longestBackfill) + margin)
+        let fitting = gaps.filter { $0.status == .open && !$0.isWanted && $0.start >= reach && $0.start <= now }
+        guard let first = fitting.map(\.start).min() else { return nil }
+        let length = now.milliseconds - first.milliseconds + margin.milliseconds
+        return (min(longestBackfill, Int((length + 59_999) / 60_000)), fitting.map(\.seq))
+    }
+
+    /// How a gap that has ended can still be filled; nil when it is too old for everything.
+    package static func method(for gap: StreamGap, plan: AccountPlan, at now: Timestamp) -> RepairMethod? {
+        if plan == .enterprise, gap.start >= now.advanced(by: .zero - recoveryReach) { return .recovery }
+        return gap.start >= now.advanced(by: .zero - searchReach) ? .search : nil
+    }
+
+    /// The jobs that fill gaps that have ended, oldest first.
+    package static func jobs(_ gaps: [StreamGap], plan: AccountPlan, at now: Timestamp) -> [Job] {
+        var jobs: [Job] = []
+        for gap in gaps.sorted(by: { $0.started < $1.started }) {
+            guard gap.status == .open, let end = gap.end, let method = method(for: gap, plan: plan, at: now) else {
+                continue
+            }
+            let (from, to) = (gap.start.advanced(by: .seconds(-2)), end.advanced(by: .seconds(2)))
+            if var last = jobs.last, last.method == method, from <= last.to.advanced(by: nearness),
+                last.gaps[0].searched == gap.searched
+            {
+                last.gaps.append(gap)
+                last.to = max(last.to, to)
+                jobs[jobs.count - 1] = last
+            } else {
+                jobs.append(Job(gaps: [gap], method: method, from: from, to: to))
+            }
+        }
+        return jobs
+    }
+}

@@ -1,0 +1,35 @@
+import Logging
+import PipelineKit
+
+extension Journal {
+    /// Declares what a crash has left: bytes that never became durable, and a connection that was open.
+    ///
+    /// - Parameter logger: is told of cut bytes.
+    /// - Throws: `FileError` or `Failure` when the journal cannot be read or written.
+    func declareCrash(_ logger: Logger) throws {
+        if recovery.tornBytes > 0 {
+            logger.warning(
+                "cut what had not reached the disk off the journal", metadata: ["bytes": "\(recovery.tornBytes)"])
+            var event = PipelineEvent(.tornTail)
+            event.bytes = recovery.tornBytes
+            try append(event)
+        }
+        guard recovery.openConnection != 0 else { return }
+        var event = PipelineEvent(.disconnected, connection: recovery.openConnection, cause: "crash")
+        event.lastReceivedAt = recovery.lastReceivedAt?.description
+        event.newestID = try newestID().map(String.init)
+        try append(event)
+        if let gap = StreamGap(event, seq: lastSeq) { GapBook(folder: source.folder).open(gap) }
+    }
+
+    /// The greatest id among the journal's last lines. Ids grow with time, so a gap begins there on X's own clock.
+    private func newestID() throws -> Int64? {
+        var ids = TweetKey()
+        var newest: Int64?
+        var reader = try JournalReader(source, lastLines: 500)
+        while try reader.read(
+            limit: 500, { line in newest = [newest, unsafe ids.id(of: line.bytes)].compactMap { $0 }.max() }) > 0
+        {}
+        return newest
+    }
+}

@@ -1,0 +1,160 @@
+import Logging
+import PipelineKit
+
+/// One `tweet-producer gaps repair`.
+struct GapRepairRun {
+    private(set) var stream: StreamSettings
+    let folder: String
+    let price: PostPrice
+    let json: Bool
+    let logger: Logger
+    private var chosen: [StreamGap] = []
+
+    /// A job of the dry run.
+    private struct Cost: Encodable {
+        let gaps: [Int64]
+        let from: String
+        let to: String
+        let method: String
+        /// Nil where X tells nothing.
+        let posts: Int64?
+        let dollars: Double?
+        /// Rules that the search does not know.
+        let unsearchable: [String]
+    }
+
+    /// What a job came to.
+    private struct Result: Encodable {
+        let gaps: [Int64]
+        let method: String
+        let posts: Int64
+        /// Nil when the gaps are filled.
+        let obstacle: String?
+    }
+
+    init(stream: StreamSettings, folder: String, price: PostPrice, json: Bool, logger: Logger) {
+        self.stream = stream
+        self.folder = folder
+        self.price = price
+        self.json = json
+        self.logger = logger
+        // Who asks for it now shall not wait longer than X needs.
+        self.stream.repair.delay = min(stream.repair.delay, .seconds(15))
+    }
+
+    private var path: String { folder + "/" + stream.stream }
+
+    /// Takes the gaps with these numbers, or all that can be filled.
+    ///
+    /// - Throws: `Failure` (65) for a number that is no open gap.
+    mutating func choose(_ numbers: [Int64]) throws(Failure) {
+        let open = GapBook(folder: path).gaps.filter { $0.status == .open && $0.end != nil }
+        for number in numbers where !open.contains(where: { $0.seq == number }) {
+            throw Failure(.badData, "\(number) is no open gap that has ended; see `tweet-producer gaps list`")
+        }
+        chosen = numbers.isEmpty ? open : open.filter { numbers.contains($0.seq) }
+    }
+
+    private func repair(_ book: GapBook, deliver: @escaping (RepairChunk) -> RepairDelivery) -> GapRepair {
+        GapRepair(stream, folder: path, book: book, stop: Stop(), logger: logger, deliver: deliver)
+    }
+
+    /// Tells posts and dollars.
+    ///
+    /// - Throws: `Failure` when X cannot be asked.
+    func estimate() throws {
+        let asking = repair(GapBook(folder: path)) { _ in .failed }
+        let costs = try asking.estimate(chosen).map { job, posts, unsearchable -> Cost in
+            let dollars = posts.map { Double($0) * price.dollars }
+            return Cost(
+                gaps: job.seqs, from: job.from.description, to: job.to.description, method: job.method.rawValue,
+                posts: posts, dollars: dollars, unsearchable: unsearchable.map(\.value))
+        }
+        if json { return print(try jsonText(costs)) }
+        guard !costs.isEmpty else { return print("nothing can be filled") }
+        let rows = costs.map { cost -> [String] in
+            let unsearchable = cost.unsearchable.count
+            return [
+                cost.gaps.map(String.init).joined(separator: ","), String(cost.from.prefix(19)) + "Z",
+                String(cost.to.prefix(19)) + "Z", cost.method, cost.posts.map { groupedDigits($0) } ?? "?",
+                cost.posts.map { price.text(for: Double($0)) } ?? "as your contract says",
+                unsearchable == 0 ? "" : "\(unsearchable) rules cannot be searched",
+            ]
+        }
+        print(TextTable.render(header: ["GAPS", "FROM", "TO", "BY", "POSTS", "COST", "NOTE"], rows))
+        let sum = costs.compactMap(\.posts).reduce(0, +)
+        print("\(groupedDigits(sum)) posts by search at most, \(price.text(for: Double(sum)))")
+    }
+
+    /// Fills the gaps here, or asks the producer that owns the journal to.
+    ///
+    /// - Throws: `Failure` 64 without a budget where one is needed, 69 when a gap stays open.
+    func repair() throws {
+        let jobs = RepairPlan.jobs(chosen, plan: stream.plan, at: .now())
+        guard !jobs.isEmpty else { return print(json ? "[]" : "nothing can be filled") }
+        if stream.repair.postsPerDay < 10, jobs.contains(where: { $0.method == .search }) {
+            throw Failure(
+                .usage,
+                "a search costs money: say with --max-posts (X_REPAIR_MAX_POSTS) how many posts it may bring, at least 10."
+                    + " --dry-run tells how many there are")
+        }
+        let journal: Journal
+        do {
+            journal = try Journal.open(folder: folder, stream: stream.stream)
+        } catch {
+            guard error.status == .tryAgain else { throw error }
+            return try handOver()
+        }
+        let reports = try repair(in: journal)
+        let results = reports.map { report in
+            Result(
+                gaps: report.job.seqs, method: report.job.method.rawValue, posts: report.outcome.posts,
+                obstacle: report.outcome.obstacle)
+        }
+        if json { print(try jsonText(results)) } else { show(results) }
+        if reports.contains(where: { $0.outcome.obstacle != nil }) {
+            throw Failure(.unavailable, "not every gap could be filled; those stay open")
+        }
+    }
+
+    private func repair(in journal: Journal) throws -> [GapRepair.Report] {
+        try journal.declareCrash(logger)
+        try journal.sync()
+        let counter = try PostCounter(folder: path)
+        let repair = repair(GapBook(folder: path)) { [posts = stream.posts] chunk in
+            let now = Timestamp.now()
+            if !chunk.lines.isEmpty, let closing = posts.closing(counter, at: now) {
+                return .limited(closing.description)
+            }
+            do {
+                try chunk.append(to: journal, receivedAt: now, openConnection: 0)
+                for _ in chunk.lines { counter.add(at: now) }
+                try counter.save()
+                return .durable
+            } catch {
+                return .failed
+            }
+        }
+        return repair.repair(chosen, budget: stream.repair.postsPerDay)
+    }
+
+    private func handOver() throws {
+        do {
+            try RepairRequest(gaps: chosen.map(\.seq), maxPosts: stream.repair.postsPerDay).leave(in: path)
+        } catch {
+            throw Failure(.disk, "the request cannot be left for the producer that runs: \(error)")
+        }
+        let text = "handed \(chosen.count) gaps to the producer that runs; see `tweet-producer gaps list --all`"
+        print(json ? "{\"handed_over\":\(chosen.count)}" : text)
+    }
+
+    private func show(_ results: [Result]) {
+        let rows = results.map { result in
+            [
+                result.gaps.map(String.init).joined(separator: ","), result.method, groupedDigits(result.posts),
+                result.obstacle.map { "open: \($0)" } ?? "filled",
+            ]
+        }
+        print(TextTable.render(header: ["GAPS", "BY", "POSTS", "RESULT"], rows))
+    }
+}

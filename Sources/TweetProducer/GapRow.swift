@@ -1,0 +1,55 @@
+import PipelineKit
+
+/// A gap as it is shown.
+struct GapRow: Encodable {
+    let gap: Int64
+    let started: String
+    /// Nil while the stream is not connected.
+    let ended: String?
+    let seconds: Double
+    let cause: String
+    let newestID: String?
+    let status: String
+    let repairedBy: String?
+    let posts: Int64
+    /// Marks what a repair has brought: the connection of its lines.
+    let repairConnection: Int64?
+    /// How it could be filled: a method, or why not.
+    let next: String?
+    let note: String?
+
+    init(_ gap: StreamGap, plan: AccountPlan, now: Timestamp) {
+        self.gap = gap.seq
+        started = gap.start.description
+        ended = gap.end?.description
+        seconds = Double((gap.ended ?? now.milliseconds) - gap.started) / 1000
+        cause = gap.cause
+        newestID = gap.newestID
+        status = gap.status.rawValue
+        repairedBy = gap.repairedBy?.rawValue
+        posts = gap.posts
+        repairConnection = gap.repairConnection
+        next =
+            gap.status != .open
+            ? nil
+            : gap.end == nil
+                ? "not connected" : RepairPlan.method(for: gap, plan: plan, at: now)?.rawValue ?? "too old"
+        note = gap.note
+    }
+
+    /// For people.
+    static func table(_ rows: [GapRow]) -> String {
+        guard !rows.isEmpty else { return "no open gaps" }
+        let header = ["GAP", "STARTED", "LENGTH", "CAUSE", "STATUS", "POSTS", "NEXT", "NOTE"]
+        return TextTable.render(
+            header: header,
+            rows.map { row in
+                [
+                    "\(row.gap)", String(row.started.prefix(19)) + "Z",
+                    Duration.milliseconds(Int64(row.seconds * 1000)).short, row.cause,
+                    row.status + (row.repairedBy.map { " (\($0))" } ?? ""), "\(row.posts)", row.next ?? "",
+                    row.note ?? "",
+                ]
+            })
+    }
+}

@@ -1,0 +1,148 @@
+import ArgumentParser
+import Foundation
+import Logging
+import PipelineKit
+
+struct GapsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gaps",
+        abstract: "The times in which the stream was not connected, and how to fill them.",
+        subcommands: [List.self, Repair.self])
+
+    /// The flags of both subcommands.
+    struct Options: ParsableArguments {
+        @OptionGroup var common: CommonOptions
+        @OptionGroup(title: "X") var x: XOptions
+
+        @Option(help: ArgumentHelp("Folder of the journal (JOURNAL_DIR; ./journal).", valueName: "folder"))
+        var journal: String?
+
+        @Option(help: ArgumentHelp("Name of the stream (STREAM_NAME; default).", valueName: "name"))
+        var stream: String?
+
+        @Option(
+            help: ArgumentHelp("The account's plan: self-serve or enterprise (X_PLAN; self-serve).", valueName: "plan"))
+        var plan: String?
+
+        @Flag(help: "JSON instead of a table.")
+        var json = false
+
+        var flags: [String: String] {
+            let own = [
+                "JOURNAL_DIR": journal, StreamSettings.streamSetting.environment: stream,
+                AccountPlan.setting.environment: plan,
+            ].compactMapValues { $0 }
+            return [common.flags, x.flags, own].reduce([:]) { $0.merging($1) { _, new in new } }
+        }
+    }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show the gaps that are open, and how each could be filled.",
+            discussion: """
+                It only looks, also while a producer is at work. NEXT says how a gap could be filled: `recovery` (X sends \
+                it again; enterprise plans, the last 24 hours), `search` (a search for each rule, paid by post; the last \
+                seven days) or `too old`. The ledger in the database (stream_gaps) has every gap for ever.
+
+                  tweet-producer gaps list
+                  tweet-producer gaps list --all --json | jq 'map(select(.status == "open"))'
+                """)
+
+        @OptionGroup var options: Options
+
+        @Flag(help: "Also those that are filled.")
+        var all = false
+
+        func run() throws {
+            try runCommand {
+                var reader = try SettingsReader(
+                    flags: options.flags, configFile: options.common.config, known: ProducerSettings.known)
+                let folder = reader.string(ProducerOptions.journalSetting, default: "./journal")
+                let stream = reader.string(StreamSettings.streamSetting, default: "default")
+                let plan = AccountPlan.read(&reader)
+                try options.common.startLogging(&reader)
+                try reader.finish()
+                try requireJournal(folder, stream)
+                let gaps = GapBook(folder: folder + "/" + stream).gaps.filter { all || $0.status == .open }
+                let rows = gaps.map { GapRow($0, plan: plan, now: .now()) }
+                print(options.json ? try jsonText(rows) : GapRow.table(rows))
+            }
+        }
+    }
+
+    struct Repair: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Fill gaps, or tell what that would cost.",
+            discussion: """
+                With an enterprise plan (--plan) X sends the last 24 hours again. Otherwise X's search is asked for each of \
+                our rules at X, for at most --max-posts posts; what it finds is put into the journal as lines of their own, \
+                which the loader takes like any other. A search is approximate: it leaves out reposts of keyword \
+                rules and knows today's rules only.
+
+                While a producer runs, it does the work: the request is left in its folder. Otherwise it is done here, \
+                and published by the next `run`.
+
+                --dry-run asks X's counts for each rule (each question costs about as much as one post) and changes nothing.
+
+                  tweet-producer gaps repair --dry-run
+                  tweet-producer gaps repair 4711 --max-posts 2000
+
+                Exit status: 0 done, or handed over; 65 a number that is no open gap; 69 a gap could not be filled; \
+                75 X's limits; 77 refused credentials; 78 bad settings.
+                """)
+
+        @OptionGroup var options: Options
+
+        @Argument(
+            help: ArgumentHelp("Numbers of gaps, from `gaps list`; all that are open when none.", valueName: "gap"))
+        var gaps: [Int64] = []
+
+        @Option(
+            help: ArgumentHelp(
+                "Posts that searches may bring (X_REPAIR_MAX_POSTS; 0).", valueName: "posts"))
+        var maxPosts: String?
+
+        @Option(help: ArgumentHelp("Dollars that X takes for a post (X_POST_PRICE; 0.005).", valueName: "dollars"))
+        var postPrice: String?
+
+        @Flag(help: "Only tell posts and dollars.")
+        var dryRun = false
+
+        func run() throws {
+            try runCommand {
+                let own = [
+                    RepairSettings.postsSetting.environment: maxPosts, PostPrice.setting.environment: postPrice,
+                ].compactMapValues { $0 }
+                var reader = try SettingsReader(
+                    flags: options.flags.merging(own) { _, new in new }, configFile: options.common.config,
+                    known: ProducerSettings.known)
+                let folder = reader.string(ProducerOptions.journalSetting, default: "./journal")
+                var run = GapRepairRun(
+                    stream: StreamSettings(&reader), folder: folder, price: PostPrice.read(&reader), json: options.json,
+                    logger: Logger(label: "tweet-producer.gaps"))
+                try options.common.startLogging(&reader)
+                try reader.finish()
+                try requireJournal(folder, run.stream.stream)
+                try run.choose(gaps)
+                if dryRun { try run.estimate() } else { try run.repair() }
+            }
+        }
+    }
+}
+
+private func requireJournal(_ folder: String, _ stream: String) throws {
+    guard try JournalStatus.streams(in: folder).contains(stream) else {
+        throw Failure(
+            .badSettings,
+            "\(folder) has no journal of the stream '\(stream)'. Name folder and stream with JOURNAL_DIR (--journal)"
+                + " and STREAM_NAME (--stream).")
+    }
+}
+
+/// Indented JSON with the field's names in lower case.
+func jsonText(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+}
