@@ -29,8 +29,7 @@ quiet := scripts/quiet.sh
 TARGETS ?= $(notdir $(wildcard Tests/*Tests))
 test := FILTER='$(FILTER)' TARGETS='$(TARGETS)' SWIFT='$(SWIFT)' scripts/test.sh
 
-# What the sanitizers cannot judge; see the files.
-export TSAN_OPTIONS ?= suppressions=$(CURDIR)/scripts/thread-sanitizer.supp
+# What the sanitizer cannot judge; see the file.
 export LSAN_OPTIONS ?= suppressions=$(CURDIR)/scripts/leak-sanitizer.supp:print_suppressions=0
 
 .PHONY: help
@@ -61,16 +60,17 @@ test: setup ## Unit, integration and end-to-end tests (FILTER=regex: some of the
 .PHONY: test-thread test-address
 test-thread: ## The same under ThreadSanitizer, built in .build-thread
 test-address: ## The same under AddressSanitizer, which reports leaks as well, built in .build-address
-test-thread: preload = LD_PRELOAD=$(CURDIR)/.build-thread/c11-threads.so
-test-thread: .build-thread/c11-threads.so
+test-thread: preload = LD_PRELOAD=$(CURDIR)/.build-thread/thread-sanitizer.so
+test-thread: .build-thread/thread-sanitizer.so
 test-thread test-address: test-%: setup
 	@$(quiet) 'building the tests ($* sanitizer)' .build-$*/make-test.log \
 		$(SWIFT) build --build-tests --sanitize=$* --scratch-path .build-$*
 	@$(preload) $(test) .build-$* --sanitize=$* --scratch-path .build-$*
 
-.build-thread/c11-threads.so: scripts/c11-threads.c | setup
+.build-thread/thread-sanitizer.so: scripts/thread-sanitizer.c | setup
 	@mkdir -p $(@D)
-	@$(CC) -Wall -Wextra -Werror -O1 -g -shared -fPIC -o $@ $<
+	@$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang \
+		-Wall -Wextra -Werror -O1 -g -shared -fPIC -o $@ $<
 
 .PHONY: soak
 soak: setup ## Kills both services SOAK_ROUNDS times each at random moments, and a journal's writer JOURNAL_KILL_ROUNDS times

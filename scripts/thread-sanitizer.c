@@ -1,13 +1,42 @@
-// Lets ThreadSanitizer see the threads and locks of librdkafka.
+// Lets ThreadSanitizer see the threads and locks that it misses. Preloaded (LD_PRELOAD) into a sanitized program.
 //
-// Debian's librdkafka uses C11's <threads.h>, whose functions the sanitizer does not intercept: a callback on such a
-// thread crashes inside the sanitizer, and the library's locks order nothing. Preloaded (LD_PRELOAD), these definitions do
-// the same by the pthread functions that it does intercept. glibc's types are laid out alike (nptl/thrd_priv.h).
+// Swift's Mutex on Linux: its way without contention is part of our code and seen, but who has to wait does so in the
+// runtime's library, which is not sanitized, so that what it guards looked like a race. These definitions call the library's
+// and say what they have done. Both take the mutex in the register for self (Swift's calling convention).
+//
+// librdkafka: Debian's uses C11's <threads.h>, whose functions the sanitizer does not intercept: a callback on such a
+// thread crashes inside the sanitizer, and the library's locks order nothing. The definitions here do the same by the
+// pthread functions that it does intercept. glibc's types are laid out alike (nptl/thrd_priv.h).
+#define _GNU_SOURCE
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <threads.h>
 #include <errno.h>
+
+#define SWIFT __attribute__((swiftcall))
+#define SELF __attribute__((swift_context))
+
+typedef void SWIFT lock_slow(uint32_t thread, SELF void *mutex);
+typedef void SWIFT unlock_slow(SELF void *mutex);
+
+extern void __tsan_acquire(void *) __attribute__((weak));
+extern void __tsan_release(void *) __attribute__((weak));
+
+// Synchronization._MutexHandle._lockSlow(UInt32)
+lock_slow $s15Synchronization12_MutexHandleV9_lockSlowyys6UInt32VF;
+void SWIFT $s15Synchronization12_MutexHandleV9_lockSlowyys6UInt32VF(uint32_t thread, SELF void *mutex) {
+    ((lock_slow *)dlsym(RTLD_NEXT, "$s15Synchronization12_MutexHandleV9_lockSlowyys6UInt32VF"))(thread, mutex);
+    if (__tsan_acquire) __tsan_acquire(mutex);
+}
+
+// Synchronization._MutexHandle._unlockSlow()
+unlock_slow $s15Synchronization12_MutexHandleV11_unlockSlowyyF;
+void SWIFT $s15Synchronization12_MutexHandleV11_unlockSlowyyF(SELF void *mutex) {
+    if (__tsan_release) __tsan_release(mutex);
+    ((unlock_slow *)dlsym(RTLD_NEXT, "$s15Synchronization12_MutexHandleV11_unlockSlowyyF"))(mutex);
+}
 
 _Static_assert(sizeof(mtx_t) == sizeof(pthread_mutex_t), "mtx_t");
 _Static_assert(sizeof(cnd_t) == sizeof(pthread_cond_t), "cnd_t");
