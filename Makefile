@@ -23,6 +23,12 @@ BENCH_SECONDS ?= 20
 BENCH_SEGMENTS ?= 10000
 # --json for programs.
 BENCH_FLAGS ?=
+# How long `make fuzz` runs each target: so many runs, or seconds when that is not 0. FUZZ_CORPUS: files of JSON Lines as
+# further beginnings.
+FUZZ_TARGETS ?= framer control tweet
+FUZZ_RUNS ?= 1000000
+FUZZ_SECONDS ?= 0
+FUZZ_CORPUS ?=
 
 quiet := scripts/quiet.sh
 # Which test targets run, one after the other.
@@ -85,15 +91,20 @@ bench: setup ## Measures both services, built optimized in .build-bench, beside 
 	@exec .build-bench/release/sandbox bench $(BENCH_PARTS) --rows $(BENCH_ROWS) --lines $(BENCH_LINES) \
 		--rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) --segments $(BENCH_SEGMENTS) $(BENCH_FLAGS)
 
+.PHONY: fuzz
+fuzz: setup ## libFuzzer on framer, control messages and decoder (FUZZ_RUNS=n or FUZZ_SECONDS=n, see docs/fuzzing.md)
+	@SWIFT='$(SWIFT)' FUZZ_RUNS='$(FUZZ_RUNS)' FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_CORPUS='$(FUZZ_CORPUS)' \
+		scripts/fuzz.sh $(FUZZ_TARGETS)
+
 .PHONY: lint
 lint: ## Checks the format of the Swift sources and the shell scripts
 	@scripts/setup.sh shellcheck
-	@$(SWIFT) format lint --strict --recursive Sources Tests Package.swift
+	@$(SWIFT) format lint --strict --recursive Sources Tests Fuzz Package.swift
 	@shellcheck .ci/run scripts/*.sh kafka/*.sh
 
 .PHONY: format
 format: ## Formats the Swift sources
-	@$(SWIFT) format --in-place --recursive Sources Tests Package.swift
+	@$(SWIFT) format --in-place --recursive Sources Tests Fuzz Package.swift
 
 .PHONY: check
 check: ## Everything that continuous integration checks, in a few minutes more than `make test`
@@ -101,4 +112,4 @@ check: ## Everything that continuous integration checks, in a few minutes more t
 
 .PHONY: clean
 clean: ## Removes everything that was built
-	@rm -rf .build .build-thread .build-address .build-bench
+	@rm -rf .build .build-thread .build-address .build-bench .build-fuzz

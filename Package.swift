@@ -86,3 +86,14 @@ let package = Package(
     ],
     cxxLanguageStandard: .cxx17
 )
+
+// Set by `make fuzz` alone, to the archive of libFuzzer's runtime: what is fuzzed is compiled to tell it the paths taken.
+if let runtime = Context.environment["FUZZER_RUNTIME"] {
+    package.targets.first { $0.name == "PipelineKit" }?.swiftSettings = strict + [.unsafeFlags(["-sanitize=fuzzer"])]
+    package.targets += [
+        .systemLibrary(name: "CLibFuzzer", path: "Fuzz/CLibFuzzer"),
+        .executableTarget(
+            name: "fuzz", dependencies: ["PipelineKit", "CLibFuzzer"], path: "Fuzz/Fuzz", swiftSettings: strict,
+            linkerSettings: [.unsafeFlags([runtime])]),
+    ]
+}

@@ -72,9 +72,9 @@ package enum CleanText {
     }
 
     mutating func run() {
-        if unsafe line.starts(with: CleanText.byteOrderMark) {
+        while unsafe line.dropFirst(position).starts(with: CleanText.byteOrderMark) {
             alterations.insert(.byteOrderMark)
-            position = 3
+            position += 3
         }
         var isInString = false
         while unsafe position < line.count {
@@ -112,7 +112,11 @@ package enum CleanText {
 
     /// A backslash and what belongs to it.
     private mutating func escape() {
-        guard let unit = escapedUnit(at: position) else { return copy(2) }
+        guard let unit = escapedUnit(at: position) else {
+            // What follows a backslash by mistake may be a sequence of several bytes, which is not to be cut.
+            let isASCII = unsafe position + 1 < line.count && line[position + 1] < 0x80
+            return copy(isASCII ? 2 : 1)
+        }
         switch unit {
         case 0: replaceEscape(.nul)
         case 0xD800..<0xDC00:

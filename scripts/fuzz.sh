@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Builds the fuzz targets and runs them one after the other; fails when one finds something.
+#
+#   scripts/fuzz.sh TARGET…     framer, control, tweet
+#
+# FUZZ_RUNS inputs a target, or FUZZ_SECONDS when that is not 0. FUZZ_CORPUS names files of JSON Lines to begin with beside
+# Fuzz/Seeds. What is learnt stays in .build-fuzz/corpus, and an input that fails in .build-fuzz/found.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly build=.build-fuzz
+readonly longest=8192
+
+resources=$("$SWIFT" -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')
+runtime=$(find -L "$resources/clang/lib/linux" -name "libclang_rt.fuzzer_no_main-$(uname -m).a" -print -quit)
+[ -n "$runtime" ] || { echo "fuzz: this Swift toolchain has no libFuzzer in $resources/clang" >&2; exit 69; }
+
+FUZZER_RUNTIME=$runtime scripts/quiet.sh 'building the fuzz targets' "$build/make-build.log" \
+    "$SWIFT" build -c release --scratch-path "$build" --product fuzz
+mkdir -p "$build/found"
+
+limit=(-runs="$FUZZ_RUNS")
+if [ "$FUZZ_SECONDS" != 0 ]; then limit=(-max_total_time="$FUZZ_SECONDS"); fi
+status=0
+for target in "$@"; do
+    corpus=$build/corpus/$target
+    mkdir -p "$corpus"
+    # The framer's first two bytes are not lines.
+    if [ -n "$FUZZ_CORPUS" ] && [ "$target" != framer ]; then
+        # shellcheck disable=SC2086
+        cat $FUZZ_CORPUS | awk -v folder="$corpus" -v longest="$longest" '
+            length($0) > 0 && length($0) < longest { file = folder "/given-" ++n; printf "%s", $0 > file; close(file) }'
+    fi
+    log=$build/$target.log
+    # Swift's own handler of crashes would end the process before libFuzzer keeps the input.
+    if SWIFT_BACKTRACE=enable=no "$build/release/fuzz" "$target" "${limit[@]}" -max_len="$longest" -timeout=10 \
+        -rss_limit_mb=512 -dict=Fuzz/tokens.dict -artifact_prefix="$build/found/$target-" -print_final_stats=1 \
+        "$corpus" "Fuzz/Seeds/$target" >"$log" 2>&1 </dev/null; then
+        awk -v target="$target" '/number_of_executed_units/ { runs = $2 } /average_exec_per_sec/ { rate = $2 }
+            /peak_rss_mb/ { printf "fuzz: %s: %d inputs, %d a second, %d MB, nothing found\n", target, runs, rate, $2 }' "$log"
+    else
+        status=1
+        echo "fuzz: $target: found something; the whole output is in $log" >&2
+        grep -aE 'does not hold|Fatal error|Test unit written|ERROR' "$log" >&2 || tail -n 5 "$log" >&2
+    fi
+done
+exit "$status"
