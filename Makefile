@@ -14,6 +14,8 @@ FILTER ?=
 SOAK_ROUNDS ?= 50
 # Kills of a process that writes a journal in `make soak`.
 JOURNAL_KILL_ROUNDS ?= 500
+# How long loaders are under random faults in `make soak`, at 5,000 tweets a second.
+LOADER_SOAK_SECONDS ?= 1200
 # What `make bench` measures (producer start loader latency; all of it when empty), and how much.
 BENCH_PARTS ?=
 BENCH_ROWS ?= 200000
@@ -79,10 +81,14 @@ test-thread test-address: test-%: setup
 		-Wall -Wextra -Werror -O1 -g -shared -fPIC -o $@ $<
 
 .PHONY: soak
-soak: setup ## Kills both services SOAK_ROUNDS times each at random moments, and a journal's writer JOURNAL_KILL_ROUNDS times
+soak: setup ## Random kills of both services and of a journal's writer; loaders under faults for LOADER_SOAK_SECONDS
 	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
 	@SOAK_ROUNDS=$(SOAK_ROUNDS) JOURNAL_KILL_ROUNDS=$(JOURNAL_KILL_ROUNDS) \
-		$(SWIFT) test --skip-build --disable-xctest --filter 'Soak|JournalKillTests'
+		$(SWIFT) test --skip-build --disable-xctest --filter 'KillSoakTests|JournalKillTests'
+	@$(quiet) 'building (release)' .build/make-release.log $(SWIFT) build -c release --static-swift-stdlib
+	@LOADER_SOAK_SECONDS=$(LOADER_SOAK_SECONDS) \
+		LOADER_SOAK_EXECUTABLE="$$($(SWIFT) build -c release --show-bin-path)/tweet-loader" \
+		$(SWIFT) test --skip-build --disable-xctest --filter LoaderSoakTests
 
 .PHONY: bench
 bench: setup ## Measures both services, built optimized in .build-bench, beside curl | kcat and psql (BENCH_ROWS=…; see Benchmarks/)

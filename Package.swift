@@ -79,6 +79,8 @@ let package = Package(
         .testTarget(
             name: "TweetLoaderTests", dependencies: ["TweetLoader", "PipelineKit", "Sandbox", "TestSupport", logging],
             exclude: ["Fixtures"], swiftSettings: strict),
+        .testTarget(
+            name: "LoaderFaultTests", dependencies: ["PipelineKit", "Sandbox", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "SandboxTests", dependencies: ["Sandbox"], swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests", dependencies: ["Sandbox", "PipelineKit", "TestSupport", logging],

@@ -1,12 +1,13 @@
 import Logging
 import PipelineKit
 
-/// A time in which PostgreSQL could not be used: told once when it begins, and once when it is over.
+/// A time in which PostgreSQL could not be used: told when it begins, when its reason changes, every five minutes, and
+/// when it is over.
 struct Outage {
     private let logger: Logger
     private let start = ContinuousClock.now
     private var backoff = ReconnectBackoff()
-    private var told: Kind?
+    private var told: (kind: Kind, condition: String, at: ContinuousClock.Instant)?
 
     private enum Kind { case away, refused }
 
@@ -24,8 +25,9 @@ struct Outage {
             case .retry: nil
             default: .refused
             }
-        guard let kind, kind != told else { return delay }
-        told = kind
+        let condition = (error as? PostgresError)?.condition ?? "\(error)"
+        guard let kind, isNews(kind, condition) else { return delay }
+        told = (kind, condition, .now)
         let reason: Logger.Metadata = ["reason": "\(error)"]
         switch kind {
         case .away: logger.warning("PostgreSQL is away: waiting, nothing is lost", metadata: reason)
@@ -33,6 +35,13 @@ struct Outage {
             logger.error("PostgreSQL refuses: nothing is loaded until someone has mended this", metadata: reason)
         }
         return delay
+    }
+
+    /// A server that goes down and comes up gives a handful of reasons within seconds: one of them is enough.
+    private func isNews(_ kind: Kind, _ condition: String) -> Bool {
+        guard let told else { return true }
+        let age = ContinuousClock.now - told.at
+        return kind != told.kind || condition != told.condition && age > .seconds(10) || age > .seconds(300)
     }
 
     /// Tells that it is over.

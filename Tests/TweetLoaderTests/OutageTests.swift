@@ -6,35 +6,6 @@ import Testing
 
 @Suite("Loader: PostgreSQL away", .timeLimit(.minutes(3)))
 struct OutageTests {
-    @Test(
-        "a COMMIT whose outcome is unknown is decided by the stored offset",
-        arguments: [CuttingProxy.Cut.before, .after])
-    func unknownOutcome(cut: CuttingProxy.Cut) throws {
-        let database = try TestDatabase()
-        let port = try #require(
-            database.url.split(separator: ":").last?.split(separator: "/").first.flatMap { Int($0) })
-        let proxy = try CuttingProxy(to: port, cut: cut)
-        let serving = Background { proxy.serve() }
-        let loader = try Loader.claiming("postgresql://tweets@127.0.0.1:\(proxy.port)/\(database.name)")
-        // Only rows that really come twice can show it.
-        try database.query("CREATE TABLE log (id bigint)")
-        try database.query(
-            """
-            CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO log VALUES (NEW.id); RETURN NULL; END'
-            """)
-        try database.query("CREATE TRIGGER note AFTER INSERT ON tweets FOR EACH ROW EXECUTE FUNCTION note()")
-        try loader.settle(TestLines.batch(TestLines.tweets(20)))
-        try loader.settle(TestLines.batch(TestLines.tweets(20, from: TestLines.firstID + 100), firstOffset: 20))
-        proxy.end()
-        try serving.join()
-        #expect(proxy.wasCut)
-        #expect(try database.query("SELECT count(*), count(DISTINCT id) FROM log") == [["40", "40"]])
-        #expect(try database.query("SELECT count(*) FROM tweets") == [["40"]])
-        #expect(try database.query("SELECT next_offset FROM loader_offsets") == [["40"]])
-        #expect(
-            try database.query("SELECT range_agg(r) FROM stream_ledger_pending, unnest(settled) r") == [["{[1,41)}"]])
-    }
-
     /// How many tweets there are; nil while the server is away.
     private func count(_ url: String) -> Int? {
         guard let connection = try? PostgresConnection.connect(PostgresConninfo(url)),

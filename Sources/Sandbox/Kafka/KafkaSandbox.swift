@@ -93,6 +93,11 @@ package final class KafkaSandbox: Sendable {
         }
     }
 
+    /// Makes a broker the coordinator of a consumer group.
+    package func setCoordinator(ofGroup group: String, broker: Int32) {
+        _ = unsafe call { unsafe rd_kafka_mock_coordinator_set($0, "group", group, broker) }
+    }
+
     private func call(_ body: (OpaquePointer) -> rd_kafka_resp_err_t) -> rd_kafka_resp_err_t {
         handles.withLock { handles in
             guard let handles else { return RD_KAFKA_RESP_ERR__DESTROY }

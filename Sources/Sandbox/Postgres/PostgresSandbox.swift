@@ -47,6 +47,21 @@ package final class PostgresSandbox: Sendable {
         }
     }
 
+    /// Creates a streaming replica of another cluster and starts it; `SELECT pg_promote()` makes it a primary.
+    ///
+    /// - Throws: `Failure` (unavailable, disk) as above.
+    package init(replicaOf primary: PostgresSandbox) throws(Failure) {
+        installation = primary.installation
+        folder = try SandboxFolder(user: installation.user)
+        port = try freePort()
+        settings = primary.settings
+        SandboxesAtExit.add(self)
+        do { try copy(primary) } catch {
+            destroy()
+            throw error
+        }
+    }
+
     deinit {
         destroy()
     }
@@ -163,6 +178,17 @@ extension PostgresSandbox {
         try start()
         try query("CREATE ROLE tweets LOGIN", database: "postgres")
         _ = try createDatabase("tweets")
+    }
+
+    private func copy(_ primary: PostgresSandbox) throws(Failure) {
+        let arguments = [
+            "-D", data, "-h", primary.folder.path, "-p", String(primary.port), "-U", "postgres", "-R", "-X", "stream",
+            "-c", "fast", "--no-sync",
+        ]
+        let (exit, output) = try ChildProcess.run(
+            installation.command("pg_basebackup", arguments, folder: folder.path))
+        guard exit == .status(0) else { throw Failure(.unavailable, "pg_basebackup: \(exit): \(output)") }
+        try start()
     }
 
     private func launch() throws(Failure) -> ChildProcess {

@@ -1,0 +1,245 @@
+import Foundation
+import Glibc
+import PipelineKit
+import Sandbox
+import TestSupport
+
+/// Two to four loaders under random faults, and the judge of what came of it.
+final class LoaderSoak {
+    /// What was published, and what PostgreSQL holds of it.
+    struct Verdict: CustomStringConvertible {
+        /// Distinct lines: tweets and garbage; records has repetitions too.
+        var published = 0
+        var tweets = 0
+        var garbage = 0
+        var records = 0
+        var stored = 0
+        var missing = 0
+        var doubled = 0
+        var rejects = 0
+        var offsets = 0
+        var verify = ""
+        var faults: [String: Int] = [:]
+        /// Bytes; of the loader that is never killed: the highest, the median of the second quarter, that of the last.
+        var peakRSS = 0
+        var earlyRSS = 0
+        var lastRSS = 0
+        var perSecond = 0
+        var catchUp = Duration.zero
+
+        var description: String {
+            let done = faults.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+            return """
+                published=\(published) per_second=\(perSecond) records=\(records) stored=\(stored) rejects=\(rejects) \
+                missing=\(missing) doubled=\(doubled) offsets=\(offsets) caught up in \(catchUp); resident MiB: \
+                early \(earlyRSS >> 20), last \(lastRSS >> 20), peak \(peakRSS >> 20); faults: \(done)
+                """
+        }
+    }
+
+    let bench: LoaderBench
+    private let postgres: PostgresSandbox
+    private let disk: SmallDisk?
+    private let feed: SoakFeed
+    private let seconds: Int
+    private var random: SplitMix64
+    private var verdict = Verdict()
+    private var resident: [Int] = []
+    /// What ends a fault, and when.
+    private var pending: [(due: ContinuousClock.Instant, undo: () throws -> Void)] = []
+    private var names = ["steady", "b"]
+
+    init(seed: UInt64, rate: Int, seconds: Int) throws {
+        random = SplitMix64(seed: seed)
+        self.seconds = seconds
+        let partitions = seconds > 60 ? 128 : 32
+        // On a disk in memory, which root can make full; without its own file system there is no fault of that kind.
+        let disk = geteuid() == 0 ? try SmallDisk(mebibytes: seconds > 60 ? 8192 : 512, user: "postgres") : nil
+        self.disk = disk
+        let postgres = try PostgresSandbox(settings: ["shared_buffers": "256MB", "max_wal_size": "4GB"])
+        self.postgres = postgres
+        let kafka = try KafkaSandboxProcess(topics: ["soak": partitions, "soak.events": 1])
+        bench = try LoaderBench(
+            postgres: postgres, kafka: kafka, servers: kafka.bootstrapServers, topic: "soak",
+            prepare: { postgres, database in
+                guard let disk else { return }
+                try postgres.query("CREATE TABLESPACE soak LOCATION '\(disk.path)'")
+                try postgres.query("GRANT CREATE ON TABLESPACE soak TO tweets")
+                try postgres.query("ALTER DATABASE \(database) SET default_tablespace = soak")
+            })
+        // The mock cluster keeps 5 MiB a partition: what waits must be less, or its retention would look like a loss.
+        feed = SoakFeed(bench.publisher, rate: rate, mostWaiting: partitions * 3 << 20)
+        try noteInsertions()
+    }
+
+    func end() {
+        for fault in pending { try? fault.undo() }
+        feed.end()
+        postgres.destroy()
+    }
+
+    /// The ends of the loaders' logs.
+    var logs: String { names.map { "\($0): \(bench.logged($0).suffix(1500))" }.joined(separator: "\n") }
+
+    /// One statement a batch, so that it costs little.
+    private func noteInsertions() throws {
+        try bench.query("CREATE TABLE noted (id bigint)")
+        try bench.query("GRANT ALL ON noted TO tweets")
+        try bench.query(
+            """
+            CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN INSERT INTO noted SELECT id FROM added; RETURN NULL; END'
+            """)
+        try bench.query(
+            """
+            CREATE TRIGGER note AFTER INSERT ON tweets REFERENCING NEW TABLE AS added
+            FOR EACH STATEMENT EXECUTE FUNCTION note()
+            """)
+    }
+
+    /// Runs the round to its end and judges.
+    func run() throws -> Verdict {
+        for name in names { try start(name) }
+        let began = ContinuousClock.now
+        let end = began + .seconds(seconds)
+        try feed.start()
+        var nextFault = began + .seconds(4)
+        while ContinuousClock.now < end {
+            observe()
+            try undo { $0 <= .now }
+            if ContinuousClock.now >= nextFault {
+                try strike()
+                nextFault =
+                    .now + .milliseconds(Int64.random(in: seconds > 60 ? 2000...12_000 : 1000...4000, using: &random))
+            }
+            usleep(200_000)
+        }
+        try undo { _ in true }
+        try postgres.start()
+        for name in names where bench.loader(name) == nil { try start(name) }
+        feed.stop()
+        verdict.perSecond = feed.published / max(1, Int((ContinuousClock.now - began) / .seconds(1)))
+        let caughtUp = ContinuousClock.now
+        _ = bench.wait(.seconds(180)) {
+            observe()
+            return bench.number("SELECT sum(next_offset)::bigint FROM loader_offsets") >= Int64(feed.records)
+        }
+        verdict.catchUp = ContinuousClock.now - caughtUp
+        return try judge()
+    }
+
+    private func start(_ name: String) throws {
+        try bench.start(name, ["--database-timeout", "5s"], environment: ["PAYLOAD": "drop"])
+    }
+
+    /// Takes note of memory, and tells the feed how far the loaders are.
+    private func observe() {
+        if postgres.isRunning {
+            let settled = bench.number("SELECT coalesce(sum(next_offset), 0)::bigint FROM loader_offsets")
+            if settled >= 0 { feed.settled(Int(settled)) }
+        }
+        guard let steady = bench.loader("steady"), let text = try? readTextFile("/proc/\(steady.processID)/statm")
+        else {
+            return
+        }
+        let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+        resident.append(pages * 4096)
+    }
+
+    private func judge() throws -> Verdict {
+        verdict.published = feed.published
+        verdict.garbage = feed.garbage
+        verdict.tweets = feed.published - feed.garbage
+        verdict.records = feed.records
+        func number(_ sql: String) -> Int { Int(bench.number(sql)) }
+        verdict.stored = number("SELECT count(*) FROM tweets")
+        verdict.missing = number(
+            """
+            SELECT count(*) FROM generate_series(1::bigint, \(feed.published)) AS n
+            WHERE n % \(SoakFeed.garbageEvery) <> 0 AND NOT EXISTS (SELECT FROM tweets t WHERE t.id = \(feed.firstID) + n)
+            """)
+        verdict.doubled = number("SELECT count(*) - count(DISTINCT id) FROM noted")
+        verdict.rejects = number("SELECT count(DISTINCT seq) FROM rejects WHERE reason = 'not_json'")
+        verdict.offsets = number("SELECT sum(next_offset)::bigint FROM loader_offsets")
+        verdict.verify = (try? bench.run(["verify"])) ?? "verify failed"
+        verdict.peakRSS = resident.max() ?? 0
+        let quarter = resident.count / 4
+        verdict.earlyRSS = Self.median(resident[quarter..<(2 * quarter)])
+        verdict.lastRSS = Self.median(resident[(3 * quarter)...])
+        return verdict
+    }
+
+    private static func median(_ values: ArraySlice<Int>) -> Int {
+        values.isEmpty ? 0 : values.sorted()[values.count / 2]
+    }
+}
+
+extension LoaderSoak {
+    private func undo(_ isDue: (ContinuousClock.Instant) -> Bool) throws {
+        let due = pending.filter { isDue($0.due) }
+        pending.removeAll { isDue($0.due) }
+        for fault in due { try fault.undo() }
+    }
+
+    private func later(_ milliseconds: ClosedRange<Int64>, _ undo: @escaping () throws -> Void) {
+        pending.append((.now + .milliseconds(Int64.random(in: milliseconds, using: &random)), undo))
+    }
+
+    /// One fault, at random.
+    private func strike() throws {
+        let kinds = ["kill", "pause", "end", "add", "crash", "restart", "terminate", "lock", "fill"]
+        let kind = kinds[Int.random(in: 0..<kinds.count, using: &random)]
+        let name = names[Int.random(in: 0..<names.count, using: &random)]
+        verdict.faults[kind, default: 0] += 1
+        print("loader soak: \(Timestamp.now()) \(kind) \(["kill", "pause", "end"].contains(kind) ? name : "")")
+        switch kind {
+        case "kill" where name != "steady":
+            bench.loader(name)?.kill()
+            later(0...4000) { [self] in if bench.loader(name) == nil { try start(name) } }
+        case "end" where name != "steady":
+            _ = bench.end(name)
+            later(0...4000) { [self] in if bench.loader(name) == nil { try start(name) } }
+        case "kill", "end", "pause":
+            bench.loader(name)?.send(SIGSTOP)
+            later(1000...12_000) { [self] in bench.loader(name)?.send(SIGCONT) }
+        case "add":
+            names = names.count < 4 ? names + [["c", "d"][names.count - 2]] : Array(names.prefix(2))
+            for gone in ["c", "d"] where !names.contains(gone) {
+                bench.loader(gone)?.send(SIGCONT)
+                _ = bench.end(gone)
+            }
+            for new in names where bench.loader(new) == nil { try start(new) }
+        case "crash", "restart":
+            postgres.stop(kind == "crash" ? .immediate : .fast)
+            later(0...5000) { [self] in try postgres.start() }
+        default: try strikeDatabase(kind)
+        }
+    }
+
+    private func strikeDatabase(_ kind: String) throws {
+        guard postgres.isRunning else { return }
+        switch kind {
+        case "terminate": try? bench.terminateSessions()
+        case "lock":
+            guard let session = try? LockSession(bench) else { return }
+            later(1000...8000) { session.end() }
+        default:
+            disk?.fill()
+            later(1000...6000) { [self] in disk?.empty() }
+        }
+    }
+}
+
+/// A session that locks the tweets until it is ended.
+private final class LockSession {
+    private var connection: PostgresConnection?
+
+    init(_ bench: LoaderBench) throws {
+        connection = try bench.session(
+            "SET LOCAL lock_timeout = '2s'; LOCK TABLE tweets IN ACCESS EXCLUSIVE MODE")
+    }
+
+    func end() {
+        connection = nil
+    }
+}
