@@ -62,7 +62,7 @@ struct RejectReplay: ~Copyable {
         for reject in whole {
             batch.add(reject.record, key: reject.key, value: reject.value, decoder: &decoder, payload: payload)
         }
-        if !isDryRun { try tweets.prepare(batch, connection) }
+        try tweets.prepare(batch, connection)
         try connection.execute("BEGIN")
         let locked = try connection.query(
             "SELECT id FROM rejects WHERE id = ANY ($1::bigint[]) FOR UPDATE", [arrayLiteral(whole.map { $0.id })],

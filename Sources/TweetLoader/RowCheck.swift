@@ -136,6 +136,7 @@ private struct SoughtMessages: ~Copyable {
             AND NOT EXISTS (SELECT FROM rejects r WHERE r.kafka_topic = m.topic AND r.kafka_partition = m.partition
                 AND r.kafka_offset = m.kafka_offset)
             AND NOT EXISTS (SELECT FROM rejects r WHERE r.stream = m.stream AND r.journal = m.journal AND r.seq = m.seq)
+            AND NOT EXISTS (SELECT FROM tweet_deletions d WHERE d.tweet_id IN (m.tweet_id, m.chain_id))
             AND NOT EXISTS (SELECT FROM stream_events e WHERE e.kafka_topic = m.topic
                 AND e.kafka_partition = m.partition AND e.kafka_offset = m.kafka_offset)
             AND NOT EXISTS (SELECT FROM stream_events e WHERE e.stream = m.stream AND e.journal = m.journal

@@ -3,19 +3,40 @@ import PipelineKit
 /// Writes what happened to the streams, and the gaps that follow from it.
 enum StreamEventsTable {
     /// Inserts the events; those that PostgreSQL refuses alone are returned as rejects.
+    ///
+    /// - Throws: `TweetWriter.EveryRowRefused` when it takes no event at all; `PostgresError` that is not a matter of a row.
     static func insert(
         of batch: borrowing Batch, _ connection: borrowing PostgresConnection
-    ) throws(PostgresError) -> [Batch.Reject] {
+    ) throws -> [Batch.Reject] {
         guard !batch.events.isEmpty else { return [] }
         let rows = batch.events.map { EventRow($0, batch.messages[$0.message], batch.raw) }
         let refused = try connection.isolating(rows[...]) { piece throws(PostgresError) in
             try insert(Array(piece), connection)
+        }
+        if let first = refused.first, !(try takesProbe(connection)) {
+            throw TweetWriter.EveryRowRefused(error: first.error)
         }
         try StreamGapsTable.update(with: rows, connection)
         return refused.map { row, error in
             Batch.Reject(
                 message: row.index, reason: "database", sqlstate: error.sqlstate, detail: error.serverMessage)
         }
+    }
+
+    /// Whether PostgreSQL takes an event that is good; nothing of it stays.
+    private static func takesProbe(_ connection: borrowing PostgresConnection) throws(PostgresError) -> Bool {
+        try connection.execute("SAVEPOINT probe")
+        var isTaken = true
+        do {
+            try connection.execute(
+                "INSERT INTO stream_events (type, kafka_topic, kafka_partition, kafka_offset) VALUES ('probe', '', -1, -1)"
+            )
+        } catch {
+            guard error.disposition == .rejectRow else { throw error }
+            isTaken = error.isUniqueViolation
+        }
+        try connection.execute("ROLLBACK TO SAVEPOINT probe; RELEASE SAVEPOINT probe")
+        return isTaken
     }
 
     private static func insert(_ rows: [EventRow], _ connection: borrowing PostgresConnection) throws(PostgresError) {

@@ -17,6 +17,8 @@ struct TweetWay: Report {
         /// When the transaction began that committed it.
         var committedAt: String
         var isAltered: Bool
+        /// The tweet whose line included it; nil when it came on a line of its own.
+        var includedBy: String?
         var rules: [Rule]
         var versions: [Version]
     }
@@ -24,6 +26,13 @@ struct TweetWay: Report {
     struct Rule: Encodable {
         var id: String
         var tag: String?
+    }
+
+    /// A tombstone that deleted it, or another version of it.
+    struct Deletion: Encodable {
+        var tweet: String
+        var deletedAt: String
+        var place: String
     }
 
     struct Version: Encodable {
@@ -56,6 +65,7 @@ struct TweetWay: Report {
     var madeAt: String?
     var stored: Stored?
     var rejects: [Rejection]
+    var deletions: [Deletion]
     /// Gaps that it may lie in, when it is not stored.
     var gaps: [Gap]
     /// Since when streams are recorded here; nil when none is.
@@ -68,6 +78,7 @@ struct TweetWay: Report {
         try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         stored = try Self.stored(id, connection)
         rejects = try Self.rejects(id, connection)
+        deletions = try Self.deletions(id, connection)
         gaps = stored == nil ? try Self.gaps(id, connection) : []
         recordedSince = try connection.query(
             "SELECT \(rfc3339("min(at)")) FROM stream_events", doing: "look for the first event"
@@ -79,7 +90,7 @@ struct TweetWay: Report {
         let row = try connection.query(
             """
             SELECT \(rfc3339("received_at")), stream, journal, seq, connection, kafka_topic, kafka_partition, kafka_offset,
-                \(rfc3339("inserted_at")), text_altered
+                \(rfc3339("inserted_at")), text_altered, included_by
             FROM tweets WHERE id = $1::bigint
             """, ["\(id)"], doing: "look for the tweet")
         guard row.rowCount == 1 else { return nil }
@@ -88,7 +99,7 @@ struct TweetWay: Report {
             connection: row.integer(0, 4),
             connectedAt: row.integer(0, 4).map { Timestamp(milliseconds: $0).description },
             topic: row.text(0, 5) ?? "", partition: row.integer(0, 6) ?? 0, offset: row.integer(0, 7) ?? 0,
-            committedAt: row.text(0, 8) ?? "", isAltered: row.text(0, 9) == "t",
+            committedAt: row.text(0, 8) ?? "", isAltered: row.text(0, 9) == "t", includedBy: row.text(0, 10),
             rules: try rules(id, connection), versions: try versions(id, connection))
     }
 
@@ -102,11 +113,20 @@ struct TweetWay: Report {
     private static func versions(_ id: Int64, _ connection: borrowing PostgresConnection) throws -> [Version] {
         let answer = try connection.query(
             """
-            SELECT version.id, EXISTS (SELECT FROM tweets v WHERE v.id = version.id)
-            FROM tweets t, unnest(t.edit_ids) WITH ORDINALITY AS version (id, place)
-            WHERE t.id = $1::bigint ORDER BY version.place
+            SELECT version.tweet_id, EXISTS (SELECT FROM tweets v WHERE v.id = version.tweet_id)
+            FROM tweet_versions known JOIN tweet_versions version USING (chain_id)
+            WHERE known.tweet_id = $1::bigint ORDER BY version.version
             """, ["\(id)"], doing: "look for versions")
         return answer.rows.map { Version(id: $0[0] ?? "", isStored: $0[1] == "t") }
+    }
+
+    private static func deletions(_ id: Int64, _ connection: borrowing PostgresConnection) throws -> [Deletion] {
+        let answer = try connection.query(
+            """
+            SELECT tweet_id, \(rfc3339("deleted_at")), kafka_topic || '-' || kafka_partition || '@' || kafka_offset
+            FROM tweet_deletions WHERE tweet_id = $1::bigint ORDER BY deleted_at
+            """, ["\(id)"], doing: "look for deletions")
+        return answer.rows.map { Deletion(tweet: $0[0] ?? "", deletedAt: $0[1] ?? "", place: $0[2] ?? "") }
     }
 
     private static func rejects(_ id: Int64, _ connection: borrowing PostgresConnection) throws -> [Rejection] {
@@ -150,6 +170,9 @@ extension TweetWay {
             let why = [reject.reason, reject.sqlstate, reject.detail].compactMap { $0 }.joined(separator: " ")
             rows.append(["rejected", "\(reject.rejectedAt), number \(reject.number), \(reject.place): \(why)"])
         }
+        for deletion in deletions {
+            rows.append(["deleted", "\(deletion.deletedAt), by the tombstone \(deletion.place)"])
+        }
         var lines = [TextTable.render(header: nil, rows)]
         if stored == nil { lines += absence }
         return lines.joined(separator: "\n")
@@ -170,6 +193,7 @@ extension TweetWay {
                     ? "none" : stored.rules.map { $0.id + ($0.tag.map { " (\($0))" } ?? "") }.joined(separator: ", "),
             ],
         ]
+        if let tweet = stored.includedBy { rows.append(["included by", "\(tweet): no rule matched it itself"]) }
         if versions.count > 1 { rows.append(["versions", versions.joined(separator: ", ")]) }
         if stored.isAltered { rows.append(["altered", "yes: payload_raw has the bytes as they came"]) }
         return rows
@@ -177,14 +201,16 @@ extension TweetWay {
 
     /// What can be said of a tweet that is not here.
     private var absence: [String] {
-        var lines = [rejects.isEmpty ? "not here: no row and no reject" : "not here: it was rejected"]
+        var lines = ["not here: no row and no reject"]
+        if !rejects.isEmpty { lines = ["not here: it was rejected"] }
+        if !deletions.isEmpty { lines = ["not here: it was deleted"] }
         for gap in gaps {
             let cause = gap.cause.map { " (\($0))" } ?? ""
             lines.append(
                 "it may lie in a gap: \(gap.stream) \(gap.journal) was not connected from \(gap.startedAt)"
                     + " to \(gap.endedAt ?? "now")\(cause), \(gap.status)")
         }
-        if gaps.isEmpty, rejects.isEmpty {
+        if gaps.isEmpty, rejects.isEmpty, deletions.isEmpty {
             let since = recordedSince.map { "since \($0), when recording began, " } ?? "no stream was recorded here: "
             lines.append(
                 since + "no gap covers it: either no rule matched it, or it is still on its way"
