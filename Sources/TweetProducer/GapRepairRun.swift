@@ -103,7 +103,7 @@ struct GapRepairRun {
             journal = try Journal.open(folder: folder, stream: stream.stream)
         } catch {
             guard error.status == .tryAgain else { throw error }
-            return try handOver()
+            return try handOver(jobs.flatMap(\.seqs))
         }
         let reports = try repair(in: journal)
         let results = reports.map { report in
@@ -138,14 +138,14 @@ struct GapRepairRun {
         return repair.repair(chosen, budget: stream.repair.postsPerDay)
     }
 
-    private func handOver() throws {
+    private func handOver(_ gaps: [Int64]) throws {
         do {
-            try RepairRequest(gaps: chosen.map(\.seq), maxPosts: stream.repair.postsPerDay).leave(in: path)
+            try RepairRequest(gaps: gaps, maxPosts: stream.repair.postsPerDay).leave(in: path)
         } catch {
             throw Failure(.disk, "the request cannot be left for the producer that runs: \(error)")
         }
-        let text = "handed \(chosen.count) gaps to the producer that runs; see `tweet-producer gaps list --all`"
-        print(json ? "{\"handed_over\":\(chosen.count)}" : text)
+        let text = "handed \(gaps.count) to the producer that runs; see `tweet-producer gaps list --all`"
+        print(json ? "{\"handed_over\":\(gaps.count)}" : text)
     }
 
     private func show(_ results: [Result]) {

@@ -37,6 +37,12 @@ struct GapRow: Encodable {
         note = gap.note
     }
 
+    /// Without control characters: a note may quote what a server said.
+    private static func plain(_ text: String) -> String {
+        String(
+            String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+    }
+
     /// For people.
     static func table(_ rows: [GapRow]) -> String {
         guard !rows.isEmpty else { return "no open gaps" }
@@ -48,7 +54,7 @@ struct GapRow: Encodable {
                     "\(row.gap)", String(row.started.prefix(19)) + "Z",
                     Duration.milliseconds(Int64(row.seconds * 1000)).short, row.cause,
                     row.status + (row.repairedBy.map { " (\($0))" } ?? ""), "\(row.posts)", row.next ?? "",
-                    row.note ?? "",
+                    plain(row.note ?? ""),
                 ]
             })
     }

@@ -9,6 +9,9 @@ struct UsageCommand: ParsableCommand {
             Asks X for the posts of this billing cycle, of all apps of the project, and reckons from the last seven \
             complete days (UTC) when the cap is reached. Dollars are posts times the price (X_POST_PRICE).
 
+            "received" is our own count, of all streams below --journal: what this machine has received and, with \
+            repairs, searched. It is less than X's where other apps of the project read, too; X counts a post once a day.
+
             Exit status: 0 done, 69 X cannot be reached, 75 too many requests, 77 refused credentials, \
             78 bad settings.
             """)
@@ -19,27 +22,51 @@ struct UsageCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Dollars that X takes for a post (X_POST_PRICE; 0.005).", valueName: "dollars"))
     var postPrice: String?
 
+    @Option(help: ArgumentHelp("Folder of the journal (JOURNAL_DIR; ./journal).", valueName: "folder"))
+    var journal: String?
+
     @Flag(help: "One JSON object instead of a table.")
     var json = false
 
     func run() throws {
         try runCommand {
-            let price = [PostPrice.setting.environment: postPrice].compactMapValues { $0 }
+            let price = [PostPrice.setting.environment: postPrice, "JOURNAL_DIR": journal].compactMapValues { $0 }
             let flags = [common.flags, x.flags, price].reduce([:]) { $0.merging($1) { _, new in new } }
             var reader = try SettingsReader(flags: flags, configFile: common.config, known: ProducerSettings.known)
             let settings = XSettings(&reader)
             let postPrice = PostPrice.read(&reader)
+            let folder = reader.string(ProducerOptions.journalSetting, default: "./journal")
+            let resetDay = reader.int(PostLimits.resetDaySetting, default: 1, in: 1...31)
             try common.startLogging(&reader)
             try reader.finish()
-            let view = UsageView(usage: try PostUsage.ask(settings), price: postPrice, now: .now())
+            let usage = try PostUsage.ask(settings)
+            let own = OwnCount(folder: folder, resetDay: usage.resetDay ?? resetDay, now: .now())
+            let view = UsageView(usage: usage, own: own, price: postPrice, now: .now())
             print(json ? view.json : view.table)
         }
+    }
+}
+
+/// What the streams of a journal's folder have received, by their own count.
+struct OwnCount: Equatable {
+    let today: Int64
+    let cycle: Int64
+
+    /// Nil when the folder has no journal.
+    init?(folder: String, resetDay: Int, now: Timestamp) {
+        guard let streams = try? JournalStatus.streams(in: folder), !streams.isEmpty else { return nil }
+        let days = streams.flatMap { Array(PostCounter.stored(in: folder + "/" + $0)) }
+        let first = PostLimits(resetDay: resetDay).firstDay(at: now)
+        today = days.filter { $0.key == now.day }.map(\.value).reduce(0, +)
+        cycle = days.filter { $0.key >= first }.map(\.value).reduce(0, +)
     }
 }
 
 /// Usage and forecast, shown to people or to programs.
 struct UsageView {
     let usage: PostUsage
+    /// Nil without a journal.
+    let own: OwnCount?
     let price: PostPrice
     let now: Timestamp
 
@@ -55,6 +82,8 @@ struct UsageView {
             ("rate a day", posts(forecast.postsPerDay)),
             ("cycle resets on", forecast.reset.map { String($0.description.prefix(10)) } ?? "?"),
             ("forecast at reset", posts(forecast.atReset)),
+            ("received today", count(own.map { Double($0.today) })),
+            ("received this cycle", count(own.map { Double($0.cycle) })),
         ]
         if forecast.isCapReachedBeforeReset, let days = forecast.daysToCap {
             rows.append(("cap is reached in", "\(Self.days(days)) days, before the reset"))
@@ -99,6 +128,8 @@ struct UsageView {
             ("days_to_cap", forecast.daysToCap.map { Self.days($0) } ?? "null"),
             ("cap_before_reset", "\(forecast.isCapReachedBeforeReset)"), ("dollars_used", dollars(used)),
             ("dollars_at_reset", dollars(forecast.atReset)),
+            ("received_today", number(own.map { Double($0.today) })),
+            ("received_in_cycle", number(own.map { Double($0.cycle) })),
         ]
         return "{\(fields.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ","))}"
     }

@@ -52,14 +52,28 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
         filled.status = .repairedExactly
         let jobs = RepairPlan.jobs(
             [
-                try gap(2, -1000, -990, of: now), try gap(1, -1100, -1050, of: now), filled,
+                try gap(2, -1000, -990, of: now), try gap(1, -1100, -1001, of: now), filled,
                 try gap(5, -500, -400, of: now), try gap(6, -100, nil, of: now),
             ], plan: .selfServe, at: now)
         #expect(jobs.map(\.seqs) == [[1, 2], [5]])
         #expect(jobs[0].from == now.advanced(by: .seconds(-1102)) && jobs[0].to == now.advanced(by: .seconds(-988)))
-        #expect(
-            SearchRepair.window(jobs[1]).map(\.value) == ["2025-11-20T00:44:58Z", "2025-11-20T00:46:42Z"]
-                || jobs[1].from.milliseconds % 1000 != 0)
+        // Whole seconds, never less than the gap.
+        var odd = jobs[1]
+        (odd.from, odd.to) = (Timestamp(milliseconds: 1_763_599_500_900), Timestamp(milliseconds: 1_763_599_600_001))
+        #expect(SearchRepair.window(odd).map(\.value) == ["2025-11-20T00:45:00Z", "2025-11-20T00:46:41Z"])
+    }
+
+    @Test func aWindowBeginsWithWhatWasStillOnItsWay() throws {
+        func seconds(newest: Int?) throws -> Int64 {
+            var missed = try gap(1, -600, -500, of: now)
+            missed.newestID = newest.flatMap { Snowflake.firstID(at: now.advanced(by: .seconds($0))) }.map(String.init)
+            let job = try #require(RepairPlan.jobs([missed], plan: .selfServe, at: now).first)
+            return (job.from.milliseconds - now.milliseconds) / 1000
+        }
+        #expect(try seconds(newest: nil) == -602)
+        #expect(try seconds(newest: -604) == -606)
+        #expect(try seconds(newest: -4000) == -610)
+        #expect(try seconds(newest: -590) == -602)
     }
 }
 

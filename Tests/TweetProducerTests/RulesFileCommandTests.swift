@@ -135,7 +135,18 @@ import Testing
             #expect(table.output.contains("used in this cycle  1,500,000 posts, $7,500.00\n"), "\(table)")
             #expect(table.output.contains("rate a day          150,000 posts, $750.00\n"))
             #expect(table.output.contains("cap is reached in   10.0 days"))
+            #expect(table.output.contains("received this cycle ?"))
+            // Our own count, of every stream below the folder.
+            let today = Timestamp.now().day
+            let journal = folder.path + "/journal"
+            for (stream, posts) in [("a", 7), ("b", 5)] {
+                _ = try Journal.open(folder: journal, stream: stream)
+                try folder.write("{\"\(today)\":\(posts),\"\(today - 40)\":9}\n", to: "journal/\(stream)/posts.json")
+            }
+            let own = try await run(["usage", "--journal", journal], environment)
+            #expect(own.output.contains("received today      12\n") && own.output.contains("received this cycle 12\n"))
             let json = try await run(["usage", "--json"], environment).output
+            #expect(json.hasSuffix("\"received_today\":null,\"received_in_cycle\":null}\n"))
             #expect(
                 json.hasPrefix(
                     "{\"used\":1500000,\"cap\":3000000,\"left\":1500000,\"today\":10,\"posts_per_day\":150000,"))

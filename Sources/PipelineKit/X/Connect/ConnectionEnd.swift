@@ -69,7 +69,9 @@ struct Interruption: Equatable {
             case .unauthorized, .forbidden, .badRequest: (.http, .error)
             case .notFound, .notAStream, .serverError, .other: (.http, .warning)
             }
-        let detail = [problem.description, Self.remedy(for: problem.kind)].compactMap { $0 }.joined(separator: ". ")
+        let said = problem.description
+        let detail = [said.hasSuffix(".") ? String(said.dropLast()) : said, Self.remedy(for: problem.kind)]
+            .compactMap { $0 }.joined(separator: ". ")
         self.init(
             cause: problem.kind.rawValue, detail: detail, status: problem.status, retry: retry, level: level)
     }
@@ -99,7 +101,7 @@ struct Interruption: Equatable {
         case .noCredits: "The account has no credits left or its spend limit is reached: see X's developer console"
         case .usageCap: "The plan's cap of posts is reached: X sends nothing before it is reset"
         case .tooManyConnections: "Another connection of this app is open, or an old one has not ended at X yet"
-        case .badRequest: "X does not accept the request: look at the X_*_FIELDS and X_EXPANSIONS settings"
+        case .badRequest: "X does not accept the request: look at the X_*_FIELDS, X_EXPANSIONS and X_PLAN settings"
         case .notFound, .notAStream: "Is X_URL (--x-url) the address of X's API?"
         case .rateLimit, .serverError, .other: nil
         }

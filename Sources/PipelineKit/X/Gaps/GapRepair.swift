@@ -85,6 +85,12 @@ package final class GapRepair {
         var left = budget
         var reports: [Report] = []
         for job in RepairPlan.jobs(gaps, plan: settings.plan, at: .now()) where !stop.isRaised {
+            if job.method == .search, left < 10 {
+                var outcome = RepairOutcome()
+                outcome.fail("the budget is used up", isTransient: true)
+                reports.append(Report(job: job, outcome: outcome))
+                continue
+            }
             let wait = job.to.advanced(by: settings.repair.settling).milliseconds - Timestamp.now().milliseconds
             if wait > 0, stop.wait(for: .milliseconds(wait)) { break }
             let connection = Timestamp.now().milliseconds
@@ -165,11 +171,14 @@ package final class GapRepair {
         }
         let isDurable = deliver(RepairChunk(connection: connection, events: events)) == .durable
         let first = job.gaps[0].seq
+        // A service that ends is no reason to give a gap up.
+        let isInterrupted = outcome.obstacle != nil && stop.isRaised
         book.change(job.seqs) { gap in
             if gap.seq == first { gap.posts += outcome.posts }
             gap.searched = outcome.searched
             gap.repairConnection = connection
             if let obstacle = outcome.obstacle {
+                if isInterrupted { return }
                 gap.note = obstacle
                 gap.tries += 1
             } else if isDurable {
@@ -179,7 +188,7 @@ package final class GapRepair {
                 gap.searched = []
             }
         }
-        tell(job, outcome)
+        if !isInterrupted { tell(job, outcome) }
     }
 
     private func tell(_ job: RepairPlan.Job, _ outcome: RepairOutcome) {

@@ -33,7 +33,9 @@ struct JSONSlice {
 
     /// The text of a string.
     var text: String? {
-        guard bytes.first == UInt8(ascii: "\"") else { return nil }
+        guard bytes.first == UInt8(ascii: "\""), bytes.count >= 2 else { return nil }
+        // Names and ids have no escapes, and there are thousands on a page.
+        if !bytes.contains(UInt8(ascii: "\\")) { return String(decoding: bytes.dropFirst().dropLast(), as: UTF8.self) }
         return try? JSONDecoder().decode(String.self, from: Data(bytes))
     }
 

@@ -15,8 +15,9 @@ package enum RepairPlan {
     private static let longestBackfill = 5
     /// Clocks differ, and a post needs some seconds until X delivers it.
     private static let margin = Duration.seconds(15)
-    /// Gaps nearer to each other are asked for in one.
-    private static let nearness = Duration.seconds(60)
+    /// X delivers nearly every post within 7 s (X: "Filtered stream", introduction).
+    private static let latency = Duration.seconds(10)
+    private static let slack = Duration.seconds(2)
     private static let recoveryReach = Duration.seconds(24 * 3600 - 300)
     private static let searchReach = Duration.seconds(7 * 86_400 - 300)
 
@@ -38,6 +39,12 @@ package enum RepairPlan {
         return gap.start >= now.advanced(by: .zero - searchReach) ? .search : nil
     }
 
+    /// From when on posts may be missing: made before the gap, they were on their way when it began.
+    private static func start(of gap: StreamGap) -> Timestamp {
+        let newest = gap.newestID.flatMap { Int64($0) }.flatMap { Snowflake.timestamp(of: $0) } ?? gap.start
+        return max(gap.start.advanced(by: .zero - latency), min(newest, gap.start).advanced(by: .zero - slack))
+    }
+
     /// The jobs that fill gaps that have ended, oldest first.
     package static func jobs(_ gaps: [StreamGap], plan: AccountPlan, at now: Timestamp) -> [Job] {
         var jobs: [Job] = []
@@ -45,7 +52,9 @@ package enum RepairPlan {
             guard gap.status == .open, let end = gap.end, let method = method(for: gap, plan: plan, at: now) else {
                 continue
             }
-            let (from, to) = (gap.start.advanced(by: .seconds(-2)), end.advanced(by: .seconds(2)))
+            let (from, to) = (start(of: gap), end.advanced(by: slack))
+            // A recovery costs a connection each, a search by the post.
+            let nearness = method == .recovery ? Duration.seconds(60) : .zero
             if var last = jobs.last, last.method == method, from <= last.to.advanced(by: nearness),
                 last.gaps[0].searched == gap.searched
             {

@@ -1,5 +1,3 @@
-import FoundationEssentials
-
 /// One page of X's search, taken apart into lines as the stream would have sent them.
 struct SearchPage {
     /// Ids of the posts, in X's order.
@@ -15,12 +13,15 @@ struct SearchPage {
     ///   - rule: the rule whose value was searched, which each line names as its matching rule.
     init?(_ body: [UInt8], rule: XRule) {
         // The slices below are cut from text that is JSON for certain.
-        guard let answer = try? JSONDecoder().decode(JSONValue.self, from: Data(body)),
-            answer["meta"] != nil || answer["data"] != nil
-        else { return nil }
-        nextToken = answer["meta"]?["next_token"]?.text
+        var parser = LineParser()
+        let isPage = unsafe body.withUnsafeBytes { bytes in
+            guard let root = try? unsafe parser.parse(bytes) else { return false }
+            return root["meta"] != nil || root["data"] != nil
+        }
+        guard isPage, parser.alterations.isEmpty else { return nil }
         let page = JSONSlice(body[...])
-        let includes = page["includes"]?.members ?? []
+        nextToken = page["meta"]?["next_token"]?.text
+        let included = (page["includes"]?.members ?? []).map { Included(kind: $0, list: $1) }
         let tag = rule.tag.map { ",\"tag\":\(JSONText.string($0))" } ?? ""
         let rules = Array("\"matching_rules\":[{\"id\":\(JSONText.string(rule.id))\(tag)}]}".utf8)
         for post in page["data"]?.elements ?? [] {
@@ -28,33 +29,42 @@ struct SearchPage {
             ids.append(id)
             lines.append(
                 Array("{\"data\":".utf8) + Self.plain(post.bytes) + [UInt8(ascii: ",")]
-                    + Self.includes(of: post, from: includes) + rules)
+                    + Self.includes(of: post, from: included) + rules)
+        }
+    }
+
+    /// The objects of one kind, each with the ids, keys and names by which posts refer to it.
+    private struct Included {
+        let kind: String
+        let objects: [(names: [ArraySlice<UInt8>], object: JSONSlice)]
+
+        init(kind: String, list: JSONSlice) {
+            self.kind = kind
+            objects = list.elements.map { object in
+                let members = object.members.filter { ["id", "media_key", "username"].contains($0.name) }
+                return (members.map { $0.value.bytes.dropFirst().dropLast() }, object)
+            }
+        }
+
+        func named(in names: Set<ArraySlice<UInt8>>) -> [JSONSlice] {
+            objects.filter { $0.names.contains { names.contains($0) } }.map(\.object)
         }
     }
 
     /// `"includes":{…},` with what a post, or a post it refers to, names; nothing when that is nothing.
-    private static func includes(of post: JSONSlice, from includes: [(name: String, value: JSONSlice)]) -> [UInt8] {
-        var named: Set<ArraySlice<UInt8>> = []
-        post.collectStrings(into: &named)
-        for (name, list) in includes where name == "tweets" || name == "posts" {
-            for other in list.elements where isNamed(other, in: named) { other.collectStrings(into: &named) }
-        }
-        let kinds = includes.compactMap { name, list -> [UInt8]? in
-            let chosen = list.elements.filter { isNamed($0, in: named) }.map { plain($0.bytes) }
+    private static func includes(of post: JSONSlice, from included: [Included]) -> [UInt8] {
+        var names: Set<ArraySlice<UInt8>> = []
+        post.collectStrings(into: &names)
+        let referred = included.filter { $0.kind == "tweets" || $0.kind == "posts" }.flatMap { $0.named(in: names) }
+        for other in referred { other.collectStrings(into: &names) }
+        let kinds = included.compactMap { included -> [UInt8]? in
+            let chosen = included.named(in: names).map { plain($0.bytes) }
             guard !chosen.isEmpty else { return nil }
-            return Array("\(JSONText.string(name)):[".utf8) + chosen.joined(separator: [UInt8(ascii: ",")])
+            return Array("\(JSONText.string(included.kind)):[".utf8) + chosen.joined(separator: [UInt8(ascii: ",")])
                 + [UInt8(ascii: "]")]
         }
         guard !kinds.isEmpty else { return [] }
         return Array("\"includes\":{".utf8) + kinds.joined(separator: [UInt8(ascii: ",")]) + Array("},".utf8)
-    }
-
-    /// Whether an object's id, key or user name is among the strings.
-    private static func isNamed(_ object: JSONSlice, in names: Set<ArraySlice<UInt8>>) -> Bool {
-        object.members.contains { name, value in
-            ["id", "media_key", "username"].contains(name) && value.bytes.count > 2
-                && names.contains(value.bytes.dropFirst().dropLast())
-        }
     }
 
     /// Line feeds between JSON's tokens would end the line.

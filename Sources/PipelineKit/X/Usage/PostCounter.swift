@@ -24,10 +24,15 @@ package final class PostCounter {
         path = folder + "/" + Self.fileName
         file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         guard file >= 0 else { throw FileError("open", path) }
-        let bytes = (try? readWholeFile(path)) ?? []
+        days = Self.stored(in: folder)
+    }
+
+    /// Posts by days since 1970 as the file has them, for programs that only look; nothing without a file.
+    package static func stored(in folder: String) -> [Int64: Int64] {
+        let bytes = (try? readWholeFile(folder + "/" + fileName)) ?? []
         let stored = (try? JSONDecoder().decode([String: Int64].self, from: Data(bytes))) ?? [:]
-        for (day, posts) in stored {
-            if let day = Int64(day), posts > 0 { days[day] = posts }
+        return stored.reduce(into: [:]) { days, entry in
+            if let day = Int64(entry.key), entry.value > 0 { days[day] = entry.value }
         }
     }
 

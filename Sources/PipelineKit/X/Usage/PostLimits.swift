@@ -59,8 +59,8 @@ package struct PostLimits: Equatable, Sendable {
         UsageForecast.nextReset(day: resetDay, after: now.day)
     }
 
-    /// The first day of the cycle: the latest day from which on the next cycle begins when this one does.
-    private func firstDay(at now: Timestamp) -> Int64 {
+    /// The first day of the cycle (days since 1970): the latest from which on the next cycle begins when this one does.
+    package func firstDay(at now: Timestamp) -> Int64 {
         let next = nextFirstDay(at: now)
         // A cycle has at most 31 days; the first of them is the first one whose next reset is this one's.
         var day = now.day
