@@ -54,17 +54,28 @@ struct Batch {
     private(set) var deletions: [(message: Int, id: Int64)] = []
     /// For each partition, the offset after its last message.
     private(set) var nextOffsets: [TopicPartition: Int64] = [:]
+    /// Messages that were settled under another offset.
+    private(set) var repeated = 0
     private var dropped: Set<Int> = []
 
     var isEmpty: Bool { nextOffsets.isEmpty }
 
-    func isFull(_ limits: BatchLimits) -> Bool {
-        messages.count >= limits.rows || raw.count >= limits.bytes
+    private mutating func skip(_ partition: TopicPartition, _ offset: Int64) {
+        nextOffsets[partition] = offset + 1
+        repeated += 1
     }
 
-    /// Takes a message in: as rows, event, deletion or reject.
-    mutating func add(_ message: borrowing KafkaMessage, decoder: inout TweetDecoder, payload: PayloadMode) {
+    func isFull(_ limits: BatchLimits) -> Bool {
+        messages.count >= limits.rows || raw.count >= limits.bytes || repeated >= limits.repeated
+    }
+
+    /// Takes a message in: as rows, event, deletion or reject; or, if its line is settled already, only its offset.
+    mutating func add(
+        _ message: borrowing KafkaMessage, decoder: inout TweetDecoder, payload: PayloadMode,
+        settled: inout SettledLines
+    ) {
         let headers = Self.plausible(message.recordHeaders())
+        if let headers, settled.contains(headers) { return skip(message.topicPartition, message.offset) }
         let key = unsafe message.withKey { unsafe keep($0) }
         let value = unsafe message.withValue { unsafe keep($0) }
         let record = RecordInfo(headers: headers, topicPartition: message.topicPartition, offset: message.offset)
@@ -211,6 +222,7 @@ struct Batch {
         events.removeAll()
         deletions.removeAll()
         nextOffsets.removeAll()
+        repeated = 0
         dropped.removeAll()
     }
 }

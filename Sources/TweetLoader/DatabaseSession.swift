@@ -9,6 +9,8 @@ final class DatabaseSession {
     private var connection: PostgresConnection?
     /// Whether PostgreSQL has taken us once; before that, a refusal ends the service instead of waiting.
     private(set) var hasServed = false
+    /// Other work for the time in which PostgreSQL is at work; for connections that are made from then on.
+    var whileWaiting: (() -> Bool)?
 
     init(_ conninfo: PostgresConninfo, payload: PayloadMode, stop: Stop) {
         self.conninfo = conninfo
@@ -36,7 +38,7 @@ final class DatabaseSession {
 
     private func connect() throws -> PostgresConnection {
         do {
-            let connection = try PostgresConnection.connect(conninfo, stop: stop)
+            let connection = try PostgresConnection.connect(conninfo, stop: stop, whileWaiting: whileWaiting)
             try Migration.check(connection)
             try PayloadColumn.check(payload, connection)
             hasServed = true

@@ -3,7 +3,8 @@ import PipelineKit
 
 /// The loop of the loader: Kafka's messages into PostgreSQL, each batch in one transaction with its offsets.
 ///
-/// One thread does everything in turn: while a batch is written, librdkafka's own threads fetch the next messages.
+/// One thread does everything: while PostgreSQL works on a batch, the next one is taken from Kafka and decoded, piece by
+/// piece between looks at PostgreSQL's socket. So nothing is shared, and nothing has to be handed over.
 final class Loader {
     private let settings: LoaderSettings
     private let stop: Stop
@@ -12,7 +13,15 @@ final class Loader {
     private var consumer: KafkaConsumer?
     var claims: PartitionClaims
     private var decoder = TweetDecoder()
+    /// What is being taken from Kafka.
     var batch = Batch()
+    /// What is being written to PostgreSQL.
+    private var writing = Batch()
+    /// When the first message came into `batch`.
+    private var batchBegan: ContinuousClock.Instant?
+    private var settled = SettledLines()
+    private var mayPrefetch = false
+    private var deferredChanges: [AssignmentChange] = []
     private var limits: BatchLimits
     private var tweets = TweetWriter()
     private var unknownKeys = UnknownKeysTable()
@@ -28,6 +37,7 @@ final class Loader {
         claims = PartitionClaims(owner: settings.owner)
         limits = settings.limits
         progress = LoaderProgress(logger: logger)
+        session.whileWaiting = { [unowned self] in prefetch() }
     }
 
     /// Loads until the stop is raised; then finishes the batch in hand and leaves the group.
@@ -49,7 +59,9 @@ final class Loader {
                 try rejoin()
             }
         } catch is Abandoned {
-            logger.info("stopped while PostgreSQL is away", metadata: ["messages left to Kafka": "\(batch.count)"])
+            logger.info(
+                "stopped while PostgreSQL is away",
+                metadata: ["messages left to Kafka": "\(writing.count + batch.count)"])
         }
         progress.report(isFinal: true)
     }
@@ -57,14 +69,12 @@ final class Loader {
     /// Polls until the batch is full or old enough, or nothing has come for a while.
     private func fill() throws {
         let idleUntil = ContinuousClock.now + .milliseconds(500)
-        var due: ContinuousClock.Instant?
         while !stop.isRaised, !batch.isFull(limits), !membership.isOver {
-            let left = ContinuousClock.now.duration(to: due ?? idleUntil)
+            let left = ContinuousClock.now.duration(to: batchBegan.map { $0 + limits.age } ?? idleUntil)
             guard left > .zero else { return }
             // Short enough to notice the stop.
             try poll(min(left, .milliseconds(100)))
             if !claims.wanted.isEmpty { try claimPartitions() }
-            if due == nil, !batch.isEmpty { due = .now + limits.age }
         }
     }
 
@@ -74,9 +84,7 @@ final class Loader {
         do {
             if let message = try consumer.poll(timeout: timeout) {
                 followGroup(consumer)
-                guard let claim = claims.held[message.topicPartition] else { return }
-                if let next = claim.nextOffset, message.offset < next { return }
-                batch.add(message, decoder: &decoder, payload: settings.payload)
+                take(message)
             } else {
                 followGroup(consumer)
             }
@@ -85,16 +93,51 @@ final class Loader {
         }
     }
 
+    private func take(_ message: borrowing KafkaMessage) {
+        guard let claim = claims.held[message.topicPartition] else { return }
+        if let next = claim.nextOffset, message.offset < next { return }
+        if batchBegan == nil { batchBegan = .now }
+        batch.add(message, decoder: &decoder, payload: settings.payload, settled: &settled)
+    }
+
+    /// Takes a few messages of the next batch while PostgreSQL works on this one; answers whether there were any.
+    ///
+    /// Runs inside of a statement: it reads the claims, and leaves to `followGroup` what would change them.
+    private func prefetch() -> Bool {
+        guard mayPrefetch, deferredChanges.isEmpty, !stop.isRaised, let consumer else { return false }
+        for count in 0..<8 {
+            guard !batch.isFull(limits) else { return count > 0 }
+            let hasTaken = takeNext(from: consumer)
+            deferredChanges += consumer.takeAssignmentChanges()
+            guard hasTaken, deferredChanges.isEmpty else { return count > 0 }
+        }
+        return true
+    }
+
+    /// Takes the next message if there is one; answers whether there was.
+    private func takeNext(from consumer: KafkaConsumer) -> Bool {
+        do {
+            if let message = try consumer.poll(timeout: .zero) {
+                take(message)
+                return true
+            }
+        } catch {
+            handle(error)
+        }
+        return false
+    }
+
     private func followGroup(_ consumer: KafkaConsumer) {
-        let changes = consumer.takeAssignmentChanges()
+        let changes = deferredChanges + consumer.takeAssignmentChanges()
         guard !changes.isEmpty else { return }
+        deferredChanges = []
         batch.drop(claims.apply(changes))
         logger.info("Kafka's group changed", metadata: ["partitions": "\(claims.held.count + claims.wanted.count)"])
     }
 
     /// Claims what the group has given us and starts each partition exactly where PostgreSQL says.
     func claimPartitions() throws {
-        let starts = try persistently { connection in try claims.claimWanted(connection) }
+        let starts = try persistently { connection in try claim(connection) }
         let stillOurs = starts.filter { claims.held[$0.key] != nil }
         do {
             try consumer?.start(stillOurs)
@@ -106,37 +149,54 @@ final class Loader {
         }
     }
 
+    private func claim(_ connection: borrowing PostgresConnection) throws -> [TopicPartition: Int64] {
+        let starts = try claims.claimWanted(connection)
+        // No earlier owner can settle anything of these partitions any more.
+        settled = try SettledLines(connection)
+        return starts
+    }
+
     /// Writes the batch, its rejects, events, ledger and offsets in one transaction, then tells Kafka.
     func settle() throws {
-        while !batch.isEmpty {
-            let start = ContinuousClock.now
-            let (part, outcome) = try persistently { connection in
-                do { return try write(connection) } catch let error as PostgresError where error.disposition == .split {
-                    limits.transactionWasTooLarge(batch.count)
-                    throw error
-                }
-            }
-            let duration = ContinuousClock.now - start
-            limits.transactionTook(duration)
-            consumer?.commit(part.nextOffsets)
-            claims.settled(part.nextOffsets)
-            tweets.committed(part, outcome)
-            ledger.committed()
-            membership.committed()
-            progress.committed(part, outcome, in: duration)
-            batch.drop(below: part.nextOffsets)
+        swap(&batch, &writing)
+        batchBegan = nil
+        mayPrefetch = true
+        defer { mayPrefetch = false }
+        while !writing.isEmpty {
+            guard let part = try settlePart() else { break }
+            writing.drop(below: part)
         }
-        batch.removeAll()
+        writing.removeAll()
+    }
+
+    /// Settles as much of the batch as PostgreSQL takes at once; returns the offsets it got to, nil when that was all.
+    private func settlePart() throws -> [TopicPartition: Int64]? {
+        let start = ContinuousClock.now
+        let (part, outcome) = try persistently { connection in
+            do { return try write(connection) } catch let error as PostgresError where error.disposition == .split {
+                limits.transactionWasTooLarge(writing.count)
+                throw error
+            }
+        }
+        let duration = ContinuousClock.now - start
+        limits.transactionTook(duration)
+        consumer?.commit(part.nextOffsets)
+        claims.settled(part.nextOffsets)
+        tweets.committed(part, outcome)
+        ledger.committed()
+        membership.committed()
+        progress.committed(part, outcome, in: duration)
+        return part.nextOffsets == writing.nextOffsets ? nil : part.nextOffsets
     }
 
     /// One transaction: the batch, or as much of it as PostgreSQL takes at once.
     private func write(
         _ connection: borrowing PostgresConnection
     ) throws -> (part: Batch, outcome: TweetWriter.Outcome) {
-        try tweets.prepare(batch, connection)
+        try tweets.prepare(writing, connection)
         try connection.execute("BEGIN")
         try dropForeign(connection)
-        let part = batch.first(limits.portion)
+        let part = writing.first(limits.portion)
         let outcome = try tweets.write(part, connection)
         try settleOthers(part, outcome, connection)
         try StreamLedger.append(part.settledNumbers, connection)
@@ -150,9 +210,9 @@ final class Loader {
     /// Locks the offsets and takes out what is not ours to settle: partitions that another loader has claimed, and
     /// messages that are settled already, as after a COMMIT whose answer was lost.
     private func dropForeign(_ connection: borrowing PostgresConnection) throws {
-        let locked = try claims.lock(batch.nextOffsets.keys, connection)
+        let locked = try claims.lock(writing.nextOffsets.keys, connection)
         giveUp(locked)
-        batch.drop(below: locked.nextOffsets)
+        writing.drop(below: locked.nextOffsets)
         claims.settled(locked.nextOffsets)
     }
 
@@ -171,6 +231,7 @@ final class Loader {
         }
         let gone = locked.setBack.union(locked.lost.keys)
         claims.release(gone)
+        writing.drop(gone)
         batch.drop(gone)
     }
 
@@ -256,6 +317,7 @@ final class Loader {
         guard let (reason, delay) = membership.takeEnd() else { return }
         logger.warning("joining Kafka's group anew", metadata: ["reason": "\(reason)"])
         batch.removeAll()
+        batchBegan = nil
         claims.releaseAll()
         consumer?.close()
         consumer = nil

@@ -8,6 +8,7 @@ struct LoaderProgress {
     private var messages = 0
     private var inserted = 0
     private var duplicates = 0
+    private var repeated = 0
     private var rejects = 0
     private var events = 0
     private var deletions = 0
@@ -22,7 +23,8 @@ struct LoaderProgress {
         logger.debug(
             "committed", metadata: ["messages": "\(batch.count)", "milliseconds": "\(duration.milliseconds)"])
         batches += 1
-        messages += batch.count
+        messages += batch.count + batch.repeated
+        repeated += batch.repeated
         inserted += outcome.inserted
         duplicates += outcome.duplicates
         rejects += batch.rejects.count + outcome.refused.count
@@ -48,6 +50,7 @@ struct LoaderProgress {
             isFinal ? "stopped" : "loaded",
             metadata: [
                 "messages": "\(messages)", "inserted": "\(inserted)", "duplicates": "\(duplicates)",
+                "settled_before": "\(repeated)",
                 "rejects": "\(rejects)", "events": "\(events)", "deleted": "\(deletions)", "batches": "\(batches)",
                 "per_second": "\(Int(Double(messages) / seconds))",
             ])

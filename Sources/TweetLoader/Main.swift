@@ -18,12 +18,13 @@ struct TweetLoader: ParsableCommand {
               tweet-loader verify           is anything missing, and what
               tweet-loader explain ID       the whole way of one tweet
               tweet-loader rejects list     what did not become a row, and why
+              tweet-loader retention        drops old months
 
             Exit status: 0 done, 64 usage, 65 numbers are missing, 69 unavailable, 77 refused credentials, 78 settings.
             """,
         subcommands: [
             RunCommand.self, MigrateCommand.self, StatusCommand.self, VerifyCommand.self, ExplainCommand.self,
-            RejectsCommand.self,
+            RejectsCommand.self, RetentionCommand.self,
         ]
     )
 }

@@ -41,6 +41,16 @@ struct SequenceSet: Equatable {
     /// The highest number; 0 when there is none, because sequence numbers begin with 1.
     var last: Int64 { ranges.last.map { $0.upperBound - 1 } ?? 0 }
 
+    /// Whether it holds the number.
+    func contains(_ number: Int64) -> Bool {
+        var (low, high) = (0, ranges.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if ranges[middle].upperBound <= number { low = middle + 1 } else { high = middle }
+        }
+        return low < ranges.count && ranges[low].lowerBound <= number
+    }
+
     /// The numbers of both.
     func union(_ other: SequenceSet) -> SequenceSet {
         var result: [Range<Int64>] = []

@@ -7,7 +7,7 @@ extension PostgresConnection {
 
     /// Sends rows in PostgreSQL's binary COPY format (PostgreSQL, "COPY", Binary Format) and waits for the outcome.
     ///
-    /// Sending blocks while the server is busy: that is the back-pressure.
+    /// While the server is busy nothing is sent, and other work goes on: that is the back-pressure.
     /// - Parameters:
     ///   - table: name of the table, as it stands in SQL.
     ///   - columns: names of the columns, in the rows' order.
@@ -21,12 +21,35 @@ extension PostgresConnection {
     ) throws(PostgresError) -> Int {
         let operation = "COPY into \(table)"
         try execute("COPY \(table) (\(columns.joined(separator: ", "))) FROM STDIN (FORMAT binary)", doing: operation)
+        // A blocking libpq would wait inside of PQputCopyData, where nothing else can go on.
+        unsafe PQsetnonblocking(handle, 1)
+        defer { unsafe PQsetnonblocking(handle, 0) }
         try put(Self.header, 0..<Self.header.count, operation)
-        for piece in Pieces(rows) { try put(bytes, piece, operation) }
+        var unsent = 0
+        for piece in Pieces(rows) {
+            try put(bytes, piece, operation)
+            unsent += piece.count
+            guard unsent >= Self.chunk else { continue }
+            try flush(operation)
+            unsent = 0
+        }
         try put([0xFF, 0xFF], 0..<2, operation)
         FailPoint.copyEnd.pass()
         guard unsafe PQputCopyEnd(handle, nil) == 1 else { throw lost(operation) }
+        try flush(operation)
         return try answer(operation).affectedRows
+    }
+
+    /// Waits until the server has taken what is buffered (libpq, PQflush); reads meanwhile, as a server that has something to
+    /// say might else not go on reading.
+    private func flush(_ operation: String) throws(PostgresError) {
+        while true {
+            let rest = unsafe PQflush(handle)
+            if rest == 0 { return }
+            guard rest == 1 else { throw lost(operation) }
+            try wait(for: Int16(POLLIN | POLLOUT), until: answerDeadline, doing: operation)
+            guard unsafe PQconsumeInput(handle) == 1 else { throw lost(operation) }
+        }
     }
 
     /// Signature, flags and the length of the header extension.
@@ -44,6 +67,7 @@ extension PostgresConnection {
             }
             guard sent == 1 else { throw lost(operation) }
             start = end
+            if start < range.upperBound { try flush(operation) }
         }
     }
 }

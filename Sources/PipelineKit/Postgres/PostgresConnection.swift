@@ -19,10 +19,15 @@ package struct PostgresConnection: ~Copyable {
     private let stop: Stop?
     private let statementTimeout: Duration?
 
-    private init(handle: OpaquePointer, statementTimeout: Duration?, stop: Stop?) {
+    private let whileWaiting: (() -> Bool)?
+
+    private init(
+        handle: OpaquePointer, statementTimeout: Duration?, stop: Stop?, whileWaiting: (() -> Bool)?
+    ) {
         unsafe self.handle = handle
         self.statementTimeout = statementTimeout
         self.stop = stop
+        self.whileWaiting = whileWaiting
     }
 
     deinit {
@@ -35,17 +40,19 @@ package struct PostgresConnection: ~Copyable {
     ///   - conninfo: where to connect.
     ///   - role: what kind of server is wanted; another one is left again (25006).
     ///   - stop: ends every wait of this connection once it is immediate.
+    ///   - whileWaiting: other work for the time in which the server is at work, in pieces of less than a millisecond;
+    ///     answers whether there was any. It must not use this connection.
     /// - Returns: a connection that takes statements.
     /// - Throws: `PostgresError` of the last server that was tried.
     package static func connect(
-        _ conninfo: PostgresConninfo, role: Role = .writer, stop: Stop? = nil
+        _ conninfo: PostgresConninfo, role: Role = .writer, stop: Stop? = nil, whileWaiting: (() -> Bool)? = nil
     ) throws(PostgresError) -> PostgresConnection {
         var failure = PostgresError("connect", message: "no server to connect to", isConnectionLost: true)
         for server in conninfo.servers {
             do {
                 let connection = try unsafe PostgresConnection(
                     handle: start(conninfo.parameters(for: server)), statementTimeout: conninfo.statementTimeout,
-                    stop: stop)
+                    stop: stop, whileWaiting: whileWaiting)
                 try connection.finishConnecting(within: conninfo.connectTimeout)
                 try connection.prepareSession(role)
                 return connection
@@ -146,8 +153,7 @@ package struct PostgresConnection: ~Copyable {
     ///
     /// A COPY that begins ends the reading, because it must be served first.
     func answer(_ operation: String) throws(PostgresError) -> PostgresResult {
-        // A server that hangs cannot keep its own time-out; a little later it counts as gone.
-        let deadline = statementTimeout.map { ContinuousClock.now + $0 + min($0, .seconds(5)) }
+        let deadline = answerDeadline
         var failure: PostgresError?
         var last: OpaquePointer?
         while true {
@@ -170,6 +176,11 @@ package struct PostgresConnection: ~Copyable {
         return result
     }
 
+    /// A server that hangs cannot keep its own time-out; a little later it counts as gone.
+    var answerDeadline: ContinuousClock.Instant? {
+        statementTimeout.map { ContinuousClock.now + $0 + min($0, .seconds(5)) }
+    }
+
     private func waitForResult(
         until deadline: ContinuousClock.Instant?, doing operation: String
     ) throws(PostgresError) {
@@ -180,12 +191,13 @@ package struct PostgresConnection: ~Copyable {
     }
 
     /// Waits on the socket; looks at `stop` several times a second.
-    private func wait(
+    func wait(
         for events: Int16, until deadline: ContinuousClock.Instant?, doing operation: String
     ) throws(PostgresError) {
         while true {
             var descriptor = pollfd(fd: unsafe PQsocket(handle), events: events, revents: 0)
-            let ready = unsafe poll(&descriptor, 1, 100)
+            let isBusy = whileWaiting?() ?? false
+            let ready = unsafe poll(&descriptor, 1, isBusy ? 0 : whileWaiting == nil ? 100 : 5)
             if ready > 0 { return }
             if ready < 0, errno != EINTR { throw abandon(operation, "poll failed") }
             if let deadline, ContinuousClock.now >= deadline { throw abandon(operation, "no answer in time") }

@@ -1,0 +1,139 @@
+import PipelineKit
+
+/// Drops the months of tweets before a cut.
+struct Retention {
+    /// What was dropped, or would be.
+    struct Result: Report {
+        struct Month: Encodable {
+            let partition: String
+            /// As PostgreSQL estimates it; nil when the partition was never analyzed.
+            let tweets: Int64?
+            let bytes: Int64
+        }
+
+        let isDryRun: Bool
+        /// Tweets made before are gone.
+        let cut: String
+        var months: [Month] = []
+        /// Rows of other tables, by table.
+        var rows: [String: Int64] = [:]
+
+        var text: String {
+            guard !months.isEmpty || rows.values.contains(where: { $0 > 0 }) else {
+                return "nothing to drop: no tweets from before \(cut)"
+            }
+            let table = TextTable.render(
+                header: ["month", "tweets (estimate)", "MB"],
+                months.map { [$0.partition, $0.tweets.map(String.init) ?? "?", "\($0.bytes / 1_000_000)"] })
+            let others = rows.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { "\($0.value) rows of \($0.key)" }
+            return ([isDryRun ? "would be dropped" : "dropped", table] + others).joined(separator: "\n")
+        }
+    }
+
+    private let cut: Timestamp
+    private let isDryRun: Bool
+
+    /// Keeps the month of `now` and at least so many months before.
+    init(_ keep: KeptTime, at now: Timestamp, isDryRun: Bool) {
+        let today = CivilDate(daysSince1970: now.milliseconds / 86_400_000)
+        let month = today.year * 12 + Int64(today.month - 1 - keep.months)
+        let first = CivilDate(year: month / 12, month: Int(month % 12) + 1, day: 1)
+        cut = Timestamp(milliseconds: first.daysSince1970 * 86_400_000)
+        self.isDryRun = isDryRun
+    }
+
+    /// Throws `PostgresError`; `Failure` (75) when locks were held all the time.
+    func run(_ connection: borrowing PostgresConnection) throws -> Result {
+        var result = Result(isDryRun: isDryRun, cut: cut.description)
+        for partition in try partitions(connection) {
+            result.months.append(try size(of: partition, connection))
+            if !isDryRun { try drop(partition, connection) }
+        }
+        try connection.execute("BEGIN")
+        for (table, condition) in conditions {
+            let answer = try connection.query("DELETE FROM \(table) WHERE \(condition)", doing: "delete from \(table)")
+            result.rows[table] = Int64(answer.affectedRows)
+        }
+        try connection.execute(isDryRun ? "ROLLBACK" : "COMMIT")
+        return result
+    }
+
+    /// The partitions that hold nothing but tweets from before the cut, the oldest first.
+    private func partitions(_ connection: borrowing PostgresConnection) throws -> [TweetPartition] {
+        let answer = try connection.query(
+            """
+            SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+            WHERE i.inhparent = 'tweets'::regclass
+            """, doing: "look for partitions")
+        let names = Set((0..<answer.rowCount).compactMap { answer.text($0, 0) })
+        var partitions: [TweetPartition] = []
+        var next: TweetPartition? = TweetPartition(containing: 0)
+        while let partition = next, let upper = partition.upperID, upper <= cutID {
+            if names.contains(partition.name) { partitions.append(partition) }
+            next = partition.next
+        }
+        return partitions
+    }
+
+    /// What belongs to tweets that are gone, in tables that have no months; nothing for a cut before the snowflakes.
+    private var conditions: [(table: String, condition: String)] {
+        guard cutID > Snowflake.lastCountedID + 1 else { return [] }
+        return [
+            ("tweet_versions", "tweet_id < \(cutID)"), ("tweet_errors", "tweet_id < \(cutID)"),
+            ("media", "coalesce(tweet_id, seen_in) < \(cutID)"), ("polls", "coalesce(tweet_id, seen_in) < \(cutID)"),
+            ("user_history", "seen_at < '\(cut)'"),
+        ]
+    }
+
+    private var cutID: Int64 { Snowflake.firstID(at: cut) ?? .max }
+
+    private func size(
+        of partition: TweetPartition, _ connection: borrowing PostgresConnection
+    ) throws -> Result.Month {
+        let answer = try connection.query(
+            """
+            SELECT (SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass($1)),
+                pg_total_relation_size(to_regclass($1)) + coalesce(pg_total_relation_size(to_regclass($2)), 0)
+            """, [partition.name, partition.rulesName], doing: "measure \(partition.name)")
+        let rows = answer.integer(0, 0) ?? -1
+        return Result.Month(
+            partition: partition.name, tweets: rows < 0 ? nil : rows, bytes: answer.integer(0, 1) ?? 0)
+    }
+
+    /// Whoever waits for a lock of that strength keeps everybody waiting who comes after: so for a second at most, and again.
+    private func drop(_ partition: TweetPartition, _ connection: borrowing PostgresConnection) throws {
+        for _ in 1...10 {
+            if try isDropped(partition, connection) { return }
+            Stop().wait(for: .seconds(1))
+        }
+        throw Failure(
+            .tryAgain,
+            "\(partition.name) is in use all the time: end long transactions that read tweets, or try again later")
+    }
+
+    /// False when somebody holds a lock.
+    private func isDropped(
+        _ partition: TweetPartition, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> Bool {
+        let sql = "BEGIN; SET LOCAL lock_timeout = '1s'; \(Self.dropSQL(partition)); COMMIT"
+        do { try connection.execute(sql, doing: "drop \(partition.name)") } catch {
+            try connection.execute("ROLLBACK")
+            guard error.sqlstate == "55P03" else { throw error }
+            return false
+        }
+        return true
+    }
+
+    private static func dropSQL(_ partition: TweetPartition) -> String {
+        [("tweets", partition.name), ("tweet_rules", partition.rulesName)].map { table, name in
+            """
+            DO $$ BEGIN
+                IF to_regclass('\(name)') IS NOT NULL THEN
+                    ALTER TABLE \(table) DETACH PARTITION \(name);
+                    DROP TABLE \(name);
+                END IF;
+            END $$
+            """
+        }.joined(separator: "; ")
+    }
+}

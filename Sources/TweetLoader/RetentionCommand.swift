@@ -1,0 +1,54 @@
+import ArgumentParser
+import PipelineKit
+
+struct RetentionCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retention",
+        abstract: "Drops the months of tweets that are older than wanted.",
+        discussion: """
+            Detaches and drops whole monthly partitions of tweets and tweet_rules, one month in a transaction, and deletes \
+            what belongs to them: edit chains, partial errors, media, polls, and states of users that were replaced \
+            before. Users, places and context stay. A tweet's month is when it was made: one that was only included, \
+            because a newer one refers to it, may be old. Loaders can run meanwhile. For cron:
+
+              tweet-loader retention --keep 12months --dry-run     what would go
+              tweet-loader retention --keep 12months
+              tweet-loader retention --keep 2years --json
+
+            Exit status: 0 done, 75 when somebody held a lock all the time: try again later.
+            """)
+
+    @Option(
+        help: ArgumentHelp("How much to keep beside the current month: 12months, 2years.", valueName: "time"),
+        transform: KeptTime.init(argument:))
+    var keep: KeptTime
+
+    @Flag(help: "Only shows what would be dropped.")
+    var dryRun = false
+
+    @OptionGroup var options: DatabaseCommandOptions
+
+    func run() throws {
+        try runCommand {
+            let report = try onDatabase(try options.conninfo(), role: .writer) { connection in
+                try Retention(keep, at: .now(), isDryRun: dryRun).run(connection)
+            }
+            options.show(report)
+        }
+    }
+}
+
+/// A number of whole months.
+struct KeptTime {
+    let months: Int
+
+    init(argument: String) throws {
+        let digits = argument.prefix { $0.isASCII && $0.isNumber }
+        let unit = argument.dropFirst(digits.count)
+        let factor = ["month": 1, "months": 1, "year": 12, "years": 12][unit]
+        guard let number = Int(digits), let factor, (1...1200).contains(number * factor) else {
+            throw ValidationError("'\(argument)' is no time to keep: a number of months or years, such as 12months")
+        }
+        months = number * factor
+    }
+}
