@@ -458,6 +458,25 @@ COMMENT ON COLUMN kafka_holes.passed_at IS
 COMMENT ON COLUMN kafka_holes.status IS
     'open, or repaired: set by hand when the lines were published again from the journal or the archive.';
 
+COMMENT ON COLUMN stream_events.type IS
+    'started, connected, disconnected, connect_failed, quiet, lively, repaired, repair_failed, torn_tail, rejected, dropped or stopped from the producer; x_message for a line of X.';
+
+ALTER TABLE stream_gaps
+    ADD COLUMN repaired_by text,
+    ADD COLUMN repaired_at timestamptz,
+    ADD COLUMN repaired_posts bigint,
+    ADD COLUMN repair_connection bigint,
+    ADD COLUMN repair_detail text;
+COMMENT ON COLUMN stream_gaps.status IS
+    'open: it is not filled; repaired_exactly: X replayed all of it; repaired_approximately: it was searched again.';
+COMMENT ON COLUMN stream_gaps.repaired_by IS
+    'How it was filled, or last tried: backfill, recovery, search.';
+COMMENT ON COLUMN stream_gaps.repaired_at IS 'When the last try ended.';
+COMMENT ON COLUMN stream_gaps.repaired_posts IS 'Posts that all tries have brought.';
+COMMENT ON COLUMN stream_gaps.repair_connection IS
+    'Marks what the last try has brought: tweets.connection of those lines, unless they had come before.';
+COMMENT ON COLUMN stream_gaps.repair_detail IS 'Why the last try did not fill it.';
+
 -- == what version 1 kept elsewhere ====================================================================================
 
 DO $$
