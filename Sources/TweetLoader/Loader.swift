@@ -144,8 +144,7 @@ final class Loader {
             // A partition that was paused in an outage and has come back since is still paused.
             try consumer?.resume()
         } catch {
-            handle(error)
-            claims.want(stillOurs.keys)
+            membership.end("\(error)")
         }
     }
 

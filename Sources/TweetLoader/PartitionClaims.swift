@@ -68,14 +68,6 @@ struct PartitionClaims {
         wanted = []
     }
 
-    /// Gives up claims to make them anew, because a partition could not be started.
-    mutating func want(_ partitions: some Sequence<TopicPartition>) {
-        for partition in partitions {
-            held[partition] = nil
-            wanted.insert(partition)
-        }
-    }
-
     /// Claims what is wanted, which shuts out every earlier owner; returns where to start each partition.
     mutating func claimWanted(
         _ connection: borrowing PostgresConnection
