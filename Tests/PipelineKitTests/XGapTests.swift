@@ -306,7 +306,8 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
         simulator.addRules([("cats", "c")])
         try await simulator.start()
         simulator.inject(Fault(.close, after: 50))
-        var settings = StreamSettings.test(simulator.url, token: .value(Secret(simulator.bearerToken)))
+        var settings = StreamSettings.test(
+            simulator.url, token: .value(Secret(simulator.bearerToken)), connectTimeout: .seconds(60))
         settings.plan = .enterprise
         let run = try StreamRun(settings)
         #expect(run.log.wait { $0.message == "X has sent again what a gap had kept back" })
@@ -321,6 +322,26 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
         #expect(repaired.connection == events[2].connection)
         #expect(simulator.connections.map { $0.query.contains("backfill_minutes=1") } == [false, true])
         await simulator.stop()
+    }
+
+    @Test func anAccountWithoutBackfillGoesOnWithout() throws {
+        let server = try ScriptedServer { connection in
+            if connection.head.contains("backfill_minutes") {
+                return connection.answer(400, #"{"title":"Invalid Request","detail":"no backfill"}"#)
+            }
+            connection.sendStreamHead()
+            connection.send("{\"data\":{\"id\":\"1\"}}\r\n")
+            if connection.index > 0 { connection.waitForPeer() }
+        }
+        defer { server.close() }
+        var settings = StreamSettings.test(server.url)
+        settings.plan = .enterprise
+        let run = try StreamRun(settings)
+        #expect(server.waitForRequests(3))
+        #expect(run.waitForLines(6))
+        _ = run.finish()
+        #expect(server.requests.map { $0.head.contains("backfill_minutes") } == [false, true, false])
+        #expect(try run.events().compactMap(\.cause) == ["closed", "backfill_refused", "stop"])
     }
 
     @Test func whatARepairFindsIsJournalledByTheReaderWhileItReads() throws {

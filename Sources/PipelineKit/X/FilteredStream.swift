@@ -14,6 +14,8 @@ package final class FilteredStream {
     private var failures = FailureRun()
     private var lastConnection: Int64 = 0
     private var hasConnected = false
+    /// Whether X may be asked for a backfill; false once it has refused one.
+    private var asksBackfill: Bool
     private let gaps: GapBook?
     private let inbox: RepairInbox
 
@@ -34,6 +36,7 @@ package final class FilteredStream {
         self.stop = stop
         self.logger = logger
         policy = ReconnectPolicy(scale: settings.backoffScale)
+        asksBackfill = settings.repair.isAutomatic
         stop.onRaise { [waker = multi.waker] in waker.wake() }
         inbox.onDelivery { [waker = multi.waker] in waker.wake() }
     }
@@ -134,7 +137,8 @@ package final class FilteredStream {
                 OpenedConnection(stream: stream, begun: begun.milliseconds, opened: opened.milliseconds))
             reading.gaps.end(at: opened)
         }
-        var backfill = settings.repair.isAutomatic ? Backfill(reading.gaps, plan: settings.plan, at: begun) : nil
+        var backfill = asksBackfill ? Backfill(reading.gaps, plan: settings.plan, at: begun) : nil
+        let hasAskedBackfill = backfill != nil
         do {
             let connection = try StreamConnection(
                 settings, query: backfill?.query ?? [], token: try token.get(), reading, recorder: recorder, stop: stop
@@ -147,12 +151,22 @@ package final class FilteredStream {
                 }
                 try self.takeRepairs(reading, connection: recorder.connection)
             }
-            return Attempt(end: try connection.run(on: multi), recorder: recorder)
+            let end = try connection.run(on: multi)
+            return Attempt(end: hasAskedBackfill ? withoutBackfill(end) : end, recorder: recorder)
         } catch let error as Failure {
             return Attempt(end: .failed(cause: "token", detail: error.description), recorder: recorder)
         } catch let error as CurlError {
             return Attempt(end: .failed(cause: error.cause, detail: error.description), recorder: recorder)
         }
+    }
+
+    /// What a refusal means when a backfill was asked for: the account may lack only that.
+    private func withoutBackfill(_ end: ConnectionEnd) -> ConnectionEnd {
+        guard case .refused(let problem) = end, [.badRequest, .forbidden].contains(problem.kind) else { return end }
+        asksBackfill = false
+        logger.error(
+            "X refuses a connection that asks for backfill; going on without", metadata: ["reason": "\(problem)"])
+        return .failed(cause: "backfill_refused", detail: problem.description)
     }
 
     /// Journals what a repair has found.
@@ -181,18 +195,22 @@ package final class FilteredStream {
     private func settle(_ attempt: Attempt, _ reading: StreamReading) throws -> Duration? {
         let recorder = attempt.recorder
         let interruption = Interruption(attempt.end)
-        let isMended = StreamRemedies(settings: settings, stop: stop, logger: logger).mend(attempt.end, credential)
+        let remedies = StreamRemedies(settings: settings, stop: stop, logger: logger)
         guard let begin = recorder.begin else {
+            let isMended = remedies.mend(attempt.end, credential)
             return try settleFailure(interruption, recorder, reading.journal, isMended: isMended)
         }
         hasConnected = true
         failures = FailureRun()
         let lifetime = begin.duration(to: .now)
-        let delay = policy.delay(
-            for: interruption.retry, lifetime: lifetime, delivered: recorder.hasDelivered, isMended: isMended)
         let event = recorder.takeEnd(cause: interruption.cause, detail: interruption.detail)
         if let failure = recorder.failure { throw failure }
         if let gap = StreamGap(event, seq: reading.journal.lastSeq) { reading.gaps.open(gap) }
+        // Remedies ask X and take their time: first what has come is made durable.
+        try reading.journal.sync()
+        let delay = policy.delay(
+            for: interruption.retry, lifetime: lifetime, delivered: recorder.hasDelivered,
+            isMended: remedies.mend(attempt.end, credential))
         var metadata = metadata(interruption, recorder, delay)
         metadata["lines"] = "\(recorder.lines)"
         metadata["bytes"] = "\(recorder.bytes)"

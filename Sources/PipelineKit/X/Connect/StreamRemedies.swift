@@ -28,7 +28,8 @@ struct StreamRemedies {
         return switch end {
         case .refused(let problem) where problem.kind == .tooManyConnections: closeOurs(credential)
         case .control(let control) where control.reaction == .waitForOtherConnection: closeOurs(credential)
-        case .refused(let problem) where problem.kind == .noRules: syncRules()
+        case .refused(let problem) where problem.kind == .noRules: addRules()
+        case .control(let control) where control.reaction == .checkRules: addRules()
         default: false
         }
     }
@@ -59,17 +60,17 @@ struct StreamRemedies {
         }
     }
 
-    /// Makes the rules at X those of the file. X has none, so nothing of anybody's is removed.
-    private func syncRules() -> Bool {
+    /// Adds the rules of the file that X lacks, when nothing else differs: nothing is removed or changed unasked.
+    private func addRules() -> Bool {
         guard let rules = settings.rules else { return false }
         do throws(Failure) {
             let wanted = try RulesFile(path: rules.file, plan: rules.plan).rules
             let application = RuleApplication(
                 settings.x, ownership: rules.ownership, plan: rules.plan, logger: logger, stop: stop)
             let plan = try application.compare(wanted)
-            guard !plan.added.isEmpty else { return false }
+            guard !plan.added.isEmpty, plan.removed.isEmpty, plan.changed.isEmpty else { return false }
             try application.apply(plan, wanted: wanted)
-            logger.notice("X had no rules; added those of the file", metadata: ["rules": "\(plan.added.count)"])
+            logger.notice("X lacked rules of the file; added them", metadata: ["rules": "\(plan.added.count)"])
             return true
         } catch {
             if !stop.isRaised { logger.warning("cannot add the rules of the file", metadata: ["reason": "\(error)"]) }
