@@ -86,14 +86,15 @@ struct XStreamTests {
     @Test("a second connection is refused, and taken when the first has gone")
     func oneConnection() async throws {
         try await withSimulator({ $0.rate = 10 }) { simulator, curl in
-            async let first = curl(Curl.stream, seconds: 2)
+            async let first = curl(Curl.stream, seconds: 60)
             try await until { simulator.connections.count == 1 }
             let second = try await curl(Curl.stream)
             #expect(second.status == 429)
             #expect(try second.json()["connection_issue"] as? String == "TooManyConnections")
+            simulator.inject(Fault(.close))
             _ = try await first
-            try await until { simulator.connections.first?.ending == .client }
-            #expect(try await curl(Curl.stream, seconds: 1).status == 200)
+            simulator.inject(Fault(.close, after: 1))
+            #expect(try await curl(Curl.stream, seconds: 60).status == 200)
         }
     }
 
