@@ -83,6 +83,8 @@ let package = Package(
             name: "LoaderFaultTests", dependencies: ["PipelineKit", "Sandbox", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "SandboxTests", dependencies: ["Sandbox"], swiftSettings: strict),
         .testTarget(
+            name: "XFaultTests", dependencies: ["Sandbox", "PipelineKit", "TestSupport"], swiftSettings: strict),
+        .testTarget(
             name: "EndToEndTests", dependencies: ["Sandbox", "PipelineKit", "TestSupport", logging],
             swiftSettings: strict),
     ],

@@ -141,14 +141,14 @@ struct Batch {
         }
     }
 
-    /// A line that Kafka refused comes as an event in its place: it is settled as a reject.
+    /// A line that was too long to keep, or that Kafka refused, comes as an event in its place: it is settled as a reject.
     private mutating func addEvent(_ event: PipelineEvent, _ index: Int) {
         guard event.type == .rejected else {
             return events.append(Event(message: index, content: .pipeline(event)))
         }
         rejects.append(
             Reject(
-                message: index, reason: "refused_by_kafka",
+                message: index, reason: event.cause == "line_too_long" ? "line_too_long" : "refused_by_kafka",
                 detail: [event.cause, event.detail, event.bytes.map { "\($0) bytes" }]
                     .compactMap { $0 }.joined(separator: ", "),
                 head: event.head.flatMap { Data(base64Encoded: $0) }.map { Array($0) }))

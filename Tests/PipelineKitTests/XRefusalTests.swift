@@ -232,16 +232,3 @@ import Testing
         #expect(!wrongName.log.lines.contains { $0.metadata["cause"] == "not_a_stream" })
     }
 }
-
-@Suite struct XStreamWatchTests {
-    @Test func onlyTimeSpentWaitingIsSilence() {
-        var watch = StreamWatch(connectTimeout: .seconds(10), stallTimeout: .seconds(25))
-        #expect(watch.timeLeft(in: .answer, bytes: 0, waited: .seconds(9)) == .seconds(1))
-        #expect(watch.timeLeft(in: .stream, bytes: 0, waited: .seconds(1)) == .seconds(25))
-        #expect(watch.timeLeft(in: .stream, bytes: 0, waited: .seconds(20)) == .seconds(5))
-        #expect(watch.timeLeft(in: .stream, bytes: 2, waited: .seconds(5)) == .seconds(25))
-        // The disk took minutes in between: that is not told to the watch, so nothing has passed.
-        #expect(watch.timeLeft(in: .stream, bytes: 2, waited: .zero) == .seconds(25))
-        #expect(watch.timeLeft(in: .stream, bytes: 2, waited: .seconds(25)) == .zero)
-    }
-}

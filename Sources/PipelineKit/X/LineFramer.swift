@@ -7,8 +7,8 @@ package enum FramedLine {
     case line(UnsafeRawBufferPointer)
     /// An empty line: X's sign that the connection is alive.
     case keepAlive
-    /// A line over the limit, cut: how long it was without its line end, and how it began.
-    case tooLong(bytes: Int64, head: [UInt8])
+    /// A line over the limit, cut: how long it was without its line end, how it began, and the SHA-256 of the whole of it.
+    case tooLong(bytes: Int64, head: [UInt8], sha256: String)
 }
 
 /// Splits the body of a stream into lines, whatever way the network cut it into chunks.
@@ -29,7 +29,28 @@ package struct LineFramer {
     private struct SkippedLine {
         let head: [UInt8]
         var bytes: Int64
-        var endsWithReturn: Bool
+        /// The last byte is a `\r`, which the digest has not got yet: it may be of the line end.
+        var endsWithReturn = false
+        var digest = RunningDigest()
+
+        init(head: [UInt8], bytes: Int64, beginning: [UInt8], _ rest: UnsafeRawBufferPointer) {
+            self.head = head
+            self.bytes = bytes
+            unsafe beginning.withUnsafeBytes { unsafe addToDigest($0) }
+            unsafe addToDigest(rest)
+        }
+
+        mutating func add(_ piece: UnsafeRawBufferPointer) {
+            bytes += Int64(piece.count)
+            unsafe addToDigest(piece)
+        }
+
+        private mutating func addToDigest(_ piece: UnsafeRawBufferPointer) {
+            guard let last = unsafe piece.last else { return }
+            if endsWithReturn { unsafe [UInt8(ascii: "\r")].withUnsafeBytes { unsafe digest.add($0) } }
+            endsWithReturn = last == UInt8(ascii: "\r")
+            unsafe digest.add(endsWithReturn ? UnsafeRawBufferPointer(rebasing: piece.dropLast()) : piece)
+        }
     }
 
     /// - Parameter limit: the line limit; at least `headLength`, so that the head of a line over the limit is full.
@@ -75,7 +96,10 @@ package struct LineFramer {
         unsafe keep(ending)
         if let line = skipped {
             skipped = nil
-            return try unsafe handOver(.tooLong(bytes: line.bytes - (line.endsWithReturn ? 1 : 0), head: line.head))
+            return try unsafe handOver(
+                .tooLong(
+                    bytes: line.bytes - (line.endsWithReturn ? 1 : 0), head: line.head,
+                    sha256: line.digest.result.sha256))
         }
         // Taken out while it is lent, so that the closure cannot reach the array through this framer.
         var whole: [UInt8] = []
@@ -93,7 +117,11 @@ package struct LineFramer {
         if unsafe line.isEmpty {
             try unsafe handOver(.keepAlive)
         } else if line.count > limit {
-            try unsafe handOver(.tooLong(bytes: Int64(line.count), head: Array(line.prefix(Self.headLength))))
+            var digest = RunningDigest()
+            unsafe digest.add(line)
+            try unsafe handOver(
+                .tooLong(
+                    bytes: Int64(line.count), head: Array(line.prefix(Self.headLength)), sha256: digest.result.sha256))
         } else {
             try unsafe handOver(.line(line))
         }
@@ -101,11 +129,9 @@ package struct LineFramer {
 
     /// Adds bytes without a line feed to the unfinished line.
     private mutating func keep(_ bytes: UnsafeRawBufferPointer) {
-        guard let last = unsafe bytes.last else { return }
-        let endsWithReturn = last == UInt8(ascii: "\r")
+        guard unsafe !bytes.isEmpty else { return }
         if skipped != nil {
-            skipped?.bytes += Int64(bytes.count)
-            skipped?.endsWithReturn = endsWithReturn
+            unsafe skipped?.add(bytes)
             return
         }
         // One more than the limit may still be the `\r` of the line end.
@@ -116,7 +142,7 @@ package struct LineFramer {
         let missing = max(0, Self.headLength - partial.count)
         let head = unsafe Array(partial.prefix(Self.headLength)) + bytes.prefix(missing)
         let count = Int64(partial.count) + Int64(bytes.count)
-        skipped = SkippedLine(head: head, bytes: count, endsWithReturn: endsWithReturn)
+        skipped = unsafe SkippedLine(head: head, bytes: count, beginning: partial, bytes)
         partial.removeAll(keepingCapacity: true)
     }
 }

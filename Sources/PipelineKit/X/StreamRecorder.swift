@@ -96,10 +96,10 @@ final class StreamRecorder {
     private func record(_ found: FramedLine, at receivedAt: Timestamp) throws(FileError) {
         switch unsafe found {
         case .keepAlive: lastReceivedAt = receivedAt
-        case .tooLong(let bytes, let head):
+        case .tooLong(let bytes, let head, let sha256):
             lastReceivedAt = receivedAt
             lines += 1
-            noteTooLong(bytes: bytes, head: head)
+            noteTooLong(bytes: bytes, head: head, sha256: sha256)
         case .line(let line):
             lastReceivedAt = receivedAt
             lines += 1
@@ -125,11 +125,12 @@ final class StreamRecorder {
         }
     }
 
-    private func noteTooLong(bytes: Int64, head: [UInt8]) {
+    private func noteTooLong(bytes: Int64, head: [UInt8], sha256: String? = nil) {
         logger.error("line over the limit was cut (X_LINE_LIMIT)", metadata: ["bytes": "\(bytes)"])
         note(PipelineEvent(.rejected, connection: connection, cause: "line_too_long"), indexedAs: connection) { event in
             event.bytes = bytes
             event.head = Data(head).base64EncodedString()
+            event.detail = sha256.map { "sha256 \($0)" }
         }
     }
 

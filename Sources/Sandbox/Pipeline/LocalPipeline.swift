@@ -18,6 +18,9 @@ package final class LocalPipeline: Sendable {
     package let kafka: KafkaSandboxProcess?
     package let bootstrapServers: String
     package let topic: String
+    /// The database's name in `postgres`.
+    package let database: String
+    private let ownsPostgres: Bool
     private let folder: SandboxFolder
     private let settings: [String: String]
     private let services = Mutex<[Service: ChildProcess]>([:])
@@ -27,17 +30,22 @@ package final class LocalPipeline: Sendable {
     /// - Parameters:
     ///   - simulator: what X does.
     ///   - bootstrapServers: another broker than one of our own; a topic of our own is then used there.
+    ///   - shared: another cluster than one of our own; a database of our own is then made there.
     ///   - settings: more settings of the services, by environment name.
     /// - Throws: `Failure` with what could not be started.
     package init(
-        _ simulator: XSimulator.Configuration, bootstrapServers: String? = nil, settings: [String: String] = [:]
+        _ simulator: XSimulator.Configuration, bootstrapServers: String? = nil, postgres shared: PostgresSandbox? = nil,
+        settings: [String: String] = [:]
     ) throws(Failure) {
         self.simulator = XSimulator(simulator)
         self.settings = settings
-        topic = bootstrapServers == nil ? "tweets" : "tweets-\(getpid())-\(Timestamp.now().milliseconds)"
+        topic = bootstrapServers == nil ? "tweets" : "tweets-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         kafka = bootstrapServers == nil ? try KafkaSandboxProcess() : nil
         self.bootstrapServers = bootstrapServers ?? kafka?.bootstrapServers ?? ""
-        postgres = try PostgresSandbox()
+        ownsPostgres = shared == nil
+        if let shared { postgres = shared } else { postgres = try PostgresSandbox() }
+        database = shared == nil ? "tweets" : topic
+        if let shared { _ = try shared.createDatabase(topic) }
         folder = try SandboxFolder(user: nil)
         try run(.loader, ["migrate"])
     }
@@ -55,7 +63,7 @@ package final class LocalPipeline: Sendable {
     package func stop() {
         for service in Service.allCases { kill(service) }
         kafka?.stop()
-        postgres.destroy()
+        if ownsPostgres { postgres.destroy() }
         folder.delete()
     }
 
@@ -91,8 +99,14 @@ package final class LocalPipeline: Sendable {
     }
 
     /// Ends a service by SIGTERM; nil when it did not run.
+    @discardableResult
     package func end(_ service: Service) -> ChildProcess.Exit? {
         services.withLock { $0.removeValue(forKey: service) }?.terminate(grace: .seconds(35))
+    }
+
+    /// A service's process; nil when it was not started.
+    package func process(of service: Service) -> ChildProcess? {
+        services.withLock { $0[service] }
     }
 
     /// How a service ended by itself; nil while it runs.
@@ -114,7 +128,7 @@ package final class LocalPipeline: Sendable {
         [
             "X_URL": simulator.url, "X_BEARER_TOKEN": simulator.bearerToken,
             "KAFKA_BOOTSTRAP_SERVERS": bootstrapServers, "KAFKA_TOPIC": topic, "KAFKA_GROUP": topic + "-loader",
-            "DATABASE_URL": postgres.url(), "JOURNAL_DIR": journalFolder,
+            "DATABASE_URL": postgres.url(database: database), "JOURNAL_DIR": journalFolder,
         ].merging(settings) { $1 }
     }
 

@@ -35,7 +35,7 @@ extension LocalPipeline {
         progress.published = acknowledged
         guard postgres.isRunning else { return progress }
         let sql = "SELECT (SELECT count(*) FROM tweets WHERE matched), (\(Self.settledSQL))"
-        let counts = (try? postgres.query(sql))?.split(separator: "|").compactMap { Int64($0) } ?? []
+        let counts = (try? query(sql))?.split(separator: "|").compactMap { Int64($0) } ?? []
         if counts.count == 2 { (progress.stored, progress.settled) = (counts[0], counts[1]) }
         return progress
     }
@@ -45,9 +45,9 @@ extension LocalPipeline {
     /// - Throws: `Failure` when PostgreSQL does not answer.
     package func outcome() throws(Failure) -> PipelineOutcome {
         var outcome = PipelineOutcome()
-        let ids = try postgres.query("SELECT id FROM tweets WHERE matched")
+        let ids = try query("SELECT id FROM tweets WHERE matched")
             .split(separator: "\n").compactMap { Int64($0) }
-        let counts = try postgres.query(
+        let counts = try query(
             "SELECT (\(Self.settledSQL)) - (SELECT count(*) FROM stream_events), (SELECT count(*) FROM rejects)"
         ).split(separator: "|").compactMap { Int64($0) }
         guard counts.count == 2 else { throw Failure(.badData, "PostgreSQL did not answer with two counts") }
@@ -55,6 +55,11 @@ extension LocalPipeline {
         (outcome.received, outcome.rejected) = (counts[0], counts[1])
         outcome.verdict = simulator.judge(stored: ids, rejected: try rejectedIDs(), gaps: try declaredGaps())
         return outcome
+    }
+
+    /// Runs SQL in the pipeline's database, as `PostgresSandbox.query` does.
+    package func query(_ sql: String) throws(Failure) -> String {
+        try postgres.query(sql, database: database)
     }
 
     /// The publisher's checkpoint (`Checkpoint`), read without the producer: it may be dead or just replacing it.
@@ -68,7 +73,7 @@ extension LocalPipeline {
     private var settingsStream: String { environment["STREAM_NAME"] ?? "default" }
 
     private func rejectedIDs() throws(Failure) -> Set<Int64> {
-        let values = try postgres.query("SELECT encode(value, 'hex') FROM rejects WHERE value IS NOT NULL")
+        let values = try query("SELECT encode(value, 'hex') FROM rejects WHERE value IS NOT NULL")
         return Set(values.split(separator: "\n").compactMap { LineID.find(in: bytes(hex: $0)) })
     }
 
@@ -77,17 +82,20 @@ extension LocalPipeline {
         return stride(from: 0, to: digits.count - 1, by: 2).map { UInt8(digits[$0] * 16 + digits[$0 + 1]) }
     }
 
+    /// From just after the newest tweet that came before, where there is one, else from when nothing came any more.
     private func declaredGaps() throws(Failure) -> [DeclaredGap] {
-        let rows = try postgres.query(
+        let rows = try query(
             """
-            SELECT (extract(epoch FROM started_at) * 1000)::bigint, (extract(epoch FROM ended_at) * 1000)::bigint
+            SELECT (extract(epoch FROM started_at) * 1000)::bigint, (extract(epoch FROM ended_at) * 1000)::bigint,
+                newest_id
             FROM stream_gaps
             """)
         return rows.split(separator: "\n").compactMap { row in
             let columns = row.split(separator: "|", omittingEmptySubsequences: false)
-            guard columns.count == 2, let start = Int64(columns[0]) else { return nil }
+            guard columns.count == 3, let start = Int64(columns[0]) else { return nil }
             let end = Int64(columns[1]).map { Timestamp(milliseconds: $0) }
-            return DeclaredGap(from: Timestamp(milliseconds: start), to: end)
+            let newest = Int64(columns[2]).flatMap { Snowflake.timestamp(of: $0) }
+            return DeclaredGap(from: newest ?? Timestamp(milliseconds: start), to: end, slack: .seconds(1))
         }
     }
 

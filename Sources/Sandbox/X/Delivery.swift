@@ -171,9 +171,13 @@ extension Delivery {
         return true
     }
 
-    /// Writes the beginning of the next line, if there is a next line.
+    /// Writes the beginning of the next line, for which it waits, if there is to be one.
     private func writePart(_ bytes: Int?) async throws {
         feed.issueDue(position: position, wanted: 1)
+        while position >= feed.issued, !feed.isFinished, !socket.clientHasLeft {
+            try await Task.sleep(for: Self.tick)
+            feed.issueDue(position: position, wanted: 1)
+        }
         guard position < feed.issued else { return }
         let line = feed.line(position)
         let sent = gzip?.compress(line.bytes) ?? line.bytes

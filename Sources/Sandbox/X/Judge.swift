@@ -5,16 +5,18 @@ package struct DeclaredGap: Sendable {
     package let from: Timestamp
     /// Nil: not over yet.
     package let to: Timestamp?
+    /// What clocks and buffers blur.
+    private let slack: Duration
 
-    package init(from: Timestamp, to: Timestamp?) {
+    package init(from: Timestamp, to: Timestamp?, slack: Duration = .seconds(2)) {
         self.from = from
         self.to = to
+        self.slack = slack
     }
 
-    /// Whether it has a moment, give or take what clocks and buffers blur.
+    /// Whether it has a moment, give or take the slack.
     func covers(_ moment: Timestamp) -> Bool {
-        let slack = Duration.seconds(2)
-        return from.advanced(by: .zero - slack) <= moment && to.map { moment <= $0.advanced(by: slack) } ?? true
+        from.advanced(by: .zero - slack) <= moment && to.map { moment <= $0.advanced(by: slack) } ?? true
     }
 }
 

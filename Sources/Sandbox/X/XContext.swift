@@ -72,9 +72,11 @@ struct XGate: RouterMiddleware {
             response = try await next(request, context)
         }
         if endpoint == "stream", response.status.code >= 400 { simulator.record.refuse(response.status.code) }
-        response.setUnlessPresent("x-rate-limit-limit", String(budget.limit))
-        response.setUnlessPresent("x-rate-limit-remaining", String(budget.remaining))
-        response.setUnlessPresent("x-rate-limit-reset", String(budget.reset))
+        if fault?.bare != true {
+            response.setUnlessPresent("x-rate-limit-limit", String(budget.limit))
+            response.setUnlessPresent("x-rate-limit-remaining", String(budget.remaining))
+            response.setUnlessPresent("x-rate-limit-reset", String(budget.reset))
+        }
         response.setUnlessPresent("x-access-level", "read")
         return response
     }

@@ -179,9 +179,19 @@ extension XSimulator {
         return self.rules.all
     }
 
+    /// Deletes rules by value, as if somebody else did.
+    package func deleteRules(_ values: Set<String>) {
+        _ = rules.delete(isDryRun: false) { values.contains($0.value) }
+    }
+
     /// Lets something go wrong.
     package func inject(_ fault: Fault) {
         faults.add(fault)
+    }
+
+    /// Forgets the faults that are yet to happen.
+    package func clearFaults() {
+        faults.clear()
     }
 
     /// Issues no more lines; connections stay and get keep-alives.

@@ -116,8 +116,7 @@ extension XSimulator {
     }
 
     private func changeRules(_ change: SandboxChange.Rules) {
-        let values = Set(change.delete ?? [])
-        if !values.isEmpty { _ = rules.delete(isDryRun: false) { values.contains($0.value) } }
+        if let values = change.delete { deleteRules(Set(values)) }
         if let new = change.add { addRules(new.map { ($0.value, $0.tag) }) }
     }
 

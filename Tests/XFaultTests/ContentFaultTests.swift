@@ -1,0 +1,166 @@
+import Foundation
+import Sandbox
+import TestSupport
+import Testing
+
+@testable import PipelineKit
+
+/// F5, F15, F19–F23, F27: what comes over a good connection.
+@Suite(.serialized, .timeLimit(.minutes(3))) struct ContentFaultTests {
+    private static let environment = ProcessInfo.processInfo.environment
+
+    /// Sends lines, a good tweet behind them, and waits until that is stored.
+    private func send(
+        _ lines: [[UInt8]], rate: Double? = nil, _ settings: [String: String] = [:],
+        _ body: (FaultRun) async throws -> Void
+    ) async throws {
+        let last = Array(#"{"data":{"id":"1899999999999999999","text":"after all that"}}"#.utf8)
+        try await FaultRun.with(
+            settings,
+            x: {
+                $0.feed = .lines(lines + [last])
+                $0.rate = rate
+                $0.losesWhileAway = false
+            }
+        ) { run in
+            try await run.expect("the tweet behind", within: .seconds(40)) {
+                try run.pipeline.query("SELECT 1 FROM tweets WHERE id = 1899999999999999999") == "1"
+            }
+            #expect(run.x.connections.count == 1)
+            try await body(run)
+        }
+    }
+
+    @Test func f05PiecesOfAnySizeGiveTheSameTweets() async throws {
+        try await FaultRun.with(x: { $0.keepAlive = .milliseconds(20) }) { run in
+            for (after, bytes) in [(10, 1), (20, 2), (30, 7), (40, 1000)] {
+                run.x.inject(Fault(.split, after: after, count: bytes == 1 ? 2 : 10, bytes: bytes))
+            }
+            try await run.expect("all pieces") { run.x.issuedCount > 60 }
+            let outcome = try await run.expectConserved()
+            #expect(outcome.rejected == 0)
+            #expect(run.x.connections.count == 1)
+        }
+    }
+
+    @Test func f15ErrorsBesideATweetAreNoEnd() async throws {
+        let problem =
+            #"{"resource_id":"7","parameter":"referenced_tweets.id","resource_type":"tweet","value":"7","#
+            + #""title":"Not Found Error","detail":"Could not find tweet with referenced_tweets.id: [7].","#
+            + #""type":"https://api.twitter.com/2/problems/resource-not-found"}"#
+        let lines = (1...20).map {
+            Array(#"{"data":{"id":"18\#(10000 + $0)","text":"a"},"errors":[\#(problem)]}"#.utf8)
+        }
+        try await send(lines) { run in
+            let outcome = try await run.judged()
+            #expect(outcome.stored == 21 && outcome.rejected == 0)
+            #expect(try await run.query("SELECT count(*) FROM tweets WHERE payload -> 'errors' IS NOT NULL") == "20")
+            #expect(try await run.gaps().isEmpty)
+        }
+    }
+
+    @Test func f19BothVocabulariesAndUnknownFieldsAreStored() async throws {
+        let generator = TweetGenerator(seed: 19)
+        let renamed = [
+            ("\"retweet_count\"", "\"repost_count\""), ("edit_history_tweet_ids", "edit_history_post_ids"),
+            ("referenced_tweets", "referenced_posts"), ("\"note_tweet\"", "\"note_post\""),
+            ("\"tweets\":", "\"posts\":"), ("\"pinned_tweet_id\"", "\"pinned_post_id\""),
+            ("\"tweet_count\"", "\"post_count\""),
+        ]
+        let lines = (Int64(0)..<60).map { index in
+            var text = String(decoding: generator.line(index), as: UTF8.self)
+            if index % 3 > 0 { for (old, new) in renamed { text = text.replacing(old, with: new) } }
+            if index % 3 == 2 {
+                text = text.replacing("{\"data\":{", with: "{\"new_member\":[{}],\"data\":{\"new_field\":{\"a\":1},")
+            }
+            return Array(text.utf8)
+        }
+        let bare = Array(#"{"data":{"id":"1800000000000020000","text":""}}"#.utf8)
+        try await send(lines + [bare]) { run in
+            let outcome = try await run.judged()
+            #expect(outcome.stored == 62 && outcome.rejected == 0)
+        }
+    }
+
+    /// The limit for a line is 1 MiB here; the whole process may need 16 MiB more than before.
+    @Test func f20LinesWithoutAnEndAreCutAndMemoryStaysFlat() async throws {
+        try await FaultRun.with(["X_LINE_LIMIT": "1MiB"]) { run in
+            try await run.expect("posts") { run.x.issuedCount > 50 }
+            let before = try run.peakMemory()
+            run.x.inject(Fault(.endless, bytes: 10 << 20))
+            run.x.inject(Fault(.endless, bytes: 100 << 20))
+            try await run.expect("both lines", within: .seconds(40)) {
+                try run.pipeline.query("SELECT count(*) FROM rejects WHERE reason = 'line_too_long'") == "2"
+            }
+            #expect(try run.peakMemory() - before < 16 << 20)
+            #expect(run.x.connections.count == 1)
+            try await run.expectConserved()
+            let details = try await run.query("SELECT detail FROM rejects ORDER BY id")
+            for megabytes in [10, 100] {
+                var digest = RunningDigest()
+                let piece = [UInt8](repeating: UInt8(ascii: "x"), count: 1 << 20)
+                for _ in 0..<megabytes { unsafe piece.withUnsafeBytes { unsafe digest.add($0) } }
+                #expect(details.contains("sha256 \(digest.result.sha256), \(megabytes << 20) bytes"), "\(details)")
+            }
+            #expect(try await run.query("SELECT min(length(value)) FROM rejects") == "1024")
+        }
+    }
+
+    @Test func f21HostileTextIsStoredOrRejectedAndStopsNothing() async throws {
+        try await expectSettled(HostileLine.texts)
+    }
+
+    @Test func f22HostileShapesAreStoredOrRejectedAndStopNothing() async throws {
+        try await expectSettled(HostileLine.shapes)
+    }
+
+    /// Every line became a row or a reject with its bytes, or for what has no tweet in it an event.
+    private func expectSettled(_ hostile: [HostileLine]) async throws {
+        try await send(hostile.map(\.bytes)) { run in
+            let counts = try await run.query(
+                """
+                SELECT (SELECT count(*) FROM tweets) + (SELECT count(*) FROM rejects)
+                    + (SELECT count(*) FROM stream_events WHERE type = 'x_message')
+                """)
+            #expect(Int(counts) == hostile.count + 1)
+            let raw = try await run.query("SELECT encode(value, 'hex') FROM rejects")
+            let rejected = Set(raw.split(separator: "\n"))
+            let ids = Set(try await run.query("SELECT id FROM tweets").split(separator: "\n"))
+            for line in hostile {
+                let hex = line.bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+                let isStored = ids.contains { String(decoding: line.bytes, as: UTF8.self).contains($0) }
+                #expect(isStored || rejected.contains(Substring(hex)), "\(line.name)")
+            }
+            #expect(try await run.query("SELECT count(*) FROM rejects WHERE reason = '' OR value IS NULL") == "0")
+        }
+    }
+
+    @Test func f23GzipThatNobodyAskedForIsReadAndACutOneIsAReasonToReconnect() async throws {
+        try await FaultRun.with(startsProducer: false) { run in
+            run.x.inject(Fault(.gzip, count: 2))
+            run.x.inject(Fault(.close, after: 100))
+            run.x.inject(Fault(.truncate, after: 200))
+            try run.pipeline.start(.producer)
+            try await run.expect("the third connection") { run.x.connections.count == 3 }
+            #expect(run.x.connections.map(\.ending).prefix(2) == [.closed, .closed])
+            try await run.expectConserved()
+            #expect(try await run.gaps().count == 2)
+        }
+    }
+
+    /// `X_BURST_SECONDS=60` makes it the minute of the table.
+    @Test func f27ABurstLosesNothing() async throws {
+        let seconds = Self.environment["X_BURST_SECONDS"].flatMap { Int($0) } ?? 3
+        let start = Timestamp.now()
+        let filler = String(repeating: "all work and no play makes a dull stream ", count: 20)
+        let lines = (0..<(2000 * seconds)).map { index in
+            let id = (Snowflake.firstID(at: start) ?? 1) + Int64(index)
+            return Array(#"{"data":{"id":"\#(id)","text":"\#(filler)\#(index)"}}"#.utf8)
+        }
+        try await send(lines, rate: 2000) { run in
+            let outcome = try await run.judged()
+            #expect(outcome.stored == lines.count + 1)
+            #expect(try await run.gaps().isEmpty)
+        }
+    }
+}

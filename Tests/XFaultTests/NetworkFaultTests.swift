@@ -1,0 +1,171 @@
+import Foundation
+import Glibc
+import PipelineKit
+import Sandbox
+import TestSupport
+import Testing
+
+/// F24, F25, and servers that are not X at all.
+@Suite(.serialized, .timeLimit(.minutes(3))) struct NetworkFaultTests {
+    @Test func f24OnlyACertificateThatIsRightIsAccepted() async throws {
+        try await FaultRun.with(x: { $0.certificate = .valid }, startsProducer: false) { run in
+            var command = try producer(run, url: run.x.url, caFile: run.x.caFile)
+            command.output = .file(logFile(run))
+            for kind in [CertificateKind.expired, .wrongName, .cut] {
+                run.x.certificate = kind
+                let process = try ChildProcess(command)
+                try await run.expect("a reason for \(kind)") { log(run).contains("cannot read the stream") }
+                #expect(log(run).contains("\"cause\":\"tls\"") || (kind == .cut && !log(run).contains("connected to")))
+                #expect(run.x.attempts.isEmpty)
+                process.kill()
+                try FileManager.default.removeItem(atPath: logFile(run))
+            }
+            run.x.certificate = .expired
+            let process = try ChildProcess(command)
+            try await run.expect("a reason") { log(run).contains("\"cause\":\"tls\"") }
+            run.x.certificate = .valid
+            try await run.expectConserved()
+            process.terminate()
+        }
+    }
+
+    /// The name is looked up in a hosts file of its own: at first not there, then with an address of IPv6 that takes no
+    /// connection, then with another one of IPv4.
+    @Test func f25NamesAreLookedUpForEveryAttempt() async throws {
+        let folder = try TemporaryFolder()
+        try folder.write("127.0.0.1 localhost\n", to: "hosts")
+        // Nobody serves names there, so a name that is not in the file is not found at once.
+        try folder.write("nameserver 127.0.0.1\n", to: "resolv.conf")
+        try await FaultRun.with(x: { $0.losesWhileAway = true }, startsProducer: false) { run in
+            let port = try #require(run.x.url.split(separator: ":").last.flatMap { UInt16($0) })
+            let hole = try #require(BlackHole(port: port), "no ::1 on this machine")
+            var command = try producer(run, url: "http://x.example:\(port)", caFile: nil)
+            command.arguments =
+                [
+                    "--mount", "sh", "-c",
+                    "mount --bind \"$0/hosts\" /etc/hosts && mount --bind \"$0/resolv.conf\" /etc/resolv.conf && exec \"$@\"",
+                    folder.path,
+                    command.executable,
+                ] + command.arguments
+            command.executable = "/usr/bin/unshare"
+            command.output = .file(logFile(run))
+            let process = try ChildProcess(command)
+            try await run.expect("no address") { log(run).contains("\"cause\":\"name_lookup\"") }
+            #expect(run.x.attempts.isEmpty)
+            // In place: the mount is of this file, not of its name.
+            try Data("::1 x.example\n127.0.0.1 x.example\n".utf8).write(
+                to: URL(filePath: folder.path + "/hosts"), options: [])
+            let changed = Timestamp.now()
+            try await run.expect("the address that answers") { run.x.connections.count == 1 }
+            #expect(Duration.between(changed, run.x.connections[0].startedAt) < .seconds(8))
+            _ = hole
+            try await run.expectConserved()
+            process.terminate()
+        }
+    }
+
+    /// A server that is not X: what it is, and what the producer is to say.
+    enum Stranger: String, CaseIterable {
+        case python, html, silent, tls
+    }
+
+    @Test(arguments: Stranger.allCases)
+    func wrongServersGetAClearReasonAndNoHotLoop(_ stranger: Stranger) async throws {
+        let folder = try TemporaryFolder()
+        try await FaultRun.with(x: { $0.certificate = .wrongName }, startsProducer: false) { run in
+            let html = try ScriptedServer { connection in
+                if stranger == .silent { return connection.waitForPeer() }
+                connection.answer(200, "<html><h1>It works!</h1></html>", type: "text/html")
+            }
+            defer { html.close() }
+            let python = try stranger == .python ? PythonServer(folder: folder.path) : nil
+            defer { python?.process.kill() }
+            let url = stranger == .python ? python?.url : stranger == .tls ? run.x.url : html.url
+            var command = try producer(run, url: try #require(url), caFile: stranger == .tls ? run.x.caFile : nil)
+            command.environment["X_BACKOFF_SCALE"] = "1"
+            command.environment["X_CONNECT_TIMEOUT"] = "1s"
+            command.output = .file(logFile(run))
+            let process = try ChildProcess(command)
+            let cause = [
+                Stranger.python: "not_found", .html: "not_a_stream", .silent: "timeout", .tls: "tls",
+            ][stranger]
+            try await run.expect("a reason") { log(run).contains("\"cause\":\"\(cause ?? "")\"") }
+            try await Task.sleep(for: .seconds(2))
+            #expect(process.exit == nil)
+            // At most the first steps of the ladder, which is linear from 250 ms, or doubles from 5 s.
+            let attempts = stranger == .python ? try python?.requests() ?? 0 : html.requests.count
+            #expect(attempts <= 6)
+            #expect(log(run).split(separator: "\n").count { $0.contains("cannot read the stream") } == 1)
+            if stranger == .python || stranger == .html { #expect(log(run).contains("X_URL")) }
+            #expect(process.terminate() == .status(0))
+        }
+    }
+
+    private func logFile(_ run: FaultRun) -> String { run.pipeline.journalFolder + ".log" }
+
+    private func log(_ run: FaultRun) -> String { (try? readTextFile(logFile(run))) ?? "" }
+
+    /// A producer that is told another address than the simulator's plain one.
+    private func producer(_ run: FaultRun, url: String, caFile: String?) throws -> ChildCommand {
+        var settings = run.pipeline.environment
+        settings["X_URL"] = url
+        settings["X_CA_FILE"] = caFile
+        return try ChildCommand(service: .producer, ["run"], settings: settings)
+    }
+}
+
+/// `python3 -m http.server` on a free port, with a log of its requests.
+private struct PythonServer {
+    let process: ChildProcess
+    let url: String
+    private let logFile: String
+
+    init(folder: String) throws {
+        let placeholder = try ScriptedServer { _ in }
+        url = placeholder.url
+        placeholder.close()
+        logFile = folder + "/requests.log"
+        var command = ChildCommand(
+            "/usr/bin/env", ["python3", "-u", "-m", "http.server", "\(placeholder.port)", "--bind", "127.0.0.1"])
+        command.folder = folder
+        command.output = .file(logFile)
+        process = try ChildProcess(command)
+        let deadline = ContinuousClock.now + .seconds(20)
+        while ContinuousClock.now < deadline, !(try readTextFile(logFile)).contains("Serving") { usleep(10_000) }
+    }
+
+    func requests() throws -> Int {
+        try readTextFile(logFile).split(separator: "\n").count { $0.contains("GET /2/") }
+    }
+}
+
+/// A port of ::1 that takes no connection and refuses none: its queue is full, so the kernel drops what comes.
+private final class BlackHole {
+    private var descriptors: [Int32] = []
+
+    init?(port: UInt16) {
+        let listener = socket(AF_INET6, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        descriptors.append(listener)
+        var address = sockaddr_in6()
+        address.sin6_family = sa_family_t(AF_INET6)
+        address.sin6_port = port.bigEndian
+        address.sin6_addr = in6addr_loopback
+        let size = socklen_t(MemoryLayout<sockaddr_in6>.size)
+        func withAddress(_ body: (UnsafePointer<sockaddr>) -> Int32) -> Int32 {
+            unsafe withUnsafePointer(to: &address) {
+                unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe body($0) }
+            }
+        }
+        guard unsafe withAddress({ unsafe bind(listener, $0, size) }) == 0, listen(listener, 0) == 0 else { return nil }
+        for _ in 0..<4 {
+            let client = socket(
+                AF_INET6, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+            descriptors.append(client)
+            _ = unsafe withAddress { unsafe connect(client, $0, size) }
+        }
+    }
+
+    deinit {
+        for descriptor in descriptors { close(descriptor) }
+    }
+}

@@ -1,0 +1,139 @@
+import Sandbox
+import TestSupport
+import Testing
+
+@testable import PipelineKit
+
+/// F7–F13, F26: answers that are not the stream.
+@Suite(.serialized, .timeLimit(.minutes(3))) struct RefusalFaultTests {
+    /// The pauses between the attempts so far.
+    private func pauses(_ run: FaultRun) -> [Duration] {
+        let attempts = run.x.attempts
+        return zip(attempts, attempts.dropFirst()).map { Duration.between($0, $1) }
+    }
+
+    @Test func f07RateLimitIsWaitedOutToItsReset() async throws {
+        try await FaultRun.with(startsProducer: false) { run in
+            var refusal = Refusal.rateLimit
+            let reset = Timestamp.now().milliseconds / 1000 + 4
+            refusal.headers = [
+                "x-rate-limit-limit": "50", "x-rate-limit-remaining": "0", "x-rate-limit-reset": "\(reset)",
+            ]
+            run.x.inject(Fault(.refuse, endpoint: "stream", answer: refusal))
+            try run.pipeline.start(.producer)
+            try await run.expect("the stream") { run.x.connections.count == 1 }
+            // Not before the reset, and little after it: a second, and a quarter of one by chance.
+            let late = run.x.connections[0].startedAt.milliseconds - reset * 1000
+            #expect((0...3000).contains(late))
+            #expect(run.x.attempts.count == 2)
+            try await run.expectConserved()
+        }
+    }
+
+    @Test func f08RateLimitsWithoutAResetClimbTheirLadder() async throws {
+        try await FaultRun.with(["X_BACKOFF_SCALE": "0.005"], startsProducer: false) { run in
+            run.x.inject(Fault(.refuse, count: 4, bare: true, endpoint: "stream", answer: .rateLimit))
+            try run.pipeline.start(.producer)
+            try await run.expect("the stream") { run.x.connections.count == 1 }
+            // 60 s, doubled each time, and up to a quarter more by chance; all of it shortened.
+            for (pause, ladder) in zip(pauses(run), [0.3, 0.6, 1.2, 2.4]) {
+                #expect(pause >= .seconds(ladder - 0.01) && pause < .seconds(ladder * 1.25 + 1))
+            }
+            #expect(run.x.attempts.count == 5)
+            try await run.expectConserved()
+        }
+    }
+
+    @Test func f10CapsAndCreditsStopItWithOneAlarmAndASlowLook() async throws {
+        try await FaultRun.with(["X_BACKOFF_SCALE": "0.001"]) { run in
+            try await run.expect("posts") { run.x.issuedCount > 20 }
+            let depleted = Refusal(
+                status: 402, body: #"{"title":"CreditsDepleted","type":"https://api.twitter.com/2/problems/credits"}"#)
+            let spent = Refusal(status: 403, body: #"{"title":"SpendCapReached"}"#)
+            for refusal in [Refusal.usageCap, .creditsDepleted, depleted, spent] {
+                run.x.inject(Fault(.refuse, count: 2, endpoint: "stream", answer: refusal))
+            }
+            run.x.inject(Fault(.close))
+            try await run.expect("the stream") { run.x.connections.count == 2 }
+            // Ten minutes each time, shortened to 0.6 s; the first attempt came after a good connection, so at once.
+            #expect(pauses(run).suffix(8).allSatisfy { $0 >= .milliseconds(590) })
+            // The same cause is told once: the cap, and three ways to have no credits that differ by status.
+            #expect(run.lines("cannot read the stream", "\"level\":\"error\"").count == 3)
+            try await run.expectConserved()
+            let events = "SELECT cause FROM stream_events WHERE type = 'connect_failed' ORDER BY id"
+            #expect(try await run.query(events) == "usage_cap\nno_credits\nno_credits")
+        }
+    }
+
+    @Test(arguments: [Refusal.unauthorized, .forbidden])
+    func f11RefusedTokenIsReadAgainFromItsFile(_ refusal: Refusal) async throws {
+        let folder = try TemporaryFolder()
+        try folder.write("token-one\n", to: "token")
+        let settings = ["X_BEARER_TOKEN": "", "X_BEARER_TOKEN_FILE": folder.path + "/token", "X_BACKOFF_SCALE": "0.2"]
+        try await FaultRun.with(settings, x: { $0.bearerToken = "token-one" }) { run in
+            try await run.expect("posts") { run.x.issuedCount > 20 }
+            if refusal == .unauthorized {
+                run.x.bearerToken = "token-two"
+            } else {
+                run.x.inject(Fault(.refuse, count: 100, endpoint: "stream", answer: refusal))
+            }
+            run.x.inject(Fault(.close))
+            try await run.expect("the refusal") { run.x.refusals[refusal.status] ?? 0 > 0 }
+            try await Task.sleep(for: .seconds(2))
+            // A ladder of 1 s, 2 s, …: no hot loop.
+            #expect((1...2).contains(run.x.refusals[refusal.status] ?? 0))
+            run.x.bearerToken = "token-two"
+            run.x.clearFaults()
+            try folder.write("token-two\n", to: "token")
+            try await run.expectConserved()
+            #expect(!run.log.contains("token-"))
+        }
+    }
+
+    @Test func f12MissingRulesAreMadeThoseOfTheFile() async throws {
+        let folder = try TemporaryFolder()
+        try folder.write("- value: coffee\n  tag: drinks\n", to: "rules.yaml")
+        try await FaultRun.with(["X_RULES_FILE": folder.path + "/rules.yaml"], rules: []) { run in
+            try await run.expect("the stream") { run.x.connections.count == 1 }
+            #expect(run.x.refusals == [409: 1])
+            #expect(run.x.ruleHistory.last?.map(\.value) == ["coffee"])
+            try await run.expectConserved()
+        }
+    }
+
+    /// The limit for a body is 64 KiB; the whole process may need 16 MiB more than before.
+    @Test func f13ServerErrorsClimbTheLadderWhateverTheirBody() async throws {
+        try await FaultRun.with(["X_BACKOFF_SCALE": "0.05"]) { run in
+            try await run.expect("posts") { run.x.issuedCount > 50 }
+            let before = try run.peakMemory()
+            var huge = Refusal.serverError(503)
+            huge.filler = 50 << 20
+            for refusal in [Refusal.serverError(500), Refusal(status: 502, body: ""), huge] {
+                run.x.inject(Fault(.refuse, endpoint: "stream", answer: refusal))
+            }
+            run.x.inject(Fault(.close))
+            try await run.expect("the stream") { run.x.connections.count == 2 }
+            // 5 s, 10 s, 20 s, shortened; each up to a quarter longer.
+            for (pause, ladder) in zip(pauses(run).suffix(3), [0.25, 0.5, 1]) {
+                #expect(pause >= .seconds(ladder - 0.01) && pause < .seconds(ladder * 1.25 + 1))
+            }
+            #expect(try run.peakMemory() - before < 16 << 20)
+            try await run.expectConserved()
+            #expect(run.lines("server_error").count == 3)
+        }
+    }
+
+    @Test func f26HeaderThatTricklesIsGivenUp() async throws {
+        #expect(XSettings(url: "http://x", token: .value(Secret("t"))).connectTimeout == .seconds(10))
+        try await FaultRun.with(["X_CONNECT_TIMEOUT": "1s"]) { run in
+            try await run.expect("posts") { run.x.issuedCount > 20 }
+            run.x.inject(Fault(.slowHeader, seconds: 0.2))
+            run.x.inject(Fault(.silence))
+            run.x.inject(Fault(.close))
+            try await run.expect("the stream") { run.x.connections.count == 2 }
+            #expect(pauses(run).suffix(2).allSatisfy { $0 >= .milliseconds(990) && $0 < .seconds(4) })
+            #expect(!run.lines("\"cause\":\"timeout\"", "X_CONNECT_TIMEOUT").isEmpty)
+            try await run.expectConserved()
+        }
+    }
+}

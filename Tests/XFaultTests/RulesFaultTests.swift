@@ -1,0 +1,87 @@
+import Glibc
+import PipelineKit
+import Sandbox
+import TestSupport
+import Testing
+
+/// F28, F29: the rules, while X fails and while somebody else changes them; 1,000 random states and a failure at every
+/// call are in `XRuleApplicationTests`.
+@Suite(.serialized, .timeLimit(.minutes(3))) struct RulesFaultTests {
+    private static let file = """
+        - value: cat has:images
+          tag: pets
+        - value: dog
+          tag: pets
+        - value: snow -ice
+          tag: weather
+        """
+
+    /// Runs `rules apply` on a file, and returns its status and output.
+    private func apply(_ run: FaultRun, _ path: String) async throws -> (exit: ChildProcess.Exit, output: String) {
+        let command = try ChildCommand(
+            service: .producer, ["rules", "apply", "--yes", "--prefix", "ours/", path],
+            settings: run.pipeline.environment)
+        return try await blocking { try ChildProcess.run(command) }
+    }
+
+    @Test func f28RulesConvergeWhateverCallFails() async throws {
+        let folder = try TemporaryFolder()
+        try folder.write(Self.file, to: "rules.yaml")
+        let path = folder.path + "/rules.yaml"
+        try await FaultRun.with(x: { $0.maximalRules = 8 }, rules: [], startsProducer: false) { run in
+            let before: [(value: String, tag: String?)] = [
+                ("dog", "ours/old"), ("snow -ice", "ours/weather"), ("bird", "ours/gone"), ("theirs", "other/1"),
+            ]
+            let wanted = ["cat has:images", "dog", "snow -ice", "theirs"]
+            var failures = 0
+            for (kind, index) in [Fault.Kind.refuse, .lostAnswer].flatMap({ kind in (0..<8).map { (kind, $0) } }) {
+                run.x.replaceRules(before)
+                run.x.inject(Fault(kind, after: index, endpoint: "rules"))
+                let first = try await apply(run, path)
+                run.x.clearFaults()
+                if first.exit != .status(0) {
+                    failures += 1
+                    #expect(first.output.contains("HTTP 503"), "\(first.output)")
+                    let second = try await apply(run, path)
+                    #expect(second.exit == .status(0), "\(second.output)")
+                }
+                #expect(Set(run.x.ruleHistory.last?.map(\.value) ?? []) == Set(wanted))
+                #expect(run.x.ruleHistory.last?.first { $0.value == "dog" }?.tag == "ours/pets")
+                for rules in run.x.ruleHistory {
+                    // What stays is there at every moment, if need be as its stand-in.
+                    let cores = Set(rules.map { $0.value.filter { $0 != "(" && $0 != ")" } })
+                    #expect(cores.isSuperset(of: ["dog", "snow -ice", "theirs"]))
+                    #expect(rules.contains { $0.value == "theirs" && $0.tag == "other/1" })
+                }
+            }
+            #expect(failures >= 8)
+            // No room for what is new: said beforehand, and nothing is touched.
+            run.x.replaceRules(before + (1...4).map { ("filler \($0)", "other/2") })
+            let full = try await apply(run, path)
+            #expect(full.exit != .status(0) && full.output.contains("8"), "\(full.output)")
+            #expect(run.x.ruleHistory.last?.count == 8)
+        }
+    }
+
+    @Test func f29ChangesOfOthersAreFoundAndLeftAlone() async throws {
+        let folder = try TemporaryFolder()
+        try folder.write(Self.file, to: "rules.yaml")
+        let settings = [
+            "X_RULES_FILE": folder.path + "/rules.yaml", "X_RULES_PREFIX": "ours/", "X_RULES_CHECK": "10s",
+        ]
+        try await FaultRun.with(settings, rules: [], startsProducer: false) { run in
+            run.x.addRules([("cat has:images", "ours/pets"), ("dog", "ours/pets"), ("snow -ice", "ours/weather")])
+            try run.pipeline.start(.producer)
+            try await run.expect("posts") { run.x.issuedCount > 20 }
+            run.x.deleteRules(["dog"])
+            run.x.addRules([("theirs", "other/1")])
+            try await run.expect("the drift", within: .seconds(30)) {
+                !run.lines("rules of the file are missing at X", "\"values\":\"dog\"").isEmpty
+            }
+            #expect(run.lines("rules at X are not in the file").isEmpty)
+            // It tells, and leaves the change to a person.
+            #expect(run.x.ruleHistory.last?.map(\.value) == ["cat has:images", "snow -ice", "theirs"])
+            try await run.expectConserved()
+        }
+    }
+}

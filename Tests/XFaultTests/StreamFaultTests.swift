@@ -1,0 +1,130 @@
+import Glibc
+import Sandbox
+import Testing
+
+@testable import PipelineKit
+
+/// F1–F6, F14, F16, F30: what happens on an open connection.
+@Suite(.serialized, .timeLimit(.minutes(3))) struct StreamFaultTests {
+    @Test func f01CleanEndIsFollowedByTheNextConnectionAtOnce() async throws {
+        try await FaultRun.with { run in
+            run.x.inject(Fault(.close, after: 50))
+            try await run.expect("a second connection") { run.x.connections.count == 2 }
+            let connections = run.x.connections
+            let pause = Duration.between(try #require(connections[0].endedAt), connections[1].startedAt)
+            #expect(pause < .seconds(2))
+            try await run.expectConserved()
+            #expect(try await run.gaps() == ["closed"])
+        }
+    }
+
+    @Test func f02ResetInTheMiddleOfALineLeavesNoPartOfIt() async throws {
+        try await FaultRun.with { run in
+            run.x.inject(Fault(.reset, after: 50, bytes: 100))
+            try await run.expect("a second connection") { run.x.connections.count == 2 }
+            let cut = try #require(run.x.connections.first?.cut.first)
+            let id = try #require(run.x.id(ofLine: cut))
+            let outcome = try await run.expectConserved()
+            #expect(outcome.rejected == 0)
+            #expect(try await run.query("SELECT count(*) FROM tweets WHERE id = \(id)") == "0")
+            #expect(try await run.gaps() == ["reset"])
+        }
+    }
+
+    @Test func f03SilentStallIsNoticedInTime() async throws {
+        #expect(StreamSettings(x: XSettings(url: "http://x", token: .value(Secret("t")))).stallTimeout == .seconds(25))
+        try await FaultRun.with(["X_STALL_TIMEOUT": "2s"]) { run in
+            run.x.inject(Fault(.stall, after: 50))
+            try await run.expect("the stall is noticed") { run.x.connections.count == 2 }
+            let first = run.x.connections[0]
+            let silence = Duration.between(try #require(first.written.last?.at), try #require(first.endedAt))
+            #expect(silence > .milliseconds(1900) && silence < .seconds(5))
+            try await run.expectConserved()
+            #expect(try await run.gaps() == ["stall"])
+        }
+    }
+
+    @Test func f04KeepAlivesWithoutPostsRaiseAnAlarmOnAnOpenConnection() async throws {
+        try await FaultRun.with(["X_QUIET_AFTER": "500ms"]) { run in
+            // It learns for twelve times the shortest judgement what is usual.
+            try await run.expect("posts") { run.x.issuedCount > 800 }
+            run.x.inject(Fault(.quiet, seconds: 4))
+            try await run.expect("the alarm") { !run.lines("too quiet", "\"level\":\"error\"").isEmpty }
+            try await run.expect("its end") { !run.lines("posts come again").isEmpty }
+            #expect(run.x.connections.count == 1)
+            try await run.expectConserved()
+            #expect(try await run.query("SELECT count(*) FROM stream_events WHERE type = 'quiet'") == "1")
+            #expect(try await run.gaps().isEmpty)
+        }
+    }
+
+    @Test func f06ReaderThatWasHaltedBlamesItselfAndNotX() async throws {
+        try await FaultRun.with(["X_STALL_TIMEOUT": "1s"]) { run in
+            try await run.expect("posts") { run.x.issuedCount > 50 }
+            let producer = try #require(run.pipeline.process(of: .producer))
+            producer.send(SIGSTOP)
+            try await Task.sleep(for: .seconds(3))
+            producer.send(SIGCONT)
+            try await run.expectConserved()
+            #expect(run.x.connections.count == 1)
+            #expect(try await run.gaps().isEmpty)
+        }
+    }
+
+    @Test func f06OnlyTimeSpentWaitingIsSilence() {
+        var watch = StreamWatch(connectTimeout: .seconds(10), stallTimeout: .seconds(25))
+        #expect(watch.timeLeft(in: .answer, bytes: 0, waited: .seconds(9)) == .seconds(1))
+        #expect(watch.timeLeft(in: .stream, bytes: 0, waited: .seconds(1)) == .seconds(25))
+        #expect(watch.timeLeft(in: .stream, bytes: 0, waited: .seconds(20)) == .seconds(5))
+        #expect(watch.timeLeft(in: .stream, bytes: 2, waited: .seconds(5)) == .seconds(25))
+        // The disk took minutes in between: that is not told to the watch, so nothing has passed.
+        #expect(watch.timeLeft(in: .stream, bytes: 2, waited: .zero) == .seconds(25))
+        #expect(watch.timeLeft(in: .stream, bytes: 2, waited: .seconds(25)) == .zero)
+    }
+
+    @Test func f14EveryControlMessageIsKeptAndTheStreamGoesOn() async throws {
+        let kinds = ControlMessage.disconnectTypes + ControlMessage.connectionIssues + ["NeverHeardOf"]
+        try await FaultRun.with(["X_BACKOFF_SCALE": "0.001"]) { run in
+            for (index, kind) in kinds.enumerated() {
+                // The server does not close: a client that waited for that would wait for ever.
+                run.x.inject(Fault(.control, after: 5, seconds: 60, text: kind, bare: index % 3 == 0))
+                try await run.expect("the connection after \(kind)") { run.x.connections.count == index + 2 }
+                // It is taken for one that X has not let go of, and closed by the Connections API as well.
+                let ending = run.x.connections[index].ending
+                #expect(ending == .client || (kind == "TooManyConnections" && ending == .killed), "\(kind)")
+            }
+            try await run.expectConserved()
+            let kept = try await run.query("SELECT payload FROM stream_events WHERE type = 'x_message' ORDER BY id")
+            for kind in kinds { #expect(kept.contains("\"\(kind)\"")) }
+            #expect(try await run.gaps() == kinds.map { _ in "control" })
+        }
+    }
+
+    @Test func f16DuplicatesAndDisorderGiveOneRowEach() async throws {
+        try await FaultRun.with { run in
+            for start in [20, 80, 140] {
+                run.x.inject(Fault(.reorder, after: start, count: 30))
+                run.x.inject(Fault(.duplicate, after: start + 35, count: 20))
+            }
+            try await run.expect("the faults") { run.x.connections.first.map { $0.written.count > 260 } == true }
+            let outcome = try await run.expectConserved()
+            #expect(outcome.verdict.repeated == 60)
+            #expect(outcome.duplicates == 60)
+        }
+    }
+
+    @Test func f30FlappingNeverLeavesTheBudgetNotEvenByARestart() async throws {
+        try await FaultRun.with(["X_CONNECT_BUDGET": "20", "X_BACKOFF_SCALE": "0.0001"]) { run in
+            // Lines count for every fault that waits, so this is one line a connection.
+            for line in 1...30 { run.x.inject(Fault(.close, after: line)) }
+            try await run.expect("the budget") { !run.lines("connect budget used up").isEmpty }
+            run.pipeline.kill(.producer)
+            try run.pipeline.start(.producer)
+            try await run.expect("the budget after a restart") { run.lines("connect budget used up").count > 1 }
+            #expect(run.x.attempts.count == 20)
+            run.x.stopFeed()
+            let outcome = try await run.judged()
+            #expect(outcome.verdict.received == 20)
+        }
+    }
+}

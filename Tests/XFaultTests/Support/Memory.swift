@@ -1,0 +1,12 @@
+import PipelineKit
+import Sandbox
+
+extension FaultRun {
+    /// The most memory that the producer has had so far, in bytes (proc(5), status, VmHWM).
+    func peakMemory() throws -> Int {
+        guard let process = pipeline.process(of: .producer) else { return 0 }
+        let status = try readTextFile("/proc/\(process.processID)/status")
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
+        return (line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) * 1024
+    }
+}
