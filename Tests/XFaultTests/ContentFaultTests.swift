@@ -119,7 +119,7 @@ import Testing
         try await send(hostile.map(\.bytes)) { run in
             let counts = try await run.query(
                 """
-                SELECT (SELECT count(*) FROM tweets) + (SELECT count(*) FROM rejects)
+                SELECT (SELECT count(*) FROM tweets WHERE matched) + (SELECT count(*) FROM rejects)
                     + (SELECT count(*) FROM stream_events WHERE type = 'x_message')
                 """)
             #expect(Int(counts) == hostile.count + 1)

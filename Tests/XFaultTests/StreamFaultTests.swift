@@ -12,7 +12,7 @@ import Testing
             try await run.expect("a second connection") { run.x.connections.count == 2 }
             let connections = run.x.connections
             let pause = Duration.between(try #require(connections[0].endedAt), connections[1].startedAt)
-            #expect(pause < .seconds(2))
+            #expect(pause < .seconds(10) && run.waits("closed") == [.zero])
             try await run.expectConserved()
             #expect(try await run.gaps() == ["closed"])
         }
@@ -38,7 +38,7 @@ import Testing
             try await run.expect("the stall is noticed") { run.x.connections.count == 2 }
             let first = run.x.connections[0]
             let silence = Duration.between(try #require(first.written.last?.at), try #require(first.endedAt))
-            #expect(silence > .milliseconds(1900) && silence < .seconds(5))
+            #expect(silence > .milliseconds(1900) && silence < .seconds(10))
             try await run.expectConserved()
             #expect(try await run.gaps() == ["stall"])
         }

@@ -168,11 +168,15 @@ extension XSimulator {
     /// - Parameters:
     ///   - address: what the Connections API tells as `client_ip`.
     ///   - duration: how long; nil until it is killed.
+    ///   - age: how long it has been open already.
     /// - Returns: the connection's id.
     @discardableResult
-    package func addConnection(of address: String = "203.0.113.7", for duration: Duration? = nil) -> String {
+    package func addConnection(
+        of address: String = "203.0.113.7", for duration: Duration? = nil, age: Duration = .zero
+    ) -> String {
         let other = OtherConnection(
-            id: UUID().uuidString.lowercased(), clientAddress: address, startedAt: clock.now,
+            id: UUID().uuidString.lowercased(), clientAddress: address,
+            startedAt: clock.now.advanced(by: .zero - age),
             endsAt: duration.map { clock.now.advanced(by: $0) })
         record.state.withLock { $0.others.append(other) }
         return other.id

@@ -41,7 +41,10 @@ struct Delivery {
         do {
             while !socket.clientHasLeft {
                 if try await isToEnd() { return }
-                if let fault = simulator.faults.nextForConnection(), try await apply(fault) { return }
+                if let fault = simulator.faults.nextForConnection() {
+                    if try await apply(fault) { return }
+                    continue
+                }
                 if try await deliver() { continue }
                 if ContinuousClock.now - lastWrite >= simulator.keepAlive { try await sendKeepAlive() }
                 try await Task.sleep(for: min(Self.tick, simulator.keepAlive))

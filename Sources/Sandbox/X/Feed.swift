@@ -102,6 +102,16 @@ final class Feed: Sendable {
         state.withLock { $0.lastLook = nil }
     }
 
+    /// Issues so many lines at this moment, due or not.
+    func issue(_ count: Int) {
+        state.withLock { state in
+            state.lastLook = clock.instant
+            let at = max(clock.now, state.log.last?.at ?? clock.now)
+            let issue = Issue(at: at, rulesVersion: state.ruleSets.count - 1)
+            state.log += repeatElement(issue, count: count)
+        }
+    }
+
     /// Issues what is due; flat out, up to `wanted` more lines than `position`.
     func issueDue(position: Int64, wanted: Int) {
         state.withLock { state in

@@ -1,5 +1,6 @@
 import Hummingbird
 import NIOCore
+internal import PipelineKit
 
 /// What a request of the simulator carries: Hummingbird's own, and the connection it came on.
 struct XContext: RequestContext {
@@ -51,6 +52,19 @@ extension Refusal {
     }
 }
 
+extension Timestamp {
+    /// As HTTP tells it (RFC 9110, section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+    fileprivate var httpDate: String {
+        let days = milliseconds / 86_400_000
+        let date = CivilDate(daysSince1970: days)
+        // 1970-01-01 was a Thursday.
+        let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][Int(days % 7)]
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        let day = date.day < 10 ? "0\(date.day)" : "\(date.day)"
+        return "\(weekday), \(day) \(months[date.month - 1]) \(date.year) \(description.dropFirst(11).prefix(8)) GMT"
+    }
+}
+
 /// What X does before it looks at a request: the token, the budget, and what was arranged to go wrong.
 struct XGate: RouterMiddleware {
     typealias Context = XContext
@@ -78,6 +92,7 @@ struct XGate: RouterMiddleware {
             response.setUnlessPresent("x-rate-limit-reset", String(budget.reset))
         }
         response.setUnlessPresent("x-access-level", "read")
+        response.set("Date", simulator.clock.now.httpDate)
         return response
     }
 

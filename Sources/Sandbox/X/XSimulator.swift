@@ -199,6 +199,17 @@ extension XSimulator {
         feed.stop()
     }
 
+    /// Issues so many lines now, whether somebody listens or not.
+    package func issue(_ count: Int) {
+        feed.issue(count)
+    }
+
+    /// Lets time pass at once; what becomes due in it is issued, if the feed has begun.
+    package func advance(by duration: Duration) {
+        clock.advance(by: duration)
+        if feed.issued > 0 { feed.issueDue(position: feed.issued, wanted: 0) }
+    }
+
     /// Lines a second from now on; nil as fast as the client takes them.
     package func setRate(_ rate: Double?) {
         feed.setRate(rate)

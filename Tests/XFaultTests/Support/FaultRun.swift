@@ -78,6 +78,16 @@ struct FaultRun: Sendable {
         log.split(separator: "\n").filter { line in texts.allSatisfy { line.contains($0) } }
     }
 
+    /// The waits that the producer has announced for a cause, in order.
+    func waits(_ cause: String) -> [Duration] {
+        lines("\"cause\":\"\(cause)\"").compactMap { line in
+            line.split(separator: "\"next_attempt_in\":\"").dropFirst().first?.split(separator: "\"").first
+        }.compactMap { text in
+            if text.hasSuffix("ms") { return Int64(text.dropLast(2)).map { .milliseconds($0) } }
+            return text.hasSuffix("s") ? Double(text.dropLast()).map { .seconds($0) } : nil
+        }
+    }
+
     /// The answer of a query.
     func query(_ sql: String) async throws -> String {
         try await blocking { try pipeline.query(sql) }

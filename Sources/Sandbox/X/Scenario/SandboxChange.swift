@@ -102,7 +102,7 @@ extension XSimulator {
         if let fault = change.fault { inject(fault) }
         if let rate = change.feed?.rate { setRate(rate > 0 ? rate : nil) }
         if change.feed?.stop == true { stopFeed() }
-        if let time = change.advance { clock.advance(by: time.duration) }
+        if let time = change.advance { advance(by: time.duration) }
         if let token = change.token { bearerToken = token }
         if let change = change.rules { changeRules(change) }
         if let time = change.linger { linger = time.duration }

@@ -1,0 +1,151 @@
+import PipelineKit
+import Sandbox
+import TestSupport
+import Testing
+
+/// F9, F17, F18, F31: what a disconnect leaves at X and in the stream, and how it is made good.
+@Suite(.serialized, .timeLimit(.minutes(3))) struct GapFaultTests {
+    @Test func f09TooManyConnectionsClosesOnlyItsOwn() async throws {
+        try await FaultRun.with(
+            ["X_BACKOFF_SCALE": "0.2"],
+            x: {
+                $0.connectionLimit = 2
+                $0.linger = .seconds(300)
+            }, startsProducer: false
+        ) { run in
+            let other = run.x.addConnection(age: .seconds(60))
+            try run.pipeline.start(.producer)
+            try await run.expect("posts") { run.x.issuedCount > 50 }
+            let begun = ContinuousClock.now
+            run.x.inject(Fault(.reset))
+            try await run.expect("the stream") { run.x.connections.count == 2 }
+            // Five minutes the old connection would have lingered, and the first wait is one minute, shortened to 12 s.
+            #expect(begun.duration(to: .now) < .seconds(10))
+            #expect(run.x.connections[0].lingersUntil == nil)
+            #expect(run.x.isOpen(other))
+            #expect(run.x.refusals == [429: 1])
+            try await run.expectConserved()
+        }
+    }
+
+    @Test func f09OfTwoConnectionsThatMayBeOursNoneIsClosed() async throws {
+        try await FaultRun.with(x: { $0.connectionLimit = 2 }, startsProducer: false) { run in
+            try run.pipeline.start(.producer)
+            try await run.expect("the stream") { run.x.connections.count == 1 }
+            let other = run.x.addConnection()
+            try await run.expect("posts") { run.x.issuedCount > 50 }
+            run.x.linger = .seconds(3)
+            run.x.inject(Fault(.reset))
+            try await run.expect("the refusal") { run.x.refusals[429] ?? 0 > 0 }
+            try await run.expect("the stream") { run.x.connections.count == 2 }
+            #expect(run.x.isOpen(other))
+            #expect(run.x.connections[0].lingersUntil != nil)
+            try await run.expectConserved()
+        }
+    }
+
+    @Test func f17BackfillClosesAShortGapExactly() async throws {
+        try await FaultRun.with(["X_PLAN": "enterprise", "X_BACKOFF_SCALE": "0.1"]) { run in
+            try await run.expect("posts") { run.x.issuedCount > 50 }
+            run.x.inject(Fault(.refuse, count: 1, endpoint: "stream"))
+            run.x.inject(Fault(.close))
+            try await run.expect("the stream") { run.x.connections.count == 2 }
+            #expect(run.x.connections[1].query.contains("backfill_minutes=1"))
+            let outcome = try await run.expectConserved()
+            #expect(outcome.verdict.repeated >= 50)
+            #expect(outcome.duplicates == Int64(outcome.verdict.repeated))
+            #expect(try status(run) == "repaired_exactly|backfill")
+            try await expectNothingWithheld(run)
+        }
+    }
+
+    @Test func f18AnHourOfAbsenceIsRecoveredExactly() async throws {
+        try await withAbsence(["X_PLAN": "enterprise"]) { run in
+            try await run.expect("the repair") { try status(run) == "repaired_exactly|recovery" }
+            let recovery = try #require(run.x.connections.first { $0.isRecovery })
+            #expect(recovery.written.count > 600)
+            #expect(!run.x.connections.contains { $0.query.contains("backfill_minutes") })
+            try await run.expectConserved()
+            try await expectNothingWithheld(run)
+        }
+    }
+
+    @Test func f18AnHourOfAbsenceIsSearchedWithinTheBudget() async throws {
+        try await withAbsence(["X_REPAIR_MAX_POSTS": "2000"]) { run in
+            try await run.expect("the repair") { try status(run) == "repaired_approximately|search" }
+            #expect(run.x.searches.count >= 6)
+            try await run.expectConserved()
+            try await expectNothingWithheld(run)
+        }
+    }
+
+    @Test func f18WithoutABudgetTheGapStaysOpenAndIsDeclared() async throws {
+        try await withAbsence([:]) { run in
+            let outcome = try await run.expectConserved()
+            #expect(outcome.verdict.isClean)
+            #expect(run.x.searches.isEmpty && !run.x.connections.contains { $0.isRecovery })
+            #expect(try status(run) == "open|")
+            let hours = "SELECT ended_at - started_at > interval '59 minutes' FROM stream_gaps"
+            #expect(try await run.query(hours) == "t")
+        }
+    }
+
+    @Test func f31PagesThatNeverEndAreLeftAfterThree() async throws {
+        try await withAbsence(["X_REPAIR_MAX_POSTS": "100000"], searchLoops: true) { run in
+            try await run.expect("the repair") { try status(run).hasPrefix("repaired") }
+            // One page that brought something, and three without a new post.
+            #expect(run.x.searches.count == 4)
+            try await run.expectConserved()
+        }
+    }
+
+    /// Runs `body` after an hour of which the journal knows the beginning and X every post.
+    ///
+    /// The simulator begins an hour in the past and advances to the present, so that what it withholds has ids of that
+    /// hour; the producer finds a journal that was left an hour ago, as after a crash.
+    private func withAbsence(
+        _ settings: [String: String], searchLoops: Bool = false, _ body: (FaultRun) async throws -> Void
+    ) async throws {
+        let short = ["X_REPAIR_DELAY": "1s"]
+        try await FaultRun.with(
+            short.merging(settings) { $1 }, x: { $0.clockOffset = .seconds(-3600) }, startsProducer: false
+        ) { run in
+            run.x.issue(1)
+            run.x.setRate(0.2)
+            try leaveJournal(run)
+            run.x.advance(by: .seconds(3600))
+            #expect((700...740).contains(run.x.issuedCount))
+            run.x.searchLoops = searchLoops
+            try run.pipeline.start(.producer)
+            try await run.expect("the stream") { run.x.connections.contains { !$0.isRecovery } }
+            run.x.setRate(100)
+            try await body(run)
+        }
+    }
+
+    /// A journal whose connection had received the first post when the process died.
+    private func leaveJournal(_ run: FaultRun) throws {
+        let journal = try Journal.open(folder: run.pipeline.journalFolder, stream: "default")
+        let then = run.x.clock.now
+        let connection = then.milliseconds
+        var begun = PipelineEvent(.connected, at: then, connection: connection)
+        begun.status = 200
+        try journal.append(begun, connection: connection)
+        try unsafe run.x.bytes(ofLine: 0).withUnsafeBytes { line in
+            try unsafe journal.append(line, receivedAt: then, connection: connection)
+        }
+        try journal.sync()
+    }
+
+    private func status(_ run: FaultRun) throws -> String {
+        try run.pipeline.query("SELECT status, repaired_by FROM stream_gaps WHERE ended_at IS NOT NULL")
+    }
+
+    /// Everything that was issued is stored, as if there had been no gap.
+    private func expectNothingWithheld(_ run: FaultRun) async throws {
+        let ids = try await run.query("SELECT id FROM tweets WHERE matched").split(separator: "\n")
+            .compactMap { Int64($0) }
+        let verdict = run.x.judge(stored: ids)
+        #expect(verdict.undeclared.isEmpty && verdict.missing.isEmpty)
+    }
+}
