@@ -205,10 +205,17 @@ struct Batch {
     /// The sequence numbers that this batch settles, for each stream and journal.
     var settledNumbers: [JournalName: SequenceSet] {
         var numbers: [JournalName: [Int64]] = [:]
+        // Lines of one journal come together: one look into the dictionary for each run of them.
+        var run: (name: JournalName, seqs: [Int64])?
         for (index, message) in messages.enumerated() where dropped.isEmpty || !dropped.contains(index) {
             guard let headers = message.headers else { continue }
-            numbers[JournalName(headers), default: []].append(headers.seq)
+            if run?.name.journal != headers.journal || run?.name.stream != headers.stream {
+                if let run { numbers[run.name, default: []] += run.seqs }
+                run = (JournalName(headers), [])
+            }
+            run?.seqs.append(headers.seq)
         }
+        if let run { numbers[run.name, default: []] += run.seqs }
         return numbers.mapValues { SequenceSet($0) }
     }
 

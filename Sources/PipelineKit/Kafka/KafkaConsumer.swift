@@ -33,7 +33,7 @@ package final class KafkaConsumer {
         // Memory for records fetched ahead, over all partitions together.
         "queued.max.messages.kbytes": "32768",
         "queued.min.messages": "20000",
-        "fetch.wait.max.ms": "100",
+        "fetch.wait.max.ms": "50",
         "fetch.message.max.bytes": "1048576",
         "client.id": "tweet-loader",
         // A killed loader's partitions go to others this soon; one that only seemed dead is kept out by the fence.

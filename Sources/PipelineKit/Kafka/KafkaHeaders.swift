@@ -36,20 +36,44 @@ struct KafkaHeaders {
         guard unsafe rd_kafka_message_headers(message, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list = unsafe list,
             let stream = unsafe text(names.stream, of: list), !stream.isEmpty,
             let journal = unsafe text(names.journal, of: list), !journal.isEmpty,
-            let seq = unsafe text(names.seq, of: list).flatMap({ Int64($0) }), seq > 0,
-            let receivedAt = unsafe text(names.receivedAt, of: list).flatMap({ Timestamp($0) }),
-            let connection = unsafe text(names.connection, of: list).flatMap({ Int64($0) })
+            let seq = unsafe bytes(names.seq, of: list).flatMap({ unsafe Int64(digits: $0) }), seq > 0,
+            let receivedAt = unsafe bytes(names.receivedAt, of: list).flatMap({ unsafe Timestamp(rfc3339: $0) }),
+            let connection = unsafe bytes(names.connection, of: list).flatMap({ unsafe Int64(digits: $0) })
         else { return nil }
         return RecordHeaders(
             stream: stream, journal: journal, seq: seq, receivedAt: receivedAt, connection: connection)
     }
 
     private static func text(_ name: String, of list: OpaquePointer) -> String? {
+        guard let bytes = unsafe bytes(name, of: list) else { return nil }
+        // Validating is slow, and nearly every name is ASCII.
+        if unsafe bytes.allSatisfy({ $0 < 0x80 }) { return unsafe String(decoding: bytes, as: UTF8.self) }
+        return unsafe String(validating: bytes, as: UTF8.self)
+    }
+
+    private static func bytes(_ name: String, of list: OpaquePointer) -> UnsafeRawBufferPointer? {
         var value: UnsafeRawPointer?
         var size = 0
         guard unsafe rd_kafka_header_get_last(list, name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR,
             let value = unsafe value, size <= 256
         else { return nil }
-        return unsafe String(validating: UnsafeRawBufferPointer(start: value, count: size), as: UTF8.self)
+        return unsafe UnsafeRawBufferPointer(start: value, count: size)
+    }
+}
+
+extension Int64 {
+    /// Decimal digits, at least one and nothing else; nil also for more than it holds.
+    fileprivate init?(digits: UnsafeRawBufferPointer) {
+        guard unsafe !digits.isEmpty else { return nil }
+        var value: Int64 = 0
+        for index in digits.indices {
+            let byte = unsafe digits[index]
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+            let (tens, overflows) = value.multipliedReportingOverflow(by: 10)
+            let (sum, overflowsToo) = tens.addingReportingOverflow(Int64(byte - UInt8(ascii: "0")))
+            if overflows || overflowsToo { return nil }
+            value = sum
+        }
+        self = value
     }
 }

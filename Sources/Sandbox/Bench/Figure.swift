@@ -94,11 +94,6 @@ struct ProcessUsage {
     /// The most memory that was resident at once, in MiB (VmHWM).
     let peakMiB: Double
 
-    init(cpuSeconds: Double, peakMiB: Double) {
-        self.cpuSeconds = cpuSeconds
-        self.peakMiB = peakMiB
-    }
-
     /// - Throws: `Failure` (unavailable) when there is no such process.
     init(of process: pid_t) throws(Failure) {
         guard let status = try? readTextFile("/proc/\(process)/status"),

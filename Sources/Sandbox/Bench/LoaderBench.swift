@@ -42,10 +42,12 @@ struct LoaderBench {
             tellProgress("loader: loading the same messages again")
             try postgres.query("DELETE FROM loader_offsets", database: shape.database)
             let again = try loader().running { try load(kafka, database, process: $0.processID) }
-            figures.append(
+            figures += [
                 Figure(
                     "redelivery_per_second", Double(rows) / again.seconds, "messages/s",
-                    "loader: redelivery of settled messages"))
+                    "loader: redelivery of settled messages"),
+                Figure("redelivery_cpu", again.cpuSeconds / Double(rows) * 1e6, "µs", "  CPU time a message"),
+            ]
         }
         try postgres.query("DROP DATABASE \(shape.database)", database: "postgres")
         return figures
@@ -93,35 +95,39 @@ struct LoaderBench {
     }
 
     private struct Load {
+        /// For all messages, at the rate at which they came after the first transaction.
         let seconds: Double
-        let usage: ProcessUsage
+        /// For all messages, likewise.
+        let cpuSeconds: Double
+        let peakMiB: Double
     }
 
-    /// From the moment that the loader holds the partitions until PostgreSQL has settled every message.
+    /// Watches until PostgreSQL has settled every message. What comes before the first transaction is not counted, neither its
+    /// time nor its messages: joining the group and finding the partitions is no part of the rate.
     private func load(_ kafka: BenchKafka, _ database: String, process: pid_t) throws -> Load {
         let observer = try PostgresConnection.connect(try PostgresConninfo(database))
         let deadline = ContinuousClock.now + Self.patience
-        var start: ContinuousClock.Instant?
-        var before = 0.0
+        var first: (at: ContinuousClock.Instant, settled: Int64, cpuSeconds: Double)?
+        var claimedAt: ContinuousClock.Instant?
         while true {
             let answer = try observer.query(
                 "SELECT count(*), coalesce(sum(next_offset), 0)::bigint FROM loader_offsets WHERE topic = $1",
                 [kafka.topic], doing: "look at the offsets")
-            let now = ContinuousClock.now
-            if start == nil, answer.integer(0, 0) ?? 0 > 0 {
-                start = now
-                before = try ProcessUsage(of: process).cpuSeconds
-            }
-            if let start, answer.integer(0, 1) ?? 0 >= Int64(rows) {
+            let (now, settled) = (ContinuousClock.now, answer.integer(0, 1) ?? 0)
+            if claimedAt == nil, answer.integer(0, 0) ?? 0 > 0 { claimedAt = now }
+            if settled >= Int64(rows) {
                 let usage = try ProcessUsage(of: process)
+                let from = first ?? (claimedAt ?? now, 0, 0)
+                let share = Double(rows) / Double(max(1, Int64(rows) - from.settled))
                 return Load(
-                    seconds: start.duration(to: now).seconds,
-                    usage: ProcessUsage(cpuSeconds: usage.cpuSeconds - before, peakMiB: usage.peakMiB))
+                    seconds: from.at.duration(to: now).seconds * share,
+                    cpuSeconds: (usage.cpuSeconds - from.cpuSeconds) * share, peakMiB: usage.peakMiB)
             }
+            if first == nil, settled > 0 { first = (now, settled, try ProcessUsage(of: process).cpuSeconds) }
             guard now < deadline else {
                 throw Failure(.unavailable, "the loader did not finish within \(Self.patience.short)")
             }
-            usleep(10_000)
+            usleep(5000)
         }
     }
 
@@ -131,12 +137,12 @@ struct LoaderBench {
         return [
             Figure("loader_\(shape.name)_per_second", perSecond, "tweets/s", "loader: \(shape.rawValue)"),
             Figure("loader_\(shape.name)_bytes_per_second", perSecond * lineBytes / 1e6, "MB/s", "  the same in bytes"),
-            Figure("loader_\(shape.name)_cpu", load.usage.cpuSeconds / Double(rows) * 1e6, "µs", "  CPU time a tweet"),
+            Figure("loader_\(shape.name)_cpu", load.cpuSeconds / Double(rows) * 1e6, "µs", "  CPU time a tweet"),
             Figure("loader_\(shape.name)_decode", decode * 1e6, "µs", "  of that, decoding alone"),
             Figure(
-                "loader_\(shape.name)_decode_share", decode * Double(rows) / load.usage.cpuSeconds * 100, "%",
+                "loader_\(shape.name)_decode_share", decode * Double(rows) / load.cpuSeconds * 100, "%",
                 "  decoding's share"),
-            Figure("loader_\(shape.name)_peak_memory", load.usage.peakMiB, "MiB", "  peak memory"),
+            Figure("loader_\(shape.name)_peak_memory", load.peakMiB, "MiB", "  peak memory"),
         ]
     }
 
