@@ -243,6 +243,49 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
         #expect(server.requests.count { $0.head.contains("query=cats") } == 1)
     }
 
+    /// Runs the thread of `run` over one gap until it has told something, or a while.
+    private func runByItself(
+        _ url: String, _ cause: String, isTold: String?, _ change: (inout RepairSettings) -> Void
+    ) throws -> StreamGap {
+        let folder = try TemporaryFolder()
+        let book = GapBook(folder: folder.path)
+        let missed = try gap(4, -100, -50, cause: cause, of: .now())
+        book.open(missed)
+        book.end(at: try #require(missed.end))
+        var settings = StreamSettings.test(url)
+        settings.repair.delay = .zero
+        change(&settings.repair)
+        let (stop, log) = (Stop(), LogRecorder())
+        let thread = JoinableThread(name: "gaps") { [settings] in
+            GapRepair(
+                settings, folder: folder.path, book: book, stop: stop, logger: log.logger, deliver: { _ in .durable }
+            ).run()
+        }
+        if let isTold { #expect(log.wait { $0.message == isTold }) } else { stop.wait(for: .milliseconds(1500)) }
+        stop.raise()
+        thread.join()
+        return try #require(book.gaps.first)
+    }
+
+    @Test func byItselfItBuysOnlyWhatTheSettingsAllow() throws {
+        let server = try ScriptedServer { [self] connection in
+            if connection.head.contains("/rules") { return connection.answer(200, rules) }
+            connection.answer(200, page(0..<3, next: nil))
+        }
+        defer { server.close() }
+        let filled = try runByItself(server.url, "reset", isTold: "filled a gap") { $0.postsPerDay = 100 }
+        #expect(filled.status == .repairedApproximately && filled.posts == 6)
+        let asked = server.requests.count
+        for (cause, posts, isOn) in [("reset", 0, true), ("reset", 100, false), ("post_limit", 100, true)] {
+            let left = try runByItself(server.url, cause, isTold: nil) {
+                $0.postsPerDay = Int64(posts)
+                $0.isAutomatic = isOn
+            }
+            #expect(left.status == .open && left.note == nil)
+        }
+        #expect(server.requests.count == asked)
+    }
+
     @Test func rulesThatCannotBeSearchedLeaveTheGapOpen() throws {
         let server = try ScriptedServer { [self] connection in
             if connection.head.contains("/rules") {
