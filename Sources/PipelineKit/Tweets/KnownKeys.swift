@@ -29,12 +29,13 @@ struct KnownKeys: Sendable {
             for element in node.elements where element.isObject { walk(element, place, unknown) }
             return
         }
+        let here = places[place]
         for member in node.members {
-            guard let index = places[place].names.index(of: member.name) else {
-                unknown(Self.path(places[place].path, member.name))
+            guard let index = here.names.index(of: member.name) else {
+                unknown(Self.path(here.path, member.name))
                 continue
             }
-            if let child = places[place].children[index] { walk(member.value, child, unknown) }
+            if let child = here.children[index] { walk(member.value, child, unknown) }
         }
     }
 
