@@ -62,6 +62,7 @@ final class PipelineUnderTest {
             "X_URL": x.url, "X_BEARER_TOKEN": x.bearerToken, "X_BACKOFF_SCALE": "0.05", "X_CONNECT_BUDGET": "100000",
             "KAFKA_BOOTSTRAP_SERVERS": servers, "KAFKA_TOPIC": topic, "KAFKA_GROUP": "loader-\(topic)",
             "DATABASE_URL": postgres.url(), "JOURNAL_DIR": folder + "/journal", "LOG_FORMAT": "text",
+            "X_LOCK_DIR": folder,
             "TWEET_PIPELINE_CONFIG": nil, "KAFKA_PROPERTIES_FILE": nil,
         ]
         return command

@@ -23,7 +23,7 @@ struct BenchService {
         try BenchService(.producer) { folder in
             [
                 "X_URL": server.url, "X_BEARER_TOKEN": "bench", "KAFKA_BOOTSTRAP_SERVERS": kafka, "KAFKA_TOPIC": topic,
-                "JOURNAL_DIR": journal ?? "\(folder)/journal",
+                "JOURNAL_DIR": journal ?? "\(folder)/journal", "X_LOCK_DIR": folder,
             ]
         }
     }
