@@ -54,6 +54,7 @@ packages=(
     postgresql                   # the demo and the tests start throw-away clusters of their own
     kcat                         # looks into the topic
     curl openssl                 # the tests talk to the simulator, and make throw-away certificates
+    python3                      # a web server that is not X, for a test
     "$@"
 )
 # What a toolchain that was only unpacked lacks on a bare Debian.

@@ -55,7 +55,7 @@ import Testing
             let outcome = try await run.judged()
             #expect(outcome.stored == 21 && outcome.rejected == 0)
             #expect(try await run.query("SELECT count(*) FROM tweets WHERE payload -> 'errors' IS NOT NULL") == "20")
-            #expect(try await run.gaps().isEmpty)
+            try await run.expectGaps([])
         }
     }
 
@@ -117,12 +117,11 @@ import Testing
     /// Every line became a row or a reject with its bytes, or for what has no tweet in it an event.
     private func expectSettled(_ hostile: [HostileLine]) async throws {
         try await send(hostile.map(\.bytes)) { run in
-            let counts = try await run.query(
+            try await run.expect(
                 """
                 SELECT (SELECT count(*) FROM tweets WHERE matched) + (SELECT count(*) FROM rejects)
                     + (SELECT count(*) FROM stream_events WHERE type = 'x_message')
-                """)
-            #expect(Int(counts) == hostile.count + 1)
+                """, ["\(hostile.count + 1)"])
             let raw = try await run.query("SELECT encode(value, 'hex') FROM rejects")
             let rejected = Set(raw.split(separator: "\n"))
             let ids = Set(try await run.query("SELECT id FROM tweets").split(separator: "\n"))
@@ -144,7 +143,7 @@ import Testing
             try await run.expect("the third connection") { run.x.connections.count == 3 }
             #expect(run.x.connections.map(\.ending).prefix(2) == [.closed, .closed])
             try await run.expectConserved()
-            #expect(try await run.gaps().count == 2)
+            try await run.expect("SELECT count(*) FROM stream_gaps", ["2"])
         }
     }
 
@@ -160,7 +159,7 @@ import Testing
         try await send(lines, rate: 2000) { run in
             let outcome = try await run.judged()
             #expect(outcome.stored == lines.count + 1)
-            #expect(try await run.gaps().isEmpty)
+            try await run.expectGaps([])
         }
     }
 }

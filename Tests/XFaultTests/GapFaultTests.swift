@@ -53,8 +53,9 @@ import Testing
             #expect(run.x.connections[1].query.contains("backfill_minutes=1"))
             let outcome = try await run.expectConserved()
             #expect(outcome.verdict.repeated >= 50)
-            #expect(outcome.duplicates == Int64(outcome.verdict.repeated))
-            #expect(try status(run) == "repaired_exactly|backfill")
+            let repeated = Int64(outcome.verdict.repeated)
+            try await run.expect("they are absorbed") { try run.pipeline.outcome().duplicates == repeated }
+            try await run.expect("the repair") { try status(run) == "repaired_exactly|backfill" }
             try await expectNothingWithheld(run)
         }
     }
@@ -84,9 +85,9 @@ import Testing
             let outcome = try await run.expectConserved()
             #expect(outcome.verdict.isClean)
             #expect(run.x.searches.isEmpty && !run.x.connections.contains { $0.isRecovery })
-            #expect(try status(run) == "open|")
+            try await run.expect("the gap") { try status(run) == "open|" }
             let hours = "SELECT ended_at - started_at > interval '59 minutes' FROM stream_gaps"
-            #expect(try await run.query(hours) == "t")
+            try await run.expect(hours, ["t"])
         }
     }
 

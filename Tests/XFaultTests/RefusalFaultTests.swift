@@ -70,7 +70,7 @@ import Testing
             #expect(run.lines("cannot read the stream", "\"level\":\"error\"").count == 3)
             try await run.expectConserved()
             let events = "SELECT cause FROM stream_events WHERE type = 'connect_failed' ORDER BY id"
-            #expect(try await run.query(events) == "usage_cap\nno_credits\nno_credits")
+            try await run.expect(events, ["usage_cap", "no_credits", "no_credits"])
         }
     }
 

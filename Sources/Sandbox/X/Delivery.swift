@@ -22,10 +22,10 @@ struct Delivery {
     ///   - simulator: whose feed, faults and record.
     ///   - socket: the head of the answer has been sent.
     ///   - connection: its number in the record.
-    ///   - backfill: how far back the client wants to begin.
+    ///   - first: the line to begin with.
     ///   - gzip: compresses the body; the header has said so.
     init(
-        _ simulator: XSimulator, _ socket: StreamSocket, connection: Int, backfill: Duration, gzip: GzipStream? = nil
+        _ simulator: XSimulator, _ socket: StreamSocket, connection: Int, from first: Int64, gzip: GzipStream? = nil
     ) {
         self.gzip = gzip
         self.simulator = simulator
@@ -33,7 +33,7 @@ struct Delivery {
         self.connection = connection
         record = simulator.record
         feed = simulator.feed
-        position = simulator.firstLine(backfill: backfill)
+        position = first
     }
 
     /// Delivers until one side closes.
@@ -58,16 +58,15 @@ struct Delivery {
     }
 
     /// Delivers lines of the past and closes.
-    consuming func recover(_ window: Range<Int64>) async {
-        position = window.lowerBound
+    consuming func recover(upTo last: Int64) async {
         do {
-            while position < window.upperBound, !socket.clientHasLeft {
-                let end = min(window.upperBound, position + Int64(Self.batch))
+            while position < last, !socket.clientHasLeft {
+                let end = min(last, position + Int64(Self.batch))
                 try await write((position..<end).map(feed.line))
                 position = end
             }
         } catch {}
-        let ending: StreamConnection.Ending = position < window.upperBound ? .client : .closed
+        let ending: StreamConnection.Ending = position < last ? .client : .closed
         record.end(connection, ending)
         await socket.close(isComplete: ending == .closed)
     }

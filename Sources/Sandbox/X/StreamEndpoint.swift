@@ -24,13 +24,15 @@ struct StreamEndpoint: Sendable {
             return Response(.tooManyConnections)
         }
         let minutes = request.uri.queryParameters["backfill_minutes"].flatMap { Int64($0) } ?? 0
+        // Before the header: a client takes that for the moment from which it gets everything.
+        let first = window?.lowerBound ?? simulator.firstLine(backfill: .seconds(60 * minutes))
         let isCompressed = fault?.type == .gzip
         let body = ResponseBody { _ in
             let socket = try await StreamSocket(context.channel)
             let gzip = isCompressed ? GzipStream() : nil
             let delivery = Delivery(
-                simulator, socket, connection: number, backfill: .seconds(60 * minutes), gzip: gzip)
-            if let window { await delivery.recover(window) } else { await delivery.run() }
+                simulator, socket, connection: number, from: first, gzip: gzip)
+            if let window { await delivery.recover(upTo: window.upperBound) } else { await delivery.run() }
         }
         var response = Response(
             status: .ok,

@@ -93,9 +93,22 @@ struct FaultRun: Sendable {
         try await blocking { try pipeline.query(sql) }
     }
 
-    /// The causes of the declared gaps, in order.
-    func gaps() async throws -> [String] {
-        try await query("SELECT cause FROM stream_gaps ORDER BY opened_seq").split(separator: "\n").map(String.init)
+    /// Waits until a query answers with these rows: events take another way than tweets, and may be later.
+    func expect(
+        _ sql: String, _ rows: [String], at location: SourceLocation = #_sourceLocation
+    ) async throws {
+        let deadline = ContinuousClock.now + .seconds(20)
+        var answer = try await query(sql)
+        while answer != rows.joined(separator: "\n"), ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(100))
+            answer = try await query(sql)
+        }
+        #expect(answer == rows.joined(separator: "\n"), "\(sql)", sourceLocation: location)
+    }
+
+    /// Waits until these are the causes of the declared gaps, in order.
+    func expectGaps(_ causes: [String], at location: SourceLocation = #_sourceLocation) async throws {
+        try await expect("SELECT cause FROM stream_gaps ORDER BY opened_seq", causes, at: location)
     }
 
     /// The quiet phase: faults end, a fresh tweet arrives in time, the feed stops, and the judge finds nothing wrong.
