@@ -44,7 +44,8 @@ struct LineWriting {
     ) throws(PostgresError) -> TweetWriter.Outcome {
         let tweets = TweetSelection(rows.rows(.tweets, of: messages), recent: recent)
         let rules = Selection(rows.rows(.tweetRules, of: messages)).rows
-        if mayCopy, try copy(tweets, tweets.hasRepetitions ? [] : rules, connection) {
+        if mayCopy {
+            try copy(tweets, tweets.hasRepetitions ? [] : rules, connection)
             let again = try mergeTweets(tweets.again, connection)
             if tweets.hasRepetitions { try merge(rules, into: .tweetRules, connection) }
             return TweetWriter.Outcome(
@@ -56,23 +57,14 @@ struct LineWriting {
         return TweetWriter.Outcome(inserted: inserted, duplicates: duplicates, isSurprised: duplicates > 0)
     }
 
-    /// Copies what is thought to be new straight into `tweets` and `tweet_rules`; false when one of it is there already,
-    /// and nothing was written.
+    /// Copies what is thought to be new straight into `tweets` and `tweet_rules`; a unique violation when it is not.
     private func copy(
         _ tweets: TweetSelection, _ rules: [RelationRows.Row], _ connection: borrowing PostgresConnection
-    ) throws(PostgresError) -> Bool {
+    ) throws(PostgresError) {
         let stored = try storedIDs(among: tweets.included, connection)
         let new = Selection(tweets.fresh + tweets.included.filter { !stored.contains($0.key) }).rows
-        do {
-            try connection.inSavepoint { () throws(PostgresError) in
-                try copy(new, into: Relation.tweets.table, of: .tweets, connection)
-                try copy(rules, into: Relation.tweetRules.table, of: .tweetRules, connection)
-            }
-            return true
-        } catch {
-            guard error.isUniqueViolation else { throw error }
-            return false
-        }
+        try copy(new, into: Relation.tweets.table, of: .tweets, connection)
+        try copy(rules, into: Relation.tweetRules.table, of: .tweetRules, connection)
     }
 
     /// Which of the tweets are stored, asked id by id: a join might read every partition.
@@ -128,18 +120,17 @@ struct LineWriting {
     private func stage(
         _ chosen: [RelationRows.Row], of relation: Relation, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) {
-        try connection.execute(relation.createStagingSQL, doing: "create the staging table")
-        try copy(chosen, into: relation.staging, of: relation, connection)
+        try copy(chosen, into: relation.staging, of: relation, after: relation.createStagingSQL, connection)
     }
 
     private func copy(
-        _ chosen: [RelationRows.Row], into table: String, of relation: Relation,
+        _ chosen: [RelationRows.Row], into table: String, of relation: Relation, after statement: String? = nil,
         _ connection: borrowing PostgresConnection
     ) throws(PostgresError) {
         guard !chosen.isEmpty else { return }
         try connection.copy(
             into: table, columns: relation.columns, bytes: rows[relation].buffer.storage,
-            rows: chosen.lazy.map(\.bytes))
+            rows: chosen.lazy.map(\.bytes), after: statement)
     }
 }
 

@@ -62,7 +62,19 @@ struct TweetWriter {
     private func writeAll(
         _ rows: RelationRows, _ lines: [Batch.Line], _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> Outcome {
-        let writing = LineWriting(rows, recent: recent, states: states, mayCopy: !expectsDuplicates)
+        if !expectsDuplicates {
+            do { return try write(rows, lines, mayCopy: true, connection) } catch {
+                // Something is there already that was thought to be new.
+                guard error.isUniqueViolation else { throw error }
+            }
+        }
+        return try write(rows, lines, mayCopy: false, connection)
+    }
+
+    private func write(
+        _ rows: RelationRows, _ lines: [Batch.Line], mayCopy: Bool, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> Outcome {
+        let writing = LineWriting(rows, recent: recent, states: states, mayCopy: mayCopy)
         return try connection.inSavepoint { () throws(PostgresError) in try writing.write(lines[...], connection) }
     }
 

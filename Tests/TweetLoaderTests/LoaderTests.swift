@@ -65,7 +65,9 @@ struct LoaderTests {
         )
         #expect(rejects == bad.map { ["database", "23514", lines[$0], "42", "\($0 + 1)", "\($0)"] })
         #expect(try database.query("SELECT settled FROM stream_ledger_pending") == [["{[1,1001)}"]])
-        let copies = try database.serverLog(of: loader).count { $0.contains("statement: COPY tweets") }
+        let copies = try database.serverLog(of: loader).count {
+            $0.contains(" statement: ") && ($0.contains("COPY tweets (") || $0.contains("COPY tweets_staging"))
+        }
         // The whole at first, the probe, the whole again, and two for each of log2(1000) halvings of each bad row.
         #expect(copies <= 3 + 20 * bad.count)
         #expect(copies > 10)

@@ -13,14 +13,17 @@ extension PostgresConnection {
     ///   - columns: names of the columns, in the rows' order.
     ///   - bytes: the buffer that holds the rows.
     ///   - rows: where each row is in `bytes`; neighbours are sent as one piece.
+    ///   - statement: a statement of our own making to run before, in the same message.
     /// - Returns: how many rows the server took.
     /// - Throws: `PostgresError`; the transaction is failed then, unless a savepoint helps.
     @discardableResult
     package func copy(
-        into table: String, columns: [String], bytes: [UInt8], rows: some Sequence<Range<Int>>
+        into table: String, columns: [String], bytes: [UInt8], rows: some Sequence<Range<Int>>,
+        after statement: String? = nil
     ) throws(PostgresError) -> Int {
         let operation = "COPY into \(table)"
-        try execute("COPY \(table) (\(columns.joined(separator: ", "))) FROM STDIN (FORMAT binary)", doing: operation)
+        let copy = "COPY \(table) (\(columns.joined(separator: ", "))) FROM STDIN (FORMAT binary)"
+        try execute(statement.map { "\($0); \(copy)" } ?? copy, doing: operation)
         // A blocking libpq would wait inside of PQputCopyData, where nothing else can go on.
         unsafe PQsetnonblocking(handle, 1)
         defer { unsafe PQsetnonblocking(handle, 0) }

@@ -5,7 +5,7 @@ extension Relation {
     /// Makes the session's staging table unless it is there, as the table is at that moment; it empties at every commit.
     package var createStagingSQL: String {
         """
-        CREATE TEMPORARY TABLE IF NOT EXISTS \(staging)
+        CREATE TEMPORARY TABLE IF NOT EXISTS \(staging) \
         (LIKE \(table) INCLUDING COMPRESSION INCLUDING STORAGE INCLUDING DEFAULTS) ON COMMIT DELETE ROWS
         """
     }
