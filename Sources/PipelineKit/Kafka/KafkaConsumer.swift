@@ -30,9 +30,11 @@ package final class KafkaConsumer {
     /// What a consumer is made with unless the user says otherwise.
     private static let defaults = [
         "partition.assignment.strategy": assignmentStrategy,
-        // Memory for records fetched ahead, over all partitions together.
-        "queued.max.messages.kbytes": "32768",
-        "queued.min.messages": "20000",
+        // Memory for records fetched ahead, over all partitions together; the bytes alone decide. Above either bound librdkafka
+        // looks only once a second whether to fetch again, so what is fetched must last for longer: with 20,000 messages
+        // a loader stood still for most of the time.
+        "queued.max.messages.kbytes": "65536",
+        "queued.min.messages": "10000000",
         "fetch.wait.max.ms": "50",
         "fetch.message.max.bytes": "1048576",
         "client.id": "tweet-loader",
