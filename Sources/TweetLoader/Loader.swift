@@ -131,7 +131,10 @@ final class Loader {
         let changes = deferredChanges + consumer.takeAssignmentChanges()
         guard !changes.isEmpty else { return }
         deferredChanges = []
-        batch.drop(claims.apply(changes))
+        let gone = claims.apply(changes)
+        batch.drop(gone)
+        // In an outage the group goes on while the batch waits to be written.
+        writing.drop(gone)
         logger.info("Kafka's group changed", metadata: ["partitions": "\(claims.held.count + claims.wanted.count)"])
     }
 
@@ -317,6 +320,7 @@ final class Loader {
         logger.warning("joining Kafka's group anew", metadata: ["reason": "\(reason)"])
         batch.removeAll()
         batchBegan = nil
+        deferredChanges = []
         claims.releaseAll()
         consumer?.close()
         consumer = nil
@@ -326,7 +330,8 @@ final class Loader {
     /// Records what Kafka has deleted before it was loaded, and goes on behind it if that is the policy.
     private func passHoles() throws {
         guard let consumer else { return }
-        for partition in membership.holes {
+        // What was taken already comes first: the hole begins behind it.
+        for partition in membership.holes where batch.nextOffsets[partition] == nil {
             guard let wanted = claims.held[partition]?.nextOffset else {
                 membership.holes.remove(partition)
                 continue

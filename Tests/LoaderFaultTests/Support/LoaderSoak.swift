@@ -120,7 +120,8 @@ final class LoaderSoak {
         feed.stop()
         verdict.perSecond = feed.published / max(1, Int((ContinuousClock.now - began) / .seconds(1)))
         let caughtUp = ContinuousClock.now
-        _ = bench.wait(.seconds(180)) {
+        // As much may wait as the feed lets wait: about half a million records in the long round.
+        _ = bench.wait(.seconds(max(180, seconds / 2))) {
             observe()
             return bench.number("SELECT sum(next_offset)::bigint FROM loader_offsets") >= Int64(feed.records)
         }
