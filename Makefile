@@ -83,6 +83,7 @@ test-thread test-address: test-%: setup
 .PHONY: soak
 soak: setup ## Random kills of both services and of a journal's writer; loaders under faults for LOADER_SOAK_SECONDS
 	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
+	@scripts/s3-server.sh --install
 	@SOAK_ROUNDS=$(SOAK_ROUNDS) JOURNAL_KILL_ROUNDS=$(JOURNAL_KILL_ROUNDS) \
 		$(SWIFT) test --skip-build --disable-xctest --filter 'KillSoakTests|JournalKillTests'
 	@$(quiet) 'building (release)' .build/make-release.log $(SWIFT) build -c release --static-swift-stdlib

@@ -37,6 +37,7 @@ is_there() {
         libssl-dev) have_library libcrypto ;;
         zlib1g-dev) have_library zlib ;;
         postgresql) have_postgres ;;
+        python3-venv) have_command python3 && python3 -c 'import venv, ensurepip' >/dev/null 2>&1 ;;
         *) have_command "$1" ;;
     esac
 }
@@ -55,6 +56,7 @@ packages=(
     kcat                         # looks into the topic
     curl openssl                 # the tests talk to the simulator, and make throw-away certificates
     python3                      # a web server that is not X, for a test
+    python3-venv                 # the tests start an S3 server from PyPI (scripts/s3-server.sh)
     "$@"
 )
 # What a toolchain that was only unpacked lacks on a bare Debian.

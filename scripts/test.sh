@@ -13,6 +13,8 @@ shift
 run=("${SWIFT:-swift}" test --skip-build --disable-xctest
     --experimental-maximum-parallelization-width "$(nproc)" "$@")
 rm -f "$build"/tests*.xml
+# Installed here, so that no test has to wait for it.
+"$(dirname "${BASH_SOURCE[0]}")/s3-server.sh" --install || exit 69
 
 if [ -n "${FILTER:-}" ]; then
     exec "${run[@]}" --filter "$FILTER" --xunit-output "$build/tests.xml"

@@ -18,6 +18,18 @@ static inline CURLcode curl_setopt_write(CURL *handle, CURLoption option, curl_w
     return curl_easy_setopt(handle, option, function);
 }
 
+static inline CURLcode curl_setopt_read(CURL *handle, CURLoption option, curl_read_callback function) {
+    return curl_easy_setopt(handle, option, function);
+}
+
+static inline CURLcode curl_setopt_seek(CURL *handle, CURLoption option, curl_seek_callback function) {
+    return curl_easy_setopt(handle, option, function);
+}
+
+static inline CURLcode curl_setopt_offset(CURL *handle, CURLoption option, curl_off_t value) {
+    return curl_easy_setopt(handle, option, value);
+}
+
 static inline CURLcode curl_getinfo_long(CURL *handle, CURLINFO info, long *value) {
     return curl_easy_getinfo(handle, info, value);
 }

@@ -107,9 +107,19 @@ extension JournalStatus {
                 ["lines", "\(lines) in \(segments) files, \(bytes) bytes; numbers \(range)"],
                 ["acknowledged", "up to \(checkpoint); \(unacknowledged) not yet"],
                 ["archived", "\(archived.lines) lines in \(archived.segments) files, \(archived.bytes) bytes"],
-                ["removed", "\(removedLines) lines; \(droppedLines) dropped"],
-                ["used", "\(usedBytes) bytes\(quota); reserve \(holdsReserve ? "held" : "not held")"],
-            ])
+            ]
+                + (uploads.map { [["uploaded", $0.text]] } ?? []) + [
+                    ["removed", "\(removedLines) lines; \(droppedLines) dropped"],
+                    ["used", "\(usedBytes) bytes\(quota); reserve \(holdsReserve ? "held" : "not held")"],
+                ])
+    }
+}
+
+extension JournalStatus.Uploads {
+    fileprivate var text: String {
+        let waiting = waitingSegments == 0 ? "" : "; \(waitingSegments) files, \(waitingBytes) bytes not yet"
+        let how = state.map { ", \($0)" + (stateAt.map { " since \($0)" } ?? "") } ?? ""
+        return "\(segments) files, \(bytes) bytes\(waiting)\(how)"
     }
 }
 

@@ -9,6 +9,7 @@ import Synchronization
 /// publisher: `JournalReader` from the checkpoint → key, headers → batches → `KafkaProducer` → delivery reports →
 /// checkpoint.
 /// archiver: closed segment, acknowledged by the checkpoint → gzip, manifest → what is not to be kept goes.
+/// uploader: archived segment → S3, verified → list of uploads.
 /// gaps: gaps that have ended → X's recovery or search → the reader, which owns the journal.
 /// They meet only in the journal's files, its `tail` and the repairs' inbox.
 struct Producer {
@@ -53,6 +54,16 @@ struct Producer {
                 if let archiver = archiver.withLock({ $0.take() }) { archiver.run() }
             },
         ]
+        if let upload = settings.upload, let uploaded = settings.archive.uploaded {
+            let uploader = Mutex<Uploader?>(
+                Uploader(
+                    journal.source, settings: upload.s3, options: upload.options, uploaded: uploaded, stop: stop,
+                    logger: logger))
+            loops.append(
+                Service.Loop("uploader") {
+                    if let uploader = uploader.withLock({ $0.take() }) { uploader.run() }
+                })
+        }
         if let rules = settings.rules, let matches {
             let watch = RuleWatch(settings: rules, matches: matches, stop: stop, logger: logger)
             loops.append(Service.Loop("rules") { watch.run() })

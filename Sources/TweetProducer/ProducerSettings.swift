@@ -73,6 +73,8 @@ struct ProducerSettings: Sendable {
     var partitions: Int
     var replication: Int
     var drain: Duration
+    /// Where the archive is uploaded; nil without ARCHIVE_S3_URL.
+    var upload: UploadSettings?
     /// How to watch over the rules; nil without a file of them.
     var rules: RuleWatchSettings?
 
@@ -81,7 +83,7 @@ struct ProducerSettings: Sendable {
     /// What the settings file may hold; one file serves every subcommand.
     static let known =
         CommonOptions.settings + XOptions.settings + StreamOptions.settings + KafkaOptions.settings
-        + ProducerOptions.settings + RulesOptions.settings + RuleWatchOptions.settings
+        + ProducerOptions.settings + UploadSettings.settings + RulesOptions.settings + RuleWatchOptions.settings
 
     /// Reads the settings; mistakes are added to the reader's.
     init(stream: StreamSettings, kafka: KafkaConfiguration, topic: String, reader: inout SettingsReader) {
@@ -110,6 +112,8 @@ struct ProducerSettings: Sendable {
         partitions = reader.int(ProducerOptions.partitionsSetting, default: 12, in: 1...10_000)
         replication = reader.int(ProducerOptions.replicationSetting, default: -1, in: -1...100)
         drain = reader.duration(ProducerOptions.drainSetting, default: .seconds(30))
+        upload = UploadSettings.read(&reader)
+        archive.uploaded = upload.map { _ in UploadedFiles() }
         rules = RuleWatchSettings.read(&reader, x: stream.x, plan: stream.plan)
         self.stream.rules = rules.map { StreamRules(file: $0.file, plan: $0.plan, ownership: $0.ownership) }
     }

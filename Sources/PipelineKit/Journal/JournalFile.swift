@@ -87,6 +87,15 @@ struct JournalFile: ~Copyable {
         return (Int64(info.st_size), Timestamp(milliseconds: modified))
     }
 
+    /// Whether the file is empty or its last line has its end.
+    func endsWithLineFeed() throws(FileError) -> Bool {
+        let size = try status().size
+        guard size > 0 else { return true }
+        var last: [UInt8] = [0]
+        _ = try unsafe last.withMutableBytes { (bytes) throws(FileError) in try unsafe read(at: size - 1, into: bytes) }
+        return last[0] == UInt8(ascii: "\n")
+    }
+
     /// Cuts the file to `size` bytes.
     func truncate(to size: Int64) throws(FileError) {
         guard ftruncate(descriptor, Int(size)) == 0 else { throw FileError("truncate", path) }

@@ -10,6 +10,23 @@ package struct JournalStatus: Encodable, Sendable, Equatable {
         package var bytes: Int64 = 0
     }
 
+    /// What is in S3.
+    package struct Uploads: Encodable, Sendable, Equatable {
+        /// Segments that are there, verified.
+        package var segments = 0
+        /// As stored, receipts included.
+        package var bytes: Int64 = 0
+        /// Archived segments that are not there yet.
+        package var waitingSegments = 0
+        package var waitingBytes: Int64 = 0
+        /// When the last one was verified there, RFC 3339.
+        package var lastAt: String?
+        /// `uploading`, or `waiting: ` and why; nil before the first attempt.
+        package var state: String?
+        /// Since when.
+        package var stateAt: String?
+    }
+
     package var stream: String
     package var journal: String
     package var folder: String
@@ -26,6 +43,8 @@ package struct JournalStatus: Encodable, Sendable, Equatable {
     package var checkpoint: Int64 = 0
     package var unacknowledged: Int64 = 0
     package var archived = Archived()
+    /// Nil when nothing was ever uploaded or tried to be.
+    package var uploads: Uploads?
     /// Lines that are kept nowhere here any more, because JOURNAL_KEEP or JOURNAL_FULL let them go after Kafka had them.
     package var removedLines: Int64 = 0
     /// Lines that were given up before Kafka had them.
@@ -111,10 +130,31 @@ package struct JournalStatus: Encodable, Sendable, Equatable {
             case .dropped: droppedLines += entry.lines
             }
         }
+        try readUploads(folder, archived: kept.values)
         for entry in kept.values {
             archived.segments += 1
             archived.lines += entry.lines
             archived.bytes += (entry.bytes ?? 0) + (entry.receipts?.bytes ?? 0)
         }
+    }
+
+    private mutating func readUploads(
+        _ folder: String, archived: some Collection<ManifestEntry>
+    ) throws(FileError) {
+        var found = Uploads()
+        var names: Set<String> = []
+        try UploadRecord.read(folder: folder) { record in
+            found.lastAt = record.at
+            guard names.insert(record.file).inserted else { return }
+            found.segments += 1
+            found.bytes += record.bytes
+        }
+        let state = UploadState.read(folder: folder)
+        (found.state, found.stateAt) = (state?.state, state?.at)
+        for entry in archived where entry.file.map(names.contains) == false {
+            found.waitingSegments += 1
+            found.waitingBytes += (entry.bytes ?? 0) + (entry.receipts?.bytes ?? 0)
+        }
+        if state != nil || found.segments > 0 { uploads = found }
     }
 }

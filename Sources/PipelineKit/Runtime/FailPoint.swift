@@ -4,7 +4,7 @@ import Synchronization
 /// Places where a debug build can be told to die, as a power cut would have it: `TWEET_FAILPOINT=name:count` kills the
 /// process with SIGKILL when it passes the place for the `count`-th time. A release build has none of this.
 package enum FailPoint: String, Sendable {
-    case append, fsync, roll, compress, delete, checkpoint
+    case append, fsync, roll, compress, upload, delete, checkpoint
     /// In the loader: a COPY is sent and not ended, a transaction is done and not committed, committed and not used.
     case copyEnd = "copy_end"
     case commit, committed

@@ -15,14 +15,14 @@ struct HTTPRequest {
     var totalTimeout: Duration?
 }
 
-/// One libcurl easy handle, prepared for one request.
+/// One libcurl easy handle, prepared for one request; requests to S3 are prepared beside the archive.
 @safe
 struct CurlTransfer: ~Copyable {
     let answer: HTTPAnswer
 
-    private let handle: UnsafeMutableRawPointer
+    let handle: UnsafeMutableRawPointer
+    var headers = CurlHeaders()
     private let errorText = CurlErrorText()
-    private var headers = CurlHeaders()
 
     /// - Throws: `CurlError` when libcurl has no memory.
     init(answer: HTTPAnswer) throws(CurlError) {
@@ -107,7 +107,7 @@ struct CurlTransfer: ~Copyable {
         try set(CURLOPT_BUFFERSIZE, 64 << 10)
     }
 
-    private func prepareCallbacks() throws(CurlError) {
+    func prepareCallbacks() throws(CurlError) {
         let context = unsafe Unmanaged.passUnretained(answer).toOpaque()
         try check(unsafe curl_setopt_pointer(handle, CURLOPT_ERRORBUFFER, errorText.buffer))
         try check(unsafe curl_setopt_write(handle, CURLOPT_HEADERFUNCTION, curlHeaderReceived))
@@ -116,15 +116,15 @@ struct CurlTransfer: ~Copyable {
         try check(unsafe curl_setopt_pointer(handle, CURLOPT_WRITEDATA, context))
     }
 
-    private func set(_ option: CURLoption, _ value: Int) throws(CurlError) {
+    func set(_ option: CURLoption, _ value: Int) throws(CurlError) {
         try check(unsafe curl_setopt_long(handle, option, value))
     }
 
-    private func set(_ option: CURLoption, _ value: String) throws(CurlError) {
+    func set(_ option: CURLoption, _ value: String) throws(CurlError) {
         try check(unsafe curl_setopt_string(handle, option, value))
     }
 
-    private func check(_ code: CURLcode) throws(CurlError) {
+    func check(_ code: CURLcode) throws(CurlError) {
         if code != CURLE_OK { throw CurlError(code) }
     }
 }
@@ -141,7 +141,7 @@ enum CurlLibrary {
 
 /// The header lines of a request; libcurl reads them in place until its handle is gone.
 @safe
-private struct CurlHeaders: ~Copyable {
+struct CurlHeaders: ~Copyable {
     private(set) var list: UnsafeMutablePointer<curl_slist>?
 
     init() {

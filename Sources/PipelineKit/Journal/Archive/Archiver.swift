@@ -36,11 +36,14 @@ package final class Archiver {
         // they needed. 5 is SCHED_IDLE (sched(7)), which glibc's headers hide from Swift; 0 means this thread.
         var parameters = sched_param()
         _ = unsafe sched_setscheduler(0, 5, &parameters)
-        var seen: (segment: Int64, isEmpty: Bool, acknowledged: Int64) = (0, true, -1)
+        var seen: (segment: Int64, isEmpty: Bool, acknowledged: Int64, uploaded: Int) = (0, true, -1, 0)
         var nextExpiry = ContinuousClock.now
         while !stop.isRaised {
             let end = source.tail.end
-            let now = (segment: end.segment, isEmpty: end.seq == end.segment, acknowledged: source.tail.acknowledged)
+            let now = (
+                segment: end.segment, isEmpty: end.seq == end.segment, acknowledged: source.tail.acknowledged,
+                uploaded: options.uploaded?.count ?? 0
+            )
             var wait = Self.pause
             do {
                 if now != seen {
@@ -139,7 +142,7 @@ package final class Archiver {
 
     /// What is not to be kept at all need not be compressed first.
     private func makeEntry(_ segment: Segment, endSeq: Int64) throws -> ManifestEntry {
-        if options.keep == .bytes(0) {
+        if options.keep == .bytes(0), options.uploaded == nil {
             return ManifestEntry(.removed, source: source, seqs: segment.firstSeq...(endSeq - 1))
         }
         return try SegmentArchiving(source: source, folder: folder, isCompressed: options.isCompressed, stop: stop)
@@ -150,6 +153,7 @@ package final class Archiver {
     func removeExpired() throws {
         guard options.keep != .all else { return }
         let expired = try options.keep.expired(ArchivedSegment.list(folder), in: folder, now: .now())
+            .filter { options.uploaded?.contains($0.file) ?? true }
         guard !expired.isEmpty else { return }
         try remove(expired) { true }
     }
@@ -188,7 +192,11 @@ package final class Archiver {
     /// Removes what JOURNAL_FULL=drop-oldest gives up, in its order, until reading can go on.
     func makeRoom() throws {
         guard options.whenFull == .dropOldest, !source.space.hasRoom else { return }
-        let archived = try ArchivedSegment.list(folder)
+        var archived = try ArchivedSegment.list(folder)
+        // What is in the bucket goes first; Kafka has the rest as well.
+        if let uploaded = options.uploaded {
+            archived = archived.filter { uploaded.contains($0.file) } + archived.filter { !uploaded.contains($0.file) }
+        }
         if !archived.isEmpty { try remove(archived) { !source.space.hasRoom } }
         let (open, acknowledged) = (source.tail.end.segment, source.tail.acknowledged)
         let segments = try Segment.list(source.folder).filter { $0.firstSeq <= open }
@@ -246,6 +254,8 @@ package struct ArchiveOptions: Sendable {
     package var isCompressed = true
     package var keep = ArchiveKeep.all
     package var whenFull = JournalFullPolicy.stop
+    /// What is in the bucket: nothing else is removed for its age or size. Nil without uploads.
+    package var uploaded: UploadedFiles?
 
     /// The folder of the archive within the stream's folder.
     package static let folderName = "archive"

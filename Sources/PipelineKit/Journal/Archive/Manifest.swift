@@ -68,6 +68,12 @@ package struct ManifestEntry: Codable, Sendable, Equatable {
         lastSeq = seqs.upperBound
     }
 
+    /// Reads one line of a manifest; nil when it is no entry.
+    init?(line: some Sequence<UInt8>) {
+        guard let entry = try? JSONDecoder().decode(ManifestEntry.self, from: Data(line)) else { return nil }
+        self = entry
+    }
+
     /// How many lines it is about.
     package var lines: Int64 { lastSeq - firstSeq + 1 }
 

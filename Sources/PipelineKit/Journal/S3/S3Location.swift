@@ -1,0 +1,49 @@
+/// A bucket and what the names of its objects begin with: `s3://bucket/some/prefix`.
+package struct S3Location: Sendable, Equatable, CustomStringConvertible {
+    package let bucket: String
+    /// Without a slash at either end; empty for the whole bucket.
+    package let prefix: String
+
+    /// Reads `s3://BUCKET[/PREFIX]`; nil for anything else, and for a bucket that S3 does not name so.
+    package init?(_ text: String) {
+        guard text.hasPrefix("s3://") else { return nil }
+        let parts = text.dropFirst(5).split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let bucket = parts.first, Self.isBucketName(bucket) else { return nil }
+        self.bucket = String(bucket)
+        prefix = parts.count < 2 ? "" : parts[1].split(separator: "/").joined(separator: "/")
+    }
+
+    /// Amazon S3 User Guide, "General purpose bucket naming rules"; upper case and `_` for older buckets and others.
+    private static func isBucketName(_ name: Substring) -> Bool {
+        (3...255).contains(name.utf8.count)
+            && name.utf8.allSatisfy { byte in
+                (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+                    || [45, 46, 95].contains(byte)
+            }
+    }
+
+    /// The key of an object below the prefix.
+    func key(_ name: String) -> String {
+        prefix.isEmpty ? name : prefix + "/" + name
+    }
+
+    package var description: String {
+        "s3://\(bucket)" + (prefix.isEmpty ? "" : "/" + prefix)
+    }
+}
+
+/// Percent-encodes everything but RFC 3986's unreserved characters, which is what a signature of version 4 asks for
+/// (AWS General Reference, "Create a canonical request").
+func percentEncoded(_ text: String, keeping kept: UInt8? = nil) -> String {
+    let digits = Array("0123456789ABCDEF".utf8)
+    var result: [UInt8] = []
+    for byte in text.utf8 {
+        switch byte {
+        case 48...57, 65...90, 97...122, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
+            result.append(byte)
+        case kept: result.append(byte)
+        default: result += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+        }
+    }
+    return String(decoding: result, as: UTF8.self)
+}

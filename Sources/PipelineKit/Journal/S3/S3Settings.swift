@@ -1,0 +1,74 @@
+import CCurl
+
+/// Where S3, or what speaks it, is, and how to sign in; the names are those of AWS's own tools where they have one.
+package struct S3Settings: Sendable {
+    /// How a bucket stands in a URL.
+    package enum Style: String, CaseIterable, Sendable {
+        /// `https://host/bucket/key`
+        case path
+        /// `https://bucket.host/key`
+        case virtualHost = "virtual-host"
+    }
+
+    /// Without a slash at its end.
+    package var endpoint: String
+    package var region: String
+    package var style: Style
+    package var credentials: S3CredentialSource
+    /// A file of certificates to trust instead of the system's.
+    package var caFile: String?
+    /// A request on which no byte moves for so long is given up; in whole seconds.
+    package var timeout: Duration = .seconds(60)
+
+    package static let endpointSetting = Setting("AWS_ENDPOINT_URL_S3", flag: nil)
+    package static let regionSetting = Setting("AWS_REGION", flag: nil)
+    package static let styleSetting = Setting("S3_STYLE", flag: nil)
+    package static let caFileSetting = Setting("AWS_CA_BUNDLE", flag: nil)
+    package static let timeoutSetting = Setting("S3_TIMEOUT", flag: nil)
+    package static let settings =
+        [endpointSetting, regionSetting, styleSetting, caFileSetting, timeoutSetting] + S3CredentialSource.settings
+
+    package init(endpoint: String, region: String, style: Style, credentials: S3CredentialSource) {
+        (self.endpoint, self.region, self.style, self.credentials) = (endpoint, region, style, credentials)
+    }
+
+    /// Reads the settings; mistakes are added to the reader's.
+    package init(_ reader: inout SettingsReader) {
+        region = reader.string(Self.regionSetting, default: "us-east-1")
+        if !region.utf8.allSatisfy({ (48...57).contains($0) || (97...122).contains($0) || $0 == 45 }) {
+            reader.addMistake("\(Self.regionSetting.title): '\(region)' must be a region such as eu-central-1")
+        }
+        let given = reader.string(Self.endpointSetting)
+        var endpoint = given ?? "https://s3.\(region).amazonaws.com"
+        while endpoint.hasSuffix("/") { endpoint.removeLast() }
+        self.endpoint = endpoint
+        let host = endpoint.drop { $0 != ":" }.dropFirst(3)
+        let isURL = endpoint.hasPrefix("http://") || endpoint.hasPrefix("https://")
+        if !isURL || host.isEmpty || host.contains(where: { "/?#@ ".contains($0) }) {
+            reader.addMistake(
+                "\(Self.endpointSetting.title): '\(endpoint)' must be a URL such as https://minio.example:9000")
+        }
+        // Names of buckets are looked up in DNS only where that was set up, as Amazon has.
+        style = reader.choice(Self.styleSetting, default: given == nil ? Style.virtualHost : .path)
+        credentials = S3CredentialSource(&reader)
+        caFile = reader.string(Self.caFileSetting)
+        timeout = reader.duration(Self.timeoutSetting, default: timeout)
+        if timeout < .seconds(1) { reader.addMistake("\(Self.timeoutSetting.title): must be at least 1s") }
+    }
+
+    /// Whether this libcurl sorts `x-amz-server-side-encryption` and `x-amz-server-side-encryption-aws-kms-key-id` as
+    /// the signature asks for; older ones compare the lines and not the names.
+    package static var signsKMSKeys: Bool {
+        guard let info = unsafe curl_version_info(CURLVERSION_FIRST) else { return false }
+        return unsafe info.pointee.version_num >= 0x080a00
+    }
+
+    /// The URL of a bucket's object, or of the bucket itself, percent-encoded as its signature needs it.
+    func url(bucket: String, key: String?) -> String {
+        let path = key.map { percentEncoded($0, keeping: UInt8(ascii: "/")) } ?? ""
+        // A certificate for *.host does not cover a bucket with dots in its name.
+        if style == .path || bucket.contains(".") { return "\(endpoint)/\(bucket)/\(path)" }
+        let parts = endpoint.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
+        return "\(parts[0])//\(bucket).\(parts[2])/\(path)"
+    }
+}

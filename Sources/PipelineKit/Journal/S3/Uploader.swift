@@ -1,0 +1,187 @@
+import Glibc
+package import Logging
+
+/// Uploads what is in the archive to S3, oldest first, and keeps a list of what is there.
+///
+/// It has a thread of its own, and no other thread ever waits for it: the queue is the archive on the disk, bounded by
+/// JOURNAL_QUOTA, and here only numbers are kept of it. Whatever S3 answers, it is tried again, later and later.
+package final class Uploader {
+    private let source: JournalSource
+    private let upload: S3Upload
+    private let settings: S3Settings
+    private let uploaded: UploadedFiles
+    private let stop: Stop
+    private let logger: Logger
+    private let folder: String
+    private var manifest: ManifestTail
+    /// What is in the archive and not in the bucket, by first number.
+    private var waiting: [Int64: ManifestEntry] = [:]
+    /// Files that S3 refuses as they are, and when to try them again.
+    private var refused: [Int64: ContinuousClock.Instant] = [:]
+    private var failures = 0
+    private var isTold = false
+
+    private static let pause = Duration.milliseconds(500)
+    private static let longestWait = Duration.seconds(300)
+
+    /// What is uploaded stands in `uploaded`, where the archiver learns what it may remove.
+    package init(
+        _ source: JournalSource, settings: S3Settings, options: S3UploadOptions, uploaded: UploadedFiles, stop: Stop,
+        logger: Logger
+    ) {
+        (self.source, self.settings, self.uploaded) = (source, settings, uploaded)
+        (self.stop, self.logger) = (stop, logger)
+        upload = S3Upload(options: options)
+        folder = source.folder + "/" + ArchiveOptions.folderName
+        manifest = ManifestTail(folder: folder)
+    }
+
+    /// Works until the stop is raised. What is not uploaded then is after the next start.
+    package func run() {
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+        while !stop.isRaised, !load() { stop.wait(for: .seconds(5)) }
+        while !stop.isRaised {
+            var wait = Self.pause
+            do {
+                try follow()
+                try uploadWaiting()
+            } catch {
+                if stop.isRaised { return }
+                wait = note(error)
+            }
+            stop.wait(for: wait)
+        }
+    }
+
+    private func load() -> Bool {
+        do {
+            try UploadRecord.read(folder: folder) { uploaded.insert($0.file) }
+            return true
+        } catch {
+            _ = note(error)
+            return false
+        }
+    }
+
+    private func follow() throws {
+        try manifest.read { entry in
+            switch entry.event {
+            case .archived where entry.file.map(uploaded.contains) == false: waiting[entry.firstSeq] = entry
+            case .archived, .removed, .dropped: waiting[entry.firstSeq] = nil
+            }
+        }
+    }
+
+    /// Uploads what waits; returns when nothing does, or nothing but what S3 refuses.
+    private func uploadWaiting() throws {
+        guard !waiting.isEmpty else { return }
+        var client = try S3Client(settings, bucket: upload.options.location.bucket, stop: stop)
+        for seq in waiting.keys.sorted() where refused[seq].map({ $0 <= .now }) ?? true {
+            guard let entry = waiting[seq] else { continue }
+            do {
+                try send(entry, &client)
+                waiting[seq] = nil
+                refused[seq] = nil
+                settle()
+            } catch let error as S3Error where error.kind == .object {
+                refuse(entry, "\(error)")
+            } catch let failure as Failure where failure.status == .badData {
+                refuse(entry, "\(failure)")
+            } catch let error as FileError where error.isMissingFile {
+                // Removed to make room, or by hand; the manifest's next lines may say so.
+                waiting[seq] = nil
+            }
+            if stop.isRaised { return }
+            try follow()
+        }
+    }
+
+    /// Uploads the two files of a segment, verifies them, and writes that down.
+    private func send(_ entry: ManifestEntry, _ client: inout S3Client) throws {
+        guard let file = entry.file, let bytes = entry.bytes, let sha256 = entry.sha256 else { return }
+        let place = "\(source.stream)/\(source.journal)/"
+        let key = upload.options.location.key(place + file)
+        var total = bytes
+        if let receipts = entry.receipts {
+            _ = try upload.run(
+                folder + "/" + receipts.file, digest: FileDigest(bytes: receipts.bytes, sha256: receipts.sha256),
+                key: upload.options.location.key(place + receipts.file), &client)
+            total += receipts.bytes
+        }
+        let proof = try upload.run(
+            folder + "/" + file, digest: FileDigest(bytes: bytes, sha256: sha256), key: key, &client)
+        let record = UploadRecord(
+            at: Timestamp.now().description, file: file, bytes: total, sha256: sha256,
+            url: "s3://\(client.bucket)/\(key)", verified: proof.rawValue)
+        let list = try JournalFile(appendingTo: folder + "/" + UploadRecord.fileName)
+        // A record that a crash has cut short must not take this one with it.
+        let isTorn = try !list.endsWithLineFeed()
+        try list.append(text: (isTorn ? "\n" : "") + record.line)
+        try list.synchronize()
+        FailPoint.upload.pass()
+        uploaded.insert(file)
+        logger.info("uploaded a segment", metadata: ["url": "\(record.url)", "bytes": "\(total)"])
+    }
+
+    // MARK: Trouble
+
+    private func refuse(_ entry: ManifestEntry, _ reason: String) {
+        if refused[entry.firstSeq] == nil {
+            logger.error("a segment cannot be uploaded", metadata: ["reason": "\(reason)"])
+            UploadState.tell("waiting: \(reason)", folder: folder)
+        }
+        refused[entry.firstSeq] = .now + Self.longestWait
+    }
+
+    private func note(_ error: any Error) -> Duration {
+        let longest = min(Self.longestWait, .seconds(1 << min(failures, 9)))
+        // Half of it by chance, so that many producers do not come back in step.
+        let wait = longest * Double.random(in: 0.5...1)
+        failures += 1
+        if !isTold {
+            logger.warning(
+                "uploads have to wait; the journal goes on",
+                metadata: ["reason": "\(error)", "segments": "\(waiting.count)"])
+            isTold = true
+        }
+        UploadState.tell("waiting: \(error)", folder: folder)
+        return wait
+    }
+
+    private func settle() {
+        if isTold { logger.info("uploads go on") }
+        if isTold || failures > 0 || UploadState.read(folder: folder)?.state != "uploading" {
+            UploadState.tell("uploading", folder: folder)
+        }
+        isTold = false
+        failures = 0
+    }
+}
+
+/// Follows a manifest that another thread appends to.
+struct ManifestTail {
+    private let path: String
+    private var offset: Int64 = 0
+
+    init(folder: String) {
+        path = folder + "/" + Manifest.fileName
+    }
+
+    /// Hands out the entries that have come since the last call; a line that is no entry is passed over.
+    ///
+    /// - Throws: `FileError` when the manifest cannot be read.
+    mutating func read(_ body: (ManifestEntry) -> Void) throws(FileError) {
+        guard let size = try JournalFolder.size(path), size > offset else { return }
+        let file = try JournalFile(reading: path)
+        var bytes = [UInt8](repeating: 0, count: Int(size - offset))
+        let start = offset
+        let count = try unsafe bytes.withMutableBytes { (buffer) throws(FileError) in
+            try unsafe file.read(at: start, into: buffer)
+        }
+        guard let end = bytes[..<count].lastIndex(of: UInt8(ascii: "\n")) else { return }
+        for line in bytes[...end].split(separator: UInt8(ascii: "\n")) {
+            if let entry = ManifestEntry(line: line) { body(entry) }
+        }
+        offset += Int64(end) + 1
+    }
+}
