@@ -15,5 +15,8 @@ struct TweetProducer: ParsableCommand {
             77 refused credentials, 78 bad settings.
             """,
         version: productVersion,
-        subcommands: [RunCommand.self, RulesCommand.self, GapsCommand.self, UsageCommand.self, JournalCommand.self])
+        subcommands: [
+            RunCommand.self, RulesCommand.self, GapsCommand.self, UsageCommand.self, JournalCommand.self,
+            ReplayCommand.self,
+        ])
 }

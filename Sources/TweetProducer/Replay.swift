@@ -1,0 +1,286 @@
+import Foundation
+import Logging
+import PipelineKit
+
+/// Publishes archived lines again. Owned by one thread.
+///
+/// Lines of our own journal keep their stream, journal and number, so the loader passes over those it has. Lines of other
+/// tools are numbered within their file, under a stream of their own and a journal that is named after the file: the same
+/// file and window always give the same numbers.
+final class Replay {
+    private let settings: ReplaySettings
+    private let files: [ReplayFile]
+    private let stop: Stop
+    private let logger: Logger
+    private var producer: KafkaProducer
+    private var key = TweetKey()
+    private var state: ReplayState
+    private var acknowledged = AcknowledgedLines(through: 0)
+    /// Records handed over since the producer was made, and where in the files each stands.
+    private var handed: Int64 = 0
+    private var places: [(id: Int64, state: ReplayState)] = []
+    private var undelivered: KafkaError?
+    private var saveDue = ContinuousClock.now
+    private var progress: ReplayProgress
+    private let begin = ContinuousClock.now
+    private var sent = 0
+    /// Lines that Kafka refused for good.
+    private(set) var refused = 0
+
+    /// Lines that Kafka has acknowledged, those of earlier runs included.
+    var published: Int64 { state.published }
+
+    private struct Stopped: Error {}
+    private struct Again: Error {}
+
+    /// Files are published in the order given; `source` is what the user named, and a state file of another is refused.
+    ///
+    /// - Throws: `Failure` (78) when librdkafka refuses a property, or the state file is another replay's.
+    init(
+        _ source: String, files: [ReplayFile], settings: ReplaySettings, isTerminal: Bool, stop: Stop, logger: Logger
+    ) throws(Failure) {
+        (self.settings, self.files, self.stop, self.logger) = (settings, files, stop, logger)
+        producer = try KafkaProducer(settings.kafka, logger: logger)
+        state = try Self.load(settings.stateFile, ReplayState(source: source, window: settings.window))
+        progress = ReplayProgress(totalBytes: files.reduce(0) { $0 + $1.bytes }, isTerminal: isTerminal)
+    }
+
+    /// Runs until every line is acknowledged, or the stop is raised; returns whether all were.
+    ///
+    /// - Throws: `Failure` when a file is damaged, or Kafka refuses the topics.
+    func run() throws -> Bool {
+        try ensureTopics()
+        while true {
+            do {
+                try pass()
+                save(isDue: true)
+                progress.end(published: state.published)
+                return true
+            } catch is Again {
+                logger.warning("sending again", metadata: ["reason": "\(undelivered.map { "\($0)" } ?? "")"])
+                stop.wait(for: .milliseconds(500))
+                producer = try KafkaProducer(settings.kafka, logger: logger)
+                (acknowledged, handed, undelivered) = (AcknowledgedLines(through: 0), 0, nil)
+                places.removeAll()
+            } catch is Stopped {
+                save(isDue: true)
+                progress.end(published: state.published)
+                producer.purge()
+                return false
+            }
+        }
+    }
+
+    /// Goes through the files from what is acknowledged on.
+    private func pass() throws {
+        let start = state
+        var done = files[..<start.file].reduce(Int64(0)) { $0 + $1.bytes }
+        for index in start.file..<files.count {
+            let file = files[index]
+            var at = ReplayState(source: start.source, window: start.window, file: index)
+            at.published = handed == 0 ? start.published : places.last?.state.published ?? state.published
+            var skip = index == start.file ? start.line : 0
+            var number: Int64 = 0
+            let journal = file.journal ?? (settings.foreignStream, foreignJournal(file))
+            let isOwn = file.journal != nil
+            try file.read { line, position in
+                for piece in pieces(of: line, isOwn: isOwn) where isWanted(line, piece, isOwn: isOwn) {
+                    number += 1
+                    let seq = isOwn ? line.seq : number
+                    at.line += 1
+                    if skip > 0 {
+                        skip -= 1
+                        continue
+                    }
+                    at.published += 1
+                    try publish(
+                        piece,
+                        RecordHeaders(
+                            stream: journal.0, journal: journal.1, seq: seq,
+                            receivedAt: line.receivedAt ?? .now(), connection: line.connection), at: at)
+                }
+                progress.tell(bytes: done + position, published: state.published)
+            }
+            done += file.bytes
+        }
+        while acknowledged.through < handed { try take(producer.poll(timeout: .milliseconds(50))) }
+    }
+
+    private func pieces(of line: ReplayLine, isOwn: Bool) -> [[UInt8]] {
+        if !isOwn {
+            if unsafe line.bytes.allSatisfy({ $0 == 32 || $0 == 9 || $0 == 13 }) { return [] }
+            if let lines = unsafe PageLines.split(line.bytes) { return lines }
+        }
+        return [unsafe Array(line.bytes)]
+    }
+
+    private func isWanted(_ line: ReplayLine, _ piece: [UInt8], isOwn: Bool) -> Bool {
+        guard settings.seqs.contains(line.seq) else { return false }
+        guard settings.since != nil || settings.until != nil else { return true }
+        var moment = line.receivedAt
+        if moment == nil {
+            moment = unsafe piece.withUnsafeBytes { unsafe key.id(of: $0) }.flatMap(Snowflake.timestamp)
+        }
+        guard let moment else { return false }
+        return settings.since.map { moment >= $0 } ?? true && settings.until.map { moment < $0 } ?? true
+    }
+
+    /// Eight digits that stay the same for a file of this name and size, in this window.
+    private func foreignJournal(_ file: ReplayFile) -> String {
+        let name = file.path.split(separator: "/").last ?? ""
+        var hash: UInt32 = 2_166_136_261
+        for byte in "\(name) \(file.bytes) \(settings.window)".utf8 { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
+        let digits = String(hash, radix: 16)
+        return String(repeating: "0", count: 8 - digits.utf8.count) + digits
+    }
+
+    private func publish(_ bytes: [UInt8], _ headers: RecordHeaders, at: ReplayState) throws {
+        try keepRate()
+        let chain = unsafe bytes.withUnsafeBytes { unsafe key.key(of: $0) }
+        let topic = chain == nil ? settings.topic + ".events" : settings.topic
+        let recordKey = Array((chain.map(String.init) ?? headers.stream).utf8)
+        let id = handed + 1
+        while true {
+            do {
+                try unsafe recordKey.withBytes { (key) throws(KafkaError) in
+                    try unsafe bytes.withBytes { (value) throws(KafkaError) in
+                        try unsafe producer.enqueue(topic: topic, key: key, value: value, headers: headers, id: id)
+                    }
+                }
+                break
+            } catch  where error.disposition == .queueFull {
+                try take(producer.poll(timeout: .milliseconds(100)))
+            } catch  where error.disposition == .rejectRecord {
+                refuse(id, error)
+                break
+            } catch {
+                undelivered = error
+                throw Again()
+            }
+        }
+        handed = id
+        sent += 1
+        places.append((id, at))
+        try take(producer.poll(timeout: .zero))
+    }
+
+    private func keepRate() throws {
+        guard let rate = settings.rate else { return }
+        let due = begin + .seconds(Double(sent) / rate)
+        while ContinuousClock.now < due {
+            let left = min(ContinuousClock.now.duration(to: due), .milliseconds(100))
+            try take(producer.poll(timeout: max(left, .milliseconds(1))))
+        }
+    }
+
+    private func refuse(_ id: Int64, _ error: KafkaError) {
+        refused += 1
+        acknowledged.acknowledge(id)
+        logger.error("a line cannot be published", metadata: ["reason": "\(error)"])
+    }
+
+    private func take(_ reports: [DeliveryReport]) throws {
+        for report in reports {
+            switch report.error?.disposition {
+            case nil: acknowledged.acknowledge(report.id)
+            case .rejectRecord: if let error = report.error { refuse(report.id, error) }
+            case .queueFull: break
+            case .retry, .rebuild, .settings: undelivered = undelivered ?? report.error
+            }
+        }
+        // Records have numbers without holes, so the place of one is its distance from the first.
+        if let first = places.first?.id, acknowledged.through >= first {
+            let done = Int(acknowledged.through - first)
+            if done >= 1000 || acknowledged.through == handed || ContinuousClock.now >= saveDue {
+                state = places[done].state
+                places.removeFirst(done + 1)
+                save(isDue: false)
+            }
+        }
+        if stop.isRaised { throw Stopped() }
+        if undelivered != nil { throw Again() }
+    }
+
+    private func ensureTopics() throws {
+        for topic in [
+            NewTopic(settings.topic, partitions: settings.partitions, replication: settings.replication),
+            NewTopic(settings.topic + ".events", partitions: 1, replication: settings.replication),
+        ] {
+            while !stop.isRaised {
+                do {
+                    _ = try producer.ensureTopic(topic, timeout: .seconds(5))
+                    break
+                } catch {
+                    guard error.isAway else { throw Failure(.unavailable, "\(error)") }
+                    stop.wait(for: .milliseconds(500))
+                }
+            }
+        }
+    }
+
+    // MARK: State
+
+    private static func load(_ path: String?, _ new: ReplayState) throws(Failure) -> ReplayState {
+        guard let path else { return new }
+        let text: String
+        do { text = try readTextFile(path) } catch {
+            if error.isMissingFile { return new }
+            throw Failure(.disk, "--state: \(error)")
+        }
+        guard let found = try? JSONDecoder().decode(ReplayState.self, from: Data(text.utf8)) else {
+            throw Failure(.badData, "--state: \(path) is no state of a replay. Remove it to begin anew.")
+        }
+        guard found.source == new.source, found.window == new.window else {
+            throw Failure(
+                .badSettings,
+                "--state: \(path) belongs to a replay of \(found.source) with another window. Remove it,"
+                    + " or name another file.")
+        }
+        return found
+    }
+
+    private func save(isDue: Bool) {
+        guard let path = settings.stateFile, isDue || ContinuousClock.now >= saveDue else { return }
+        saveDue = .now + .milliseconds(500)
+        guard let data = try? JSONEncoder().encode(state) else { return }
+        do { try data.write(to: URL(filePath: path), options: .atomic) } catch {
+            logger.warning("the state cannot be written", metadata: ["file": "\(path)"])
+        }
+    }
+}
+
+/// Tells how far a replay is: a bar on a terminal, else a line every 10 seconds.
+struct ReplayProgress {
+    private let totalBytes: Int64
+    private let isTerminal: Bool
+    private let begin = ContinuousClock.now
+    private var due = ContinuousClock.now
+    private var first: Int64?
+
+    init(totalBytes: Int64, isTerminal: Bool) {
+        (self.totalBytes, self.isTerminal) = (totalBytes, isTerminal)
+        if !isTerminal { due = .now + .seconds(10) }
+    }
+
+    mutating func tell(bytes: Int64, published: Int64) {
+        if first == nil { first = published }
+        guard ContinuousClock.now >= due else { return }
+        due = .now + (isTerminal ? .milliseconds(200) : .seconds(10))
+        let share = totalBytes > 0 ? min(1, Double(bytes) / Double(totalBytes)) : 1
+        let elapsed = begin.duration(to: .now)
+        let left = share > 0.01 ? (elapsed * ((1 - share) / share)).short : "?"
+        let text = "\(published) lines, \(rate(published)) a second, \(Int(share * 100)) %, \(left) left"
+        let full = Int(share * 30)
+        let bar = String(repeating: "#", count: full) + String(repeating: ".", count: 30 - full)
+        writeToStandardError(isTerminal ? "\r[\(bar)] \(text)\u{1B}[K" : "replay: \(text)\n")
+    }
+
+    private func rate(_ published: Int64) -> Int64 {
+        (published - (first ?? 0)) * 1000 / max(1, begin.duration(to: .now).milliseconds)
+    }
+
+    func end(published: Int64) {
+        let text = "\(published) lines, \(rate(published)) a second, \(begin.duration(to: .now).short)"
+        writeToStandardError((isTerminal ? "\r\u{1B}[K" : "") + "replay: \(text)\n")
+    }
+}

@@ -1,0 +1,113 @@
+import ArgumentParser
+import Foundation
+import Logging
+import PipelineKit
+import Synchronization
+
+struct ReplayCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "replay",
+        abstract: "Publish archived lines again.",
+        discussion: """
+            Takes a file, a folder of files, a stream's journal folder, or what `run` has uploaded to S3: JSON Lines, plain \
+            or gzip. Lines of our own journal keep their stream, journal and number, so the loader settles each once, \
+            however often it is replayed. Lines of other tools (v2 objects, or pages {"data":[…],"includes":…}, which are \
+            split into one line a tweet) are numbered under a stream of their own (--stream).
+
+            --since and --until go by the time of receipt; in files of other tools by the time in the tweet's id.
+
+              tweet-producer replay /var/lib/tweet-pipeline/journal/default --since 2026-11-01T00:00:00Z
+              tweet-producer replay s3://bucket/raw/default --rate 2000 --state replay.json
+              tweet-producer replay pages.jsonl.gz --stream old-captures
+
+            Ctrl-C ends it; with --state it goes on there the next time, without it begins anew, which does no harm.
+            Exit status: 0 done, 65 a file is damaged or Kafka refuses lines, 74 disk, 75 interrupted, 78 bad settings.
+            """)
+
+    @Argument(help: ArgumentHelp("A file, a folder, or s3://BUCKET/PREFIX.", valueName: "source"))
+    var source: String
+
+    @Option(help: ArgumentHelp("Only lines from this moment on (RFC 3339, UTC).", valueName: "time"))
+    var since: String?
+
+    @Option(help: ArgumentHelp("Only lines before this moment.", valueName: "time"))
+    var until: String?
+
+    @Option(help: ArgumentHelp("Only lines with this number or a greater one.", valueName: "n"))
+    var fromSeq: Int64?
+
+    @Option(help: ArgumentHelp("Only lines with this number or a smaller one.", valueName: "n"))
+    var toSeq: Int64?
+
+    @Option(help: ArgumentHelp("Lines a second (as many as Kafka takes).", valueName: "n"))
+    var rate: Double?
+
+    @Option(help: ArgumentHelp("File that keeps how far it has come.", valueName: "file"))
+    var state: String?
+
+    @Option(help: ArgumentHelp("Stream of lines that are not from our journal (replay).", valueName: "name"))
+    var stream: String?
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup(title: "Kafka") var kafka: KafkaOptions
+
+    func run() throws {
+        try runCommand {
+            Service.blockSignals()
+            let flags = common.flags.merging(kafka.flags) { $1 }
+            var reader = try SettingsReader(flags: flags, configFile: common.config, known: ProducerSettings.known)
+            let settings = settings(&reader)
+            let s3 = source.hasPrefix("s3://") ? S3Settings(&reader) : nil
+            try common.startLogging(&reader)
+            try reader.finish()
+            let (stop, source) = (Stop(), source)
+            let result = Mutex((isWhole: false, refused: 0))
+            let loop = Service.Loop("replay") {
+                let fetched = try s3.map { try S3Download(source, $0, stop: stop) }
+                let replay = try Replay(
+                    source, files: fetched?.files ?? ReplayFile.list(source), settings: settings,
+                    isTerminal: isatty(STDERR_FILENO) == 1, stop: stop, logger: Logger(label: "tweet-producer"))
+                let isWhole = try replay.run()
+                result.withLock { $0 = (isWhole, replay.refused) }
+                withExtendedLifetime(fetched) {}
+            }
+            try Service.run([loop], stop: stop, drain: .seconds(5))
+            let (isWhole, refused) = result.withLock { $0 }
+            guard isWhole else {
+                throw Failure(
+                    .tryAgain,
+                    "interrupted. "
+                        + (state == nil
+                            ? "The next run begins anew, which does no harm." : "The next run goes on here."))
+            }
+            guard refused == 0 else { throw Failure(.badData, "Kafka refused \(refused) lines; see the log") }
+        }
+    }
+
+    private func settings(_ reader: inout SettingsReader) -> ReplaySettings {
+        var settings = ReplaySettings(
+            kafka: kafka.configuration(&reader), topic: kafka.topicName(&reader),
+            partitions: reader.int(ProducerOptions.partitionsSetting, default: 12, in: 1...10_000),
+            replication: reader.int(ProducerOptions.replicationSetting, default: -1, in: -1...100))
+        for (name, text) in [("--since", since), ("--until", until)] {
+            if let text, Timestamp(text) == nil {
+                reader.addMistake("\(name): '\(text)' is no time such as 2026-11-20T08:15:30Z")
+            }
+        }
+        (settings.since, settings.until) = (since.flatMap { Timestamp($0) }, until.flatMap { Timestamp($0) })
+        let (first, last) = (fromSeq ?? 1, toSeq ?? Int64.max)
+        if first < 1 || last < first {
+            reader.addMistake("--from-seq, --to-seq: no such numbers")
+        } else {
+            settings.seqs = first...last
+        }
+        if let rate, !(rate > 0 && rate.isFinite) { reader.addMistake("--rate: must be greater than 0") }
+        settings.rate = rate
+        settings.stateFile = state
+        settings.foreignStream = stream ?? "replay"
+        if !(1...64).contains(settings.foreignStream.utf8.count) {
+            reader.addMistake("--stream: must have 1 to 64 characters")
+        }
+        return settings
+    }
+}

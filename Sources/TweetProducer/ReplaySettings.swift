@@ -1,0 +1,37 @@
+import PipelineKit
+
+/// What is published again, and how fast.
+struct ReplaySettings: Sendable {
+    var kafka: KafkaConfiguration
+    var topic: String
+    var partitions: Int
+    var replication: Int
+    /// Lines received, or tweets made, at or after this moment.
+    var since: Timestamp?
+    /// And before this one.
+    var until: Timestamp?
+    /// The first and the last number.
+    var seqs: ClosedRange<Int64> = 1...Int64.max
+    /// Lines a second; nil for as fast as Kafka takes them.
+    var rate: Double?
+    /// Where it is kept how far it has come; nil for nowhere.
+    var stateFile: String?
+    /// The stream that lines of other tools are counted under.
+    var foreignStream = "replay"
+
+    /// What tells one replay from another.
+    var window: String {
+        "\(since?.description ?? "") \(until?.description ?? "") \(seqs.lowerBound) \(seqs.upperBound)"
+    }
+}
+
+/// How far a replay has come: the file and how many of its lines are acknowledged.
+struct ReplayState: Codable, Equatable {
+    var source: String
+    var window: String
+    /// Place among the files, from 0.
+    var file = 0
+    /// Lines of that file that were looked at, and those of them that were published.
+    var line: Int64 = 0
+    var published: Int64 = 0
+}
