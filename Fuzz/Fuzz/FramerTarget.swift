@@ -38,7 +38,7 @@ enum FramerTarget {
                 switch unsafe line {
                 case .line(let bytes): unsafe found.append(.line(Array(bytes)))
                 case .keepAlive: found.append(.keepAlive)
-                case .tooLong(let bytes, let head): found.append(.tooLong(bytes, head))
+                case .tooLong(let bytes, let head, sha256: _): found.append(.tooLong(bytes, head))
                 }
             }
             start = end
