@@ -139,6 +139,38 @@ import Testing
         #expect(Set(try read(100).compactMap(\.headers?.seq)) == Set(1...100))
     }
 
+    @Test func f47LeadersThatMoveCostNothingButTime() throws {
+        // NOT_LEADER_OR_FOLLOWER, LEADER_NOT_AVAILABLE, UNKNOWN_TOPIC_OR_PARTITION (protocol guide, "Error codes").
+        kafka.fail(request: 0, with: [6, 5, 3, 6])
+        let checkpoint = try publish((1...300).map { tweet(Int64($0), chain: Int64($0 % 5 + 1)) }, settings())
+        #expect(checkpoint?.acknowledged == 300)
+        let records = try read(300)
+        for (key, chain) in Dictionary(grouping: records, by: \.key) {
+            let numbers = chain.compactMap(\.headers?.seq)
+            #expect(numbers == numbers.sorted(), "chain \(key ?? "") out of order")
+        }
+    }
+
+    @Test func f48AnAnswerThatComesTooLateLosesNothing() throws {
+        kafka.setRoundTripTime(.milliseconds(2500))
+        let settings = try settings(["socket.timeout.ms": "1000", "message.timeout.ms": "4000"])
+        let checkpoint = try publish((1...50).map { tweet($0) }, settings) {
+            // Longer than one time-out: that a request times out is what this is about.
+            Thread.sleep(forTimeInterval: 3)
+            kafka.setRoundTripTime(.zero)
+        }
+        #expect(checkpoint?.acknowledged == 50)
+        #expect(Set(try read(50).compactMap(\.headers?.seq)) == Set(1...50))
+    }
+
+    @Test func f52ASlowBrokerOnlyCostsTime() throws {
+        kafka.setRoundTripTime(.milliseconds(500))
+        let checkpoint = try publish((1...500).map { tweet($0) }, settings())
+        #expect(checkpoint?.acknowledged == 500)
+        kafka.setRoundTripTime(.zero)
+        #expect(Set(try read(500).compactMap(\.headers?.seq)) == Set(1...500))
+    }
+
     @Test func aFatalIdempotentProducerIsRebuilt() throws {
         // OUT_OF_ORDER_SEQUENCE_NUMBER is error 45: librdkafka's idempotent producer may turn fatal on it.
         kafka.fail(request: 0, with: [45, 45, 47])
