@@ -20,6 +20,7 @@ import Testing
         defer { soak.end() }
         let verdict = try soak.run()
         print("loader soak: \(verdict)")
+        try #require(verdict.isCaughtUp, "judged while still loading, which says nothing: \(verdict)\n\(soak.logs)")
         #expect(verdict.published > Self.seconds * Self.rate / 10, "too few to mean anything")
         #expect(verdict.missing == 0, "SOAK_SEED=\(Self.seed) \(verdict)\n\(soak.logs)")
         #expect(verdict.doubled == 0, "SOAK_SEED=\(Self.seed) \(verdict)")

@@ -25,6 +25,8 @@ final class LoaderSoak {
         var earlyRSS = 0
         var lastRSS = 0
         var perSecond = 0
+        /// Whether all was settled before it was judged, and how long that took after the last fault.
+        var isCaughtUp = false
         var catchUp = Duration.zero
 
         var description: String {
@@ -121,7 +123,7 @@ final class LoaderSoak {
         verdict.perSecond = feed.published / max(1, Int((ContinuousClock.now - began) / .seconds(1)))
         let caughtUp = ContinuousClock.now
         // As much may wait as the feed lets wait: about half a million records in the long round.
-        _ = bench.wait(.seconds(max(180, seconds / 2))) {
+        verdict.isCaughtUp = bench.wait(.seconds(max(180, seconds / 2))) {
             observe()
             return bench.number("SELECT sum(next_offset)::bigint FROM loader_offsets") >= Int64(feed.records)
         }
