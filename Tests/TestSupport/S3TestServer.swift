@@ -35,7 +35,13 @@ package final class S3TestServer: @unchecked Sendable {
         process.standardInput = input
         process.standardOutput = output
         try process.run()
-        let said = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self).split(separator: " ")
+        var line = Data()
+        while !line.contains(UInt8(ascii: "\n")) {
+            let more = output.fileHandleForReading.availableData
+            if more.isEmpty { break }
+            line += more
+        }
+        let said = String(decoding: line, as: UTF8.self).split(separator: " ")
         guard said.count == 2 else {
             throw Failure(.unavailable, "scripts/s3-server.sh did not start the S3 server")
         }

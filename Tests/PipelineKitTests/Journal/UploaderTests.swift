@@ -6,13 +6,15 @@ import Testing
 
 /// The way of segments into a bucket, and what does not happen to them while the bucket is away.
 @Suite(.serialized) struct UploaderTests {
+    /// One of its own: faults are set for a whole server, and suites run beside each other.
+    static let server = Result { try S3TestServer() }
     let server: S3TestServer
     let folder: TemporaryFolder
     let stop = Stop()
     let log = LogRecorder()
 
     init() throws {
-        server = try S3Tests.server.get()
+        server = try Self.server.get()
         try server.setFaults("[]")
         folder = try TemporaryFolder()
     }
