@@ -282,6 +282,8 @@ final class Loader {
             } catch {
                 if !session.hasServed, let failure = error as? Failure { throw failure }
                 tweets.forgetTable()
+                // Behind a fail-over the ledger may know less.
+                settled = SettledLines()
                 guard !stop.isRaised else { throw Abandoned() }
                 if outage == nil { try consumer?.pause() }
                 outage = outage ?? Outage(logger: logger)

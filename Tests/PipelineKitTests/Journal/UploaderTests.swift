@@ -46,17 +46,17 @@ import Testing
         try result.get()
     }
 
+    /// A segment for every ten numbers, and one line behind them: the last closed segment stays while nothing follows it.
     private func fill(_ journal: Journal, _ numbers: ClosedRange<Int>) throws {
         for number in numbers {
-            try unsafe Array(#"{"data":{"id":"\#(number)"}}"#.utf8).withBytes { (bytes) throws(FileError) in
-                try unsafe journal.append(bytes, receivedAt: .now(), connection: 1)
-            }
+            try journal.append(#"{"data":{"id":"\#(number)"}}"#, at: Timestamp.now().milliseconds, connection: 1)
             if number % 10 == 0 {
                 try journal.sync()
                 journal.source.tail.requestRoll()
                 try journal.sync()
             }
         }
+        try journal.append("open", at: Timestamp.now().milliseconds, connection: 1)
         try journal.sync()
         journal.source.tail.publish(acknowledged: journal.source.tail.lastSeq)
     }
@@ -176,16 +176,16 @@ import Testing
                 let last = part * 50 + 50
                 #expect(try wait { journal.source.space.hasRoom })
                 try fill(journal, (last - 49)...last)
+                if part == 0 { #expect(try wait { try status().uploads?.waitingSegments ?? 0 > 0 }) }
             }
             #expect(log.wait { $0.message == "uploads have to wait; the journal goes on" })
             #expect(try wait { try status().uploads?.state?.hasPrefix("waiting: ") == true })
+            #expect(try wait { try status().removedLines > 0 }, "the oldest of the archive makes room")
         }
         #expect(log.count("uploads have to wait; the journal goes on") == 1)
         let told = try status()
-        #expect(told.lastSeq == 3000)
+        #expect(told.lastSeq == 3060)
         #expect(told.droppedLines == 0, "Kafka had every line")
-        #expect(told.removedLines > 0 || told.usedBytes < 200_000)
         #expect(told.uploads?.segments == 0)
-        #expect(told.uploads?.waitingSegments ?? 0 > 0)
     }
 }

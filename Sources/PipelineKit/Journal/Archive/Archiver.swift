@@ -98,6 +98,10 @@ package final class Archiver {
         }
     }
 
+    private func record(_ entry: ManifestEntry) throws(FileError) {
+        source.space.add(try manifest?.append(entry) ?? 0)
+    }
+
     private func isInPlace(_ entry: ManifestEntry) throws -> Bool {
         switch entry.event {
         case .archived:
@@ -113,7 +117,7 @@ package final class Archiver {
         if !listed.contains(segment.firstSeq) {
             do {
                 let entry = try makeEntry(segment, endSeq: endSeq)
-                try manifest?.append(entry)
+                try record(entry)
                 source.space.add((entry.bytes ?? 0) + (entry.receipts?.bytes ?? 0))
                 logger.info(
                     entry.event == .archived ? "archived a segment" : "removed an acknowledged segment",
@@ -176,7 +180,7 @@ package final class Archiver {
     private func remove(_ segment: ArchivedSegment, lastSeq: Int64) throws {
         var entry = ManifestEntry(.removed, source: source, seqs: segment.name.firstSeq...lastSeq)
         entry.file = segment.file
-        try manifest?.append(entry)
+        try record(entry)
         let bytes = try segment.bytes(in: folder)
         FailPoint.delete.pass()
         try JournalFolder.remove(folder + "/" + segment.file)
@@ -204,7 +208,7 @@ package final class Archiver {
             try openManifest()
             let endSeq = following.firstSeq
             if segment.firstSeq <= acknowledged {
-                try manifest?.append(
+                try record(
                     ManifestEntry(.removed, source: source, seqs: segment.firstSeq...min(acknowledged, endSeq - 1)))
             }
             if endSeq - 1 > acknowledged {
@@ -222,7 +226,7 @@ package final class Archiver {
             source.tail.requestDrop(seqs)
             return false
         }
-        try manifest?.append(ManifestEntry(.dropped, source: source, seqs: seqs))
+        try record(ManifestEntry(.dropped, source: source, seqs: seqs))
         logger.error(
             "the journal is full: dropped the oldest lines, which Kafka has not got (JOURNAL_FULL=drop-oldest)",
             metadata: ["first_seq": "\(seqs.lowerBound)", "lines": "\(seqs.count)"])

@@ -160,7 +160,9 @@ struct Manifest: ~Copyable {
     }
 
     /// Appends an entry; it is on the disk when this returns.
-    func append(_ entry: ManifestEntry) throws(FileError) {
+    ///
+    /// - Returns: the bytes that it takes.
+    @discardableResult func append(_ entry: ManifestEntry) throws(FileError) -> Int64 {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let line: String
@@ -169,6 +171,7 @@ struct Manifest: ~Copyable {
         }
         try file.append(text: line + "\n")
         try file.synchronize()
+        return Int64(line.utf8.count) + 1
     }
 
     /// Hands out the entries of an archive folder in their order; without a manifest there are none.

@@ -118,6 +118,7 @@ package final class Uploader {
         let isTorn = try !list.endsWithLineFeed()
         try list.append(text: (isTorn ? "\n" : "") + record.line)
         try list.synchronize()
+        source.space.add(Int64(record.line.utf8.count))
         FailPoint.upload.pass()
         uploaded.insert(file)
         logger.info("uploaded a segment", metadata: ["url": "\(record.url)", "bytes": "\(total)"])
