@@ -16,6 +16,11 @@ import Testing
             let judgement = try await Judgement.passed(on: pipeline)
             judgement.expectPerfect("\(pipeline.log("loader"))")
             #expect(pipeline.producer?.terminate() == .status(0))
+            // The producer's last line is an event that may still be on its way.
+            #expect(
+                try await pipeline.wait {
+                    try pipeline.value("SELECT count(*) FROM stream_events WHERE type = 'stopped'") == "1"
+                })
             let journal = pipeline.folder + "/journal/default"
             let before = try counts(pipeline)
             for _ in 0..<2 {
