@@ -40,7 +40,7 @@ final class LogRecorder: Sendable {
 }
 
 /// Looks again until a condition holds; false when it did not in time.
-func eventually(within time: Duration = .seconds(30), _ condition: () throws -> Bool) rethrows -> Bool {
+func eventually(within time: Duration = .seconds(90), _ condition: () throws -> Bool) rethrows -> Bool {
     let stop = Stop()
     let deadline = ContinuousClock.now + time
     while ContinuousClock.now < deadline {
