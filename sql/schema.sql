@@ -743,7 +743,7 @@ COMMENT ON TABLE stream_events IS
     'What happened to the streams: events of the producer (connected, disconnected, ...) and messages of X that are no tweets.';
 COMMENT ON COLUMN stream_events.id IS 'Number of the event.';
 COMMENT ON COLUMN stream_events.type IS
-    'started, connected, disconnected, connect_failed, quiet, lively, repaired, repair_failed, torn_tail, rejected, dropped or stopped from the producer; x_message for a line of X.';
+    'started, connected, disconnected, connect_failed, quiet, lively, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, torn_tail, rejected, dropped or stopped from the producer; x_message for a line of X.';
 COMMENT ON COLUMN stream_events.at IS 'When it happened; for a line of X when it was received.';
 COMMENT ON COLUMN stream_events.stream IS 'Stream; null when the message has no headers of ours.';
 COMMENT ON COLUMN stream_events.journal IS 'Journal that holds the line.';

@@ -55,7 +55,7 @@ struct GapRepairRun {
         chosen = numbers.isEmpty ? open : open.filter { numbers.contains($0.seq) }
     }
 
-    private func repair(_ book: GapBook, deliver: @escaping (RepairChunk) -> RepairDelivery) -> GapRepair {
+    private func repair(_ book: GapBook, deliver: @escaping (JournalChunk) -> ChunkDelivery) -> GapRepair {
         GapRepair(stream, folder: path, book: book, stop: Stop(), logger: logger, deliver: deliver)
     }
 

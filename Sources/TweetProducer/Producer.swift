@@ -11,7 +11,7 @@ import Synchronization
 /// archiver: closed segment, acknowledged by the checkpoint → gzip, manifest → what is not to be kept goes.
 /// uploader: archived segment → S3, verified → list of uploads.
 /// gaps: gaps that have ended → X's recovery or search → the reader, which owns the journal.
-/// They meet only in the journal's files, its `tail` and the repairs' inbox.
+/// They meet only in the journal's files, its `tail` and the inbox of what others have to journal.
 struct Producer {
     let settings: ProducerSettings
     let stop: Stop
@@ -27,7 +27,7 @@ struct Producer {
         let publisher = try Publisher(
             settings: settings, source: journal.source, matches: matches, stop: stop, logger: logger)
         let gaps = GapBook(folder: journal.source.folder)
-        let inbox = RepairInbox()
+        let inbox = JournalInbox()
         let repair = Mutex<GapRepair?>(
             GapRepair(
                 settings.stream, folder: journal.source.folder, book: gaps, stop: stop, logger: logger,
@@ -65,8 +65,12 @@ struct Producer {
                 })
         }
         if let rules = settings.rules, let matches {
-            let watch = RuleWatch(settings: rules, matches: matches, stop: stop, logger: logger)
-            loops.append(Service.Loop("rules") { watch.run() })
+            loops.append(
+                Service.Loop("rules") {
+                    var watch = RuleWatch(
+                        settings: rules, matches: matches, stop: stop, logger: logger, deliver: { inbox.deliver($0) })
+                    watch.run()
+                })
         }
         try Service.run(
             loops, stop: stop, drain: settings.drain,
@@ -77,7 +81,7 @@ struct Producer {
     }
 
     /// Reads X until the stop is raised; while the journal takes no lines, it waits for room.
-    private func read(into journal: Journal, _ gaps: GapBook, _ inbox: RepairInbox) throws {
+    private func read(into journal: Journal, _ gaps: GapBook, _ inbox: JournalInbox) throws {
         let stream = try FilteredStream(
             settings: settings.stream, stop: stop, logger: logger, gaps: gaps, inbox: inbox)
         let outage = JournalOutage(stop: stop, logger: logger)

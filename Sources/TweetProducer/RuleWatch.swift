@@ -61,15 +61,73 @@ struct RuleWatchSettings: Sendable {
     }
 }
 
-/// Compares the rules at X with the file now and then, on a thread of its own, and warns of what differs; changes nothing.
+/// How the rules at X differ from those of the file.
+enum RuleDifference: String, CaseIterable {
+    /// In the file, but not at X.
+    case missing
+    /// With another tag.
+    case changed
+    /// At X, but not in the file.
+    case extra
+    /// The value is there, but belongs to somebody else.
+    case taken
+
+    fileprivate func values(in plan: RulePlan) -> [String] {
+        switch self {
+        case .missing: plan.added.map(\.value)
+        case .changed: plan.changed.map(\.new.value)
+        case .extra: plan.removed.map(\.value)
+        case .taken: plan.taken.map(\.value)
+        }
+    }
+
+    fileprivate var warning: Logger.Message {
+        switch self {
+        case .missing: "rules of the file are missing at X"
+        case .changed: "rules at X have another tag than in the file"
+        case .extra: "rules at X are not in the file"
+        case .taken: "rules of the file belong to somebody else at X"
+        }
+    }
+}
+
+/// Compares the rules at X with the file now and then, on a thread of its own; tells what differs, and changes nothing.
+///
+/// The log is told every time, the journal when something has changed.
 struct RuleWatch {
-    let settings: RuleWatchSettings
-    let matches: RuleMatches
-    let stop: Stop
-    let logger: Logger
+    private let settings: RuleWatchSettings
+    private let matches: RuleMatches
+    private let stop: Stop
+    private let logger: Logger
+    private let deliver: @Sendable (JournalChunk) -> ChunkDelivery
+    /// What the journal knows.
+    private var journalled = Findings()
+
+    /// What a comparison has found.
+    private struct Findings: Equatable {
+        var differences: [RuleDifference: [String]] = [:]
+        var silent: [String] = []
+    }
+
+    /// - Parameters:
+    ///   - settings: what to compare, and when.
+    ///   - matches: which rules bring posts.
+    ///   - stop: ends it.
+    ///   - logger: is warned.
+    ///   - deliver: hands events to the owner of the journal.
+    init(
+        settings: RuleWatchSettings, matches: RuleMatches, stop: Stop, logger: Logger,
+        deliver: @escaping @Sendable (JournalChunk) -> ChunkDelivery
+    ) {
+        self.settings = settings
+        self.matches = matches
+        self.stop = stop
+        self.logger = logger
+        self.deliver = deliver
+    }
 
     /// Runs until the stop is raised.
-    func run() {
+    mutating func run() {
         while !stop.isRaised {
             check(now: .now())
             stop.wait(for: settings.interval)
@@ -77,14 +135,15 @@ struct RuleWatch {
     }
 
     /// One comparison.
-    func check(now: Timestamp) {
+    mutating func check(now: Timestamp) {
         do {
             let wanted = try RulesFile(path: settings.file, plan: settings.plan).rules
             let application = RuleApplication(
                 settings.x, ownership: settings.ownership, plan: settings.plan, logger: logger, stop: stop)
             let plan = try application.compare(wanted)
-            tell(plan)
-            tellSilent(plan.kept, now: now)
+            let findings = findings(plan, now: now)
+            warn(of: findings)
+            journal(findings)
             let known = plan.kept + plan.removed + plan.foreign + plan.taken + plan.changed.map(\.old)
             try matches.save(keeping: Set(known.map(\.id)))
         } catch {
@@ -93,21 +152,55 @@ struct RuleWatch {
         }
     }
 
-    private func tell(_ plan: RulePlan) {
-        warn("rules of the file are missing at X", plan.added.map(\.value))
-        warn("rules at X have another tag than in the file", plan.changed.map(\.new.value))
-        warn("rules at X are not in the file", plan.removed.map(\.value))
-        warn("rules of the file belong to somebody else at X", plan.taken.map(\.value))
+    private func findings(_ plan: RulePlan, now: Timestamp) -> Findings {
+        let silent = plan.kept.filter { matches.quietSince($0.id).advanced(by: settings.silence) <= now }
+        var findings = Findings(silent: silent.map(\.value))
+        for difference in RuleDifference.allCases {
+            let values = difference.values(in: plan)
+            if !values.isEmpty { findings.differences[difference] = values }
+        }
+        return findings
     }
 
-    private func tellSilent(_ rules: [XRule], now: Timestamp) {
-        let silent = rules.filter { matches.quietSince($0.id).advanced(by: settings.silence) <= now }
-        warn("rules have brought no post for \(settings.silence.short)", silent.map(\.value))
+    private func warn(of findings: Findings) {
+        for difference in RuleDifference.allCases {
+            warn(difference.warning, findings.differences[difference] ?? [])
+        }
+        warn("rules have brought no post for \(settings.silence.short)", findings.silent)
     }
 
     private func warn(_ message: Logger.Message, _ values: [String]) {
         guard !values.isEmpty else { return }
-        let shown = values.prefix(5).joined(separator: " | ") + (values.count > 5 ? " | …" : "")
-        logger.warning(message, metadata: ["rules": "\(values.count)", "values": "\(shown)"])
+        logger.warning(message, metadata: ["rules": "\(values.count)", "values": "\(Self.shown(values))"])
+    }
+
+    /// Journals what has changed; when that cannot be done, the next comparison tries again.
+    private mutating func journal(_ findings: Findings) {
+        var events: [PipelineEvent] = []
+        if findings.differences != journalled.differences { events.append(Self.event(findings.differences)) }
+        if findings.silent != journalled.silent {
+            var event = PipelineEvent(findings.silent.isEmpty ? .rulesHeard : .rulesSilent)
+            if !findings.silent.isEmpty {
+                event.lines = Int64(findings.silent.count)
+                event.detail = Self.shown(findings.silent)
+            }
+            events.append(event)
+        }
+        guard !events.isEmpty, deliver(JournalChunk(events: events)) == .durable else { return }
+        journalled = findings
+    }
+
+    private static func event(_ differences: [RuleDifference: [String]]) -> PipelineEvent {
+        let found = RuleDifference.allCases.filter { differences[$0] != nil }
+        var event = PipelineEvent(found.isEmpty ? .rulesAgree : .rulesDiffer)
+        guard !found.isEmpty else { return event }
+        event.cause = found.map(\.rawValue).joined(separator: ",")
+        event.lines = Int64(differences.values.reduce(0) { $0 + $1.count })
+        event.detail = found.map { "\($0.rawValue): \(shown(differences[$0] ?? []))" }.joined(separator: "; ")
+        return event
+    }
+
+    private static func shown(_ values: [String]) -> String {
+        values.prefix(5).joined(separator: " | ") + (values.count > 5 ? " | …" : "")
     }
 }

@@ -24,7 +24,7 @@ struct RunCommand: ParsableCommand {
             warning, and looks again every 30 seconds; with a file of rules (--rules-file) it adds those.
 
             With a file of rules those at X are compared with it every hour. What is missing or differs, and rules that \
-            bring nothing for a week, are warnings in the log; nothing is changed.
+            bring nothing for a week, are warnings in the log and events of the stream; nothing is changed.
 
             With --max-posts-per-day or --max-posts-per-month reading stops before so many posts came, which the log and \
             the gap ledger say, and goes on with the next day (UTC) or billing cycle. The count survives restarts.

@@ -151,7 +151,7 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
 
     /// Chunks that were handed over.
     private final class Taken: Sendable {
-        let chunks = Mutex<[RepairChunk]>([])
+        let chunks = Mutex<[JournalChunk]>([])
         var lines: [String] {
             chunks.withLock { $0.flatMap(\.lines).map { String(decoding: $0, as: UTF8.self) } }
         }
@@ -394,17 +394,17 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
             connection.waitForPeer()
         }
         defer { server.close() }
-        let inbox = RepairInbox()
+        let inbox = JournalInbox()
         let run = try StreamRun(.test(server.url), inbox: inbox)
         #expect(run.waitForLines(2))
         var event = PipelineEvent(.repaired, connection: 5, cause: "search")
         event.seq = 1
         let line = Array("{\"data\":{\"id\":\"2\"}}".utf8)
-        #expect(inbox.deliver(RepairChunk(lines: [line], connection: 5, events: [event])) == .durable)
+        #expect(inbox.deliver(JournalChunk(lines: [line], connection: 5, events: [event])) == .durable)
         _ = run.finish()
         let journal = try run.journal()
         #expect(journal.map { $0.event?.type } == [.connected, nil, nil, .repaired, .disconnected])
         #expect(journal[2].connection == 5 && journal[3].connection == journal[0].connection)
-        #expect(inbox.deliver(RepairChunk()) == .failed)
+        #expect(inbox.deliver(JournalChunk()) == .failed)
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import PipelineKit
 import Sandbox
+import Synchronization
 import TestSupport
 import Testing
 
@@ -10,6 +11,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct RuleWatchTests {
     private let folder: TemporaryFolder
     private let log = LogRecorder()
+    private let journal = EventLog()
 
     init() throws {
         folder = try TemporaryFolder()
@@ -30,9 +32,10 @@ import Testing
             settings: RuleWatchSettings(
                 x: XSettings(url: simulator.url, token: .value(Secret(simulator.bearerToken))),
                 file: folder.path + "/rules.yaml", ownership: RuleOwnership(prefix: prefix)),
-            matches: matches, stop: Stop(), logger: log.logger)
+            matches: matches, stop: Stop(), logger: log.logger, deliver: journal.take)
         await withCheckedContinuation { done in
             Thread.detachNewThread {
+                var watch = watch
                 watch.check(now: now)
                 done.resume()
             }
@@ -44,6 +47,7 @@ import Testing
     @Test func saysNothingWhenAllIsWell() async throws {
         let lines = try await warnings("- value: cat\n  tag: a\n", [("cat", "a")])
         #expect(lines.isEmpty)
+        #expect(journal.takeEvents().isEmpty)
     }
 
     @Test func tellsWhatDiffers() async throws {
@@ -55,6 +59,11 @@ import Testing
                 "rules of the file are missing at X: cat | bird",
                 "rules at X have another tag than in the file: dog", "rules at X are not in the file: extra",
                 "rules of the file belong to somebody else at X: fish",
+            ])
+        #expect(
+            journal.takeEvents() == [
+                "rules_differ missing,changed,extra,taken 5 "
+                    + "missing: cat | bird; changed: dog; extra: extra; taken: fish"
             ])
     }
 
@@ -69,11 +78,55 @@ import Testing
         }
         #expect(lines.map(\.message) == ["rules have brought no post for 168h 0m"])
         #expect(lines.map { $0.metadata["values"] } == ["dog"])
+        #expect(journal.takeEvents() == ["rules_silent 1 dog"])
         // What was counted is still known after a new start.
         let text = try String(contentsOfFile: folder.path + "/rule-matches.json", encoding: .utf8)
         #expect(text.contains("\"posts\":1"))
         #expect(
             RuleMatches(folder: folder.path, now: .now().advanced(by: week)).quietSince("1") < now.advanced(by: week))
+    }
+
+    @Test func theJournalHearsOfWhatChanges() async throws {
+        let simulator = XSimulator()
+        try await simulator.start()
+        try folder.write("- value: cat\n- value: dog\n", to: "rules.yaml")
+        let isTaken = Mutex(true)
+        let matches = RuleMatches(folder: folder.path)
+        let watch = RuleWatch(
+            settings: RuleWatchSettings(
+                x: XSettings(url: simulator.url, token: .value(Secret(simulator.bearerToken))),
+                file: folder.path + "/rules.yaml"),
+            matches: matches, stop: Stop(), logger: log.logger,
+            deliver: { isTaken.withLock { $0 } ? journal.take($0) : .failed })
+        let found = await withCheckedContinuation { (done: CheckedContinuation<[[String]], Never>) in
+            Thread.detachNewThread {
+                var watch = watch
+                var found: [[String]] = []
+                func check(_ rules: [String], at now: Timestamp = .now()) {
+                    simulator.replaceRules(rules.map { ($0, nil) })
+                    watch.check(now: now)
+                    found.append(journal.takeEvents())
+                }
+                check(["cat", "dog"])
+                check(["cat"])
+                check(["cat"])
+                isTaken.withLock { $0 = false }
+                check(["bird"])
+                isTaken.withLock { $0 = true }
+                check(["bird"])
+                check(["cat", "dog"])
+                check(["cat", "dog"], at: .now().advanced(by: .seconds(8 * 86_400)))
+                check(["cat", "dog"])
+                done.resume(returning: found)
+            }
+        }
+        await simulator.stop()
+        #expect(
+            found == [
+                [], ["rules_differ missing 1 missing: dog"], [], [],
+                ["rules_differ missing,extra 3 missing: cat | dog; extra: bird"], ["rules_agree"],
+                ["rules_silent 2 cat | dog"], ["rules_heard"],
+            ])
     }
 
     @Test func aFileThatCannotBeReadIsAWarning() async throws {
@@ -96,5 +149,27 @@ import Testing
         #expect(key.matchingRules == [7, 8])
         #expect(unsafe Array("{}".utf8).withBytes { unsafe key.key(of: $0) } == nil)
         #expect(key.matchingRules.isEmpty)
+    }
+}
+
+/// What the watch has journalled.
+private final class EventLog: Sendable {
+    private let events = Mutex<[PipelineEvent]>([])
+
+    /// As the reader does.
+    func take(_ chunk: JournalChunk) -> ChunkDelivery {
+        events.withLock { $0 += chunk.events }
+        return .durable
+    }
+
+    /// The events so far, as `type cause lines detail`; they are forgotten.
+    func takeEvents() -> [String] {
+        events.withLock { events in
+            defer { events = [] }
+            return events.map { event in
+                [event.type.rawValue, event.cause, event.lines.map(String.init), event.detail].compactMap { $0 }
+                    .joined(separator: " ")
+            }
+        }
     }
 }

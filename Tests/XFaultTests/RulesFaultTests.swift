@@ -79,6 +79,9 @@ import Testing
                 !run.lines("rules of the file are missing at X", "\"values\":\"dog\"").isEmpty
             }
             #expect(run.lines("rules at X are not in the file").isEmpty)
+            let events =
+                "SELECT cause, payload -> 'pipeline_event' ->> 'detail' FROM stream_events WHERE type = 'rules_differ'"
+            try await run.expect(events, ["missing|missing: dog"])
             // It tells, and leaves the change to a person.
             #expect(run.x.ruleHistory.last?.map(\.value) == ["cat has:images", "snow -ice", "theirs"])
             try await run.expectConserved()

@@ -459,7 +459,7 @@ COMMENT ON COLUMN kafka_holes.status IS
     'open, or repaired: set by hand when the lines were published again from the journal or the archive.';
 
 COMMENT ON COLUMN stream_events.type IS
-    'started, connected, disconnected, connect_failed, quiet, lively, repaired, repair_failed, torn_tail, rejected, dropped or stopped from the producer; x_message for a line of X.';
+    'started, connected, disconnected, connect_failed, quiet, lively, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, torn_tail, rejected, dropped or stopped from the producer; x_message for a line of X.';
 
 ALTER TABLE stream_gaps
     ADD COLUMN repaired_by text,

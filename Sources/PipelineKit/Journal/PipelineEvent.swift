@@ -28,6 +28,15 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
         case repaired
         /// A gap could not be filled and stays open; fields as with `repaired`, `detail` says why.
         case repairFailed = "repair_failed"
+        /// The rules at X are not those of the file; `cause` says how (`missing`, `changed`, `extra`, `taken`), `lines` how
+        /// many, `detail` which. Journalled when that changes.
+        case rulesDiffer = "rules_differ"
+        /// The rules at X are those of the file again.
+        case rulesAgree = "rules_agree"
+        /// Rules bring no posts; `lines` says how many, `detail` which. Journalled when that changes.
+        case rulesSilent = "rules_silent"
+        /// Every rule brings posts again.
+        case rulesHeard = "rules_heard"
         /// The producer drained and ended.
         case stopped
     }

@@ -17,17 +17,17 @@ package final class FilteredStream {
     /// Whether X may be asked for a backfill; false once it has refused one.
     private var asksBackfill: Bool
     private let gaps: GapBook?
-    private let inbox: RepairInbox
+    private let inbox: JournalInbox
 
     /// - Parameters:
     ///   - settings: of the stream.
     ///   - stop: ends it.
     ///   - logger: is told what happens to it.
     ///   - gaps: the stream's gaps, when others look at them as well.
-    ///   - inbox: where repairs leave what they found.
+    ///   - inbox: where other threads leave what is to be journalled.
     /// - Throws: `Failure` (69) when libcurl cannot be set up.
     package init(
-        settings: StreamSettings, stop: Stop, logger: Logger, gaps: GapBook? = nil, inbox: RepairInbox = RepairInbox()
+        settings: StreamSettings, stop: Stop, logger: Logger, gaps: GapBook? = nil, inbox: JournalInbox = JournalInbox()
     ) throws(Failure) {
         self.gaps = gaps
         self.inbox = inbox
@@ -122,7 +122,7 @@ package final class FilteredStream {
         while !stop.isRaised, ContinuousClock.now < deadline {
             stop.wait(for: min(.seconds(1), ContinuousClock.now.duration(to: deadline)))
             if let due = reading.journal.timeToSync, due <= .zero { try reading.journal.sync() }
-            try takeRepairs(reading, connection: 0)
+            try takeInbox(reading, connection: 0)
             if isEnough() { return }
         }
     }
@@ -143,13 +143,13 @@ package final class FilteredStream {
             let connection = try StreamConnection(
                 settings, query: backfill?.query ?? [], token: try token.get(), reading, recorder: recorder, stop: stop
             ) {
-                guard let begin = recorder.begin else { return try self.takeRepairs(reading, connection: 0) }
+                guard let begin = recorder.begin else { return try self.takeInbox(reading, connection: 0) }
                 if let event = reading.watch.look(posts: recorder.posts) { recorder.take(event) }
                 if try backfill?.settle(recorder, begin, begun, reading, scale: self.settings.backoffScale) == true {
                     self.logger.notice("X has sent again what a gap had kept back")
                     backfill = nil
                 }
-                try self.takeRepairs(reading, connection: recorder.connection)
+                try self.takeInbox(reading, connection: recorder.connection)
             }
             let end = try connection.run(on: multi)
             return Attempt(end: hasAskedBackfill ? withoutBackfill(end) : end, recorder: recorder)
@@ -169,8 +169,8 @@ package final class FilteredStream {
         return .failed(cause: "backfill_refused", detail: problem.description)
     }
 
-    /// Journals what a repair has found.
-    private func takeRepairs(_ reading: StreamReading, connection: Int64) throws {
+    /// Journals what other threads have left.
+    private func takeInbox(_ reading: StreamReading, connection: Int64) throws {
         try inbox.settle { chunk in
             let now = Timestamp.now()
             if !chunk.lines.isEmpty, let closing = settings.posts.closing(reading.posts, at: now) {

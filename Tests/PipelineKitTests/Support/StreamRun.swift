@@ -37,7 +37,7 @@ final class StreamRun {
         }
     }
 
-    init(_ settings: StreamSettings, inbox: RepairInbox = RepairInbox()) throws {
+    init(_ settings: StreamSettings, inbox: JournalInbox = JournalInbox()) throws {
         folder = try TemporaryFolder()
         let (path, stop, logger, outcome) = (folder.path, stop, log.logger, outcome)
         thread = JoinableThread(name: "reader") {

@@ -16,7 +16,7 @@ package final class GapRepair {
     private let book: GapBook
     private let stop: Stop
     private let logger: Logger
-    private let deliver: (RepairChunk) -> RepairDelivery
+    private let deliver: (JournalChunk) -> ChunkDelivery
     private var notBefore = ContinuousClock.now
 
     private static let glance = Duration.seconds(1)
@@ -35,7 +35,7 @@ package final class GapRepair {
     ///   - deliver: hands lines and events to the owner of the journal and returns when they are durable.
     package init(
         _ settings: StreamSettings, folder: String, book: GapBook, stop: Stop, logger: Logger,
-        deliver: @escaping (RepairChunk) -> RepairDelivery
+        deliver: @escaping (JournalChunk) -> ChunkDelivery
     ) {
         self.settings = settings
         self.folder = folder
@@ -169,7 +169,7 @@ package final class GapRepair {
             event.detail = outcome.obstacle
             return event
         }
-        let isDurable = deliver(RepairChunk(connection: connection, events: events)) == .durable
+        let isDurable = deliver(JournalChunk(connection: connection, events: events)) == .durable
         let first = job.gaps[0].seq
         // A service that ends is no reason to give a gap up.
         let isInterrupted = outcome.obstacle != nil && stop.isRaised

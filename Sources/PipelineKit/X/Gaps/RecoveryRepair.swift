@@ -3,7 +3,7 @@ struct RecoveryRepair {
     let settings: StreamSettings
     let ledger: ConnectLedger
     let stop: Stop
-    let deliver: (RepairChunk) -> RepairDelivery
+    let deliver: (JournalChunk) -> ChunkDelivery
 
     /// Takes the lines out of what comes, on the thread that runs the transfer.
     private final class Collector {
@@ -93,10 +93,10 @@ struct RecoveryRepair {
         }
     }
 
-    private func handOver(_ collector: Collector, _ connection: Int64) -> RepairDelivery {
+    private func handOver(_ collector: Collector, _ connection: Int64) -> ChunkDelivery {
         guard !collector.lines.isEmpty else { return .durable }
         defer { collector.lines.removeAll() }
-        return deliver(RepairChunk(lines: collector.lines, connection: connection))
+        return deliver(JournalChunk(lines: collector.lines, connection: connection))
     }
 
     private func finish(

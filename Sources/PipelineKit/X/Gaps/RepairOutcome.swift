@@ -15,7 +15,7 @@ package struct RepairOutcome: Equatable, Sendable {
     }
 
     /// What a chunk that was not taken means.
-    mutating func fail(_ delivery: RepairDelivery) {
+    mutating func fail(_ delivery: ChunkDelivery) {
         switch delivery {
         case .durable: break
         case .limited(let limit): fail("a limit of posts is reached: \(limit)", isTransient: true)

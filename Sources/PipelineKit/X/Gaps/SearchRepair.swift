@@ -7,7 +7,7 @@ struct SearchRepair {
     let fields: [StreamFields: [String]]
     let plan: AccountPlan
     let stop: Stop
-    let deliver: (RepairChunk) -> RepairDelivery
+    let deliver: (JournalChunk) -> ChunkDelivery
 
     private static let path = "/2/tweets/search/recent"
     private static let counts = "/2/tweets/counts/recent"
@@ -65,7 +65,7 @@ struct SearchRepair {
             outcome.posts += Int64(page.ids.count)
             let fresh = zip(page.ids, page.lines).filter { seen.insert($0.0).inserted }.map(\.1)
             if !fresh.isEmpty {
-                let delivery = deliver(RepairChunk(lines: fresh, connection: connection))
+                let delivery = deliver(JournalChunk(lines: fresh, connection: connection))
                 guard delivery == .durable else { return outcome.fail(delivery) }
             }
             idle = fresh.isEmpty ? idle + 1 : 0

@@ -1,14 +1,24 @@
 import Synchronization
 
-/// Lines and events on their way from a repair to the thread that owns the journal.
-package struct RepairChunk: Sendable {
+/// Lines and events on their way to the thread that owns the journal: what a repair has found, or a watch has to tell.
+package struct JournalChunk: Sendable {
     package var lines: [[UInt8]] = []
     /// Marks the lines.
     package var connection: Int64 = 0
     package var events: [PipelineEvent] = []
+
+    /// - Parameters:
+    ///   - lines: as X sent them.
+    ///   - connection: marks them.
+    ///   - events: come behind the lines.
+    package init(lines: [[UInt8]] = [], connection: Int64 = 0, events: [PipelineEvent] = []) {
+        self.lines = lines
+        self.connection = connection
+        self.events = events
+    }
 }
 
-extension RepairChunk {
+extension JournalChunk {
     /// Appends it and makes it durable.
     ///
     /// - Parameters:
@@ -28,7 +38,7 @@ extension RepairChunk {
 }
 
 /// What became of a chunk.
-package enum RepairDelivery: Equatable, Sendable {
+package enum ChunkDelivery: Equatable, Sendable {
     /// All of it is durable.
     case durable
     /// A limit of posts forbids more; nothing of it was taken.
@@ -37,23 +47,29 @@ package enum RepairDelivery: Equatable, Sendable {
     case failed
 }
 
-/// Where a repair leaves one chunk at a time, and waits until the reader has made it durable.
-package final class RepairInbox: Sendable {
+/// Where other threads leave chunks, one at a time, and wait until the reader has made them durable.
+package final class JournalInbox: Sendable {
     private struct State {
-        var chunk: RepairChunk?
+        var chunk: JournalChunk?
         var isTaken = false
-        var result: RepairDelivery?
+        var result: ChunkDelivery?
         var isClosed = false
         var wakers: [@Sendable () -> Void] = []
     }
 
+    /// Held by the thread whose chunk is on its way.
+    private let turn = Mutex(())
     private let state = Mutex(State())
     private let changed = Signal()
 
     package init() {}
 
-    /// Hands a chunk over; for one thread at a time.
-    package func deliver(_ chunk: RepairChunk) -> RepairDelivery {
+    /// Hands a chunk over, after those of other threads, and waits for what becomes of it.
+    package func deliver(_ chunk: JournalChunk) -> ChunkDelivery {
+        turn.withLock { _ in handOver(chunk) }
+    }
+
+    private func handOver(_ chunk: JournalChunk) -> ChunkDelivery {
         let wakers = state.withLock { state -> [@Sendable () -> Void]? in
             guard !state.isClosed else { return nil }
             (state.chunk, state.isTaken, state.result) = (chunk, false, nil)
@@ -73,14 +89,14 @@ package final class RepairInbox: Sendable {
     }
 
     /// The reader takes the chunk that waits, if one does, and says what became of it.
-    func settle(_ body: (RepairChunk) throws -> RepairDelivery) rethrows {
-        let waiting = state.withLock { state -> RepairChunk? in
+    func settle(_ body: (JournalChunk) throws -> ChunkDelivery) rethrows {
+        let waiting = state.withLock { state -> JournalChunk? in
             guard !state.isTaken, let chunk = state.chunk else { return nil }
             state.isTaken = true
             return chunk
         }
         guard let waiting else { return }
-        var result = RepairDelivery.failed
+        var result = ChunkDelivery.failed
         defer { finish(result) }
         result = try body(waiting)
     }
@@ -91,7 +107,7 @@ package final class RepairInbox: Sendable {
         finish(.failed)
     }
 
-    private func finish(_ result: RepairDelivery) {
+    private func finish(_ result: ChunkDelivery) {
         state.withLock { state in
             if state.chunk != nil { (state.chunk, state.result) = (nil, result) }
         }
