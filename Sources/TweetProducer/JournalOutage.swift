@@ -34,7 +34,7 @@ struct JournalOutage {
         while true {
             do throws(FileError) {
                 try journal.recover()
-                let event = declared ? nil : journal.interruption(cause: cause)
+                let event = declared ? nil : journal.interruptionWithNewestID(cause: cause)
                 if let event { try journal.append(event) }
                 try journal.sync()
                 if let gap = event.flatMap({ StreamGap($0, seq: journal.lastSeq) }) { gaps?.open(gap) }

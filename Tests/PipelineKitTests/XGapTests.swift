@@ -64,16 +64,47 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
     }
 
     @Test func aWindowBeginsWithWhatWasStillOnItsWay() throws {
-        func seconds(newest: Int?) throws -> Int64 {
+        func seconds(newest: Int?, caughtUp: Int? = nil) throws -> Int64 {
             var missed = try gap(1, -600, -500, of: now)
+            missed.caughtUp = caughtUp.map { now.advanced(by: .seconds($0)).milliseconds }
             missed.newestID = newest.flatMap { Snowflake.firstID(at: now.advanced(by: .seconds($0))) }.map(String.init)
             let job = try #require(RepairPlan.jobs([missed], plan: .selfServe, at: now).first)
             return (job.from.milliseconds - now.milliseconds) / 1000
         }
         #expect(try seconds(newest: nil) == -602)
         #expect(try seconds(newest: -604) == -606)
-        #expect(try seconds(newest: -4000) == -610)
         #expect(try seconds(newest: -590) == -602)
+        // Nobody knows whether the reader was behind: from the newest post on.
+        #expect(try seconds(newest: -4000) == -4002)
+        // Nothing waited a second before the gap: the stream was only quiet.
+        #expect(try seconds(newest: -4000, caughtUp: -601) == -611)
+        #expect(try seconds(newest: -4000, caughtUp: -590) == -610)
+        #expect(try seconds(newest: nil, caughtUp: -600) == -610)
+        // A minute's worth of posts still waited.
+        #expect(try seconds(newest: -660, caughtUp: -720) == -662)
+        #expect(try seconds(newest: nil, caughtUp: -720) == -730)
+        // Never further back than X answers.
+        #expect(try seconds(newest: -8 * 86_400) == -(7 * 86_400 - 300))
+    }
+
+    @Test func aReaderThatWasBehindNeedsALongerBackfill() throws {
+        var missed = try gap(1, -2, nil, of: now)
+        missed.newestID = Snowflake.firstID(at: now.advanced(by: .seconds(-120))).map(String.init)
+        missed.caughtUp = now.advanced(by: .seconds(-125)).milliseconds
+        #expect(RepairPlan.backfill([missed], plan: .enterprise, at: now)?.minutes == 3)
+        missed.caughtUp = now.advanced(by: .seconds(-3)).milliseconds
+        #expect(RepairPlan.backfill([missed], plan: .enterprise, at: now)?.minutes == 1)
+        missed.newestID = Snowflake.firstID(at: now.advanced(by: .seconds(-400))).map(String.init)
+        missed.caughtUp = nil
+        #expect(RepairPlan.backfill([missed], plan: .enterprise, at: now) == nil)
+    }
+
+    @Test func aJobBeginsWithTheEarliestOfItsWindows() throws {
+        var late = try gap(2, -90, -80, of: now)
+        late.newestID = Snowflake.firstID(at: now.advanced(by: .seconds(-300))).map(String.init)
+        let jobs = RepairPlan.jobs([try gap(1, -100, -95, of: now), late], plan: .enterprise, at: now)
+        #expect(jobs.map(\.seqs) == [[1, 2]])
+        #expect(jobs.first?.from == now.advanced(by: .seconds(-302)))
     }
 }
 

@@ -26,8 +26,10 @@ import Testing
     }
 
     func fill(_ journal: Journal) throws -> FileError {
-        let line = Array(String(repeating: "x", count: 999).utf8)
         while true {
+            // The id is the line's number.
+            let start = "{\"data\":{\"id\":\"\(journal.source.tail.lastSeq + 1)\",\"text\":\""
+            let line = Array((start + String(repeating: "x", count: 995 - start.utf8.count) + "\"}}").utf8)
             do throws(FileError) {
                 try unsafe line.withBytes { (bytes) throws(FileError) in
                     try unsafe journal.append(bytes, receivedAt: .now(), connection: 7)
@@ -72,6 +74,7 @@ import Testing
         #expect(events.first?.type == .disconnected)
         #expect(events.first?.cause == "journal_full")
         #expect(events.first?.connection == "7")
+        #expect(events.first?.newestID == "\(last)")
         #expect(events.dropFirst().allSatisfy { $0.type == .dropped } && events.count > 1)
         #expect(events.dropFirst().first?.seq == 1)
     }

@@ -9,7 +9,7 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
         case started
         /// A connection delivers; `connection` is its id, `status` the HTTP status.
         case connected
-        /// A connection ended; `cause` says why, `last_received_at` and `newest_id` where the gap begins.
+        /// A connection ended; `cause` says why, `last_received_at`, `newest_id` and `caught_up_at` where the gap begins.
         case disconnected
         /// A connection could not be made; `cause`, `status` and `detail` say why. Journalled once for a run of equal failures.
         case connectFailed = "connect_failed"
@@ -50,6 +50,7 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
     package var status: Int?
     package var lastReceivedAt: String?
     package var newestID: String?
+    package var caughtUpAt: String?
     package var lines: Int64?
     package var bytes: Int64?
     package var seq: Int64?
@@ -60,6 +61,7 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
         case type, at, connection, cause, detail, status
         case lastReceivedAt = "last_received_at"
         case newestID = "newest_id"
+        case caughtUpAt = "caught_up_at"
         case lines, bytes, seq, head, exact
     }
 

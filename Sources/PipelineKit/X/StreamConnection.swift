@@ -9,6 +9,9 @@ struct StreamConnection: ~Copyable {
     private let stop: Stop
     private let transfer: CurlTransfer
 
+    /// A poll that takes this long had nothing to return at once for.
+    private static let shortestWait = Duration.milliseconds(1)
+
     /// - Parameters:
     ///   - settings: of the stream.
     ///   - query: what to ask for beside the fields.
@@ -59,9 +62,10 @@ struct StreamConnection: ~Copyable {
             let phase: StreamWatch.Phase = recorder.begin == nil ? .answer : .stream
             let timeLeft = watch.timeLeft(in: phase, bytes: recorder.bytes, waited: waited)
             if let end = end(multi.takeResult(), timeLeft: timeLeft) { return end }
-            let before = ContinuousClock.now
+            let (before, now) = (ContinuousClock.now, Timestamp.now())
             try multi.poll(timeout: min(timeLeft, journal.timeToSync ?? timeLeft))
             waited = before.duration(to: .now)
+            if waited >= Self.shortestWait { recorder.noteCaughtUp(at: now) }
         }
     }
 

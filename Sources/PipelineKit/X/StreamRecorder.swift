@@ -37,6 +37,7 @@ final class StreamRecorder {
     private let logger: Logger
     private var framer: LineFramer
     private var lastReceivedAt: Timestamp?
+    private var caughtUpAt: Timestamp?
     private var lastPost: [UInt8] = []
 
     init(_ reading: StreamReading, connection: Int64, lineLimit: Int, logger: Logger) {
@@ -71,6 +72,11 @@ final class StreamRecorder {
         return failure == nil
     }
 
+    /// Notes that everything that X had sent by then was taken: nothing waited in the socket.
+    func noteCaughtUp(at moment: Timestamp) {
+        caughtUpAt = moment
+    }
+
     /// Notes something that happened while the connection is open.
     func take(_ event: PipelineEvent) {
         note(event, indexedAs: connection) { $0.connection = String(connection) }
@@ -89,6 +95,7 @@ final class StreamRecorder {
         event.bytes = bytes
         event.lastReceivedAt = lastReceivedAt?.description
         event.newestID = lastPostID()
+        event.caughtUpAt = caughtUpAt?.description
         note(event, indexedAs: 0) { _ in }
         return event
     }

@@ -27,22 +27,40 @@ package enum RepairPlan {
     ) -> (minutes: Int, seqs: [Int64])? {
         guard plan == .enterprise else { return nil }
         let reach = now.advanced(by: .seconds(-60 * longestBackfill) + margin)
-        let fitting = gaps.filter { $0.status == .open && !$0.isWanted && $0.start >= reach && $0.start <= now }
-        guard let first = fitting.map(\.start).min() else { return nil }
+        let fitting = gaps.filter {
+            $0.status == .open && !$0.isWanted && $0.start <= now && missingSince($0) >= reach
+        }
+        guard let first = fitting.map(missingSince).min() else { return nil }
         let length = now.milliseconds - first.milliseconds + margin.milliseconds
         return (min(longestBackfill, Int((length + 59_999) / 60_000)), fitting.map(\.seq))
     }
 
     /// How a gap that has ended can still be filled; nil when it is too old for everything.
     package static func method(for gap: StreamGap, plan: AccountPlan, at now: Timestamp) -> RepairMethod? {
-        if plan == .enterprise, gap.start >= now.advanced(by: .zero - recoveryReach) { return .recovery }
-        return gap.start >= now.advanced(by: .zero - searchReach) ? .search : nil
+        let methods: [RepairMethod] = plan == .enterprise ? [.recovery, .search] : [.search]
+        return methods.first { gap.start >= now.advanced(by: .zero - reach(of: $0)) }
     }
 
-    /// From when on posts may be missing: made before the gap, they were on their way when it began.
+    /// When the window of a gap begins: posts that were made later may be missing.
+    ///
+    /// A reader that a slow disk has held up was behind when its connection ended: what waited in the socket was made after
+    /// the newest post that came, however long ago that is. But where nothing waited, nothing older is missing than what X
+    /// had on its way to us, and the last post of a quiet stream may be hours old.
     private static func start(of gap: StreamGap) -> Timestamp {
-        let newest = gap.newestID.flatMap { Int64($0) }.flatMap { Snowflake.timestamp(of: $0) } ?? gap.start
-        return max(gap.start.advanced(by: .zero - latency), min(newest, gap.start).advanced(by: .zero - slack))
+        let newest = gap.newestID.flatMap { Int64($0) }.flatMap { Snowflake.timestamp(of: $0) }
+        let caughtUp = gap.caughtUp.map { min(Timestamp(milliseconds: $0), gap.start).advanced(by: .zero - latency) }
+        let seen = min(newest ?? gap.start, gap.start).advanced(by: .zero - slack)
+        guard let caughtUp else { return seen }
+        return newest == nil ? caughtUp : max(seen, caughtUp)
+    }
+
+    /// The same without the latency, which the margin of a backfill has in it.
+    private static func missingSince(_ gap: StreamGap) -> Timestamp {
+        min(gap.start, start(of: gap).advanced(by: latency))
+    }
+
+    private static func reach(of method: RepairMethod) -> Duration {
+        method == .search ? searchReach : recoveryReach
     }
 
     /// The jobs that fill gaps that have ended, oldest first.
@@ -52,13 +70,15 @@ package enum RepairPlan {
             guard gap.status == .open, let end = gap.end, let method = method(for: gap, plan: plan, at: now) else {
                 continue
             }
-            let (from, to) = (start(of: gap), end.advanced(by: slack))
+            let from = max(start(of: gap), now.advanced(by: .zero - reach(of: method)))
+            let to = end.advanced(by: slack)
             // A recovery costs a connection each, a search by the post.
             let nearness = method == .recovery ? Duration.seconds(60) : .zero
             if var last = jobs.last, last.method == method, from <= last.to.advanced(by: nearness),
                 last.gaps[0].searched == gap.searched
             {
                 last.gaps.append(gap)
+                last.from = min(last.from, from)
                 last.to = max(last.to, to)
                 jobs[jobs.count - 1] = last
             } else {

@@ -31,6 +31,8 @@ package struct StreamGap: Codable, Equatable, Sendable {
     package var cause: String
     /// The id of the last post before it.
     package var newestID: String?
+    /// When the reader last had everything that X had sent, in milliseconds since 1970; nil when nobody knows.
+    package var caughtUp: Int64?
     package var status = Status.open
     package var repairedBy: RepairMethod?
     /// Posts that repairs have brought.
@@ -47,6 +49,7 @@ package struct StreamGap: Codable, Equatable, Sendable {
     private enum CodingKeys: String, CodingKey {
         case seq, connection, started, ended, cause, status, posts, note, tries, searched
         case newestID = "newest_id"
+        case caughtUp = "caught_up"
         case repairedBy = "repaired_by"
         case repairConnection = "repair_connection"
     }
@@ -59,6 +62,7 @@ package struct StreamGap: Codable, Equatable, Sendable {
         started = (event.lastReceivedAt.flatMap { Timestamp($0) } ?? at).milliseconds
         cause = event.cause ?? event.type.rawValue
         newestID = event.newestID
+        caughtUp = event.caughtUpAt.flatMap { Timestamp($0) }?.milliseconds
     }
 
     /// Whether it is one that was wanted: reading stopped because a limit of posts was reached.
