@@ -81,11 +81,12 @@ test-thread test-address: test-%: setup
 		-Wall -Wextra -Werror -O1 -g -shared -fPIC -o $@ $<
 
 .PHONY: soak
-soak: setup ## Random kills of both services and of a journal's writer; loaders under faults for LOADER_SOAK_SECONDS
+soak: setup ## Random kills of both services and of a journal's writer; loaders under faults for LOADER_SOAK_SECONDS; a minute's burst
 	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
 	@scripts/s3-server.sh --install
 	@SOAK_ROUNDS=$(SOAK_ROUNDS) JOURNAL_KILL_ROUNDS=$(JOURNAL_KILL_ROUNDS) \
 		$(SWIFT) test --skip-build --disable-xctest --filter 'KillSoakTests|JournalKillTests'
+	@X_BURST_SECONDS=60 X_DISK_STALL_SECONDS=15 $(SWIFT) test --skip-build --disable-xctest --filter 'XFaultTests\..*/f(27|06)'
 	@$(quiet) 'building (release)' .build/make-release.log $(SWIFT) build -c release --static-swift-stdlib
 	@LOADER_SOAK_SECONDS=$(LOADER_SOAK_SECONDS) \
 		LOADER_SOAK_EXECUTABLE="$$($(SWIFT) build -c release --show-bin-path)/tweet-loader" \

@@ -55,6 +55,7 @@ packages=(
     postgresql                   # the demo and the tests start throw-away clusters of their own
     kcat                         # looks into the topic
     curl openssl                 # the tests talk to the simulator, and make throw-away certificates
+    strace                       # makes the disk slow, for a test
     python3                      # a web server that is not X, for a test
     python3-venv                 # the tests start an S3 server from PyPI (scripts/s3-server.sh)
     "$@"

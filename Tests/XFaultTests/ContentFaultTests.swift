@@ -10,16 +10,12 @@ import Testing
     private static let environment = ProcessInfo.processInfo.environment
 
     /// Sends lines, a good tweet behind them, and waits until that is stored.
-    private func send(
-        _ lines: [[UInt8]], rate: Double? = nil, _ settings: [String: String] = [:],
-        _ body: (FaultRun) async throws -> Void
-    ) async throws {
+    private func send(_ lines: [[UInt8]], _ body: (FaultRun) async throws -> Void) async throws {
         let last = Array(#"{"data":{"id":"1899999999999999999","text":"after all that"}}"#.utf8)
         try await FaultRun.with(
-            settings,
             x: {
                 $0.feed = .lines(lines + [last])
-                $0.rate = rate
+                $0.rate = nil
                 $0.losesWhileAway = false
             }
         ) { run in
@@ -79,6 +75,9 @@ import Testing
         try await send(lines + [bare]) { run in
             let outcome = try await run.judged()
             #expect(outcome.stored == 62 && outcome.rejected == 0)
+            // The new names are none that are unknown; each of the others is counted where it stands.
+            let unknown = "SELECT path, count, seen_in IN (SELECT id FROM tweets) FROM unknown_keys ORDER BY path"
+            try await run.expect(unknown, ["data.new_field|20|t", "new_member|20|t"])
         }
     }
 
@@ -147,7 +146,7 @@ import Testing
         }
     }
 
-    /// `X_BURST_SECONDS=60` makes it the minute of the table.
+    /// Kafka is away for the first second; `X_BURST_SECONDS=60` makes the burst the minute of the table.
     @Test func f27ABurstLosesNothing() async throws {
         let seconds = Self.environment["X_BURST_SECONDS"].flatMap { Int($0) } ?? 3
         let start = Timestamp.now()
@@ -156,10 +155,43 @@ import Testing
             let id = (Snowflake.firstID(at: start) ?? 1) + Int64(index)
             return Array(#"{"data":{"id":"\#(id)","text":"\#(filler)\#(index)"}}"#.utf8)
         }
-        try await send(lines, rate: 2000) { run in
+        let kafka = try KafkaSandboxProcess()
+        let change = { (x: inout XSimulator.Configuration) in
+            x.feed = .lines(lines)
+            x.rate = 2000
+            x.losesWhileAway = false
+        }
+        try await FaultRun.with(x: change, kafka: kafka) { run in
+            try await run.expect("the burst") { run.x.issuedCount > 100 }
+            kafka.setHalted(true)
+            let halted = run.x.issuedCount
+            try await run.expect("posts while Kafka is away") { run.x.issuedCount >= halted + 2000 }
+            // What has just been issued may not be durable yet, and Kafka had not got all from before.
+            let waiting = try await lag(run).unacknowledged
+            #expect(waiting >= 1500 && waiting <= run.x.issuedCount + 10)
+            kafka.setHalted(false)
+            try await run.expect("all posts", within: .seconds(60 + seconds)) {
+                try run.pipeline.query("SELECT count(*) FROM tweets") == "\(lines.count)"
+            }
             let outcome = try await run.judged()
-            #expect(outcome.stored == lines.count + 1)
+            #expect(outcome.stored == lines.count && outcome.received == lines.count)
+            let events = try #require(Int64(try await run.query("SELECT count(*) FROM stream_events")))
+            #expect(try await lag(run) == Lag(lastSeq: Int64(lines.count) + events, unacknowledged: 0))
+            #expect(run.x.connections.count == 1)
             try await run.expectGaps([])
         }
+    }
+
+    /// What `journal status` says of the lines that Kafka has not got.
+    private struct Lag: Decodable, Equatable {
+        let lastSeq: Int64
+        let unacknowledged: Int64
+    }
+
+    private func lag(_ run: FaultRun) async throws -> Lag {
+        let text = try await blocking { try run.pipeline.run(.producer, ["journal", "status", "--json"]) }
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try #require(try decoder.decode([Lag].self, from: Data(text.utf8)).first)
     }
 }

@@ -1,5 +1,6 @@
 import PipelineKit
 import Sandbox
+import Synchronization
 import TestSupport
 import Testing
 
@@ -56,6 +57,36 @@ import Testing
             let repeated = Int64(outcome.verdict.repeated)
             try await run.expect("they are absorbed") { try run.pipeline.outcome().duplicates == repeated }
             try await run.expect("the repair") { try status(run) == "repaired_exactly|backfill" }
+            try await expectNothingWithheld(run)
+        }
+    }
+
+    /// The connection breaks while the disk holds the reader up: what waited at X's end is gone, and had been sent before the
+    /// gap by our clock. `X_DISK_STALL_SECONDS=15` is longer than posts may be on their way anyhow.
+    @Test func f06WhatWaitedForASlowDiskIsWithinTheRepair() async throws {
+        let seconds = ProcessEnvironment.current["X_DISK_STALL_SECONDS"].flatMap { Int($0) } ?? 3
+        let settings = ["X_REPAIR_MAX_POSTS": "100000", "X_REPAIR_DELAY": "1s"]
+        try await FaultRun.with(settings, startsProducer: false) { run in
+            try run.startProducer(fdatasync: "delay_enter=\(seconds * 1_000_000):when=60")
+            try await run.expect("posts") { run.x.issuedCount > 20 }
+            let growth = Mutex((bytes: 0, since: ContinuousClock.now))
+            try await run.expect("the disk stands still", within: .seconds(60)) {
+                let bytes = try run.journalBytes()
+                return growth.withLock { growth in
+                    if bytes != growth.bytes { growth = (bytes, .now) }
+                    return growth.since.duration(to: .now) > .milliseconds(700)
+                }
+            }
+            let held = run.x.issuedCount
+            try await run.expect("posts that nobody reads", within: .seconds(60)) {
+                run.x.issuedCount > held + Int64(seconds * 80)
+            }
+            run.x.inject(Fault(.reset))
+            try await run.expect("the stream") { run.x.connections.count == 2 }
+            try await run.expect("the repair", within: .seconds(60)) {
+                try status(run) == "repaired_approximately|search"
+            }
+            try await run.expectConserved()
             try await expectNothingWithheld(run)
         }
     }

@@ -10,12 +10,19 @@ import Testing
     @Test func f24OnlyACertificateThatIsRightIsAccepted() async throws {
         try await FaultRun.with(x: { $0.certificate = .valid }, startsProducer: false) { run in
             var command = try producer(run, url: run.x.url, caFile: run.x.caFile)
+            command.environment["X_BACKOFF_SCALE"] = "0.4"
+            command.environment["LOG_LEVEL"] = "debug"
             command.output = .file(logFile(run))
             for kind in [CertificateKind.expired, .wrongName, .cut] {
                 run.x.certificate = kind
                 let process = try ChildProcess(command)
-                try await run.expect("a reason for \(kind)") { log(run).contains("cannot read the stream") }
-                #expect(log(run).contains("\"cause\":\"tls\"") || (kind == .cut && !log(run).contains("connected to")))
+                try await run.expect("refusals of \(kind)") { FaultRun.waits(nil, in: log(run)).count >= 4 }
+                #expect(log(run).contains("\"cause\":\"tls\""), "\(kind): \(log(run))")
+                // The ladder of the network: 250 ms, each time as much more, and up to a quarter by chance; shortened.
+                for (index, wait) in FaultRun.waits(nil, in: log(run)).prefix(4).enumerated() {
+                    let step = 0.1 * Double(index + 1)
+                    #expect(wait >= .seconds(step - 0.001) && wait <= .seconds(step * 1.25 + 0.1), "\(kind)")
+                }
                 #expect(run.x.attempts.isEmpty)
                 process.kill()
                 try FileManager.default.removeItem(atPath: logFile(run))
@@ -25,12 +32,15 @@ import Testing
             try await run.expect("a reason") { log(run).contains("\"cause\":\"tls\"") }
             run.x.certificate = .valid
             try await run.expectConserved()
+            // Once for a run of equal failures.
+            let events = "SELECT cause, count(*) FROM stream_events WHERE type = 'connect_failed' GROUP BY 1 ORDER BY 1"
+            try await run.expect(events, ["tls|4"])
             process.terminate()
         }
     }
 
     /// The name is looked up in a hosts file of its own: at first not there, then with an address of IPv6 that takes no
-    /// connection, then with another one of IPv4.
+    /// connection, then with another one of IPv4; while the stream is read it moves to where nobody listens, and back.
     @Test func f25NamesAreLookedUpForEveryAttempt() async throws {
         let folder = try TemporaryFolder()
         try folder.write("127.0.0.1 localhost\n", to: "hosts")
@@ -40,8 +50,9 @@ import Testing
             let port = try #require(run.x.url.split(separator: ":").last.flatMap { UInt16($0) })
             let hole = try #require(BlackHole(port: port), "no ::1 on this machine")
             var command = try producer(run, url: "http://x.example:\(port)", caFile: nil)
+            // Who is not root may mount in a user namespace of one's own.
             command.arguments =
-                [
+                (geteuid() == 0 ? [] : ["--map-root-user"]) + [
                     "--mount", "sh", "-c",
                     "mount --bind \"$0/hosts\" /etc/hosts && mount --bind \"$0/resolv.conf\" /etc/resolv.conf && exec \"$@\"",
                     folder.path,
@@ -52,12 +63,23 @@ import Testing
             let process = try ChildProcess(command)
             try await run.expect("no address") { log(run).contains("\"cause\":\"name_lookup\"") }
             #expect(run.x.attempts.isEmpty)
-            // In place: the mount is of this file, not of its name.
-            try Data("::1 x.example\n127.0.0.1 x.example\n".utf8).write(
-                to: URL(filePath: folder.path + "/hosts"), options: [])
+            func point(_ addresses: String...) throws {
+                let text = addresses.map { $0 + " x.example\n" }.joined()
+                // In place: the mount is of this file, not of its name.
+                try Data(text.utf8).write(to: URL(filePath: folder.path + "/hosts"), options: [])
+            }
+            try point("::1", "127.0.0.1")
             let changed = Timestamp.now()
             try await run.expect("the address that answers") { run.x.connections.count == 1 }
+            // An attempt that waited for the dead address would take ten.
             #expect(Duration.between(changed, run.x.connections[0].startedAt) < .seconds(8))
+            try await run.expect("posts") { run.x.issuedCount > 20 }
+            try point("127.0.0.9")
+            run.x.inject(Fault(.close))
+            try await run.expect("the new address") { log(run).contains("\"cause\":\"connect\"") }
+            #expect(run.x.attempts.count == 1)
+            try point("::1", "127.0.0.1")
+            try await run.expect("the old address") { run.x.connections.count == 2 }
             _ = hole
             try await run.expectConserved()
             process.terminate()

@@ -71,6 +71,22 @@ import Testing
         }
     }
 
+    /// Every eighth fsync takes two time-outs, while X sends on.
+    @Test func f06ReaderHeldUpByASlowDiskBlamesTheDiskAndNotX() async throws {
+        try await FaultRun.with(["X_STALL_TIMEOUT": "1s"], startsProducer: false) { run in
+            try run.startProducer(fdatasync: "delay_enter=2000000:when=8+8")
+            try await run.expect("posts", within: .seconds(60)) {
+                run.x.connections.first.map { $0.written.count > 600 } == true
+            }
+            try await run.expectConserved()
+            #expect(run.x.connections.count == 1)
+            // The times of posts have whole seconds.
+            let late = "SELECT max(received_at - created_at) > interval '2 seconds' FROM tweets WHERE matched"
+            #expect(try await run.query(late) == "t", "the disk was not slow, so this shows nothing")
+            try await run.expectGaps([])
+        }
+    }
+
     @Test func f06OnlyTimeSpentWaitingIsSilence() {
         var watch = StreamWatch(connectTimeout: .seconds(10), stallTimeout: .seconds(25))
         #expect(watch.timeLeft(in: .answer, bytes: 0, waited: .seconds(9)) == .seconds(1))
@@ -110,6 +126,42 @@ import Testing
             let outcome = try await run.expectConserved()
             #expect(outcome.verdict.repeated == 60)
             try await run.expect("they are absorbed") { try run.pipeline.outcome().duplicates == 60 }
+        }
+    }
+
+    /// A post that comes again and again, each time for other rules: in the same batch, in others, and out of order.
+    @Test func f16RuleMatchesOfAllDeliveriesAreUnited() async throws {
+        let first = try #require(Snowflake.firstID(at: .now()))
+        let ids = (0..<40).map { first + $0 }
+        func line(_ id: Int64, _ rules: [(id: Int, tag: String?)]) -> String {
+            let matches = rules.map { rule in
+                "{\"id\":\"\(rule.id)\"" + (rule.tag.map { ",\"tag\":\"\($0)\"" } ?? "") + "}"
+            }
+            return #"{"data":{"id":"\#(id)","text":"a"},"matching_rules":[\#(matches.joined(separator: ","))]}"#
+        }
+        let lines =
+            ids.map { line($0, [(101, "a")]) } + ids.reversed().map { line($0, [(102, nil)]) }
+            + ids.map { line($0, $0 % 2 == 0 ? [(101, "a"), (103, "c")] : []) }
+        try await FaultRun.with(
+            x: {
+                $0.feed = .lines(lines.map { Array($0.utf8) })
+                $0.rate = nil
+                $0.losesWhileAway = false
+            }
+        ) { run in
+            let matches = "SELECT count(*) FROM tweet_rules"
+            try await run.expect(matches, ["100"])
+            for id in ids.shuffled() { run.x.inject(Fault(.line, text: line(id, [(104, "d"), (102, nil)]))) }
+            try await run.expect(matches, ["140"])
+            let expected = ids.map { "\($0)|101:a 102: \($0 % 2 == 0 ? "103:c " : "")104:d|\($0 % 2 == 0 ? 4 : 3)" }
+            let stored = """
+                SELECT t.id, (SELECT string_agg(rule_id || ':' || coalesce(tag, ''), ' ' ORDER BY rule_id)
+                    FROM tweet_rules WHERE tweet_id = t.id), cardinality(r.rules)
+                FROM tweets t JOIN readable_tweets r USING (id) WHERE t.matched ORDER BY t.id
+                """
+            try await run.expect(stored, expected)
+            let outcome = try await run.judged()
+            #expect(outcome.stored == 40 && outcome.rejected == 0 && outcome.duplicates == 120)
         }
     }
 

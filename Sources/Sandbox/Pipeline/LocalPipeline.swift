@@ -84,10 +84,19 @@ package final class LocalPipeline: Sendable {
     }
 
     /// Starts a service; its log goes to `log(of:)`.
-    package func start(_ service: Service) throws(Failure) {
+    ///
+    /// - Parameters:
+    ///   - service: which.
+    ///   - runner: a program and its arguments that is to become the service, such as `strace -D`; found in PATH.
+    /// - Throws: `Failure` (unavailable) when the executable cannot be started.
+    package func start(_ service: Service, under runner: [String] = []) throws(Failure) {
         // Kafka must not keep a killed loader's partitions for the usual 45 s.
         let properties = ["-X", "session.timeout.ms=3000", "-X", "heartbeat.interval.ms=500"]
         var command = try command(service, ["run"] + (service == .loader ? properties : []))
+        if !runner.isEmpty {
+            command.arguments = runner + [command.executable] + command.arguments
+            command.executable = "/usr/bin/env"
+        }
         command.output = .file(logPath(service))
         let process = try ChildProcess(command)
         services.withLock { $0[service] = process }

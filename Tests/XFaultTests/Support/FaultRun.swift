@@ -16,10 +16,11 @@ struct FaultRun: Sendable {
     /// Runs `body` against a pipeline whose services have started, and ends it on every way out.
     ///
     /// X sends 100 tweets a second and keeps none for those who are away, unless `change` says otherwise. The services
-    /// have short ladders; `settings` are theirs, and an empty one is not set.
+    /// have short ladders; `settings` are theirs, and an empty one is not set. `kafka` is a broker of its own.
     static func with(
         _ settings: [String: String] = [:], x change: (inout XSimulator.Configuration) -> Void = { _ in },
-        rules: [String] = ["pipeline"], startsProducer: Bool = true, _ body: (FaultRun) async throws -> Void
+        rules: [String] = ["pipeline"], startsProducer: Bool = true, kafka: KafkaSandboxProcess? = nil,
+        _ body: (FaultRun) async throws -> Void
     ) async throws {
         var configuration = XSimulator.Configuration()
         configuration.rate = 100
@@ -34,8 +35,8 @@ struct FaultRun: Sendable {
         let run = try await blocking { [configuration] in
             FaultRun(
                 pipeline: try LocalPipeline(
-                    configuration, bootstrapServers: sandboxes.kafka.bootstrapServers, postgres: sandboxes.postgres,
-                    settings: short.merging(settings) { $1 }))
+                    configuration, bootstrapServers: (kafka ?? sandboxes.kafka).bootstrapServers,
+                    postgres: sandboxes.postgres, settings: short.merging(settings) { $1 }))
         }
         do {
             run.x.addRules(rules.map { ($0, $0) })
@@ -48,6 +49,13 @@ struct FaultRun: Sendable {
             throw error
         }
         await run.end()
+    }
+
+    /// Starts the producer on a disk whose fdatasync(2) behaves as an injection of strace(1) says, by thread.
+    func startProducer(fdatasync injection: String) throws {
+        // Other calls do not stop for it; the producer keeps its own process number (-D), and its children are none.
+        let strace = ["strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", "trace=fdatasync"]
+        try pipeline.start(.producer, under: strace + ["-e", "inject=fdatasync:\(injection)"])
     }
 
     private func end() async {
@@ -79,8 +87,14 @@ struct FaultRun: Sendable {
     }
 
     /// The waits that the producer has announced for a cause, in order.
-    func waits(_ cause: String) -> [Duration] {
-        lines("\"cause\":\"\(cause)\"").compactMap { line in
+    func waits(_ cause: String) -> [Duration] { Self.waits(cause, in: log) }
+
+    /// The waits that a producer has announced in its log, for a cause or for all, in order.
+    static func waits(_ cause: String?, in log: String) -> [Duration] {
+        let lines = log.split(separator: "\n").filter { line in
+            cause.map { line.contains("\"cause\":\"\($0)\"") } ?? true
+        }
+        return lines.compactMap { line in
             line.split(separator: "\"next_attempt_in\":\"").dropFirst().first?.split(separator: "\"").first
         }.compactMap { text in
             if text.hasSuffix("ms") { return Int64(text.dropLast(2)).map { .milliseconds($0) } }
