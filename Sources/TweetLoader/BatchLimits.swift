@@ -16,9 +16,10 @@ struct BatchLimits: Sendable {
 
     /// How long the first message of a batch waits for others.
     ///
-    /// Four times the last transaction: a slow database gets larger batches, a quick one short delays.
+    /// As long as the last transaction: a slow database gets larger batches, a quick one short delays. What comes while a
+    /// transaction is written waits for the next one anyway.
     var age: Duration {
-        fixedAge ?? min(max(lastTransaction * 4, .milliseconds(20)), .milliseconds(500))
+        fixedAge ?? min(max(lastTransaction, .milliseconds(10)), .milliseconds(500))
     }
 
     /// Takes note of how long a transaction took.

@@ -9,8 +9,6 @@ final class DatabaseSession {
     private var connection: PostgresConnection?
     /// Whether PostgreSQL has taken us once; before that, a refusal ends the service instead of waiting.
     private(set) var hasServed = false
-    /// Other work for the time in which PostgreSQL is at work; for connections that are made from then on.
-    var whileWaiting: (() -> Bool)?
 
     init(_ conninfo: PostgresConninfo, payload: PayloadMode, stop: Stop) {
         self.conninfo = conninfo
@@ -38,7 +36,7 @@ final class DatabaseSession {
 
     private func connect() throws -> PostgresConnection {
         do {
-            let connection = try PostgresConnection.connect(conninfo, stop: stop, whileWaiting: whileWaiting)
+            let connection = try PostgresConnection.connect(conninfo, stop: stop)
             try Migration.check(connection)
             try PayloadColumn.check(payload, connection)
             hasServed = true

@@ -44,8 +44,8 @@ struct LoaderOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How long the first message of a transaction waits for others (MAX_AGE; default 20ms to 500ms, four times "
-                + "the last transaction).", valueName: "time"))
+            "How long the first message of a transaction waits for others (MAX_AGE; default as long as the last "
+                + "transaction took, 10ms to 500ms).", valueName: "time"))
     var maxAge: String?
 
     @Option(

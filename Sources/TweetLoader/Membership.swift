@@ -1,22 +1,17 @@
 import PipelineKit
 
-/// Whether our membership of Kafka's group is still of use, and what is to be seen to beside loading.
+/// Whether our membership of Kafka's group is still of use.
 struct Membership {
     /// Partitions whose next offset Kafka does not have.
     var holes: Set<TopicPartition> = []
     private var endReason: String?
     private var backoff = ReconnectBackoff()
-    private var nextCheck = ContinuousClock.now + checkInterval
-
-    private static let checkInterval = Duration.seconds(10)
+    private var nextLook = ContinuousClock.now
 
     /// The group is to be left and joined anew.
     mutating func end(_ reason: String) {
         endReason = endReason ?? reason
     }
-
-    /// Whether the group is to be left.
-    var isOver: Bool { endReason != nil }
 
     /// Why the group is to be left, and how long to stay away; nil while all is well.
     mutating func takeEnd() -> (reason: String, delay: Duration)? {
@@ -29,14 +24,14 @@ struct Membership {
     /// Takes note that a batch was committed: it is of use.
     mutating func committed() {
         backoff = ReconnectBackoff()
-        checked()
     }
 
-    /// Whether PostgreSQL was not heard of for a while.
-    var isCheckDue: Bool { ContinuousClock.now >= nextCheck }
-
-    /// Takes note that PostgreSQL has answered.
-    mutating func checked() {
-        nextCheck = .now + Self.checkInterval
+    /// Whether it is time to ask Kafka about holes, which is not done more often than twice a second.
+    var isLookDue: Bool {
+        mutating get {
+            guard !holes.isEmpty, ContinuousClock.now >= nextLook else { return false }
+            nextLook = .now + .milliseconds(500)
+            return true
+        }
     }
 }

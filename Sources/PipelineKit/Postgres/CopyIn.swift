@@ -7,7 +7,7 @@ extension PostgresConnection {
 
     /// Sends rows in PostgreSQL's binary COPY format (PostgreSQL, "COPY", Binary Format) and waits for the outcome.
     ///
-    /// While the server is busy nothing is sent, and other work goes on: that is the back-pressure.
+    /// While the server is busy nothing is sent: that is the back-pressure.
     /// - Parameters:
     ///   - table: name of the table, as it stands in SQL.
     ///   - columns: names of the columns, in the rows' order.
@@ -24,7 +24,7 @@ extension PostgresConnection {
         let operation = "COPY into \(table)"
         let copy = "COPY \(table) (\(columns.joined(separator: ", "))) FROM STDIN (FORMAT binary)"
         try execute(statement.map { "\($0); \(copy)" } ?? copy, doing: operation)
-        // A blocking libpq would wait inside of PQputCopyData, where nothing else can go on.
+        // A blocking libpq would wait inside of PQputCopyData, where neither a deadline nor the stop is seen.
         unsafe PQsetnonblocking(handle, 1)
         defer { unsafe PQsetnonblocking(handle, 0) }
         try put(Self.header, 0..<Self.header.count, operation)

@@ -19,15 +19,10 @@ package struct PostgresConnection: ~Copyable {
     private let stop: Stop?
     private let statementTimeout: Duration?
 
-    private let whileWaiting: (() -> Bool)?
-
-    private init(
-        handle: OpaquePointer, statementTimeout: Duration?, stop: Stop?, whileWaiting: (() -> Bool)?
-    ) {
+    private init(handle: OpaquePointer, statementTimeout: Duration?, stop: Stop?) {
         unsafe self.handle = handle
         self.statementTimeout = statementTimeout
         self.stop = stop
-        self.whileWaiting = whileWaiting
     }
 
     deinit {
@@ -40,19 +35,17 @@ package struct PostgresConnection: ~Copyable {
     ///   - conninfo: where to connect.
     ///   - role: what kind of server is wanted; another one is left again (25006).
     ///   - stop: ends every wait of this connection once it is immediate.
-    ///   - whileWaiting: other work for the time in which the server is at work, in pieces of less than a millisecond;
-    ///     answers whether there was any. It must not use this connection.
     /// - Returns: a connection that takes statements.
     /// - Throws: `PostgresError` of the last server that was tried.
     package static func connect(
-        _ conninfo: PostgresConninfo, role: Role = .writer, stop: Stop? = nil, whileWaiting: (() -> Bool)? = nil
+        _ conninfo: PostgresConninfo, role: Role = .writer, stop: Stop? = nil
     ) throws(PostgresError) -> PostgresConnection {
         var failure = PostgresError("connect", message: "no server to connect to", isConnectionLost: true)
         for server in conninfo.servers {
             do {
                 let connection = try unsafe PostgresConnection(
                     handle: start(conninfo.parameters(for: server)), statementTimeout: conninfo.statementTimeout,
-                    stop: stop, whileWaiting: whileWaiting)
+                    stop: stop)
                 try connection.finishConnecting(within: conninfo.connectTimeout)
                 try connection.prepareSession(role)
                 return connection
@@ -196,8 +189,7 @@ package struct PostgresConnection: ~Copyable {
     ) throws(PostgresError) {
         while true {
             var descriptor = pollfd(fd: unsafe PQsocket(handle), events: events, revents: 0)
-            let isBusy = whileWaiting?() ?? false
-            let ready = unsafe poll(&descriptor, 1, isBusy ? 0 : whileWaiting == nil ? 100 : 5)
+            let ready = unsafe poll(&descriptor, 1, 100)
             if ready > 0 { return }
             if ready < 0, errno != EINTR { throw abandon(operation, "poll failed") }
             if let deadline, ContinuousClock.now >= deadline { throw abandon(operation, "no answer in time") }

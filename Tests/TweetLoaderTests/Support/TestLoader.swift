@@ -27,10 +27,4 @@ extension Loader {
         try loader.claimPartitions()
         return loader
     }
-
-    /// Settles a batch, waiting out whatever comes.
-    func settle(_ batch: Batch) throws {
-        self.batch = batch
-        try settle()
-    }
 }

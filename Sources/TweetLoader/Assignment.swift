@@ -1,0 +1,78 @@
+import PipelineKit
+
+/// What Kafka's group has given this loader, and how far each partition has been taken.
+struct Assignment {
+    private struct Part {
+        /// The number of the event that gave it.
+        let given: Int
+        /// The first offset that was not taken; nil before it is started, `.min` when that is the oldest that Kafka has.
+        var next: Int64?
+    }
+
+    private var parts: [TopicPartition: Part] = [:]
+    /// The partition that the last message came from, and its next offset: messages come in long runs.
+    private var current: (partition: TopicPartition, next: Int64)?
+    /// How many events there were in the group.
+    private var events = 0
+
+    /// How many partitions are ours.
+    var count: Int { parts.count }
+
+    /// Whether there are partitions of which PostgreSQL has not said yet where to start them.
+    var isWaiting: Bool { parts.values.contains { $0.next == nil } }
+
+    /// Follows what the group has given and taken; returns the partitions that are not ours any more.
+    mutating func apply(_ changes: [AssignmentChange]) -> Set<TopicPartition> {
+        store()
+        var gone: Set<TopicPartition> = []
+        for change in changes {
+            events += 1
+            switch change {
+            case .assigned(let partitions):
+                for partition in partitions { parts[partition] = Part(given: events) }
+            case .revoked(let partitions, isLost: _):
+                gone.formUnion(partitions)
+                for partition in partitions { parts[partition] = nil }
+            }
+        }
+        return gone
+    }
+
+    /// Takes note of where to start.
+    ///
+    /// - Parameters:
+    ///   - offsets: the first offset of each partition, or `KafkaConsumer.earliest`.
+    ///   - asOf: how many events were known to whoever claimed them: a partition that was taken and given again since
+    ///     then is claimed anew.
+    /// - Returns: the partitions that have been ours since then.
+    mutating func start(_ offsets: [TopicPartition: Int64], asOf: Int) -> [TopicPartition: Int64] {
+        store()
+        let ours = offsets.filter { partition, _ in parts[partition].map { $0.given <= asOf } ?? false }
+        for (partition, offset) in ours { parts[partition]?.next = offset < 0 ? .min : offset }
+        return ours
+    }
+
+    /// Whether a message is to be taken: its partition is ours, and it was not taken before.
+    mutating func takes(_ partition: TopicPartition, _ offset: Int64) -> Bool {
+        if current?.partition != partition {
+            store()
+            guard let next = parts[partition]?.next else { return false }
+            current = (partition, next)
+        }
+        guard let next = current?.next, offset >= next else { return false }
+        current?.next = offset + 1
+        return true
+    }
+
+    private mutating func store() {
+        if let current { parts[current.partition]?.next = current.next }
+        current = nil
+    }
+
+    /// Forgets everything, because the group is left; events are counted on, that one too.
+    mutating func leave() {
+        current = nil
+        parts = [:]
+        events += 1
+    }
+}

@@ -1,0 +1,183 @@
+import Logging
+import PipelineKit
+
+/// Takes messages from Kafka and decodes them into batches, on a thread of its own that belongs to Kafka's group.
+///
+/// It knows nothing of PostgreSQL: where partitions start, and when to stand still, it is told through the handover.
+final class Intake {
+    private let settings: LoaderSettings
+    private let stop: Stop
+    private let logger: Logger
+    private let handover: Handover
+    private var consumer: KafkaConsumer?
+    private var decoder = TweetDecoder()
+    private var batch = Batch()
+    /// When the first message came into `batch`.
+    private var batchBegan: ContinuousClock.Instant?
+    private var assignment = Assignment()
+    private var membership = Membership()
+    private var settled = SettledLines()
+    private var age: Duration
+    private var isPaused = false
+
+    /// Long enough to sleep well, short enough to notice the stop and orders.
+    private static let patience = Duration.milliseconds(100)
+
+    init(_ settings: LoaderSettings, _ handover: Handover, stop: Stop, logger: Logger) {
+        self.settings = settings
+        self.handover = handover
+        self.stop = stop
+        self.logger = logger
+        age = settings.limits.age
+    }
+
+    /// Takes messages until the stop is raised; then leaves the group once the last batch is settled.
+    func run() {
+        var failure: (any Error)?
+        do {
+            try join()
+            logger.info("loading", metadata: settings.description)
+            while !stop.isRaised {
+                if let orders = handover.takeOrders() { obey(orders) }
+                try rejoin()
+                step()
+                lookAtHoles()
+            }
+        } catch {
+            failure = error
+        }
+        handover.end(&batch, failure: failure) { orders in consumer?.commit(orders.commits) }
+        consumer?.close()
+    }
+
+    /// Gives the batch to the writer if it is due, or takes messages.
+    private func step() {
+        let left = batchBegan.map { ContinuousClock.now.duration(to: $0 + age) }
+        let isFull = batch.isFull(settings.limits)
+        guard isFull || left.map({ $0 <= .zero }) ?? false else {
+            let patience = assignment.isWaiting ? Self.patience / 5 : Self.patience
+            return takeMessages(waiting: min(left ?? patience, patience))
+        }
+        if handover.offer(&batch) {
+            batchBegan = nil
+        } else if isPaused {
+            // In an outage the group is served, so that Kafka does not give our partitions away.
+            takeMessages(waiting: Self.patience)
+        } else if isFull {
+            handover.waitForWriter(Self.patience)
+        } else {
+            // The writer is busy: what comes meanwhile goes into the same transaction.
+            takeMessages(waiting: Self.patience / 20)
+        }
+    }
+
+    /// Takes what Kafka has fetched, or waits for the first message; follows the group's rebalances.
+    private func takeMessages(waiting timeout: Duration) {
+        guard poll(timeout) else { return }
+        for _ in 0..<100 {
+            guard !batch.isFull(settings.limits), poll(.zero) else { return }
+        }
+    }
+
+    /// Takes one message, if one comes in time; answers whether there was one.
+    private func poll(_ timeout: Duration) -> Bool {
+        guard let consumer else { return false }
+        do {
+            let message = try consumer.poll(timeout: timeout)
+            followGroup(consumer)
+            guard let message else { return false }
+            take(message)
+            return true
+        } catch {
+            handle(error)
+            return false
+        }
+    }
+
+    private func take(_ message: borrowing KafkaMessage) {
+        guard assignment.takes(message.topicPartition, message.offset) else { return }
+        if batchBegan == nil { batchBegan = .now }
+        batch.add(message, decoder: &decoder, payload: settings.payload, settled: &settled)
+    }
+
+    private func handle(_ error: KafkaError) {
+        if let partition = error.offsetGone {
+            membership.holes.insert(partition)
+        } else if [.rebuild, .settings].contains(error.disposition) {
+            membership.end("\(error)")
+        } else {
+            logger.error("\(error)")
+        }
+    }
+
+    private func obey(_ orders: Handover.Orders) {
+        if let settled = orders.settled { self.settled = settled }
+        if let age = orders.age { self.age = age }
+        if let reason = orders.leave { membership.end(reason) }
+        if !orders.commits.isEmpty {
+            consumer?.commit(orders.commits)
+            membership.committed()
+        }
+        do {
+            if orders.isOutage != isPaused {
+                isPaused = orders.isOutage
+                if isPaused { try consumer?.pause() } else { try consumer?.resume() }
+            }
+            guard let starts = orders.starts else { return }
+            try consumer?.start(assignment.start(starts.offsets, asOf: starts.asOf))
+            // A partition that was paused in an outage and has come back since is still paused.
+            if !isPaused { try consumer?.resume() }
+        } catch {
+            membership.end("\(error)")
+        }
+    }
+}
+
+/// Kafka's group.
+extension Intake {
+    private func join() throws {
+        consumer = try KafkaConsumer(settings.kafka, group: settings.group, topics: settings.topics, logger: logger)
+    }
+
+    private func followGroup(_ consumer: KafkaConsumer) {
+        let changes = consumer.takeAssignmentChanges()
+        guard !changes.isEmpty else { return }
+        let gone = assignment.apply(changes)
+        batch.drop(gone)
+        if batch.isEmpty { dropBatch() }
+        membership.holes.subtract(gone)
+        handover.tell(changes, gone: gone)
+        logger.info("Kafka's group changed", metadata: ["partitions": "\(assignment.count)"])
+    }
+
+    private func dropBatch() {
+        batch.removeAll()
+        batchBegan = nil
+    }
+
+    /// Leaves Kafka's group and joins it anew, if our membership is of no use any more.
+    private func rejoin() throws {
+        guard let (reason, delay) = membership.takeEnd() else { return }
+        logger.warning("joining Kafka's group anew", metadata: ["reason": "\(reason)"])
+        dropBatch()
+        assignment.leave()
+        consumer?.close()
+        consumer = nil
+        handover.tellLeft()
+        if !stop.wait(for: delay) { try join() }
+    }
+
+    /// Asks Kafka what it has in place of what it should have; the answer is for the writer, who knows what is settled.
+    private func lookAtHoles() {
+        guard let consumer, membership.isLookDue else { return }
+        // What was taken already comes first: the hole begins behind it.
+        for partition in membership.holes where batch.nextOffsets[partition] == nil {
+            do {
+                handover.tell(holeIn: partition, kept: try consumer.watermarks(partition, timeout: .seconds(2)))
+                membership.holes.remove(partition)
+            } catch {
+                logger.debug("\(error)")
+            }
+        }
+    }
+}
