@@ -44,13 +44,21 @@ import Testing
             #"{"resource_id":"7","parameter":"referenced_tweets.id","resource_type":"tweet","value":"7","#
             + #""title":"Not Found Error","detail":"Could not find tweet with referenced_tweets.id: [7].","#
             + #""type":"https://api.twitter.com/2/problems/resource-not-found"}"#
-        let lines = (1...20).map {
-            Array(#"{"data":{"id":"18\#(10000 + $0)","text":"a"},"errors":[\#(problem)]}"#.utf8)
+        // Of a kind that nobody has described, and one that ends a stream when it stands alone.
+        let strange = #"{"title":"Strange","type":"https://api.x.com/2/problems/never-heard-of"}"#
+        let disconnect = String(decoding: ControlMessage.line("OperationalDisconnect", isBare: true), as: UTF8.self)
+        let lines = (1...20).map { index in
+            let problems = [problem] + (index % 2 == 0 ? [strange] : []) + (index % 5 == 0 ? [disconnect] : [])
+            return Array(
+                #"{"errors":[\#(problems.reversed().joined(separator: ","))],"data":{"id":"18\#(10000 + index)","text":"a"}}"#
+                    .utf8)
         }
         try await send(lines) { run in
             let outcome = try await run.judged()
             #expect(outcome.stored == 21 && outcome.rejected == 0)
             #expect(try await run.query("SELECT count(*) FROM tweets WHERE payload -> 'errors' IS NOT NULL") == "20")
+            let errors = "SELECT title, count(*) FROM tweet_errors GROUP BY 1 ORDER BY 2 DESC"
+            try await run.expect(errors, ["Not Found Error|20", "Strange|10", "operational-disconnect|4"])
             try await run.expectGaps([])
         }
     }
