@@ -30,6 +30,8 @@ struct GapRepairRun {
         let posts: Int64
         /// Nil when the gaps are filled.
         let obstacle: String?
+        /// From when on they are, when X no longer gives what is older.
+        let filledFrom: String?
     }
 
     init(stream: StreamSettings, folder: String, price: PostPrice, json: Bool, logger: Logger) {
@@ -109,10 +111,10 @@ struct GapRepairRun {
         let results = reports.map { report in
             Result(
                 gaps: report.job.seqs, method: report.job.method.rawValue, posts: report.outcome.posts,
-                obstacle: report.outcome.obstacle)
+                obstacle: report.outcome.obstacle, filledFrom: report.outcome.filledFrom?.description)
         }
         if json { print(try jsonText(results)) } else { show(results) }
-        if reports.contains(where: { $0.outcome.obstacle != nil }) {
+        if reports.contains(where: { $0.outcome.obstacle != nil || $0.outcome.filledFrom != nil }) {
             throw Failure(.unavailable, "not every gap could be filled; those stay open")
         }
     }
@@ -152,7 +154,8 @@ struct GapRepairRun {
         let rows = results.map { result in
             [
                 result.gaps.map(String.init).joined(separator: ","), result.method, groupedDigits(result.posts),
-                result.obstacle.map { "open: \($0)" } ?? "filled",
+                result.obstacle.map { "open: \($0)" } ?? result.filledFrom.map { "open: filled from \($0) on" }
+                    ?? "filled",
             ]
         }
         print(TextTable.render(header: ["GAPS", "BY", "POSTS", "RESULT"], rows))

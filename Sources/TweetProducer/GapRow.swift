@@ -16,6 +16,8 @@ struct GapRow: Encodable {
     let repairConnection: Int64?
     /// How it could be filled: a method, or why not.
     let next: String?
+    /// From when on it is filled, when X no longer gave what is older.
+    let filledFrom: String?
     let note: String?
 
     init(_ gap: StreamGap, plan: AccountPlan, now: Timestamp) {
@@ -34,6 +36,7 @@ struct GapRow: Encodable {
             ? nil
             : gap.end == nil
                 ? "not connected" : RepairPlan.method(for: gap, plan: plan, at: now)?.rawValue ?? "too old"
+        filledFrom = gap.filledFrom.map { Timestamp(milliseconds: $0).description }
         note = gap.note
     }
 

@@ -42,10 +42,13 @@ struct GapsCommand: ParsableCommand {
             discussion: """
                 It only looks, also while a producer is at work. NEXT says how a gap could be filled: `recovery` (X sends \
                 it again; enterprise plans, the last 24 hours), `search` (a search for each rule, paid by post; the last \
-                seven days) or `too old`. The ledger in the database (stream_gaps) has every gap for ever.
+                seven days) or `too old`. Of a gap that began too long ago the latest part is filled; it stays open. The \
+                ledger in the database (stream_gaps) has every gap for ever.
 
                   tweet-producer gaps list
                   tweet-producer gaps list --all --json | jq 'map(select(.status == "open"))'
+
+                Exit status: 0 done, 74 the journal's folder cannot be read, 78 bad settings.
                 """)
 
         @OptionGroup var options: Options
@@ -87,8 +90,9 @@ struct GapsCommand: ParsableCommand {
                   tweet-producer gaps repair --dry-run
                   tweet-producer gaps repair 4711 --max-posts 2000
 
-                Exit status: 0 done, or handed over; 65 a number that is no open gap; 69 a gap could not be filled; \
-                75 X's limits; 77 refused credentials; 78 bad settings.
+                Exit status: 0 done, or handed over; 64 a search without --max-posts; 65 a number that is no open gap; 69 a \
+                gap could not be filled, or only its latest part; 74 the journal cannot be used; 75 X's limits; 77 refused \
+                credentials; 78 bad settings.
                 """)
 
         @OptionGroup var options: Options

@@ -17,8 +17,8 @@ extension RulesCommand {
                 --estimate asks X how many posts each rule would have matched in the last seven days. Each rule asked \
                 about costs as much as one post. Posts that match several rules are counted for each and paid once.
 
-                Exit status: 0 done, 2 with --exit-code when something is to be done, 65 mistakes in the file, \
-                69 X cannot be reached, 75 too many requests, 77 refused credentials, 78 bad settings.
+                Exit status: 0 done, 2 with --exit-code when something is to be done, 64 no file is named, 65 mistakes in \
+                the file, 69 X cannot be reached, 75 too many requests, 77 refused credentials, 78 bad settings.
                 """)
 
         @OptionGroup var common: CommonOptions

@@ -47,6 +47,27 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
         #expect(try method(-8 * 86_400, .enterprise) == nil)
     }
 
+    @Test func ofALongGapThePartThatXStillGivesIsFilled() throws {
+        let day = 86_400
+        var long = try gap(1, -2 * day, -100, of: now)
+        func job(_ plan: AccountPlan) -> RepairPlan.Job? { RepairPlan.jobs([long], plan: plan, at: now).first }
+        let recovery = try #require(job(.enterprise))
+        #expect(recovery.method == .recovery && recovery.from == now.advanced(by: .seconds(300 - day)))
+        #expect(recovery.cuts(long) && recovery.to == now.advanced(by: .seconds(-98)))
+        #expect(job(.selfServe)?.method == .search && job(.selfServe)?.cuts(long) == false)
+        // Then what is older, by the next rung.
+        long.filledFrom = recovery.from.milliseconds
+        let search = try #require(job(.enterprise))
+        #expect(search.method == .search && search.to == recovery.from.advanced(by: .seconds(2)))
+        #expect(search.from == now.advanced(by: .seconds(-2 * day - 2)) && !search.cuts(long))
+        long = try gap(1, -9 * day, -6 * day, of: now)
+        #expect(job(.selfServe)?.from == now.advanced(by: .seconds(300 - 7 * day)))
+        long.filledFrom = job(.selfServe)?.from.milliseconds
+        #expect(job(.selfServe) == nil)
+        long = try gap(1, -9 * day, 260 - 7 * day, of: now)
+        #expect(job(.selfServe) == nil)
+    }
+
     @Test func nearGapsAreOneJobAndOpenEndsNone() throws {
         var filled = try gap(4, -900, -890, of: now)
         filled.status = .repairedExactly
@@ -356,6 +377,32 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
         let other = try TemporaryFolder()
         let cut = repair(settings, other, [try gap(5, -4000, -3000, of: now)], budget: 0)
         #expect(cut.reports[0].outcome.obstacle != nil && cut.book.gaps[0].status == .open)
+    }
+
+    @Test func aGapWhoseBeginningIsTooOldStaysOpenWithItsLatestPartFilled() throws {
+        let server = try ScriptedServer { [self] connection in
+            if connection.head.contains("/rules") { return connection.answer(200, rules) }
+            if connection.head.contains("query=") { return connection.answer(200, page(10..<11, next: nil)) }
+            connection.sendStreamHead()
+            connection.send("{\"data\":{\"id\":\"1\"}}\r\n")
+        }
+        defer { server.close() }
+        let folder = try TemporaryFolder()
+        var settings = StreamSettings.test(server.url)
+        settings.plan = .enterprise
+        settings.repair.delay = .zero
+        let (reports, taken, book) = repair(
+            settings, folder, [try gap(4, -100_000, -3000, of: .now())], budget: 0)
+        let from = try #require(reports[0].outcome.filledFrom)
+        #expect(reports[0].outcome.obstacle == nil && taken.events.map(\.type) == [.repairFailed])
+        #expect(taken.events[0].detail == "filled from \(from) on: X's recovery reaches no further back")
+        let left = book.gaps[0]
+        #expect(left.status == .open && left.filledFrom == from.milliseconds && left.tries == 0 && left.posts == 1)
+        #expect(left.note == taken.events[0].detail && left.repairedBy == .recovery)
+        // With a budget the rest is searched.
+        let rest = repair(settings, folder, [], budget: 100)
+        #expect(rest.reports.map(\.job.method) == [.search] && rest.taken.events.map(\.type) == [.repaired])
+        #expect(rest.book.gaps[0].status == .repairedApproximately && rest.book.gaps[0].posts == 3)
     }
 
     @Test func aPlanWithoutRecoveryIsToldAsX() throws {

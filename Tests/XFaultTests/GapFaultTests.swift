@@ -122,6 +122,20 @@ import Testing
         }
     }
 
+    @Test func f18OfThirtyHoursWhatXStillGivesIsRecovered() async throws {
+        try await withAbsence(["X_PLAN": "enterprise"], hours: 30, rate: 0.01) { run in
+            try await run.expect("the repair") { try status(run) == "open|recovery" }
+            let reached = Timestamp.now().advanced(by: .seconds(-86_400 + 400))
+            try await run.expectConserved()
+            let ids = try await run.query("SELECT id FROM tweets WHERE matched").split(separator: "\n")
+                .compactMap { Int64($0) }
+            let lost = run.x.judge(stored: ids).undeclared.compactMap { Snowflake.timestamp(of: $0) }
+            #expect((180...250).contains(lost.count) && lost.allSatisfy { $0 < reached })
+            let detail = try await run.query("SELECT repair_detail FROM stream_gaps WHERE repaired_by = 'recovery'")
+            #expect(detail.hasPrefix("filled from ") && detail.hasSuffix("reaches no further back"))
+        }
+    }
+
     @Test func f31PagesThatNeverEndAreLeftAfterThree() async throws {
         try await withAbsence(["X_REPAIR_MAX_POSTS": "100000"], searchLoops: true) { run in
             try await run.expect("the repair") { try status(run).hasPrefix("repaired") }
@@ -131,22 +145,23 @@ import Testing
         }
     }
 
-    /// Runs `body` after an hour of which the journal knows the beginning and X every post.
+    /// Runs `body` after hours of which the journal knows the beginning and X every post.
     ///
-    /// The simulator begins an hour in the past and advances to the present, so that what it withholds has ids of that
-    /// hour; the producer finds a journal that was left an hour ago, as after a crash.
+    /// The simulator begins in the past and advances to the present, so that what it withholds has ids of those
+    /// hours; the producer finds a journal that was left then, as after a crash.
     private func withAbsence(
-        _ settings: [String: String], searchLoops: Bool = false, _ body: (FaultRun) async throws -> Void
+        _ settings: [String: String], hours: Int = 1, rate: Double = 0.2, searchLoops: Bool = false,
+        _ body: (FaultRun) async throws -> Void
     ) async throws {
         let short = ["X_REPAIR_DELAY": "1s"]
         try await FaultRun.with(
-            short.merging(settings) { $1 }, x: { $0.clockOffset = .seconds(-3600) }, startsProducer: false
+            short.merging(settings) { $1 }, x: { $0.clockOffset = .seconds(-3600 * hours) }, startsProducer: false
         ) { run in
             run.x.issue(1)
-            run.x.setRate(0.2)
+            run.x.setRate(rate)
             try leaveJournal(run)
-            run.x.advance(by: .seconds(3600))
-            #expect((700...740).contains(run.x.issuedCount))
+            run.x.advance(by: .seconds(3600 * hours))
+            #expect(abs(Double(run.x.issuedCount) - Double(3600 * hours) * rate) < 20)
             run.x.searchLoops = searchLoops
             try run.pipeline.start(.producer)
             try await run.expect("the stream") { run.x.connections.contains { !$0.isRecovery } }

@@ -94,7 +94,8 @@ package final class GapRepair {
             let wait = job.to.advanced(by: settings.repair.settling).milliseconds - Timestamp.now().milliseconds
             if wait > 0, stop.wait(for: .milliseconds(wait)) { break }
             let connection = Timestamp.now().milliseconds
-            let outcome = run(job, budget: left, connection: connection)
+            var outcome = run(job, budget: left, connection: connection)
+            if outcome.obstacle == nil, job.cuts(job.gaps[0]) { outcome.filledFrom = job.from }
             if job.method == .search {
                 left -= outcome.posts
                 book.spend(outcome.posts, on: Timestamp.now().day)
@@ -161,12 +162,13 @@ package final class GapRepair {
     /// Journals what a job came to; only when that is durable, the book says so, too.
     private func settle(_ job: RepairPlan.Job, _ outcome: RepairOutcome, _ connection: Int64) {
         let events = job.gaps.map { gap in
+            let obstacle = obstacle(to: gap, job, outcome)
             var event = PipelineEvent(
-                outcome.obstacle == nil ? .repaired : .repairFailed, connection: connection, cause: job.method.rawValue)
+                obstacle == nil ? .repaired : .repairFailed, connection: connection, cause: job.method.rawValue)
             event.seq = gap.seq
             event.lines = gap.seq == job.gaps[0].seq ? outcome.posts : 0
             event.exact = job.method.isExact
-            event.detail = outcome.obstacle
+            event.detail = obstacle
             return event
         }
         let isDurable = deliver(JournalChunk(connection: connection, events: events)) == .durable
@@ -181,6 +183,11 @@ package final class GapRepair {
                 if isInterrupted { return }
                 gap.note = obstacle
                 gap.tries += 1
+            } else if isDurable, job.cuts(gap) {
+                gap.filledFrom = job.from.milliseconds
+                gap.repairedBy = job.method
+                gap.note = obstacle(to: gap, job, outcome)
+                gap.searched = []
             } else if isDurable {
                 gap.status = job.method.isExact ? .repairedExactly : .repairedApproximately
                 gap.repairedBy = job.method
@@ -191,12 +198,18 @@ package final class GapRepair {
         if !isInterrupted { tell(job, outcome) }
     }
 
+    /// Why a gap stays open after a job; nil when it does not.
+    private func obstacle(to gap: StreamGap, _ job: RepairPlan.Job, _ outcome: RepairOutcome) -> String? {
+        guard outcome.obstacle == nil, job.cuts(gap) else { return outcome.obstacle }
+        return "filled from \(job.from) on: X's \(job.method.rawValue) reaches no further back"
+    }
+
     private func tell(_ job: RepairPlan.Job, _ outcome: RepairOutcome) {
         let metadata: Logger.Metadata = [
             "gaps": "\(job.seqs.map { "\($0)" }.joined(separator: ","))", "from": "\(job.from)", "to": "\(job.to)",
             "by": "\(job.method.rawValue)", "posts": "\(outcome.posts)",
         ]
-        if let obstacle = outcome.obstacle {
+        if let obstacle = obstacle(to: job.gaps[0], job, outcome) {
             logger.warning("a gap stays open", metadata: metadata.merging(["reason": "\(obstacle)"]) { $1 })
         } else {
             logger.notice("filled a gap", metadata: metadata)

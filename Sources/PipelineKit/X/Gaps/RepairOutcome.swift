@@ -6,6 +6,8 @@ package struct RepairOutcome: Equatable, Sendable {
     package var searched: [String] = []
     /// Why it is not filled; nil when it is.
     package var obstacle: String?
+    /// From when on the oldest gap is filled, when X no longer gives what is older.
+    package var filledFrom: Timestamp?
     /// Whether another try may do better by itself.
     package var isTransient = false
 

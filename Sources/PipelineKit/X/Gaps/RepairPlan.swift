@@ -9,6 +9,9 @@ package enum RepairPlan {
         package var to: Timestamp
 
         package var seqs: [Int64] { gaps.map(\.seq) }
+
+        /// Whether the window lacks the beginning of a gap, which X no longer gives.
+        func cuts(_ gap: StreamGap) -> Bool { from > gap.start }
     }
 
     /// X's limit of `backfill_minutes`.
@@ -20,6 +23,8 @@ package enum RepairPlan {
     private static let slack = Duration.seconds(2)
     private static let recoveryReach = Duration.seconds(24 * 3600 - 300)
     private static let searchReach = Duration.seconds(7 * 86_400 - 300)
+    /// Less is not worth asking for.
+    private static let shortestPart = Duration.seconds(60)
 
     /// The backfill that a new connection should ask for, and the gaps that it fills; nil when none fits.
     package static func backfill(
@@ -35,10 +40,13 @@ package enum RepairPlan {
         return (min(longestBackfill, Int((length + 59_999) / 60_000)), fitting.map(\.seq))
     }
 
-    /// How a gap that has ended can still be filled; nil when it is too old for everything.
+    /// How a gap that has ended, or the latest part of it, can still be filled; nil when it is too old for everything.
     package static func method(for gap: StreamGap, plan: AccountPlan, at now: Timestamp) -> RepairMethod? {
         let methods: [RepairMethod] = plan == .enterprise ? [.recovery, .search] : [.search]
-        return methods.first { gap.start >= now.advanced(by: .zero - reach(of: $0)) }
+        return methods.first { method in
+            let begin = now.advanced(by: .zero - reach(of: method))
+            return gap.start >= begin || gap.missingUntil.map { $0 >= begin.advanced(by: shortestPart) } ?? false
+        }
     }
 
     /// When the window of a gap begins: posts that were made later may be missing.
@@ -67,7 +75,8 @@ package enum RepairPlan {
     package static func jobs(_ gaps: [StreamGap], plan: AccountPlan, at now: Timestamp) -> [Job] {
         var jobs: [Job] = []
         for gap in gaps.sorted(by: { $0.started < $1.started }) {
-            guard gap.status == .open, let end = gap.end, let method = method(for: gap, plan: plan, at: now) else {
+            guard gap.status == .open, let end = gap.missingUntil, let method = method(for: gap, plan: plan, at: now)
+            else {
                 continue
             }
             let from = max(start(of: gap), now.advanced(by: .zero - reach(of: method)))

@@ -35,6 +35,8 @@ package struct StreamGap: Codable, Equatable, Sendable {
     package var caughtUp: Int64?
     package var status = Status.open
     package var repairedBy: RepairMethod?
+    /// From when on it is filled, in milliseconds since 1970, when X no longer gave what is older; nil when no part is.
+    package var filledFrom: Int64?
     /// Posts that repairs have brought.
     package var posts: Int64 = 0
     /// Marks the lines that the last repair has brought: their connection.
@@ -50,6 +52,7 @@ package struct StreamGap: Codable, Equatable, Sendable {
         case seq, connection, started, ended, cause, status, posts, note, tries, searched
         case newestID = "newest_id"
         case caughtUp = "caught_up"
+        case filledFrom = "filled_from"
         case repairedBy = "repaired_by"
         case repairConnection = "repair_connection"
     }
@@ -70,4 +73,6 @@ package struct StreamGap: Codable, Equatable, Sendable {
 
     package var start: Timestamp { Timestamp(milliseconds: started) }
     package var end: Timestamp? { ended.map { Timestamp(milliseconds: $0) } }
+    /// The end of what is still missing; nil while the stream is not connected.
+    var missingUntil: Timestamp? { (filledFrom ?? ended).map { Timestamp(milliseconds: $0) } }
 }
