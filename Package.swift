@@ -81,6 +81,9 @@ let package = Package(
             exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "LoaderFaultTests", dependencies: ["PipelineKit", "Sandbox", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "JournalFaultTests", dependencies: ["PipelineKit", "Sandbox", "TestSupport"],
+            exclude: ["Support/clock.c"], swiftSettings: strict),
         .testTarget(name: "SandboxTests", dependencies: ["Sandbox"], swiftSettings: strict),
         .testTarget(
             name: "XFaultTests", dependencies: ["Sandbox", "PipelineKit", "TestSupport"], swiftSettings: strict),

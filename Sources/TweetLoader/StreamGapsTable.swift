@@ -4,7 +4,7 @@ import PipelineKit
 enum StreamGapsTable {
     /// Opens a gap for each first `disconnected` or `stopped` after a `connected`, and ends it at the next `connected`.
     ///
-    /// Worked out from `stream_events` by sequence number, so that an event that comes twice changes nothing.
+    /// A host whose clock was set back meanwhile has gaps of no length, not negative ones. Worked out from `stream_events` by sequence number, so that an event that comes twice changes nothing.
     static func update(with events: [EventRow], _ connection: borrowing PostgresConnection) throws(PostgresError) {
         let openings = events.filter { $0.message.headers != nil && ["disconnected", "stopped"].contains($0.type) }
         if !openings.isEmpty { try open(openings, connection) }
@@ -43,7 +43,7 @@ enum StreamGapsTable {
     {
         _ = try connection.query(
             """
-            UPDATE stream_gaps g SET ended_at = c.at, ended_seq = c.seq
+            UPDATE stream_gaps g SET ended_at = greatest(c.at, g.started_at), ended_seq = c.seq
             FROM unnest($1::text[], $2::text[]) AS j (stream, journal), LATERAL (
                 SELECT o.opened_seq, e.at, e.seq
                 FROM stream_gaps o CROSS JOIN LATERAL (

@@ -14,12 +14,23 @@ extension Journal {
             event.bytes = recovery.tornBytes
             try append(event)
         }
-        guard recovery.openConnection != 0 else { return }
+        let gaps = GapBook(folder: source.folder)
+        guard try recovery.openConnection != 0 || mayHaveLostFirstLines(gaps) else { return }
         var event = PipelineEvent(.disconnected, connection: recovery.openConnection, cause: "crash")
         event.lastReceivedAt = recovery.lastReceivedAt?.description
         event.newestID = try newestID(from: JournalReader(source, lastLines: Self.lookBack)).map(String.init)
         try append(event)
-        if let gap = StreamGap(event, seq: lastSeq) { GapBook(folder: source.folder).open(gap) }
+        if let gap = StreamGap(event, seq: lastSeq) { gaps.open(gap) }
+    }
+
+    /// Whether the run before may have been killed after X had sent it lines, but before the first connection of all was
+    /// durable. After a later connection a gap is open that has all of that.
+    private func mayHaveLostFirstLines(_ gaps: GapBook) throws -> Bool {
+        guard lastSeq > 0, gaps.gaps.last.map({ $0.ended != nil }) ?? true else { return false }
+        var last: PipelineEvent?
+        var reader = try JournalReader(source, lastLines: 1)
+        _ = try reader.read(limit: 1) { line in last = unsafe PipelineEvent(line: Array(line.bytes)) }
+        return last.map { [.started, .connectFailed].contains($0.type) } ?? false
     }
 
     /// What the journal declares after the disk has refused, with the newest post that it has kept: a reader that the disk

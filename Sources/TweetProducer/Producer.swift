@@ -85,6 +85,10 @@ struct Producer {
         let stream = try FilteredStream(
             settings: settings.stream, stop: stop, logger: logger, gaps: gaps, inbox: inbox)
         let outage = JournalOutage(stop: stop, logger: logger)
+        journal.onDelayedRoll = { [logger] in
+            logger.error(
+                "no new file of the journal can be begun, so the open one grows", metadata: ["reason": "\($0)"])
+        }
         while true {
             do {
                 try stream.run(into: journal)

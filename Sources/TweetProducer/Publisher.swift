@@ -27,6 +27,9 @@ final class Publisher {
     private var failures = 0
     private var progress: PublishProgress
 
+    /// Whether there was no file descriptor for the next segment.
+    private var isStarved = false
+
     private static let checkpointInterval = Duration.milliseconds(500)
     /// How long to look away from delivery reports while waiting for lines.
     private static let glance = Duration.milliseconds(20)
@@ -54,7 +57,7 @@ final class Publisher {
         var reader = try JournalReader(source, from: acknowledged.through + 1)
         while !isDone {
             waitForBatch(from: reader.nextSeq)
-            _ = try reader.read(limit: settings.batchSize) { line in try enqueue(line) }
+            try read(from: &reader)
             for seqs in reader.takeSkipped() { acknowledged.skip(seqs) }
             take(
                 producer.poll(
@@ -91,6 +94,24 @@ final class Publisher {
             source.tail.wait(for: seq + Int64(settings.batchSize) - 1, atMost: min(left, Self.glance))
             take(producer.poll(timeout: .zero))
         }
+    }
+
+    /// Hands the next lines to Kafka. Without file descriptors the next segment has to wait, and all else goes on.
+    private func read(from reader: inout JournalReader) throws {
+        do {
+            _ = try reader.read(limit: settings.batchSize) { line in try enqueue(line) }
+            isStarved = false
+        } catch let failure as Failure where failure.status == .tryAgain {
+            starve("\(failure)")
+        } catch let error as FileError where error.isOutOfDescriptors {
+            starve("\(error)")
+        }
+    }
+
+    private func starve(_ reason: String) {
+        if !isStarved { logger.error("the journal cannot be read for the moment", metadata: ["reason": "\(reason)"]) }
+        isStarved = true
+        stop.wait(for: .milliseconds(200))
     }
 
     /// Hands one line to Kafka; waits while librdkafka's queue is full.
@@ -143,7 +164,9 @@ final class Publisher {
 
     private func take(_ seq: Int64, _ error: KafkaError?) {
         switch error?.disposition {
-        case nil: acknowledged.acknowledge(seq)
+        case nil:
+            acknowledged.acknowledge(seq)
+            failures = 0
         case .queueFull: break
         case .rejectRecord: refused[seq] = error?.name
         case .retry, .rebuild, .settings: undelivered = undelivered ?? error

@@ -17,6 +17,10 @@ package final class Journal {
     private var pendingSince: ContinuousClock.Instant?
     /// When the open segment's first line was received; nil while it is empty.
     private var segmentBegan: ContinuousClock.Instant?
+    /// No new segment is begun before this moment, because there were no file descriptors for one; nil when there were.
+    private var rollNotBefore: ContinuousClock.Instant?
+    /// Told when a new segment has to wait for file descriptors; the open one grows meanwhile.
+    package var onDelayedRoll: (FileError) -> Void = { _ in }
     /// Set by a failed write or fsync: what the disk holds is unknown from then on, so nothing is acknowledged any more.
     private var failure: FileError?
     /// What is durable, for the note of an interruption: connection and time of the last line.
@@ -92,7 +96,7 @@ package final class Journal {
         _ line: UnsafeRawBufferPointer, receivedAt: Timestamp, connection: Int64
     ) throws(FileError) {
         if let failure { throw failure }
-        if segment.size >= options.segmentBytes { try roll() }
+        if segment.size >= options.segmentBytes, rollNotBefore.map({ $0 <= .now }) ?? true { try roll() }
         if pendingSince == nil { pendingSince = .now }
         if segmentBegan == nil { segmentBegan = pendingSince }
         unsafe segment.append(line, seq: nextSeq, receivedAt: receivedAt, connection: connection)
@@ -130,8 +134,11 @@ package final class Journal {
     }
 
     private var timeToRoll: Duration? {
-        if source.tail.isRollRequested { return .zero }
-        return segmentBegan.map { options.segmentAge - $0.duration(to: .now) }
+        let due =
+            source.tail.isRollRequested
+            ? Duration.zero : segmentBegan.map { options.segmentAge - $0.duration(to: .now) }
+        guard let rollNotBefore else { return due }
+        return due.map { max($0, ContinuousClock.now.duration(to: rollNotBefore)) }
     }
 
     /// Makes everything appended durable, shows it to the publisher, and begins a new segment when that is due.
@@ -143,7 +150,7 @@ package final class Journal {
         try syncPending()
         if let due = timeToRoll, due <= .zero {
             try roll()
-            source.tail.settleRollRequest()
+            if rollNotBefore == nil { source.tail.settleRollRequest() }
         }
         if let seqs = source.tail.dropRequest { try declareDrop(seqs) }
     }
@@ -177,15 +184,36 @@ package final class Journal {
         guard segment.segment.firstSeq != nextSeq else { return }
         try syncPending()
         let following = Segment(folder: source.folder, firstSeq: nextSeq)
+        var delay: FileError?
         try guarded { (segment) throws(FileError) in
-            FailPoint.roll.pass()
-            segment = try OpenSegment(following, endOffset: 0)
-            FailPoint.roll.pass()
-            try JournalFolder.synchronize(following.folder)
-            FailPoint.roll.pass()
+            do throws(FileError) {
+                FailPoint.roll.pass()
+                let opened = try OpenSegment(following, endOffset: 0)
+                FailPoint.roll.pass()
+                try JournalFolder.synchronize(following.folder)
+                FailPoint.roll.pass()
+                segment = opened
+            } catch {
+                guard error.isOutOfDescriptors else { throw error }
+                // The open segment is as good as ever. What there is of the new one must not be taken for the last.
+                try JournalFolder.remove(following.path)
+                try JournalFolder.remove(following.indexPath)
+                delay = error
+            }
         }
+        if let delay { return delayRoll(delay) }
+        if rollNotBefore != nil { tell(state: "writing") }
+        rollNotBefore = nil
         segmentBegan = nil
         publishEnd()
+    }
+
+    private func delayRoll(_ error: FileError) {
+        if rollNotBefore == nil {
+            onDelayedRoll(error)
+            tell(state: "writing, but no new file can be begun: \(error)")
+        }
+        rollNotBefore = .now + .seconds(1)
     }
 
     // MARK: Trouble

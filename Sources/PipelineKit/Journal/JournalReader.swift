@@ -28,7 +28,8 @@ package struct JournalReader: ~Copyable {
     /// - Parameters:
     ///   - source: the journal.
     ///   - seq: the first line to read.
-    /// - Throws: `Failure` (74) when the segment that holds the line is not there or cannot be read.
+    /// - Throws: `Failure` (74) when the segment that holds the line is not there or cannot be read; 75 when only
+    ///   file descriptors are lacking.
     package init(_ source: JournalSource, from seq: Int64) throws(Failure) {
         let segment = try Self.find(seq, source)
         if segment.nextSeq > seq { skipped = [seq...(segment.nextSeq - 1)] }
@@ -63,7 +64,7 @@ package struct JournalReader: ~Copyable {
             guard let next = try afterDropped(seq, source) else { throw hole(seq, source) }
             return try find(next, source)
         } catch let error as FileError {
-            throw Failure(.disk, "journal: \(error)")
+            throw Failure(error.isOutOfDescriptors ? .tryAgain : .disk, "journal: \(error)")
         } catch {
             throw error as? Failure ?? Failure(.disk, "journal: \(error)")
         }

@@ -16,6 +16,9 @@ package struct FileError: Error, CustomStringConvertible, Sendable {
     /// Whether the file or a folder on its way is not there.
     package var isMissingFile: Bool { code == ENOENT }
 
+    /// Whether the process, or the machine, has no file descriptor left for the moment.
+    package var isOutOfDescriptors: Bool { code == EMFILE || code == ENFILE }
+
     package var description: String {
         "\(operation) \(path): \(unsafe String(cString: strerror(code)))"
     }

@@ -88,8 +88,11 @@ package final class LocalPipeline: Sendable {
     /// - Parameters:
     ///   - service: which.
     ///   - runner: a program and its arguments that is to become the service, such as `strace -D`; found in PATH.
+    ///   - more: settings of this start alone, by environment name; nil takes one away.
     /// - Throws: `Failure` (unavailable) when the executable cannot be started.
-    package func start(_ service: Service, under runner: [String] = []) throws(Failure) {
+    package func start(
+        _ service: Service, under runner: [String] = [], settings more: [String: String?] = [:]
+    ) throws(Failure) {
         // Kafka must not keep a killed loader's partitions for the usual 45 s.
         let properties = ["-X", "session.timeout.ms=3000", "-X", "heartbeat.interval.ms=500"]
         var command = try command(service, ["run"] + (service == .loader ? properties : []))
@@ -97,6 +100,7 @@ package final class LocalPipeline: Sendable {
             command.arguments = runner + [command.executable] + command.arguments
             command.executable = "/usr/bin/env"
         }
+        command.environment.merge(more) { $1 }
         command.output = .file(logPath(service))
         let process = try ChildProcess(command)
         services.withLock { $0[service] = process }

@@ -57,6 +57,9 @@ final class ConnectLedger {
     /// The attempt is in the file before it is made, so that a process that dies of it does not forget it.
     func takeAttempt(at now: Timestamp) -> Duration {
         update { content in
+            // Attempts in the future are from before the clock was set back. They count as made now, so that nothing waits
+            // until the clock has caught up with them.
+            content.attempts = content.attempts.map { min($0, now.milliseconds) }
             var budget = ConnectBudget(
                 limit: limit, attempts: content.attempts.map { Timestamp(milliseconds: $0) })
             let delay = budget.delay(at: now)

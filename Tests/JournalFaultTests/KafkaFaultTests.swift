@@ -1,0 +1,43 @@
+import Foundation
+import Glibc
+import PipelineKit
+import Sandbox
+import TestSupport
+import Testing
+
+/// F52, F53: Kafka that is slow, and topics that grow.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct KafkaFaultTests {
+    /// X sends more than twenty times what the line to Kafka takes.
+    @Test func f52AtSixtyFourKilobitsASecondLinesWaitInTheJournal() async throws {
+        let front = try KafkaFront(Shared.kafka.get().bootstrapServers)
+        try await ProducerRun.with(servers: front.servers) { run in
+            try await run.expect("acknowledged lines") { try run.status().checkpoint > 50 }
+            let process = try run.producer
+            let (memory, before) = (process.memory("VmHWM"), try run.status().checkpoint)
+            front.bytesPerSecond = 8000
+            try await run.expectLines(800)
+            try await run.expect("some progress") { try run.status().checkpoint > before + 100 }
+            #expect(try run.status().unacknowledged > 100)
+            #expect(process.memory("VmHWM") - memory < 40 << 20, "librdkafka's queue holds 32 MiB at most")
+            #expect(run.x.connections.count == 1 && process.exit == nil)
+            front.bytesPerSecond = nil
+            try await run.expectConserved()
+            #expect(run.x.connections.count == 1)
+        }
+    }
+
+    /// The front shows two of four partitions at first, which is what clients see of a topic that grows.
+    @Test func f53PartitionsThatAreAddedAreUsedAndNothingIsLostOrDoubled() async throws {
+        let front = try KafkaFront(Shared.kafka.get().bootstrapServers)
+        front.visiblePartitions = 2
+        try await ProducerRun.with(properties: ["topic.metadata.refresh.interval.ms": "300"], servers: front.servers) {
+            run in
+            let used = "SELECT count(*) FROM loader_offsets WHERE topic = '\(run.pipeline.topic)' AND next_offset > 0"
+            try await run.expect(used, "2")
+            front.visiblePartitions = .max
+            try await run.expect(used, "4")
+            try await run.expectConserved()
+            #expect(run.x.connections.count == 1)
+        }
+    }
+}

@@ -1,0 +1,119 @@
+import Foundation
+import Glibc
+import PipelineKit
+import Sandbox
+import TestSupport
+import Testing
+
+/// F44: SIGTERM, a second one, SIGHUP.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct SignalFaultTests {
+    /// All that was taken is with Kafka when it ends; what X kept is for the next start.
+    @Test func f44SIGTERMUnderFullLoadDrainsAndEndsWell() async throws {
+        try await ProducerRun.with(x: { $0.rate = nil }) { run in
+            try await run.expectLines(3000)
+            let begin = ContinuousClock.now
+            #expect(run.pipeline.end(.producer) == .status(0))
+            #expect(begin.duration(to: .now) < .seconds(35), "DRAIN is 30 s")
+            let status = try run.status()
+            #expect(status.unacknowledged == 0 && status.lastSeq > 3000)
+            run.x.setRate(100)
+            try run.pipeline.start(.producer)
+            try await run.expectConserved()
+        }
+    }
+
+    /// Kafka is away, so there is nothing to drain to: the deadline ends the first, the second signal ends at once.
+    @Test func f44ASecondSIGTERMLeavesAtOnceAndSafely() async throws {
+        let front = try KafkaFront(Shared.kafka.get().bootstrapServers)
+        try await ProducerRun.with(["DRAIN": "300s"], servers: front.servers) { run in
+            try await run.expectLines(50)
+            try await run.expect("acknowledged lines") { try run.status().checkpoint > 20 }
+            front.bytesPerSecond = 1
+            try await run.expectLines(100)
+            let process = try run.producer
+            process.send(SIGTERM)
+            try await run.expect("the end of the connection") { run.x.connections.last?.endedAt != nil }
+            try await Task.sleep(for: .milliseconds(500))
+            #expect(process.exit == nil, "it drains")
+            process.send(SIGTERM)
+            try await run.expect("the end", within: .seconds(60)) { process.exit != nil }
+            #expect(process.exit == .status(0))
+            let left = try run.status()
+            #expect(left.unacknowledged > 50 && left.process == nil)
+            front.bytesPerSecond = nil
+            front.cut()
+            try run.pipeline.start(.producer)
+            try await run.expectConserved()
+        }
+    }
+
+    @Test func f44TheDrainEndsAtItsDeadline() async throws {
+        let front = try KafkaFront(Shared.kafka.get().bootstrapServers)
+        try await ProducerRun.with(["DRAIN": "1s"], servers: front.servers) { run in
+            try await run.expectLines(50)
+            front.bytesPerSecond = 1
+            try await run.expectLines(100)
+            let process = try run.producer
+            process.send(SIGTERM)
+            try await run.expect("the end") { process.exit != nil }
+            #expect(process.exit == .status(0))
+            #expect(!run.lines("left with lines that wait in the journal").isEmpty)
+            front.bytesPerSecond = nil
+            front.cut()
+            try run.pipeline.start(.producer)
+            try await run.expectConserved()
+        }
+    }
+
+    /// New segments while lines come as fast as they are taken; then each line stands once in plain and gzipped files.
+    @Test func f44SIGHUPUnderFullLoadLosesNothing() async throws {
+        let count = 8000
+        let feed: (inout XSimulator.Configuration) -> Void = {
+            $0.feed = .generator(seed: 44, count: Int64(count))
+            $0.rate = nil
+        }
+        try await ProducerRun.with(x: feed, startsProducer: false) { run in
+            try run.pipeline.start(.producer)
+            let process = try run.producer
+            for part in 1..<20 {
+                try await run.expect("lines") { run.written >= part * count / 20 }
+                process.send(SIGHUP)
+            }
+            try await run.expect("all lines") { run.x.isDrained }
+            #expect(run.pipeline.end(.producer) == .status(0))
+            #expect(run.written == count)
+            let folder = run.pipeline.journalFolder + "/default"
+            // The receipts of a file are beside it; lines are in all others.
+            let script = "cd \"$0\"; cat *.jsonl; ls archive/*.jsonl.gz | grep -v receipts | xargs zcat"
+            let lines = try await blocking {
+                try ChildProcess.run(ChildCommand("/bin/sh", ["-ec", script, folder])).output.split(separator: "\n")
+            }
+            #expect(lines.count { !$0.hasPrefix("{\"pipeline_event\"") } == count)
+            let status = try run.status()
+            #expect(lines.count == status.lastSeq, "every number stands for one line")
+            #expect(status.archived.segments + status.segments > 10)
+            let verdict = try JournalVerification(folder: run.pipeline.journalFolder, stream: "default")
+            #expect(verdict.problems.isEmpty && verdict.lines == status.lastSeq)
+        }
+    }
+
+    /// SIGHUP asks for a segment. It reads no settings, so a file that is broken by then changes nothing before a start.
+    @Test func f44SIGHUPWithABrokenFileOfSettingsChangesNothing() async throws {
+        let folder = try TemporaryFolder()
+        try folder.write("batch_size: 50\n", to: "settings.yaml")
+        let settings = ["TWEET_PIPELINE_CONFIG": folder.path + "/settings.yaml"]
+        try await ProducerRun.with(startsProducer: false) { run in
+            try run.pipeline.start(.producer, settings: settings)
+            try await run.expectLines(50)
+            try folder.write("batch_size: [\n", to: "settings.yaml")
+            let process = try run.producer
+            process.send(SIGHUP)
+            try await run.expect("a segment") { try run.status().archived.segments == 1 }
+            try await run.expectLines(50)
+            #expect(process.exit == nil && run.x.connections.count == 1)
+            #expect(run.lines("\"level\":\"error\"").isEmpty)
+            try folder.write("batch_size: 50\n", to: "settings.yaml")
+            try await run.expectConserved()
+        }
+    }
+}

@@ -1,0 +1,309 @@
+import Glibc
+import PipelineKit
+import Synchronization
+
+/// A TCP proxy before a mock cluster with one broker: it asks for credentials, is slow, or shows fewer partitions than
+/// there are, none of which the mock cluster can.
+///
+/// It takes any number of connections, on one thread of its own, which ends with this object.
+package final class KafkaFront: Sendable {
+    /// Who may sign in.
+    package enum Credentials: Sendable, Equatable {
+        /// SASL/PLAIN (RFC 4616).
+        case plain(user: String, password: String)
+        /// SASL/OAUTHBEARER (RFC 7628).
+        case bearer(token: String)
+    }
+
+    private struct State {
+        var advertisedPort: Int
+        var credentials: Credentials?
+        var bytesPerSecond: Int?
+        var visiblePartitions = Int.max
+        var isToCut = false
+        var refused = 0
+        var accepted = 0
+    }
+
+    private struct Request {
+        let kind: Int16
+        let version: Int16
+    }
+
+    private struct Pair {
+        let client: Int32
+        let server: Int32
+        var fromClient: [UInt8] = []
+        var fromServer: [UInt8] = []
+        /// What was asked and not answered, by correlation id.
+        var asked: [Int32: Request] = [:]
+        var isSignedIn = false
+
+        /// The next whole frame of one side, without its size.
+        mutating func takeFrame(isFromClient: Bool) -> [UInt8]? {
+            let bytes = isFromClient ? fromClient : fromServer
+            var wire = KafkaWire(bytes)
+            let size = Int(wire.integer(Int32.self))
+            guard bytes.count >= 4 + size else { return nil }
+            let rest = Array(bytes[(4 + size)...])
+            if isFromClient { fromClient = rest } else { fromServer = rest }
+            return Array(bytes[4..<(4 + size)])
+        }
+    }
+
+    /// The port of 127.0.0.1 that it listens on.
+    package let port: Int
+    private let listener: Int32
+    private let target: Int
+    private let state: Mutex<State>
+    private let stop = Stop()
+    private let thread = Mutex<JoinableThread?>(nil)
+
+    /// - Parameter servers: the cluster's one address, host:port.
+    /// - Throws: `Failure` when that is none, `FileError` when there is no port to listen on.
+    package init(_ servers: String) throws {
+        guard let target = servers.split(separator: ":").last.flatMap({ Int($0) }) else {
+            throw Failure(.badSettings, "\(servers) is no address")
+        }
+        self.target = target
+        (listener, port) = try Loopback.listen()
+        state = Mutex(State(advertisedPort: port))
+        thread.withLock { $0 = JoinableThread(name: "kafka-front") { [unowned self] in self.serve() } }
+    }
+
+    deinit {
+        stop.raise()
+        let thread = thread.withLock { $0.take() }
+        if let thread { thread.join() }
+    }
+
+    /// The address for `bootstrap.servers`.
+    package var servers: String { "127.0.0.1:\(port)" }
+
+    /// Where clients are told that the broker is: its own port, unless something else stands before it.
+    package var advertisedPort: Int {
+        get { state.withLock { $0.advertisedPort } }
+        set { state.withLock { $0.advertisedPort = newValue } }
+    }
+
+    /// Who may sign in on new connections; nil: everybody, unasked.
+    package var credentials: Credentials? {
+        get { state.withLock { $0.credentials } }
+        set { state.withLock { $0.credentials = newValue } }
+    }
+
+    /// How fast bytes pass, both ways and all connections together; nil: as fast as they come.
+    package var bytesPerSecond: Int? {
+        get { state.withLock { $0.bytesPerSecond } }
+        set { state.withLock { $0.bytesPerSecond = newValue } }
+    }
+
+    /// How many partitions of each topic clients are told of.
+    package var visiblePartitions: Int {
+        get { state.withLock { $0.visiblePartitions } }
+        set { state.withLock { $0.visiblePartitions = newValue } }
+    }
+
+    /// How often somebody was refused.
+    package var refused: Int { state.withLock { $0.refused } }
+
+    /// How often somebody has signed in.
+    package var accepted: Int { state.withLock { $0.accepted } }
+
+    /// Cuts all connections there are.
+    package func cut() {
+        state.withLock { $0.isToCut = true }
+    }
+
+    // MARK: the thread
+
+    private func serve() {
+        var pairs: [Pair] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        var allowance = Allowance()
+        while !stop.isRaised {
+            let room = allowance.next(state.withLock { $0.bytesPerSecond })
+            var descriptors = [pollfd(fd: listener, events: Int16(POLLIN), revents: 0)]
+            for pair in pairs {
+                for descriptor in [pair.client, pair.server] {
+                    descriptors.append(pollfd(fd: room > 0 ? descriptor : -1, events: Int16(POLLIN), revents: 0))
+                }
+            }
+            _ = unsafe poll(&descriptors, nfds_t(descriptors.count), 10)
+            let isToCut = state.withLock { state in
+                defer { state.isToCut = false }
+                return state.isToCut
+            }
+            for index in pairs.indices.reversed() {
+                let isOpen =
+                    !isToCut
+                    && (descriptors[2 * index + 1].revents == 0
+                        || pass(&pairs[index], isFromClient: true, &buffer, &allowance))
+                    && (descriptors[2 * index + 2].revents == 0
+                        || pass(&pairs[index], isFromClient: false, &buffer, &allowance))
+                if !isOpen { Self.close(pairs.remove(at: index)) }
+            }
+            if descriptors[0].revents != 0 { pairs += [accepted(listener)].compactMap { $0 } }
+        }
+        for pair in pairs { Self.close(pair) }
+        Glibc.close(listener)
+    }
+
+    /// Takes what has come from one side and passes whole frames on; false when the connection is over.
+    private func pass(
+        _ pair: inout Pair, isFromClient: Bool, _ buffer: inout [UInt8], _ allowance: inout Allowance
+    ) -> Bool {
+        let count = unsafe read(
+            isFromClient ? pair.client : pair.server, &buffer, min(buffer.count, max(1, allowance.bytes)))
+        guard count > 0 else { return false }
+        allowance.use(count)
+        if isFromClient { pair.fromClient += buffer[..<count] } else { pair.fromServer += buffer[..<count] }
+        while let frame = pair.takeFrame(isFromClient: isFromClient) {
+            guard isFromClient ? request(frame, &pair) : answer(frame, &pair) else { return false }
+        }
+        return true
+    }
+
+    private func request(_ frame: [UInt8], _ pair: inout Pair) -> Bool {
+        var wire = KafkaWire(frame)
+        let request = Request(kind: wire.integer(), version: wire.integer())
+        let correlation = wire.integer(Int32.self)
+        _ = wire.string()
+        switch request.kind {
+        case KafkaAnswer.Kind.saslHandshake: return Self.send(KafkaAnswer.saslHandshake(correlation), to: pair.client)
+        case KafkaAnswer.Kind.saslAuthenticate:
+            let length = wire.integer(Int32.self)
+            let isRight = isRight(Array(wire.take(Int(length))))
+            pair.isSignedIn = isRight
+            return Self.send(KafkaAnswer.saslAuthenticate(correlation, isRight: isRight), to: pair.client)
+        case KafkaAnswer.Kind.apiVersions where request.version > 2:
+            return Self.send(KafkaAnswer.olderVersions(correlation), to: pair.client)
+        case KafkaAnswer.Kind.apiVersions: break
+        default: if !pair.isSignedIn, credentials != nil { return false }
+        }
+        if [KafkaAnswer.Kind.apiVersions, KafkaAnswer.Kind.metadata].contains(request.kind) {
+            pair.asked[correlation] = request
+        }
+        return Self.send(frame, to: pair.server)
+    }
+
+    private func answer(_ frame: [UInt8], _ pair: inout Pair) -> Bool {
+        var wire = KafkaWire(frame)
+        guard let request = pair.asked.removeValue(forKey: wire.integer()) else {
+            return Self.send(frame, to: pair.client)
+        }
+        let state = state.withLock { $0 }
+        let changed =
+            request.kind == KafkaAnswer.Kind.apiVersions
+            ? KafkaAnswer.apiVersions(frame, hasSASL: state.credentials != nil)
+            : KafkaAnswer.metadata(
+                frame, version: request.version, port: state.advertisedPort, partitions: state.visiblePartitions)
+        return Self.send(changed, to: pair.client)
+    }
+
+    private func isRight(_ given: [UInt8]) -> Bool {
+        state.withLock { state in
+            let text = String(decoding: given, as: UTF8.self)
+            let isRight =
+                switch state.credentials {
+                case .plain(let user, let password): text == "\0\(user)\0\(password)"
+                case .bearer(let token): text.contains("\u{1}auth=Bearer \(token)\u{1}")
+                case nil: true
+                }
+            if isRight { state.accepted += 1 } else { state.refused += 1 }
+            return isRight
+        }
+    }
+
+    private func accepted(_ listener: Int32) -> Pair? {
+        let client = accept(listener, nil, nil)
+        guard client >= 0 else { return nil }
+        guard let server = Loopback.connect(target) else {
+            Glibc.close(client)
+            return nil
+        }
+        return Pair(client: client, server: server)
+    }
+
+    private static func send(_ frame: [UInt8], to descriptor: Int32) -> Bool {
+        var wire = KafkaWire()
+        wire.append(Int32(frame.count))
+        var rest = wire.bytes + frame
+        while !rest.isEmpty {
+            let count = unsafe Glibc.send(descriptor, rest, rest.count, Int32(MSG_NOSIGNAL))
+            guard count > 0 else { return false }
+            rest.removeFirst(count)
+        }
+        return true
+    }
+
+    private static func close(_ pair: Pair) {
+        Glibc.close(pair.client)
+        Glibc.close(pair.server)
+    }
+}
+
+/// How many bytes may pass by now.
+private struct Allowance {
+    private(set) var bytes = Int.max
+    private var last = ContinuousClock.now
+
+    /// Adds what the time since the last call allows, for at most a tenth of a second.
+    mutating func next(_ rate: Int?) -> Int {
+        let now = ContinuousClock.now
+        guard let rate else {
+            (bytes, last) = (Int.max, now)
+            return bytes
+        }
+        let more = Int(Double(rate) * Double(last.duration(to: now).milliseconds) / 1000)
+        // Fractions must add up, too.
+        guard more > 0 else { return min(bytes, rate / 10) }
+        last = now
+        bytes = min(min(bytes, rate / 10) + more, max(1, rate / 10))
+        return bytes
+    }
+
+    mutating func use(_ count: Int) {
+        if bytes != Int.max { bytes -= count }
+    }
+}
+
+/// TCP on 127.0.0.1.
+enum Loopback {
+    /// A socket that listens on a free port, and the port.
+    static func listen() throws(FileError) -> (descriptor: Int32, port: Int) {
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var address = address(0)
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isListening = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                unsafe bind(listener, generic, size) == 0 && Glibc.listen(listener, 64) == 0
+                    && getsockname(listener, generic, &size) == 0
+            }
+        }
+        guard isListening else { throw FileError("listen", "127.0.0.1") }
+        return (listener, Int(UInt16(bigEndian: address.sin_port)))
+    }
+
+    /// A connected socket; nil when nobody listens.
+    static func connect(_ port: Int) -> Int32? {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var address = address(port)
+        let code = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                unsafe Glibc.connect(descriptor, generic, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        if code == 0 { return descriptor }
+        close(descriptor)
+        return nil
+    }
+
+    private static func address(_ port: Int) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(clamping: port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        return address
+    }
+}

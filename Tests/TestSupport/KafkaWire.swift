@@ -1,0 +1,153 @@
+/// Kafka's wire protocol as far as `KafkaFront` looks into it (Kafka protocol guide, "Protocol Primitive Types").
+struct KafkaWire {
+    private(set) var bytes: [UInt8]
+    private(set) var position = 0
+
+    init(_ bytes: [UInt8] = []) {
+        self.bytes = bytes
+    }
+
+    // MARK: reading; what is not there reads as nothing
+
+    mutating func integer<Integer: FixedWidthInteger>(_ type: Integer.Type = Integer.self) -> Integer {
+        take(MemoryLayout<Integer>.size).reduce(0) { $0 << 8 | Integer(truncatingIfNeeded: $1) }
+    }
+
+    mutating func take(_ count: Int) -> ArraySlice<UInt8> {
+        let end = min(bytes.count, position + max(0, count))
+        defer { position = end }
+        return bytes[position..<end]
+    }
+
+    /// A string with a length of 16 bits; nil for null.
+    mutating func string() -> [UInt8]? {
+        let length = integer(Int16.self)
+        return length < 0 ? nil : Array(take(Int(length)))
+    }
+
+    mutating func rest() -> ArraySlice<UInt8> { take(bytes.count) }
+
+    // MARK: writing
+
+    mutating func append<Integer: FixedWidthInteger>(_ value: Integer) {
+        for shift in stride(from: value.bitWidth - 8, through: 0, by: -8) {
+            bytes.append(UInt8(truncatingIfNeeded: value >> Integer(shift)))
+        }
+    }
+
+    mutating func append(string: [UInt8]?) {
+        append(Int16(string?.count ?? -1))
+        bytes += string ?? []
+    }
+
+    mutating func append(_ more: some Sequence<UInt8>) {
+        bytes += more
+    }
+}
+
+/// The answers that `KafkaFront` changes or gives itself; each begins with the correlation id and has no size in front.
+enum KafkaAnswer {
+    /// A request's kind (protocol guide, "Api keys").
+    enum Kind {
+        static let metadata: Int16 = 3
+        static let apiVersions: Int16 = 18
+        static let saslHandshake: Int16 = 17
+        static let saslAuthenticate: Int16 = 36
+    }
+
+    /// Asks for an older version of the request for versions (KIP-511), because later ones have another format.
+    static func olderVersions(_ correlation: Int32) -> [UInt8] {
+        var answer = KafkaWire()
+        answer.append(correlation)
+        // 35: UNSUPPORTED_VERSION.
+        answer.append(Int16(35))
+        answer.append(Int32(1))
+        for number in [Kind.apiVersions, 0, 2] { answer.append(number) }
+        return answer.bytes
+    }
+
+    /// The kinds of requests that are taken, with metadata of at most version 4, and with SASL's when there is any.
+    static func apiVersions(_ answer: [UInt8], hasSASL: Bool) -> [UInt8] {
+        var old = KafkaWire(answer)
+        var new = KafkaWire()
+        new.append(old.integer(Int32.self))
+        new.append(old.integer(Int16.self))
+        let count = old.integer(Int32.self)
+        new.append(count + (hasSASL ? 2 : 0))
+        for _ in 0..<count {
+            let (kind, low, high) = (old.integer(Int16.self), old.integer(Int16.self), old.integer(Int16.self))
+            for number in [kind, low, kind == Kind.metadata ? min(high, 4) : high] { new.append(number) }
+        }
+        if hasSASL {
+            for number in [Kind.saslHandshake, 0, 1, Kind.saslAuthenticate, 0, 0] as [Int16] { new.append(number) }
+        }
+        new.append(old.rest())
+        return new.bytes
+    }
+
+    /// Metadata whose brokers are all at `port` of 127.0.0.1, with at most so many partitions of a topic.
+    static func metadata(_ answer: [UInt8], version: Int16, port: Int, partitions limit: Int) -> [UInt8] {
+        var old = KafkaWire(answer)
+        var new = KafkaWire()
+        new.append(old.take(version >= 3 ? 8 : 4))
+        let brokers = old.integer(Int32.self)
+        new.append(brokers)
+        for _ in 0..<brokers {
+            new.append(old.take(4))
+            new.append(string: old.string())
+            _ = old.integer(Int32.self)
+            new.append(Int32(port))
+            if version >= 1 { new.append(string: old.string()) }
+        }
+        if version >= 2 { new.append(string: old.string()) }
+        if version >= 1 { new.append(old.take(4)) }
+        let topics = old.integer(Int32.self)
+        new.append(topics)
+        for _ in 0..<topics { topic(&old, &new, version: version, limit: limit) }
+        new.append(old.rest())
+        return new.bytes
+    }
+
+    private static func topic(_ old: inout KafkaWire, _ new: inout KafkaWire, version: Int16, limit: Int) {
+        new.append(old.take(2))
+        new.append(string: old.string())
+        if version >= 1 { new.append(old.take(1)) }
+        var kept: [[UInt8]] = []
+        for _ in 0..<old.integer(Int32.self) {
+            var partition = KafkaWire()
+            partition.append(old.take(2))
+            let index = old.integer(Int32.self)
+            partition.append(index)
+            partition.append(old.take(4))
+            for _ in 0..<2 {
+                let replicas = old.integer(Int32.self)
+                partition.append(replicas)
+                partition.append(old.take(4 * Int(replicas)))
+            }
+            if index < limit { kept.append(partition.bytes) }
+        }
+        new.append(Int32(kept.count))
+        for partition in kept { new.append(partition) }
+    }
+
+    /// Every mechanism is offered; whether it is right shows when it is used.
+    static func saslHandshake(_ correlation: Int32) -> [UInt8] {
+        var answer = KafkaWire()
+        answer.append(correlation)
+        answer.append(Int16(0))
+        let mechanisms = ["PLAIN", "OAUTHBEARER"]
+        answer.append(Int32(mechanisms.count))
+        for mechanism in mechanisms { answer.append(string: Array(mechanism.utf8)) }
+        return answer.bytes
+    }
+
+    static func saslAuthenticate(_ correlation: Int32, isRight: Bool) -> [UInt8] {
+        var answer = KafkaWire()
+        answer.append(correlation)
+        // 58: SASL_AUTHENTICATION_FAILED.
+        answer.append(Int16(isRight ? 0 : 58))
+        answer.append(string: isRight ? nil : Array("these credentials are not known".utf8))
+        answer.append(Int32(0))
+        return answer.bytes
+    }
+}
