@@ -1,5 +1,6 @@
 import Glibc
 import Sandbox
+import Synchronization
 import TestSupport
 import Testing
 
@@ -145,9 +146,11 @@ import Testing
             connection.waitForPeer()
         }
         defer { server.close() }
-        let first = try StreamRun(.test(server.url))
-        #expect(first.log.wait { $0.message == "connected to the stream" })
+        let locks = try TemporaryFolder()
         var settings = StreamSettings.test(server.url)
+        settings.lockFolder = locks.path
+        let first = try StreamRun(settings)
+        #expect(first.log.wait { $0.message == "connected to the stream" })
         settings.stream = "other"
         let failure = try #require(try StreamRun(settings).waitForError() as? Failure)
         #expect(failure.status == .tryAgain && failure.description.contains("stream default"))
@@ -178,17 +181,22 @@ import Testing
     }
 
     @Test func ourOwnGhostIsClosedAndNobodyElses() throws {
-        let ghost = Timestamp.now()
-        let list = """
-            {"data":[{"id":"theirs","endpoint_name":"filtered_stream","connected_at":"\(ghost.advanced(by: .seconds(-3600)))"},
-            {"id":"ours","endpoint_name":"filtered_stream","connected_at":"\(ghost)"}]}
-            """
+        let ghost = Mutex(Timestamp.now())
         let server = try ScriptedServer { connection in
-            if connection.head.hasPrefix(Self.listing) { return connection.answer(200, list) }
+            if connection.head.hasPrefix(Self.listing) {
+                let begun = ghost.withLock { $0 }
+                return connection.answer(
+                    200,
+                    """
+                    {"data":[{"id":"theirs","endpoint_name":"filtered_stream","connected_at":"\(begun.advanced(by: .seconds(-3600)))"},
+                    {"id":"ours","endpoint_name":"filtered_stream","connected_at":"\(begun)"}]}
+                    """)
+            }
             if connection.head.hasPrefix("DELETE /2/connections ") {
                 return connection.answer(200, #"{"data":{"successful_kills":1,"failed_kills":0}}"#)
             }
             if connection.index == 1 { return connection.answer(429, Self.tooMany) }
+            if connection.index == 0 { ghost.withLock { $0 = Timestamp.now() } }
             connection.sendStreamHead()
             connection.send("{\"data\":{\"id\":\"\(connection.index)\"}}\r\n")
             if connection.index > 0 { connection.waitForPeer() }

@@ -113,7 +113,7 @@ struct XFaultTests {
                     #expect(answer.body.contains(word))
                 }
             }
-            #expect(try await curl(Curl.stream, seconds: 1).status == 200)
+            #expect(try await curl(Curl.stream, seconds: 3).status == 200)
         }
     }
 

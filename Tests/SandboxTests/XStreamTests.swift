@@ -118,7 +118,7 @@ struct XStreamTests {
             #expect(unknown.status == 400)
             #expect(try await curl(Curl.stream + "?backfill_minutes=6").status == 400)
             #expect(
-                try await curl(Curl.stream + "?tweet.fields=id,nonsense&backfill_minutes=5", seconds: 1).status == 200)
+                try await curl(Curl.stream + "?tweet.fields=id,nonsense&backfill_minutes=5", seconds: 3).status == 200)
             #expect(simulator.connections.first?.query == "tweet.fields=id,nonsense&backfill_minutes=5")
         }
     }

@@ -35,7 +35,7 @@ package final class LogRecorder: Sendable {
     }
 
     /// Waits until some line satisfies `isWanted`; false when none has within `seconds`.
-    package func wait(seconds: Int = 20, _ isWanted: (Line) -> Bool) -> Bool {
+    package func wait(seconds: Int = 90, _ isWanted: (Line) -> Bool) -> Bool {
         changed.wait(until: .now + .seconds(seconds)) { self.lines.contains(where: isWanted) }
     }
 

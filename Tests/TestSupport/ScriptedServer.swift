@@ -123,12 +123,12 @@ package final class ScriptedServer: Sendable {
     package var requests: [Connection] { state.withLock { $0.requests } }
 
     /// Waits until `count` requests have come; false when they have not within `seconds`.
-    package func waitForRequests(_ count: Int, seconds: Int = 20) -> Bool {
+    package func waitForRequests(_ count: Int, seconds: Int = 90) -> Bool {
         changed.wait(until: .now + .seconds(seconds)) { self.requests.count >= count }
     }
 
     /// Waits until every accepted connection has ended.
-    package func waitUntilIdle(seconds: Int = 20) -> Bool {
+    package func waitUntilIdle(seconds: Int = 90) -> Bool {
         changed.wait(until: .now + .seconds(seconds)) { self.state.withLock { $0.open.isEmpty } }
     }
 

@@ -19,7 +19,7 @@ import Testing
                 $0.losesWhileAway = false
             }
         ) { run in
-            try await run.expect("the tweet behind", within: .seconds(40)) {
+            try await run.expect("the tweet behind", within: .seconds(90)) {
                 try run.pipeline.query("SELECT 1 FROM tweets WHERE id = 1899999999999999999") == "1"
             }
             #expect(run.x.connections.count == 1)
@@ -96,7 +96,7 @@ import Testing
             let before = try run.peakMemory()
             run.x.inject(Fault(.endless, bytes: 10 << 20))
             run.x.inject(Fault(.endless, bytes: 100 << 20))
-            try await run.expect("both lines", within: .seconds(40)) {
+            try await run.expect("both lines", within: .seconds(90)) {
                 try run.pipeline.query("SELECT count(*) FROM rejects WHERE reason = 'line_too_long'") == "2"
             }
             #expect(try run.peakMemory() - before < 16 << 20)

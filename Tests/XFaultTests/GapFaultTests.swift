@@ -70,7 +70,7 @@ import Testing
             try run.startProducer(fdatasync: "delay_enter=\(seconds * 1_000_000):when=60")
             try await run.expect("posts") { run.x.issuedCount > 20 }
             let growth = Mutex((bytes: 0, since: ContinuousClock.now))
-            try await run.expect("the disk stands still", within: .seconds(60)) {
+            try await run.expect("the disk stands still", within: .seconds(90)) {
                 let bytes = try run.journalBytes()
                 return growth.withLock { growth in
                     if bytes != growth.bytes { growth = (bytes, .now) }
@@ -78,12 +78,12 @@ import Testing
                 }
             }
             let held = run.x.issuedCount
-            try await run.expect("posts that nobody reads", within: .seconds(60)) {
+            try await run.expect("posts that nobody reads", within: .seconds(90)) {
                 run.x.issuedCount > held + Int64(seconds * 80)
             }
             run.x.inject(Fault(.reset))
             try await run.expect("the stream") { run.x.connections.count == 2 }
-            try await run.expect("the repair", within: .seconds(60)) {
+            try await run.expect("the repair", within: .seconds(90)) {
                 try status(run) == "repaired_approximately|search"
             }
             try await run.expectConserved()

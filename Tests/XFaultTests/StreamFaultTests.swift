@@ -75,7 +75,7 @@ import Testing
     @Test func f06ReaderHeldUpByASlowDiskBlamesTheDiskAndNotX() async throws {
         try await FaultRun.with(["X_STALL_TIMEOUT": "1s"], startsProducer: false) { run in
             try run.startProducer(fdatasync: "delay_enter=2000000:when=8+8")
-            try await run.expect("posts", within: .seconds(60)) {
+            try await run.expect("posts", within: .seconds(90)) {
                 run.x.connections.first.map { $0.written.count > 600 } == true
             }
             try await run.expectConserved()

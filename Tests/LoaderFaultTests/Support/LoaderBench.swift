@@ -198,7 +198,7 @@ final class LoaderBench {
     }
 
     /// Waits until a condition holds; false when it has not in time.
-    func wait(_ patience: Duration = .seconds(60), until condition: () throws -> Bool) -> Bool {
+    func wait(_ patience: Duration = .seconds(120), until condition: () throws -> Bool) -> Bool {
         let deadline = ContinuousClock.now + patience
         while ContinuousClock.now < deadline {
             if (try? condition()) == true { return true }

@@ -82,7 +82,7 @@ import Testing
     }
 
     /// Waits until something holds that no notification tells of.
-    private func wait(seconds: Int = 30, until isDone: () throws -> Bool) throws -> Bool {
+    private func wait(seconds: Int = 90, until isDone: () throws -> Bool) throws -> Bool {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while ContinuousClock.now < deadline {
             if try isDone() { return true }
@@ -98,7 +98,7 @@ import Testing
             #expect(log.wait { line in line.message == "uploaded a segment" && log.count("uploaded a segment") == 5 })
             #expect(try wait { try status().removedLines == 50 })
             #expect(try status().uploads?.state == "uploading")
-            #expect(archived().isEmpty)
+            #expect(try wait { archived().isEmpty })
         }
         let keys = try objects(journal)
         #expect(keys.count == 10)
@@ -157,7 +157,7 @@ import Testing
                 #expect(log.count("a segment cannot be uploaded") == 1)
                 #expect(archived().contains { !uploaded.contains($0) }, "what is not uploaded stays")
             } else {
-                #expect(log.wait(seconds: 40) { _ in log.count("uploaded a segment") == 5 })
+                #expect(log.wait { _ in log.count("uploaded a segment") == 5 })
                 #expect(try objects(journal).count == 10)
             }
         }

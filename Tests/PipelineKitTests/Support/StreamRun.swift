@@ -59,13 +59,13 @@ final class StreamRun {
     }
 
     /// Waits until the run has ended by itself, and returns the error it threw.
-    func waitForError(seconds: Int = 20) -> (any Error)? {
+    func waitForError(seconds: Int = 90) -> (any Error)? {
         outcome.changed.wait(until: .now + .seconds(seconds)) { outcome.state.withLock { $0.isDone } }
         return outcome.state.withLock { $0.error }
     }
 
     /// Waits until `count` lines, events included, are durable; false when they are not within `seconds`.
-    func waitForLines(_ count: Int64, seconds: Int = 20) -> Bool {
+    func waitForLines(_ count: Int64, seconds: Int = 90) -> Bool {
         outcome.changed.wait(until: .now + .seconds(seconds)) { outcome.state.withLock { $0.source != nil } }
         guard let tail = outcome.state.withLock({ $0.source?.tail }) else { return false }
         tail.wait(for: count, atMost: .seconds(seconds))

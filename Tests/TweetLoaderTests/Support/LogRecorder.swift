@@ -18,7 +18,7 @@ final class LogRecorder: Sendable {
     }
 
     /// Waits until a line holds the text; false when none came in time.
-    func wait(for text: String, within time: Duration = .seconds(30)) -> Bool {
+    func wait(for text: String, within time: Duration = .seconds(90)) -> Bool {
         signal.wait(until: .now + time) { self.count(text) > 0 }
     }
 

@@ -65,7 +65,7 @@ struct FaultRun: Sendable {
 
     /// Waits until something holds; records an issue with the producer's log when it does not.
     func expect(
-        _ what: Comment, within patience: Duration = .seconds(20), at location: SourceLocation = #_sourceLocation,
+        _ what: Comment, within patience: Duration = .seconds(90), at location: SourceLocation = #_sourceLocation,
         _ condition: @Sendable () throws -> Bool
     ) async throws {
         let deadline = ContinuousClock.now + patience
@@ -137,7 +137,7 @@ struct FaultRun: Sendable {
             x.connections.flatMap(\.written).first { $0.index >= fresh && x.id(ofLine: $0.index) != nil },
             sourceLocation: location)
         let id = try #require(x.id(ofLine: written.index))
-        try await expect("a fresh tweet is stored", within: .seconds(15), at: location) {
+        try await expect("a fresh tweet is stored", at: location) {
             try pipeline.query("SELECT 1 FROM tweets WHERE id = \(id)") == "1"
         }
         x.stopFeed()
