@@ -16,6 +16,8 @@ SOAK_ROUNDS ?= 50
 JOURNAL_KILL_ROUNDS ?= 500
 # How long a producer is stopped by SIGSTOP in `make soak`.
 PRODUCER_PAUSE_SECONDS ?= 60
+# Kills of a producer with uploads in `make soak`.
+ARCHIVE_KILL_ROUNDS ?= 500
 # How long loaders are under random faults in `make soak`, at 5,000 tweets a second.
 LOADER_SOAK_SECONDS ?= 1200
 # What `make bench` measures (producer start loader latency; all of it when empty), and how much.
@@ -87,6 +89,7 @@ soak: setup ## Random kills of both services and of a journal's writer; loaders 
 	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
 	@scripts/s3-server.sh --install
 	@SOAK_ROUNDS=$(SOAK_ROUNDS) JOURNAL_KILL_ROUNDS=$(JOURNAL_KILL_ROUNDS) \
+		ARCHIVE_KILL_ROUNDS=$(ARCHIVE_KILL_ROUNDS) \
 		PRODUCER_PAUSE_SECONDS=$(PRODUCER_PAUSE_SECONDS) \
 		$(SWIFT) test --skip-build --disable-xctest --filter 'KillSoakTests|JournalKillTests|ProcessFaultTests.f34'
 	@X_BURST_SECONDS=60 X_DISK_STALL_SECONDS=15 $(SWIFT) test --skip-build --disable-xctest --filter 'XFaultTests\..*/f(27|06)'

@@ -38,6 +38,7 @@ final class Intake {
             try join()
             logger.info("loading", metadata: settings.description)
             while !stop.isRaised {
+                Heartbeat.beat()
                 if let orders = handover.takeOrders() { obey(orders) }
                 try rejoin()
                 step()

@@ -10,6 +10,7 @@ final class Loader {
     private let stop: Stop
     private let logger: Logger
     private let handover: Handover
+    private let intakeHeart: Heartbeat?
     let session: DatabaseSession
     var claims: PartitionClaims
     /// What is being written.
@@ -24,8 +25,10 @@ final class Loader {
     /// How often PostgreSQL is asked whether our claims still hold, while nothing is written.
     private static let checkInterval = Duration.seconds(10)
 
-    init(_ settings: LoaderSettings, stop: Stop, logger: Logger) {
+    /// - Parameter intakeHeart: by which the watchdog sees that the intake lives.
+    init(_ settings: LoaderSettings, stop: Stop, logger: Logger, intakeHeart: Heartbeat? = nil) {
         self.settings = settings
+        self.intakeHeart = intakeHeart
         self.stop = stop
         self.logger = logger
         handover = Handover(stop: stop)
@@ -43,8 +46,10 @@ final class Loader {
         do {
             // Only a loader that can store may take partitions from others.
             try persistently { _ in }
-            let intake = JoinableThread(name: "intake") { [settings, handover, stop, logger] in
-                Intake(settings, handover, stop: stop, logger: logger).run()
+            let intake = JoinableThread(name: "intake") { [settings, handover, stop, logger, intakeHeart] in
+                Heartbeat.$current.withValue(intakeHeart) {
+                    Intake(settings, handover, stop: stop, logger: logger).run()
+                }
             }
             outcome = Result { try load() }
             handover.finish()

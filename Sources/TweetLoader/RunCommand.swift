@@ -42,8 +42,10 @@ func runLoader(_ settings: LoaderSettings) throws {
     // A property that librdkafka does not know shall be told at once, not after PostgreSQL is back.
     _ = try KafkaConsumer(settings.kafka, group: settings.group, topics: [], logger: logger)
     let stop = Stop()
-    let loop = Service.Loop("loader") {
-        try Loader(settings, stop: stop, logger: logger).run()
+    let intakeHeart = Heartbeat()
+    // libpq looks names up, and librdkafka asks for offsets, in calls of some seconds.
+    let loop = Service.Loop("loader", bound: .seconds(30), helper: ("intake", intakeHeart)) {
+        try Loader(settings, stop: stop, logger: logger, intakeHeart: intakeHeart).run()
     }
-    try Service.run([loop], stop: stop, drain: settings.drain)
+    try Service.run([loop], stop: stop, drain: settings.drain, logger: logger)
 }

@@ -47,10 +47,12 @@ struct Producer {
             Service.Loop("gaps") {
                 if let repair = repair.withLock({ $0.take() }) { repair.run() }
             },
-            Service.Loop("publisher") {
+            // librdkafka is asked for topics in calls of 5 s, a few at a time.
+            Service.Loop("publisher", bound: .seconds(30)) {
                 if let publisher = publishing.withLock({ $0.take() }) { try publisher.run() }
             },
-            Service.Loop("archiver") {
+            // It gets only the time that nobody else wants.
+            Service.Loop("archiver", bound: .seconds(600)) {
                 if let archiver = archiver.withLock({ $0.take() }) { archiver.run() }
             },
         ]
@@ -60,7 +62,7 @@ struct Producer {
                     journal.source, settings: upload.s3, options: upload.options, uploaded: uploaded, stop: stop,
                     logger: logger))
             loops.append(
-                Service.Loop("uploader") {
+                Service.Loop("uploader", bound: .seconds(600)) {
                     if let uploader = uploader.withLock({ $0.take() }) { uploader.run() }
                 })
         }
@@ -73,7 +75,7 @@ struct Producer {
                 })
         }
         try Service.run(
-            loops, stop: stop, drain: settings.drain,
+            loops, stop: stop, drain: settings.drain, logger: logger,
             reopen: {
                 logger.info("SIGHUP: beginning a new journal segment")
                 tail.requestRoll()

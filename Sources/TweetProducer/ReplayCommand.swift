@@ -71,7 +71,7 @@ struct ReplayCommand: ParsableCommand {
                 result.withLock { $0 = (isWhole, replay.refused) }
                 withExtendedLifetime(fetched) {}
             }
-            try Service.run([loop], stop: stop, drain: .seconds(5))
+            try Service.run([loop], stop: stop, drain: .seconds(5), logger: Logger(label: "tweet-producer"))
             let (isWhole, refused) = result.withLock { $0 }
             guard isWhole else {
                 throw Failure(

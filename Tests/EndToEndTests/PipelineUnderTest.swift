@@ -13,6 +13,7 @@ final class PipelineUnderTest {
     let servers: String
     let topic: String
     private let kafka: KafkaSandboxProcess?
+    private let settings: [String: String]
     private(set) var producer: ChildProcess?
     private(set) var loader: ChildProcess?
 
@@ -21,8 +22,12 @@ final class PipelineUnderTest {
     /// - Parameters:
     ///   - configuration: how X behaves.
     ///   - partitions: of the tweets topic; the mock cluster keeps only about 5 MiB of each.
+    ///   - settings: more settings of both services, by environment name.
     /// - Throws: `Failure` when a sandbox does not start.
-    init(_ configuration: XSimulator.Configuration, partitions: Int = 12) async throws {
+    init(
+        _ configuration: XSimulator.Configuration, partitions: Int = 12, settings: [String: String] = [:]
+    ) async throws {
+        self.settings = settings
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("pipeline-e2e-\(UUID())").path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         topic = "e2e-\(UInt32.random(in: 0 ... .max))"
@@ -64,7 +69,7 @@ final class PipelineUnderTest {
             "DATABASE_URL": postgres.url(), "JOURNAL_DIR": folder + "/journal", "LOG_FORMAT": "text",
             "X_LOCK_DIR": folder,
             "TWEET_PIPELINE_CONFIG": nil, "KAFKA_PROPERTIES_FILE": nil,
-        ]
+        ].merging(settings) { $1 }
         return command
     }
 
@@ -80,8 +85,12 @@ final class PipelineUnderTest {
         return output
     }
 
-    func startProducer() throws {
+    /// Starts the producer.
+    ///
+    /// - Parameter settings: for this run only, by environment name.
+    func startProducer(_ settings: [String: String] = [:]) throws {
         var command = try command("tweet-producer", ["run"])
+        command.environment.merge(settings) { $1 }
         command.output = .file(folder + "/producer.log")
         producer = try ChildProcess(command)
     }

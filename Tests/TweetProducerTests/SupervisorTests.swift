@@ -5,30 +5,69 @@ import Testing
 
 /// What the service tells systemd, from its start to its end.
 @Suite struct SupervisorTests {
-    @Test func systemdHearsThatItIsReadyAliveAndEnding() throws {
-        let folder = try TemporaryFolder()
-        let socket = try NotifySocket(folder.path + "/notify")
+    let folder: TemporaryFolder
+    private let socket: NotifySocket
+
+    init() throws {
+        folder = try TemporaryFolder()
+        socket = try NotifySocket(folder.path + "/notify")
+    }
+
+    /// Starts a producer for which neither X nor Kafka nor S3 is there: ready means that the journal is open and the
+    /// threads run.
+    private func start(_ settings: [String: String]) throws -> Process {
         let process = Process()
         let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         process.executableURL = URL(filePath: own).deletingLastPathComponent().appending(path: "tweet-producer")
-        // Neither X nor Kafka is there: ready means that the journal is open and the threads run.
         process.arguments = [
             "run", "--x-url", "http://127.0.0.1:1", "--kafka", "127.0.0.1:1", "--journal", folder.path, "--drain", "1s",
         ]
         process.environment = ProcessInfo.processInfo.environment.merging([
-            "X_BEARER_TOKEN": "none", "NOTIFY_SOCKET": folder.path + "/notify", "WATCHDOG_USEC": "100000",
-        ]) { $1 }
+            "NOTIFY_SOCKET": folder.path + "/notify", "WATCHDOG_USEC": "1000000", "X_LOCK_DIR": folder.path,
+        ]) { $1 }.merging(settings) { $1 }
         process.standardError = FileHandle.nullDevice
         try process.run()
-        #expect(socket.next() == "READY=1")
-        #expect(socket.next() == "WATCHDOG=1")
-        #expect(socket.next() == "WATCHDOG=1")
+        return process
+    }
+
+    /// Loops that wait for X, for the next look at the rules, for lines to publish, for segments and for S3 go on giving
+    /// signs of life.
+    @Test func systemdHearsThatItIsReadyAliveAndEnding() throws {
+        try folder.write("- value: pipeline\n", to: "rules.yaml")
+        let process = try start([
+            "X_BEARER_TOKEN": "none", "X_RULES_FILE": folder.path + "/rules.yaml", "ARCHIVE_S3_URL": "s3://bucket",
+            "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key",
+        ])
+        defer { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+        try #require(socket.next() == "READY=1")
+        // Four a second while all is well, and none after the first second if one loop gives no sign.
+        for _ in 0..<12 { try #require(socket.next() == "WATCHDOG=1") }
         process.terminate()
         var last = socket.next()
         while last == "WATCHDOG=1" { last = socket.next() }
         #expect(last == "STOPPING=1")
         process.waitUntilExit()
         #expect(process.terminationStatus == 0)
+    }
+
+    /// The reader opens a pipe in place of the token's file, which returns only when somebody writes to it.
+    @Test func aLoopThatHangsIsNotHiddenFromTheWatchdog() throws {
+        let pipe = folder.path + "/token"
+        let isMade = unsafe mkfifo(pipe, 0o600) == 0
+        try #require(isMade)
+        let process = try start(["X_BEARER_TOKEN_FILE": pipe])
+        defer {
+            kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+        }
+        // The settings are read; after that nobody writes.
+        try Data("token\n".utf8).write(to: URL(filePath: pipe))
+        try #require(socket.next() == "READY=1")
+        #expect(socket.next() == "WATCHDOG=1")
+        var (last, messages) = (socket.next(patience: 4), 0)
+        while last == "WATCHDOG=1", messages < 40 { (last, messages) = (socket.next(patience: 4), messages + 1) }
+        #expect(last == nil, "the watchdog still hears that all is well")
+        #expect(process.isRunning)
     }
 }
 
@@ -48,17 +87,17 @@ private final class NotifySocket {
             }
         }
         try #require(result == 0)
-        var patience = timeval(tv_sec: 90, tv_usec: 0)
-        unsafe setsockopt(
-            descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     }
 
     deinit {
         close(descriptor)
     }
 
-    /// The next message; nil when none comes.
-    func next() -> String? {
+    /// The next message; nil when none comes for so many seconds.
+    func next(patience seconds: Int = 90) -> String? {
+        var patience = timeval(tv_sec: seconds, tv_usec: 0)
+        unsafe setsockopt(
+            descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         var bytes = [UInt8](repeating: 0, count: 512)
         let count = unsafe bytes.withUnsafeMutableBytes { unsafe recv(descriptor, $0.baseAddress, $0.count, 0) }
         return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil

@@ -16,10 +16,9 @@ package struct Checkpoint: Codable, Sendable, Equatable {
 
     /// Writes the checkpoint; after a crash the file holds either this one or the one before.
     package func write(to folder: String) throws(FileError) {
-        FailPoint.checkpoint.pass()
-        defer { FailPoint.checkpoint.pass() }
         try JournalFolder.replace(
-            Self.fileName, in: folder, with: "{\"journal\":\"\(journal)\",\"acknowledged\":\(acknowledged)}\n")
+            Self.fileName, in: folder, with: "{\"journal\":\"\(journal)\",\"acknowledged\":\(acknowledged)}\n",
+            at: .checkpoint)
     }
 
     /// Reads the checkpoint of a journal folder; nil when none was ever written.

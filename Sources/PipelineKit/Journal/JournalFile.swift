@@ -167,14 +167,21 @@ enum JournalFolder {
     }
 
     /// Replaces a file so that after a crash either the old or the new content is there, never a mixture.
-    static func replace(_ name: String, in folder: String, with text: String) throws(FileError) {
+    ///
+    /// A debug build can be killed at `point` before, between and after the steps.
+    static func replace(
+        _ name: String, in folder: String, with text: String, at point: FailPoint? = nil
+    ) throws(FileError) {
         let path = folder + "/" + name
         let aside = path + ".new"
+        point?.pass()
         try remove(aside)
         let file = try JournalFile(appendingTo: aside)
         try file.append(text: text)
         try file.synchronize()
+        point?.pass()
         try move(aside, to: path)
+        point?.pass()
         try synchronize(folder)
     }
 

@@ -18,6 +18,7 @@ package struct JournalLine {
 package struct JournalReader: ~Copyable {
     private let source: JournalSource
     private var segment: SegmentReader
+    private(set) var segments: SegmentList
     /// The number of the line that comes next.
     package private(set) var nextSeq: Int64
     /// Lines that were dropped to make room, and passed over since `takeSkipped()`.
@@ -31,10 +32,12 @@ package struct JournalReader: ~Copyable {
     /// - Throws: `Failure` (74) when the segment that holds the line is not there or cannot be read; 75 when only
     ///   file descriptors are lacking.
     package init(_ source: JournalSource, from seq: Int64) throws(Failure) {
-        let segment = try Self.find(seq, source)
+        var segments = SegmentList(folder: source.folder)
+        let segment = try Self.find(seq, source, &segments)
         if segment.nextSeq > seq { skipped = [seq...(segment.nextSeq - 1)] }
         nextSeq = segment.nextSeq
         self.segment = segment
+        self.segments = segments
         self.source = source
     }
 
@@ -53,21 +56,45 @@ package struct JournalReader: ~Copyable {
     }
 
     /// Goes to a line, or to the first one after it that was not dropped.
-    private static func find(_ seq: Int64, _ source: JournalSource) throws(Failure) -> SegmentReader {
+    private static func find(
+        _ seq: Int64, _ source: JournalSource, _ segments: inout SegmentList
+    ) throws(Failure) -> SegmentReader {
         do {
-            let end = source.tail.end
-            if let first = try Segment.list(source.folder).last(where: { $0.firstSeq <= seq }) {
-                var reader = try SegmentReader(first)
-                try reader.seek(to: seq, end: end)
-                if reader.nextSeq == seq { return reader }
-            }
+            if let reader = try open(seq, source, &segments) { return reader }
             guard let next = try afterDropped(seq, source) else { throw hole(seq, source) }
-            return try find(next, source)
+            return try find(next, source, &segments)
         } catch let error as FileError {
             throw Failure(error.isOutOfDescriptors ? .tryAgain : .disk, "journal: \(error)")
         } catch {
             throw error as? Failure ?? Failure(.disk, "journal: \(error)")
         }
+    }
+
+    /// Opens the segment with a line and goes there; nil when there is none.
+    private static func open(
+        _ seq: Int64, _ source: JournalSource, _ segments: inout SegmentList
+    ) throws -> SegmentReader? {
+        // What was known may have been dropped meanwhile: the second time the folder is listed anew.
+        for _ in 0..<2 {
+            do {
+                guard let found = try segments.segment(of: seq) else { return nil }
+                let end = source.tail.end
+                var reader = try SegmentReader(found)
+                try close(&reader, end, &segments)
+                try reader.seek(to: seq, end: end)
+                if reader.nextSeq == seq { return reader }
+            } catch let error as FileError where error.isMissingFile {}
+            segments.forget()
+        }
+        return nil
+    }
+
+    /// Tells the reader of a segment that is no longer written where that ends.
+    private static func close(
+        _ reader: inout SegmentReader, _ end: JournalTail.End, _ segments: inout SegmentList
+    ) throws(FileError) {
+        guard end.segment > reader.segment.firstSeq, !reader.isClosed else { return }
+        try reader.close(before: segments.following(reader.segment)?.firstSeq ?? end.seq)
     }
 
     private static func afterDropped(_ seq: Int64, _ source: JournalSource) throws -> Int64? {
@@ -93,9 +120,10 @@ package struct JournalReader: ~Copyable {
         while count < limit {
             let end = source.tail.end
             guard nextSeq < end.seq else { break }
+            try Self.close(&segment, end, &segments)
             if try segment.isAtEnd(of: end) {
                 guard segment.segment.firstSeq != end.segment else { break }
-                segment = try Self.find(nextSeq, source)
+                segment = try Self.find(nextSeq, source, &segments)
                 if segment.nextSeq > nextSeq {
                     skipped.append(nextSeq...(segment.nextSeq - 1))
                     nextSeq = segment.nextSeq

@@ -141,14 +141,12 @@ package struct JournalStatus: Encodable, Sendable, Equatable {
     private mutating func readUploads(
         _ folder: String, archived: some Collection<ManifestEntry>
     ) throws(FileError) {
+        let list = try UploadList(folder: folder)
+        let names = Set(list.records.map(\.file))
         var found = Uploads()
-        var names: Set<String> = []
-        try UploadRecord.read(folder: folder) { record in
-            found.lastAt = record.at
-            guard names.insert(record.file).inserted else { return }
-            found.segments += 1
-            found.bytes += record.bytes
-        }
+        found.segments = list.earlier.segments + list.records.count
+        found.bytes = list.records.reduce(list.earlier.bytes) { $0 + $1.bytes }
+        found.lastAt = list.records.map(\.at).max() ?? (list.earlier.at.isEmpty ? nil : list.earlier.at)
         let state = UploadState.read(folder: folder)
         (found.state, found.stateAt) = (state?.state, state?.at)
         for entry in archived where entry.file.map(names.contains) == false {

@@ -34,3 +34,52 @@ struct Segment: Comparable, Sendable {
         }.sorted()
     }
 }
+
+/// The plain segments of a folder as one reader meets them, in order.
+///
+/// The folder is listed only when what was found before does not tell: a pass over many segments must not list them all
+/// for each. A segment that has a follower keeps it, because new ones come at the end and old ones go at the beginning.
+struct SegmentList {
+    private let folder: String
+    private var known: [Segment] = []
+    /// How often the folder was listed.
+    private(set) var listings = 0
+
+    init(folder: String) {
+        self.folder = folder
+    }
+
+    /// The last segment that begins at or before a line; nil when none does.
+    mutating func segment(of seq: Int64) throws(FileError) -> Segment? {
+        if let place = place(of: seq), place + 1 < known.count { return known[place] }
+        try look()
+        return place(of: seq).map { known[$0] }
+    }
+
+    /// The segment after another one; nil when that is the last.
+    mutating func following(_ segment: Segment) throws(FileError) -> Segment? {
+        if let place = place(of: segment.firstSeq), place + 1 < known.count { return known[place + 1] }
+        try look()
+        let next = place(of: segment.firstSeq).map { $0 + 1 } ?? 0
+        return next < known.count ? known[next] : nil
+    }
+
+    /// Lists the folder anew when next asked: what was known is gone.
+    mutating func forget() {
+        known = []
+    }
+
+    private mutating func look() throws(FileError) {
+        listings += 1
+        known = try Segment.list(folder)
+    }
+
+    private func place(of seq: Int64) -> Int? {
+        var (low, high) = (0, known.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if known[middle].firstSeq <= seq { low = middle + 1 } else { high = middle }
+        }
+        return low > 0 ? low - 1 : nil
+    }
+}

@@ -60,12 +60,20 @@ struct SegmentReader: ~Copyable {
         if let closedEnd { return closedEnd }
         // The writer has made this segment, and not yet published a line of it.
         if end.segment < segment.firstSeq { return End(offset: 0, seq: segment.firstSeq) }
-        let segment = segment
-        // After a failed write the segment may hold bytes behind its last good line: the next one's number is the limit.
-        let following = try Segment.list(segment.folder).first { $0 > segment }
-        let found = End(offset: try file.status().size, seq: following?.firstSeq ?? end.seq)
+        let found = End(offset: try file.status().size, seq: end.seq)
         closedEnd = found
         return found
+    }
+
+    /// Whether it is known where the segment ends.
+    var isClosed: Bool { closedEnd != nil }
+
+    /// Takes note that the segment is written no more.
+    ///
+    /// After a failed write it may hold bytes behind its last good line: the number of the next one's first line is the
+    /// limit.
+    mutating func close(before seq: Int64) throws(FileError) {
+        closedEnd = End(offset: try file.status().size, seq: seq)
     }
 
     /// Goes to a line of this segment, by the index and then line by line.

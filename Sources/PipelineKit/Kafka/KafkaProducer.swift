@@ -102,6 +102,7 @@ package final class KafkaProducer {
 
     /// Lets delivery reports come in, for at most `timeout`, and returns them in the order they came.
     package func poll(timeout: Duration) -> [DeliveryReport] {
+        Heartbeat.beat()
         unsafe rd_kafka_poll(handle.client, Int32(clamping: timeout.milliseconds))
         return context.reports.withLock { reports in
             defer { reports.removeAll(keepingCapacity: true) }

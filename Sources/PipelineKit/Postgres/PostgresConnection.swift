@@ -191,6 +191,7 @@ package struct PostgresConnection: ~Copyable {
             var descriptor = pollfd(fd: unsafe PQsocket(handle), events: events, revents: 0)
             let ready = unsafe poll(&descriptor, 1, 100)
             if ready > 0 { return }
+            Heartbeat.beat()
             if ready < 0, errno != EINTR { throw abandon(operation, "poll failed") }
             if let deadline, ContinuousClock.now >= deadline { throw abandon(operation, "no answer in time") }
             if stop?.isImmediate == true { throw abandon(operation, "given up because the service stops") }

@@ -5,12 +5,17 @@ import Synchronization
 /// process with SIGKILL when it passes the place for the `count`-th time. A release build has none of this.
 package enum FailPoint: String, Sendable {
     case append, fsync, roll, compress, upload, delete, checkpoint
+    /// A list of the archive is replaced by a shorter one.
+    case shorten
     /// In the loader: a COPY is sent and not ended, a transaction is done and not committed, committed and not used.
     case copyEnd = "copy_end"
     case commit, committed
 
     /// The places in the journal.
     package static let ofJournal: [FailPoint] = [.append, .fsync, .roll, .compress, .delete, .checkpoint]
+
+    /// Further places, which only a journal with uploads passes.
+    package static let ofUploads: [FailPoint] = [.upload, .shorten]
 
     /// Dies here if the environment says so.
     package func pass() {

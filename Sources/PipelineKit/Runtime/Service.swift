@@ -1,19 +1,32 @@
 import Glibc
+package import Logging
 import Synchronization
 
 /// Runs a service's loops on threads of their own while the main thread waits for signals.
 ///
 /// SIGTERM or SIGINT raises the stop, a second one makes it immediate, SIGHUP calls `reopen`. systemd is told when the
-/// loops run and when they end, and hears from the main thread as often as its watchdog asks.
+/// loops run and when they end, and its watchdog hears from us as long as every loop gives signs of life (`Heartbeat`).
 /// Call `Service.blockSignals()` as the first statement of the process, so that every thread inherits the mask.
 package enum Service {
     /// One loop: its name, and its work, which returns when the stop is raised or throws what ended it.
     package struct Loop: Sendable {
         let name: String
+        let bound: Duration
+        let helper: (name: String, heart: Heartbeat)?
         let body: @Sendable () throws -> Void
 
-        package init(_ name: String, _ body: @escaping @Sendable () throws -> Void) {
+        /// - Parameters:
+        ///   - name: of the thread.
+        ///   - bound: how long it may be without a sign of life at most, when systemd's watchdog would wait less.
+        ///   - helper: another thread that the loop starts and joins, with the same bound.
+        ///   - body: its work.
+        package init(
+            _ name: String, bound: Duration = .zero, helper: (name: String, heart: Heartbeat)? = nil,
+            _ body: @escaping @Sendable () throws -> Void
+        ) {
             self.name = name
+            self.bound = bound
+            self.helper = helper
             self.body = body
         }
     }
@@ -29,25 +42,41 @@ package enum Service {
     ///
     /// A loop that throws raises the stop for the others. The whole drain is bounded by `drain`.
     package static func run(
-        _ loops: [Loop], stop: Stop, drain: Duration, reopen: @escaping @Sendable () -> Void = {}
+        _ loops: [Loop], stop: Stop, drain: Duration, logger: Logger, reopen: @escaping @Sendable () -> Void = {}
     ) throws {
-        let state = Mutex<(running: Int, failure: (any Error)?)>((loops.count, nil))
-        let threads = loops.map { loop in
+        let state = Mutex<(ended: Set<Int>, failure: (any Error)?)>(([], nil))
+        let hearts = loops.map { _ in Heartbeat() }
+        let threads = loops.enumerated().map { place, loop in
             LoopThread(
                 JoinableThread(name: loop.name) {
-                    do { try loop.body() } catch {
+                    do { try Heartbeat.$current.withValue(hearts[place]) { try loop.body() } } catch {
                         state.withLock { if $0.failure == nil { $0.failure = error } }
                         stop.raise(drain: drain)
                     }
-                    state.withLock { $0.running -= 1 }
+                    state.withLock { _ = $0.ended.insert(place) }
                     kill(getpid(), loopEnded)
                 })
         }
         let supervisor = Supervisor(ProcessEnvironment.current)
         supervisor.tell("READY=1")
         stop.onRaise { supervisor.tell("STOPPING=1") }
-        waitForSignals(stop: stop, drain: drain, reopen: reopen, supervisor: supervisor) {
-            state.withLock { $0.running == 0 }
+        // A first sign at once: a loop that hangs from the beginning hangs as well.
+        for heart in hearts { heart.beat() }
+        let helpers = loops.compactMap { loop in loop.helper.map { ($0.name, $0.heart, loop.bound) } }
+        var watch = supervisor.watchdog.map { watchdog in
+            PulseWatch(zip(loops, hearts).map { ($0.name, $1, $0.bound) } + helpers, watchdog: watchdog)
+        }
+        waitForSignals(stop: stop, drain: drain, reopen: reopen, interval: watch?.interval ?? .seconds(3600)) {
+            let ended = state.withLock { $0.ended }
+            // Helpers end with the loops that have started them.
+            let silent = watch?.silent { ended.contains($0) || $0 >= loops.count && stop.isRaised }
+            if let (all, new) = silent {
+                for name in new {
+                    logger.error("a loop gives no sign of life: systemd will restart us", metadata: ["loop": "\(name)"])
+                }
+                if all.isEmpty { supervisor.tell("WATCHDOG=1") }
+            }
+            return ended.count == loops.count
         }
         for thread in threads { thread.join() }
         if let failure = state.withLock({ $0.failure }) { throw failure }
@@ -56,14 +85,14 @@ package enum Service {
     /// How a loop's thread tells the main thread that it has ended; blocked everywhere, so it only ever waits to be taken.
     private static let loopEnded = SIGUSR2
 
+    /// Waits until `isDone`, which is asked at least every `interval`.
     private static func waitForSignals(
-        stop: Stop, drain: Duration, reopen: () -> Void, supervisor: Supervisor, isDone: () -> Bool
+        stop: Stop, drain: Duration, reopen: () -> Void, interval: Duration, isDone: () -> Bool
     ) {
         var signals = waitedSignals()
-        var timeout = timespec(supervisor.interval ?? .seconds(3600))
+        var timeout = timespec(interval)
         while !isDone() {
             let number = unsafe sigtimedwait(&signals, nil, &timeout)
-            if supervisor.interval != nil { supervisor.tell("WATCHDOG=1") }
             switch number {
             case -1: break
             case loopEnded: break

@@ -8,6 +8,8 @@ package final class Signal: @unchecked Sendable {
     // Sendable and safe: both objects are initialised once at fixed addresses, and POSIX makes every call used here thread-safe.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    /// After this long a waiting thread gives a sign of life and waits on.
+    private static let longestWait = Duration.milliseconds(500)
 
     package init() {
         unsafe mutex.initialize(to: pthread_mutex_t())
@@ -37,13 +39,14 @@ package final class Signal: @unchecked Sendable {
 
     /// Waits until `isDone()` holds or `deadline` is reached; returns the last answer of `isDone()`.
     ///
-    /// `isDone` runs with the mutex held and must not call `notify()`.
+    /// `isDone` runs with the mutex held and must not call `notify()`. Who waits gives signs of life (`Heartbeat`).
     @discardableResult
     package func wait(until deadline: ContinuousClock.Instant, isDone: () -> Bool) -> Bool {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
         while !isDone() {
-            let left = ContinuousClock.now.duration(to: deadline)
+            Heartbeat.beat()
+            let left = min(ContinuousClock.now.duration(to: deadline), Self.longestWait)
             guard left > .zero else { return false }
             var until = timespec()
             unsafe clock_gettime(CLOCK_MONOTONIC, &until)

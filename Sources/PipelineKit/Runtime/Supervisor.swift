@@ -4,8 +4,8 @@ import Glibc
 ///
 /// Without `NOTIFY_SOCKET` in the environment it does nothing.
 struct Supervisor {
-    /// How often it wants to hear from a service with a watchdog: half of `WATCHDOG_USEC`; nil without one.
-    let interval: Duration?
+    /// How long its watchdog waits for a message (`WATCHDOG_USEC`); nil without one.
+    let watchdog: Duration?
 
     private let socket: String?
 
@@ -14,7 +14,7 @@ struct Supervisor {
         // A child that inherits the environment is not the one that is watched.
         let isMeant = environment["WATCHDOG_PID"].map { $0 == "\(getpid())" } ?? true
         let microseconds = environment["WATCHDOG_USEC"].flatMap { Int64($0) } ?? 0
-        interval = socket != nil && isMeant && microseconds > 0 ? .microseconds(microseconds / 2) : nil
+        watchdog = socket != nil && isMeant && microseconds > 0 ? .microseconds(microseconds) : nil
     }
 
     /// Sends one assignment, such as `READY=1`; that nobody listens is no error.

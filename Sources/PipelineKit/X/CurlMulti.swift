@@ -45,10 +45,12 @@ struct CurlMulti: ~Copyable {
         return unsafe message.pointee.data.result
     }
 
-    /// Waits until something can be done, the time is over, or the waker is called.
+    /// Waits until something can be done, the time or half a second is over, or the waker is called; a sign of life
+    /// (`Heartbeat`).
     func poll(timeout: Duration) throws(CurlError) {
+        Heartbeat.beat()
         // Rounded up, so that a fraction of a millisecond does not become a busy loop.
-        let milliseconds = max(0, min(timeout.milliseconds + 1, 60_000))
+        let milliseconds = max(0, min(timeout.milliseconds + 1, 500))
         try check(unsafe curl_multi_poll(handle, nil, 0, Int32(milliseconds), nil))
     }
 

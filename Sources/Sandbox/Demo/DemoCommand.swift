@@ -1,4 +1,5 @@
 import ArgumentParser
+internal import Logging
 internal import PipelineKit
 
 /// `sandbox demo`: the pipeline at work, and at its worst.
@@ -49,7 +50,7 @@ struct DemoCommand: ParsableCommand {
                         defer { stop.raise(drain: .zero) }
                         try Demo(settings, feed: feed, stop: stop).run()
                     }
-                ], stop: stop, drain: .seconds(20))
+                ], stop: stop, drain: .seconds(20), logger: Logger(label: "sandbox"))
         }
     }
 }

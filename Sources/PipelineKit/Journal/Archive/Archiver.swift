@@ -18,6 +18,8 @@ package final class Archiver {
     private var damaged: Set<Int64> = []
     private var failures = 0
     private var isTold = false
+    /// Bytes of lines about removals since the manifest was looked at for what can be left out.
+    private var removalBytes: Int64 = 0
 
     private static let pause = Duration.milliseconds(200)
     private static let longestPause = Duration.seconds(60)
@@ -91,26 +93,58 @@ package final class Archiver {
         manifest = try Manifest(folder: folder)
         try JournalFolder.synchronize(folder)
         try JournalFolder.synchronize(source.folder)
-        let plain = Set(try Segment.list(source.folder).map(\.firstSeq))
-        try Manifest.read(folder: folder) { _, entry in
-            guard let entry, plain.contains(entry.firstSeq) else { return }
-            if try isInPlace(entry) { listed.insert(entry.firstSeq) }
+        let summary = try ManifestSummary(folder: folder)
+        try finishRemovals(summary)
+        listed = try segmentsInPlace(summary)
+        removalBytes = try manifest?.bytes() ?? 0
+        try shortenManifest()
+    }
+
+    /// Segments that a crash has left here although the manifest already tells what became of all their lines.
+    private func segmentsInPlace(_ summary: ManifestSummary) throws -> Set<Int64> {
+        var last: [Int64: Int64] = [:]
+        for (file, entry) in summary.archived
+        where try entry.bytes != nil && JournalFolder.size(folder + "/" + file) == entry.bytes {
+            last[entry.firstSeq] = entry.lastSeq
         }
+        let segments = try Segment.list(source.folder)
+        // Dropped lines that are still here may have been published all the same, so they are archived like others.
+        return Set(
+            zip(segments, segments.dropFirst()).filter { segment, following in
+                last[segment.firstSeq] == following.firstSeq - 1
+                    || summary.isRemoved(segment.firstSeq...(following.firstSeq - 1))
+            }.map(\.0.firstSeq))
+    }
+
+    /// Removes the files that the manifest says are removed: a crash has come between.
+    private func finishRemovals(_ summary: ManifestSummary) throws {
+        for file in summary.removed.keys {
+            guard let segment = ArchiveName(file).map({ ArchivedSegment(name: $0, file: file) }),
+                try segment.bytes(in: folder) > 0
+            else { continue }
+            try remove(segment)
+        }
+    }
+
+    /// Leaves out of the manifest what is told in fewer lines, when it has become long.
+    private func shortenManifest() throws {
+        // A line about a removal makes a longer one superfluous, so by then about half can go; to look at it more often
+        // would take longer than all the writing.
+        guard let bytes = try manifest?.bytes(), bytes >= Manifest.shortestToShorten, removalBytes >= bytes / 8 else {
+            return
+        }
+        removalBytes = 0
+        let saved = try Manifest.shorten(folder: folder)
+        guard saved > 0 else { return }
+        source.space.add(-saved)
+        manifest = try Manifest(folder: folder)
     }
 
     private func record(_ entry: ManifestEntry) throws(FileError) {
-        source.space.add(try manifest?.append(entry) ?? 0)
-    }
-
-    private func isInPlace(_ entry: ManifestEntry) throws -> Bool {
-        switch entry.event {
-        case .archived:
-            guard let file = entry.file, let bytes = entry.bytes else { return false }
-            return try JournalFolder.size(folder + "/" + file) == bytes
-        case .removed: return true
-        // Its lines are still here, so they may have been published all the same.
-        case .dropped: return false
-        }
+        Heartbeat.beat()
+        let bytes = try manifest?.append(entry) ?? 0
+        source.space.add(bytes)
+        if entry.event != .archived { removalBytes += bytes }
     }
 
     private func archive(_ segment: Segment, endSeq: Int64) throws {
@@ -131,6 +165,7 @@ package final class Archiver {
             }
         }
         try remove(segment)
+        try shortenManifest()
     }
 
     private func remove(_ segment: Segment) throws(FileError) {
@@ -175,20 +210,27 @@ package final class Archiver {
         for segment in segments where isNeeded() {
             try remove(segment, lastSeq: lastSeqs[segment.file] ?? segment.name.firstSeq)
         }
+        try shortenManifest()
     }
 
     private func remove(_ segment: ArchivedSegment, lastSeq: Int64) throws {
         var entry = ManifestEntry(.removed, source: source, seqs: segment.name.firstSeq...lastSeq)
         entry.file = segment.file
         try record(entry)
+        try remove(segment)
+        logger.info("removed an archived segment", metadata: ["file": "\(segment.file)", "lines": "\(entry.lines)"])
+    }
+
+    /// Removes both files of an archived segment; the one with the lines last, because by it the other one is found.
+    private func remove(_ segment: ArchivedSegment) throws(FileError) {
         let bytes = try segment.bytes(in: folder)
         FailPoint.delete.pass()
-        try JournalFolder.remove(folder + "/" + segment.file)
-        FailPoint.delete.pass()
         try JournalFolder.remove(folder + "/" + segment.name.receipts)
+        FailPoint.delete.pass()
+        try JournalFolder.remove(folder + "/" + segment.file)
         try JournalFolder.synchronize(folder)
+        FailPoint.delete.pass()
         source.space.add(-bytes)
-        logger.info("removed an archived segment", metadata: ["file": "\(segment.file)", "lines": "\(entry.lines)"])
     }
 
     // MARK: Making room

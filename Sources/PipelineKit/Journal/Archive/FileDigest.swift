@@ -21,6 +21,7 @@ struct FileDigest: Equatable, Sendable {
                 try unsafe file.read(at: digest.bytes, into: bytes)
             }
             if count == 0 { break }
+            Heartbeat.beat()
             unsafe buffer[..<count].withUnsafeBytes { unsafe digest.add($0) }
         }
         self = digest.result

@@ -104,6 +104,15 @@ package struct ManifestEntry: Codable, Sendable, Equatable {
         }
     }
 
+    /// The line in the file, with its end.
+    var line: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        do { return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n" } catch {
+            preconditionFailure("strings and integers always encode: \(error)")
+        }
+    }
+
     package func encode(to encoder: any Encoder) throws {
         var values = encoder.container(keyedBy: CodingKeys.self)
         try values.encode(event, forKey: .event)
@@ -127,7 +136,9 @@ package struct ManifestEntry: Codable, Sendable, Equatable {
     }
 }
 
-/// The list of what an archive holds: `manifest.jsonl`, one JSON object a line, only ever appended to.
+/// The list of what an archive holds: `manifest.jsonl`, one JSON object a line.
+///
+/// It is appended to, and now and then replaced as a whole by one that says the same in fewer lines (`shorten`).
 struct Manifest: ~Copyable {
     static let fileName = "manifest.jsonl"
 
@@ -139,6 +150,9 @@ struct Manifest: ~Copyable {
         try Self.cutTornTail(file)
         self.file = file
     }
+
+    /// Its size in bytes.
+    func bytes() throws(FileError) -> Int64 { try file.status().size }
 
     private static func cutTornTail(_ file: borrowing JournalFile) throws(FileError) {
         let size = try file.status().size
@@ -163,15 +177,10 @@ struct Manifest: ~Copyable {
     ///
     /// - Returns: the bytes that it takes.
     @discardableResult func append(_ entry: ManifestEntry) throws(FileError) -> Int64 {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let line: String
-        do { line = String(decoding: try encoder.encode(entry), as: UTF8.self) } catch {
-            preconditionFailure("strings and integers always encode: \(error)")
-        }
-        try file.append(text: line + "\n")
+        let line = entry.line
+        try file.append(text: line)
         try file.synchronize()
-        return Int64(line.utf8.count) + 1
+        return Int64(line.utf8.count)
     }
 
     /// Hands out the entries of an archive folder in their order; without a manifest there are none.

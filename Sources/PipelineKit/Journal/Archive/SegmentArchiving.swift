@@ -91,6 +91,7 @@ struct SegmentArchiving {
             if count == 0 { break }
             unsafe buffer[..<count].withUnsafeBytes { unsafe digest.add($0) }
             if stop.isRaised { throw Stopped() }
+            Heartbeat.beat()
         }
         guard digest.result == plain else {
             throw Failure(.badData, "\(path) does not hold what was written to it. Check the disk.")
@@ -132,6 +133,7 @@ private struct SegmentSummary {
         var piece: [UInt8] = []
         while reader.nextSeq < endSeq {
             if stop.isRaised { throw SegmentArchiving.Stopped() }
+            Heartbeat.beat()
             piece.removeAll(keepingCapacity: true)
             let limit = Int(min(1000, endSeq - reader.nextSeq))
             let count = try reader.read(limit: limit, end: end) { line in

@@ -53,8 +53,18 @@ package struct ReplayFile: Sendable {
     }
 
     private static func inFolder(_ folder: String) throws -> [ReplayFile] {
-        try JournalFolder.names(folder).sorted().filter { holdsLines($0, orReceipts: false) }
-            .map { try ReplayFile(folder + "/" + $0) }
+        let journals = try journals(folder)
+        return try JournalFolder.names(folder).sorted().filter { holdsLines($0, orReceipts: false) }
+            .map { try ReplayFile(folder + "/" + $0, journals: journals) }
+    }
+
+    /// The journal of each file that the manifest of a folder names.
+    private static func journals(_ folder: String) throws -> [String: String] {
+        var journals: [String: String] = [:]
+        try Manifest.read(folder: folder) { _, entry in
+            if let entry, let file = entry.file { journals[file] = entry.journal }
+        }
+        return journals
     }
 
     /// Whether a file's name says that it holds lines to be published.
@@ -83,18 +93,20 @@ package struct ReplayFile: Sendable {
     /// Looks at one file. It is ours when its name says so, its receipts lie beside it, and the journal is known: from
     /// the manifest beside it, or from the name of its folder, as in a bucket.
     ///
+    /// - Parameters:
+    ///   - path: of the file.
+    ///   - journals: what the manifest beside it tells, when it was read already.
     /// - Throws: `FileError` when it cannot be looked at.
-    package init(_ path: String) throws {
+    package init(_ path: String, journals: [String: String]? = nil) throws {
         let parts = path.split(separator: "/")
         let folder = path.contains("/") ? String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]) : "."
         guard let size = try JournalFolder.size(path) else { throw FileError("open", path, code: ENOENT) }
         let file = parts.last.map(String.init) ?? path
         if let name = ArchiveName(file), try JournalFolder.size(folder + "/" + name.receipts) != nil {
-            var id = parts.dropLast().last.map(String.init).flatMap { Self.isJournalID($0) ? $0 : nil }
-            try Manifest.read(folder: folder) { _, entry in
-                if let entry, entry.file == file { id = entry.journal }
-            }
-            if let id {
+            let listed = try journals ?? Self.journals(folder)
+            if let id = listed[file]
+                ?? parts.dropLast().last.map(String.init).flatMap({ Self.isJournalID($0) ? $0 : nil })
+            {
                 self.init(
                     path: path, bytes: size, journal: (name.stream, id),
                     kind: .archived(first: name.firstSeq, receipts: folder + "/" + name.receipts))

@@ -44,13 +44,17 @@ struct S3Upload {
     ///   - path: the file.
     ///   - digest: what the manifest says it holds; a file that holds something else is not uploaded.
     ///   - key: the object's name.
+    ///   - metadata: headers `x-amz-meta-…` that S3 keeps with the object.
     ///   - client: the bucket's.
     /// - Returns: how it was verified that the object holds the same.
     /// - Throws: `S3Error`, `FileError`, `Failure` (65) when the file is not what it was.
-    func run(_ path: String, digest: FileDigest, key: String, _ client: inout S3Client) throws -> Proof {
+    func run(
+        _ path: String, digest: FileDigest, key: String, metadata: [(name: String, value: String)] = [],
+        _ client: inout S3Client
+    ) throws -> Proof {
         let parts = try digests(path, expected: digest)
         let type = (name: "Content-Type", value: "application/gzip")
-        let headers = options.headers + (path.hasSuffix(".gz") ? [type] : [])
+        let headers = options.headers + (path.hasSuffix(".gz") ? [type] : []) + metadata
         let checksum: String
         FailPoint.upload.pass()
         if parts.count == 1 {
@@ -86,6 +90,7 @@ struct S3Upload {
                         at: whole.bytes, into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<limit]))
                 }
                 if count == 0 { break }
+                Heartbeat.beat()
                 unsafe buffer[..<count].withUnsafeBytes { piece in
                     unsafe whole.add(piece)
                     unsafe part.add(piece)

@@ -18,29 +18,86 @@ package struct UploadRecord: Codable, Sendable, Equatable {
 
     static let fileName = "uploads.jsonl"
 
-    /// Hands out the records of an archive folder; without the file there are none. A line that is no record is passed
-    /// over: its segment is uploaded once more.
+    /// The line in the file, with its end.
+    var line: String { jsonLine(self) }
+}
+
+/// The line of `uploads.jsonl` that stands for the records of segments that are no longer here.
+struct UploadTotal: Codable, Equatable {
+    /// When the last of them was verified, RFC 3339.
+    var at: String
+    var segments: Int
+    /// Bytes of their files, as stored.
+    var bytes: Int64
+}
+
+private func jsonLine(_ value: some Encodable) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    do { return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n" } catch {
+        preconditionFailure("strings and integers always encode: \(error)")
+    }
+}
+
+/// What `uploads.jsonl` says: what is in the bucket.
+struct UploadList {
+    /// Segments that are here as well, or were when the list was last shortened; the last record of each.
+    private(set) var records: [UploadRecord] = []
+    /// Segments that are only in the bucket.
+    private(set) var earlier = UploadTotal(at: "", segments: 0, bytes: 0)
+
+    /// Reads the list of an archive folder; without the file it is empty. A line that is no record is passed over: its
+    /// segment is uploaded once more.
     ///
     /// - Throws: `FileError` when the file cannot be read.
-    static func read(folder: String, _ body: (UploadRecord) -> Void) throws(FileError) {
+    init(folder: String) throws(FileError) {
         let bytes: [UInt8]
-        do { bytes = try readWholeFile(folder + "/" + fileName) } catch {
+        do { bytes = try readWholeFile(folder + "/" + UploadRecord.fileName) } catch {
             if error.isMissingFile { return }
             throw error
         }
         let decoder = JSONDecoder()
+        var places: [String: Int] = [:]
         for line in bytes.split(separator: UInt8(ascii: "\n")) {
-            if let record = try? decoder.decode(UploadRecord.self, from: Data(line)) { body(record) }
+            if let record = try? decoder.decode(UploadRecord.self, from: Data(line)) {
+                if let place = places[record.file] {
+                    records[place] = record
+                } else {
+                    places[record.file] = records.count
+                    records.append(record)
+                }
+            } else if let total = try? decoder.decode(UploadTotal.self, from: Data(line)) {
+                add(total)
+            }
         }
     }
 
-    /// The line in the file, with its end.
-    var line: String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        do { return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n" } catch {
-            preconditionFailure("strings and integers always encode: \(error)")
+    private mutating func add(_ total: UploadTotal) {
+        earlier.at = max(earlier.at, total.at)
+        earlier.segments += total.segments
+        earlier.bytes += total.bytes
+    }
+
+    /// Replaces the list by one in which segments that are no longer here are only counted.
+    ///
+    /// - Returns: how many bytes shorter it is.
+    /// - Throws: `FileError` when the disk refuses; the old one is there then.
+    static func shorten(folder: String) throws(FileError) -> Int64 {
+        guard let before = try JournalFolder.size(folder + "/" + UploadRecord.fileName) else { return 0 }
+        var list = try UploadList(folder: folder)
+        var text = ""
+        for record in list.records {
+            if try JournalFolder.size(folder + "/" + record.file) == nil {
+                list.add(UploadTotal(at: record.at, segments: 1, bytes: record.bytes))
+            } else {
+                text += record.line
+            }
         }
+        if list.earlier.segments > 0 { text = jsonLine(list.earlier) + text }
+        let saved = before - Int64(text.utf8.count)
+        guard saved > before / 4 else { return 0 }
+        try JournalFolder.replace(UploadRecord.fileName, in: folder, with: text, at: .shorten)
+        return saved
     }
 }
 

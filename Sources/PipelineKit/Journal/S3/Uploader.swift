@@ -20,6 +20,8 @@ package final class Uploader {
     private var refused: [Int64: ContinuousClock.Instant] = [:]
     private var failures = 0
     private var isTold = false
+    /// The list of uploads is looked at again for what can be left out when it has this size.
+    private var shortenAt = Manifest.shortestToShorten
 
     private static let pause = Duration.milliseconds(500)
     private static let longestWait = Duration.seconds(300)
@@ -55,7 +57,8 @@ package final class Uploader {
 
     private func load() -> Bool {
         do {
-            try UploadRecord.read(folder: folder) { uploaded.insert($0.file) }
+            for record in try UploadList(folder: folder).records { uploaded.insert(record.file) }
+            try shortenList()
             return true
         } catch {
             _ = note(error)
@@ -63,11 +66,27 @@ package final class Uploader {
         }
     }
 
+    /// Leaves out of the list what is no longer here, when it has become long.
+    private func shortenList() throws(FileError) {
+        guard let bytes = try JournalFolder.size(folder + "/" + UploadRecord.fileName), bytes >= shortenAt else {
+            return
+        }
+        let saved = try UploadList.shorten(folder: folder)
+        shortenAt = max(Manifest.shortestToShorten, 2 * (bytes - saved))
+        source.space.add(-saved)
+    }
+
     private func follow() throws {
-        try manifest.read { entry in
+        try manifest.read {
+            // A shorter manifest has taken the place of the one that was read, and tells everything from the beginning.
+            waiting = [:]
+        } entry: { entry in
             switch entry.event {
             case .archived where entry.file.map(uploaded.contains) == false: waiting[entry.firstSeq] = entry
-            case .archived, .removed, .dropped: waiting[entry.firstSeq] = nil
+            case .archived: waiting[entry.firstSeq] = nil
+            case .removed, .dropped:
+                waiting[entry.firstSeq] = nil
+                if entry.file == nil { waiting = waiting.filter { !(entry.firstSeq...entry.lastSeq).contains($0.key) } }
             }
         }
     }
@@ -109,7 +128,8 @@ package final class Uploader {
             total += receipts.bytes
         }
         let proof = try upload.run(
-            folder + "/" + file, digest: FileDigest(bytes: bytes, sha256: sha256), key: key, &client)
+            folder + "/" + file, digest: FileDigest(bytes: bytes, sha256: sha256), key: key,
+            metadata: Self.metadata(of: entry), &client)
         let record = UploadRecord(
             at: Timestamp.now().description, file: file, bytes: total, sha256: sha256,
             url: "s3://\(client.bucket)/\(key)", verified: proof.rawValue)
@@ -121,7 +141,17 @@ package final class Uploader {
         source.space.add(Int64(record.line.utf8.count))
         FailPoint.upload.pass()
         uploaded.insert(file)
+        try shortenList()
         logger.info("uploaded a segment", metadata: ["url": "\(record.url)", "bytes": "\(total)"])
+    }
+
+    /// What the manifest knows of a segment goes along with its object, because the manifest forgets what is not here.
+    private static func metadata(of entry: ManifestEntry) -> [(name: String, value: String)] {
+        [
+            ("first-seq", "\(entry.firstSeq)"), ("last-seq", "\(entry.lastSeq)"), ("lines", "\(entry.lines)"),
+            ("first-id", entry.firstID), ("last-id", entry.lastID), ("plain-sha256", entry.plainSHA256),
+            ("first-received-at", entry.firstReceivedAt), ("last-received-at", entry.lastReceivedAt),
+        ].compactMap { name, value in value.map { ("x-amz-meta-" + name, $0) } }
     }
 
     // MARK: Trouble
@@ -156,33 +186,5 @@ package final class Uploader {
         }
         isTold = false
         failures = 0
-    }
-}
-
-/// Follows a manifest that another thread appends to.
-struct ManifestTail {
-    private let path: String
-    private var offset: Int64 = 0
-
-    init(folder: String) {
-        path = folder + "/" + Manifest.fileName
-    }
-
-    /// Hands out the entries that have come since the last call; a line that is no entry is passed over.
-    ///
-    /// - Throws: `FileError` when the manifest cannot be read.
-    mutating func read(_ body: (ManifestEntry) -> Void) throws(FileError) {
-        guard let size = try JournalFolder.size(path), size > offset else { return }
-        let file = try JournalFile(reading: path)
-        var bytes = [UInt8](repeating: 0, count: Int(size - offset))
-        let start = offset
-        let count = try unsafe bytes.withMutableBytes { (buffer) throws(FileError) in
-            try unsafe file.read(at: start, into: buffer)
-        }
-        guard let end = bytes[..<count].lastIndex(of: UInt8(ascii: "\n")) else { return }
-        for line in bytes[...end].split(separator: UInt8(ascii: "\n")) {
-            if let entry = ManifestEntry(line: line) { body(entry) }
-        }
-        offset += Int64(end) + 1
     }
 }
