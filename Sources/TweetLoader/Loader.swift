@@ -25,7 +25,7 @@ final class Loader {
     /// How often PostgreSQL is asked whether our claims still hold, while nothing is written.
     private static let checkInterval = Duration.seconds(10)
 
-    /// - Parameter intakeHeart: by which the watchdog sees that the intake lives.
+    /// By `intakeHeart` the watchdog sees that the intake lives.
     init(_ settings: LoaderSettings, stop: Stop, logger: Logger, intakeHeart: Heartbeat? = nil) {
         self.settings = settings
         self.intakeHeart = intakeHeart

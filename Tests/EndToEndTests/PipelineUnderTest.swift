@@ -88,6 +88,7 @@ final class PipelineUnderTest {
     /// Starts the producer.
     ///
     /// - Parameter settings: for this run only, by environment name.
+    /// - Throws: `Failure` when it cannot be started.
     func startProducer(_ settings: [String: String] = [:]) throws {
         var command = try command("tweet-producer", ["run"])
         command.environment.merge(settings) { $1 }
