@@ -6,7 +6,7 @@ enum FramerTarget {
     private enum Found: Equatable {
         case line([UInt8])
         case keepAlive
-        case tooLong(Int64, [UInt8])
+        case tooLong(Int64, [UInt8], sha256: String)
     }
 
     /// The first two bytes choose the line limit and the sizes of the chunks; the rest is the stream.
@@ -38,7 +38,7 @@ enum FramerTarget {
                 switch unsafe line {
                 case .line(let bytes): unsafe found.append(.line(Array(bytes)))
                 case .keepAlive: found.append(.keepAlive)
-                case .tooLong(let bytes, let head, sha256: _): found.append(.tooLong(bytes, head))
+                case .tooLong(let bytes, let head, let sha256): found.append(.tooLong(bytes, head, sha256: sha256))
                 }
             }
             start = end
@@ -59,9 +59,22 @@ enum FramerTarget {
         let found = pieces.map { piece -> Found in
             let line = Array(piece.last == UInt8(ascii: "\r") ? piece.dropLast() : piece)
             if line.isEmpty { return .keepAlive }
-            return line.count > limit
-                ? .tooLong(Int64(line.count), Array(line.prefix(LineFramer.headLength))) : .line(line)
+            guard line.count > limit else { return .line(line) }
+            return .tooLong(
+                Int64(line.count), Array(line.prefix(LineFramer.headLength)), sha256: digest(of: line, limit: limit))
         }
         return (found, Int64(rest.count))
+    }
+
+    /// Of the line alone, which comes as a whole: then there is nothing to add up.
+    private static func digest(of line: [UInt8], limit: Int) -> String {
+        var framer = LineFramer(limit: limit)
+        var digest = ""
+        unsafe (line + [13, 10]).withUnsafeBytes { bytes in
+            unsafe framer.feed(bytes) { (found) throws(Never) in
+                if case .tooLong(_, _, let sha256) = unsafe found { digest = sha256 }
+            }
+        }
+        return digest
     }
 }
