@@ -98,12 +98,16 @@ struct RulePlanView {
     func table(hasColours: Bool) -> String {
         let byValue = Dictionary(estimates.map { ($0.value, $0) }) { first, _ in first }
         let rows = rows
-        let tagWidth = min(40, rows.map(\.tag.count).max() ?? 0)
+        let tagWidth = min(40, max(3, rows.map(\.tag.count).max() ?? 0))
         var lines = rows.map { row in
             var line = "\(row.sign) \(row.what.padded(6))  \(row.tag.plain.padded(tagWidth))  "
             if !estimates.isEmpty { line += estimateText(byValue[row.value]) }
             line += row.value.plain
             return hasColours ? "\u{1b}[\(row.colour)m\(line)\u{1b}[0m" : line
+        }
+        if !estimates.isEmpty {
+            let figures = "\("POSTS/30 DAYS".leftPadded(13))  \("DOLLARS".leftPadded(12))"
+            lines.insert("  \("WHAT".padded(6))  \("TAG".padded(tagWidth))  \(figures)  RULE", at: 0)
         }
         lines.append(plan.isEmpty ? "nothing to do: \(plan.summary)" : plan.summary)
         if !estimates.isEmpty { lines += sums }

@@ -118,6 +118,7 @@ import Testing
             simulator.counts = ["cat": 700_000]
             let plan = try await run(["rules", "plan", file, "--estimate", "--post-price", "0.01"], environment)
             #expect(plan.status == 0)
+            #expect(plan.output.hasPrefix("  WHAT    TAG  POSTS/30 DAYS       DOLLARS  RULE\n"), "\(plan.output)")
             #expect(plan.output.contains("3,000,000    $30,000.00  cat\n"), "\(plan.output)")
             #expect(plan.output.contains("not counted: cat bio:x: X's counts do not know bio:"))
             let json = try await run(["rules", "plan", file, "--estimate", "--json"], environment).output

@@ -38,7 +38,7 @@ import Testing
             try await run.expect("the stall is noticed") { run.x.connections.count == 2 }
             let first = run.x.connections[0]
             let silence = Duration.between(try #require(first.written.last?.at), try #require(first.endedAt))
-            #expect(silence > .milliseconds(1900) && silence < .seconds(10))
+            #expect(silence > .seconds(1) && silence < .seconds(10))
             try await run.expectConserved()
             try await run.expectGaps(["stall"])
         }
