@@ -18,7 +18,7 @@ extension Journal {
         guard try recovery.openConnection != 0 || mayHaveLostFirstLines(gaps) else { return }
         var event = PipelineEvent(.disconnected, connection: recovery.openConnection, cause: "crash")
         event.lastReceivedAt = recovery.lastReceivedAt?.description
-        event.newestID = try newestID(from: JournalReader(source, lastLines: Self.lookBack)).map(String.init)
+        event.newestID = try newestID().map(String.init)
         try append(event)
         if let gap = StreamGap(event, seq: lastSeq) { gaps.open(gap) }
     }
@@ -37,9 +37,7 @@ extension Journal {
     /// held up was behind.
     func interruptionWithNewestID(cause: String) -> PipelineEvent? {
         guard var event = interruption(cause: cause) else { return nil }
-        // A new segment may have begun, so they are in the one before; without them the gap begins at its time.
-        let first = max(1, source.tail.lastSeq - Self.lookBack)
-        event.newestID = (try? newestID(from: JournalReader(source, from: first))).flatMap { $0 }.map(String.init)
+        event.newestID = (try? newestID()).flatMap { $0 }.map(String.init)
         return event
     }
 
@@ -47,6 +45,13 @@ extension Journal {
     private static var lookBack: Int64 { 500 }
 
     /// The greatest id among the journal's last lines. Ids grow with time, so a gap begins there on X's own clock.
+    private func newestID() throws -> Int64? {
+        if let newest = try newestID(from: JournalReader(source, lastLines: Self.lookBack)) { return newest }
+        // A segment has just begun. The one before may be damaged or gone: then the gap begins at its time.
+        let first = max(1, source.tail.lastSeq - Self.lookBack)
+        return (try? newestID(from: JournalReader(source, from: first))).flatMap { $0 }
+    }
+
     private func newestID(from reader: consuming JournalReader) throws -> Int64? {
         var ids = TweetKey()
         var newest: Int64?

@@ -111,7 +111,7 @@ struct FaultRun: Sendable {
     func expect(
         _ sql: String, _ rows: [String], at location: SourceLocation = #_sourceLocation
     ) async throws {
-        let deadline = ContinuousClock.now + .seconds(20)
+        let deadline = ContinuousClock.now + .seconds(60)
         var answer = try await query(sql)
         while answer != rows.joined(separator: "\n"), ContinuousClock.now < deadline {
             try await Task.sleep(for: .milliseconds(100))
@@ -147,7 +147,7 @@ struct FaultRun: Sendable {
     /// Waits until the judge finds nothing wrong with what has been written so far.
     @discardableResult
     func judged(at location: SourceLocation = #_sourceLocation) async throws -> PipelineOutcome {
-        let deadline = ContinuousClock.now + .seconds(20)
+        let deadline = ContinuousClock.now + .seconds(60)
         var outcome = try await blocking { try pipeline.outcome() }
         while !outcome.verdict.isClean, ContinuousClock.now < deadline {
             try await Task.sleep(for: .milliseconds(100))

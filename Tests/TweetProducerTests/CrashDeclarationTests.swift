@@ -1,0 +1,33 @@
+import Logging
+import PipelineKit
+import TestSupport
+import Testing
+
+@testable import TweetProducer
+
+/// What the next start says of a connection that a crash has ended.
+@Suite struct CrashDeclarationTests {
+    @Test(arguments: [false, true])
+    func theGapBeginsWithTheNewestPostAlsoRightAfterARoll(hasRolled: Bool) throws {
+        let folder = try TemporaryFolder()
+        try leave(try Journal.open(folder: folder.path, stream: "s"), hasRolled: hasRolled)
+        let journal = try Journal.open(folder: folder.path, stream: "s")
+        try journal.declareCrash(Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let gap = try #require(GapBook(folder: journal.source.folder).gaps.first)
+        #expect(gap.newestID == "1003" && gap.cause == "crash" && gap.connection == 7)
+    }
+
+    /// As a process leaves it that dies.
+    private func leave(_ journal: Journal, hasRolled: Bool) throws {
+        try journal.append(PipelineEvent(.connected, connection: 7), connection: 7)
+        for id in [1001, 1003, 1002] {
+            try unsafe Array("{\"data\":{\"id\":\"\(id)\"}}".utf8).withBytes { (bytes) throws(FileError) in
+                try unsafe journal.append(bytes, receivedAt: .now(), connection: 7)
+            }
+        }
+        try journal.sync()
+        guard hasRolled else { return }
+        journal.source.tail.requestRoll()
+        try journal.sync()
+    }
+}
