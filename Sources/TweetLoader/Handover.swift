@@ -105,10 +105,8 @@ extension Handover {
         }
     }
 
-    /// Gives a batch back that is settled, for its memory.
-    func recycle(_ batch: consuming Batch) {
-        var batch = batch
-        batch.removeAll()
+    /// Gives a batch back that is settled and emptied, for its memory.
+    func recycle(_ batch: Batch) {
         state.withLock { $0.spare = batch }
     }
 

@@ -84,10 +84,10 @@ final class Loader {
             guard let part = try settlePart() else { break }
             batch.drop(below: part)
         }
-        // Moved, not copied: its memory is used again.
-        var settled = Batch()
-        swap(&batch, &settled)
-        handover.recycle(settled)
+        // Emptied while it has one owner, so that its memory stays and is used again.
+        batch.removeAll()
+        handover.recycle(batch)
+        batch = Batch()
     }
 
     /// Writes a batch.

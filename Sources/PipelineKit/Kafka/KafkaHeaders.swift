@@ -2,9 +2,12 @@ import CRdKafka
 
 /// Translates our record headers from and to librdkafka's.
 struct KafkaHeaders {
-    private static let names = (
-        stream: "stream", journal: "journal", seq: "seq", receivedAt: "received_at", connection: "connection"
-    )
+    /// Constants that are C strings already: they are handed over several times for every record.
+    private static let names:
+        (
+            stream: StaticString, journal: StaticString, seq: StaticString, receivedAt: StaticString,
+            connection: StaticString
+        ) = ("stream", "journal", "seq", "received_at", "connection")
 
     /// The time written last, and its text: many records in a row were received at the same millisecond.
     private var receivedAt = (time: Timestamp(milliseconds: 0), text: Timestamp(milliseconds: 0).description)
@@ -23,10 +26,12 @@ struct KafkaHeaders {
         return unsafe list
     }
 
-    private static func add(_ name: String, _ value: String, to list: OpaquePointer) {
+    private static func add(_ name: StaticString, _ value: String, to list: OpaquePointer) {
         var value = value
         value.withUTF8 { bytes in
-            _ = unsafe rd_kafka_header_add(list, name, -1, bytes.baseAddress, bytes.count)
+            _ = unsafe rd_kafka_header_add(
+                list, UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self), name.utf8CodeUnitCount,
+                bytes.baseAddress, bytes.count)
         }
     }
 
@@ -44,17 +49,20 @@ struct KafkaHeaders {
             stream: stream, journal: journal, seq: seq, receivedAt: receivedAt, connection: connection)
     }
 
-    private static func text(_ name: String, of list: OpaquePointer) -> String? {
+    private static func text(_ name: StaticString, of list: OpaquePointer) -> String? {
         guard let bytes = unsafe bytes(name, of: list) else { return nil }
         // Validating is slow, and nearly every name is ASCII.
         if unsafe bytes.allSatisfy({ $0 < 0x80 }) { return unsafe String(decoding: bytes, as: UTF8.self) }
         return unsafe String(validating: bytes, as: UTF8.self)
     }
 
-    private static func bytes(_ name: String, of list: OpaquePointer) -> UnsafeRawBufferPointer? {
+    private static func bytes(_ name: StaticString, of list: OpaquePointer) -> UnsafeRawBufferPointer? {
         var value: UnsafeRawPointer?
         var size = 0
-        guard unsafe rd_kafka_header_get_last(list, name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR,
+        guard
+            unsafe rd_kafka_header_get_last(
+                list, UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self), &value, &size)
+                == RD_KAFKA_RESP_ERR_NO_ERROR,
             let value = unsafe value, size <= 256
         else { return nil }
         return unsafe UnsafeRawBufferPointer(start: value, count: size)

@@ -4,7 +4,7 @@ struct IncludesEncoder {
 
     /// A row of `users`; nothing for what has no id.
     func appendUser(_ object: JSONNode, to rows: inout RelationRows) {
-        let user = Members<UserMember>(of: object)
+        let user = Members<UserMember, 25>(of: object)
         guard let id = user[.id]?.id else { return }
         rows.append(to: .users, key: id, seen: seen) { row in
             row.append(int8: id)
@@ -20,7 +20,7 @@ struct IncludesEncoder {
     }
 
     /// username to most_recent_tweet_id
-    private static func appendProfile(_ user: Members<UserMember>, to row: inout CopyBuffer) {
+    private static func appendProfile(_ user: Members<UserMember, 25>, to row: inout CopyBuffer) {
         row.append(text: user[.username]?.string)
         row.append(text: user[.name]?.string)
         row.append(timestamptz: user[.createdAt]?.timestamp)

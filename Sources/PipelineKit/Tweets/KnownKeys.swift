@@ -1,16 +1,25 @@
+import Glibc
+
 /// The keys that X documents, by where they stand in a line; what else comes is told, so that it can be counted.
 ///
 /// What stands below an unknown key, or in an object that the data dictionary leaves open, is not looked at.
 struct KnownKeys: Sendable {
-    /// The objects at one place.
-    private struct Place: Sendable {
-        let path: String
-        var names: NameTable
-        /// For each name the place of its objects; nil: not looked into.
-        var children: [Int?]
+    /// One name at one place.
+    private struct Name: Sendable {
+        /// Where it stands in `names`.
+        let start: Int
+        let count: Int
+        /// The place of its objects; -1: not looked into.
+        let place: Int
     }
 
-    private var places: [Place] = []
+    /// Places' paths, and all their names, in tables that are read without copying any of it: this is done for every key of
+    /// every line.
+    private var paths: [String] = []
+    private var names: [UInt8] = []
+    private var known: [Name] = []
+    /// For each place 256 slots with numbers in `known`, open addressing; -1: none.
+    private var slots: [Int16] = []
 
     static let shared = KnownKeys()
 
@@ -20,22 +29,51 @@ struct KnownKeys: Sendable {
 
     /// Calls `unknown` with the path of every key that is not known.
     func walk(_ line: JSONNode, unknown: (String) -> Void) {
-        walk(line, places.count - 1, unknown)
+        unsafe names.withUnsafeBytes { names in
+            unsafe known.withUnsafeBufferPointer { known in
+                unsafe slots.withUnsafeBufferPointer { slots in
+                    unsafe Walk(names: names, known: known, slots: slots).walk(line, paths.count - 1) { place, name in
+                        unknown(Self.path(paths[place], name))
+                    }
+                }
+            }
+        }
     }
 
-    /// As deep as the documented objects are, whatever the line is.
-    private func walk(_ node: JSONNode, _ place: Int, _ unknown: (String) -> Void) {
-        if node.isArray {
-            for element in node.elements where element.isObject { walk(element, place, unknown) }
-            return
-        }
-        let here = places[place]
-        for member in node.members {
-            guard let index = here.names.index(of: member.name) else {
-                unknown(Self.path(here.path, member.name))
-                continue
+    @safe private struct Walk {
+        let names: UnsafeRawBufferPointer
+        let known: UnsafeBufferPointer<Name>
+        let slots: UnsafeBufferPointer<Int16>
+
+        /// As deep as the documented objects are, whatever the line is.
+        func walk(_ node: JSONNode, _ place: Int, _ unknown: (Int, JSONString) -> Void) {
+            if node.isArray {
+                for element in node.elements where element.isObject { walk(element, place, unknown) }
+                return
             }
-            if let child = here.children[index] { walk(member.value, child, unknown) }
+            for member in node.members {
+                guard let child = child(member.name, at: place) else {
+                    unknown(place, member.name)
+                    continue
+                }
+                if child >= 0 { walk(member.value, child, unknown) }
+            }
+        }
+
+        /// The place of the objects of that name; nil when the name is not known.
+        private func child(_ name: JSONString, at place: Int) -> Int? {
+            guard name.count > 0 else { return nil }
+            var slot = NameTable.slot(count: name.count, first: name[0], last: name[name.count - 1])
+            while case let number = unsafe Int(slots[place << 8 | slot]), number >= 0 {
+                let candidate = unsafe known[number]
+                if candidate.count == name.count,
+                    unsafe memcmp(names.baseAddress! + candidate.start, name.bytes.baseAddress!, name.count) == 0
+                {
+                    return candidate.place
+                }
+                slot = (slot + 1) & 255
+            }
+            return nil
         }
     }
 
@@ -52,19 +90,27 @@ struct KnownKeys: Sendable {
     }
 
     private mutating func add(_ path: String, _ words: inout ArraySlice<Substring>) -> Int {
-        var names: [String] = []
-        var children: [Int?] = []
+        var found: [(name: String, place: Int)] = []
         while let word = words.popFirst(), word != "}" {
             if word == "{" {
-                let name = names[names.count - 1]
-                children[children.count - 1] = add(path.isEmpty ? name : "\(path).\(name)", &words)
+                let name = found[found.count - 1].name
+                found[found.count - 1].place = add(path.isEmpty ? name : "\(path).\(name)", &words)
             } else {
-                names.append(String(word))
-                children.append(nil)
+                found.append((String(word), -1))
             }
         }
-        places.append(Place(path: path, names: NameTable(names), children: children))
-        return places.count - 1
+        paths.append(path)
+        slots += repeatElement(-1, count: 256)
+        for (name, place) in found { add(Array(name.utf8), place, at: paths.count - 1) }
+        return paths.count - 1
+    }
+
+    private mutating func add(_ name: [UInt8], _ child: Int, at place: Int) {
+        var slot = NameTable.slot(count: name.count, first: name[0], last: name[name.count - 1])
+        while slots[place << 8 | slot] >= 0 { slot = (slot + 1) & 255 }
+        slots[place << 8 | slot] = Int16(known.count)
+        known.append(Name(start: names.count, count: name.count, place: child))
+        names += name
     }
 }
 

@@ -2,8 +2,8 @@
 struct LineEncoder {
     let id: Int64
     private let tweet: TweetEncoder
-    private let line: Members<LineMember>
-    private let includes: Members<IncludesMember>
+    private let line: Members<LineMember, 4>
+    private let includes: Members<IncludesMember, 6>
     private let record: RecordInfo
     private let seen: Sighting
     /// Handles of the users that the line includes.
@@ -11,7 +11,7 @@ struct LineEncoder {
 
     /// Throws a reject when `data` is no tweet.
     init(
-        _ line: Members<LineMember>, data: JSONNode, record: RecordInfo, isAltered: Bool
+        _ line: Members<LineMember, 4>, data: JSONNode, record: RecordInfo, isAltered: Bool
     ) throws(LineReject) {
         tweet = try TweetEncoder(data)
         id = tweet.id

@@ -38,36 +38,40 @@ struct NameTable: Sendable {
         }
     }
 
-    private static func slot(count: Int, first: UInt8, last: UInt8) -> Int {
+    /// The slot of a name of that length, first and last byte, among 256.
+    static func slot(count: Int, first: UInt8, last: UInt8) -> Int {
         (count &* 37 &+ Int(first) &* 11 &+ Int(last) &* 3) & 255
     }
 }
 
-/// Names of members that become columns: the raw values, of which there are at most 40.
+/// Names of members that become columns: the raw values.
 protocol MemberName: CaseIterable, RawRepresentable<String> {
     /// All names, made once.
     static var table: NameTable { get }
 }
 
 /// The members of an object that become columns, found in one walk over it.
-struct Members<Name: MemberName> {
+///
+/// `size`: at least how many names there are. A line's encoders hold several of these, so they are small.
+struct Members<Name: MemberName, let size: Int> {
     private let object: JSONNode
     /// For each name the member's place on the tape; 0: absent.
-    private var places = InlineArray<40, Int>(repeating: 0)
+    private var places = InlineArray<size, UInt32>(repeating: 0)
 
     init(of object: JSONNode) {
         self.object = object
         let table = Name.table
         // A name that comes twice counts with its last value, as in PostgreSQL's jsonb.
         for member in object.members {
-            if let place = table.index(of: member.name) { places[place] = member.value.index }
+            // Lines are far shorter than such a tape.
+            if let place = table.index(of: member.name) { places[place] = UInt32(clamping: member.value.index) }
         }
     }
 
     /// The member of that name; nil when absent or null, which mean the same in X's objects.
     subscript(name: Name) -> JSONNode? {
         // An enumeration without payloads is the number of its case.
-        let place = places[Int(unsafe unsafeBitCast(name, to: UInt8.self))]
+        let place = Int(places[Int(unsafe unsafeBitCast(name, to: UInt8.self))])
         guard place != 0 else { return nil }
         let node = object.node(at: place)
         return node.isNull ? nil : node

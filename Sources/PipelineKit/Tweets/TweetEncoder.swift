@@ -3,7 +3,7 @@
 /// A member of another type than X documents becomes NULL; only `id` and `text` decide whether there is a row at all.
 struct TweetEncoder {
     let id: Int64
-    let tweet: Members<TweetMember>
+    let tweet: Members<TweetMember, 29>
     private let text: JSONString
     /// The whole text of a post that is longer than `text` can be, with entities of its own.
     private let note: JSONNode?
