@@ -27,6 +27,9 @@ import Testing
             let outcome = try await run.expectConserved()
             #expect(outcome.rejected == 0)
             #expect(try await run.query("SELECT count(*) FROM tweets WHERE id = \(id)") == "0")
+            let detail =
+                "SELECT detail LIKE '%; an unfinished line of 100 bytes was dropped' FROM stream_events WHERE cause = 'reset'"
+            try await run.expect(detail, ["t"])
             try await run.expectGaps(["reset"])
         }
     }
@@ -83,6 +86,7 @@ import Testing
             // The times of posts have whole seconds.
             let late = "SELECT max(received_at - created_at) > interval '2 seconds' FROM tweets WHERE matched"
             #expect(try await run.query(late) == "t", "the disk was not slow, so this shows nothing")
+            #expect(!run.lines("the journal's disk holds the reader up", "\"level\":\"warning\"").isEmpty)
             try await run.expectGaps([])
         }
     }

@@ -56,8 +56,11 @@ struct StreamConnection: ~Copyable {
             try onTurn()
             if let failure = recorder.failure { throw failure }
             if let due = journal.timeToSync, due <= .zero {
+                let begin = ContinuousClock.now
                 try reading.posts.save()
                 try journal.sync()
+                let delay = begin.duration(to: .now)
+                if delay >= settings.stallTimeout / 5 { recorder.noteSlowDisk(delay) }
             }
             let phase: StreamWatch.Phase = recorder.begin == nil ? .answer : .stream
             let timeLeft = watch.timeLeft(in: phase, bytes: recorder.bytes, waited: waited)

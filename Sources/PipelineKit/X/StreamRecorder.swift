@@ -38,6 +38,7 @@ final class StreamRecorder {
     private var framer: LineFramer
     private var lastReceivedAt: Timestamp?
     private var caughtUpAt: Timestamp?
+    private var toldSlowDisk: ContinuousClock.Instant?
     private var lastPost: [UInt8] = []
 
     init(_ reading: StreamReading, connection: Int64, lineLimit: Int, logger: Logger) {
@@ -75,6 +76,13 @@ final class StreamRecorder {
     /// Notes that everything that X had sent by then was taken: nothing waited in the socket.
     func noteCaughtUp(at moment: Timestamp) {
         caughtUpAt = moment
+    }
+
+    /// Tells, once a minute, that the journal's disk held the reader up: X sends on meanwhile, and cuts slow readers off.
+    func noteSlowDisk(_ delay: Duration) {
+        guard toldSlowDisk.map({ $0.duration(to: .now) >= .seconds(60) }) ?? true else { return }
+        toldSlowDisk = .now
+        logger.warning("the journal's disk holds the reader up", metadata: ["for": "\(delay.short)"])
     }
 
     /// Notes something that happened while the connection is open.
