@@ -37,6 +37,8 @@ is_there() {
         libssl-dev) have_library libcrypto ;;
         zlib1g-dev) have_library zlib ;;
         postgresql) have_postgres ;;
+        logrotate) [ -x /usr/sbin/logrotate ] ;;
+        procps) have_command pkill ;;
         python3-venv) have_command python3 && python3 -c 'import venv, ensurepip' >/dev/null 2>&1 ;;
         *) have_command "$1" ;;
     esac
@@ -56,6 +58,7 @@ packages=(
     kcat                         # looks into the topic
     curl openssl                 # the tests talk to the simulator, and make throw-away certificates
     strace                       # makes the disk slow, for a test
+    logrotate procps             # deploy/logrotate is tested with them
     python3                      # a web server that is not X, for a test
     python3-venv                 # the tests start an S3 server from PyPI (scripts/s3-server.sh)
     "$@"

@@ -52,7 +52,8 @@ struct JournalCommand: ParsableCommand {
             discussion: """
                 Every file of the archive is read to its end and compared with the manifest's digests, every line of the \
                 journal with its checksum, and every sequence number must be somewhere: in a file, or in the manifest as \
-                removed or dropped. It only looks, also while a producer is at work.
+                removed or dropped. Every line's time of receipt must be told, and what counts as uploaded be what the manifest \
+                tells of. It only looks, also while a producer is at work.
 
                   tweet-producer journal verify
                   tweet-producer journal verify --json | jq '.[].problems'

@@ -18,17 +18,28 @@ final class Replay {
     private var acknowledged = AcknowledgedLines(through: 0)
     /// Records handed over since the producer was made, and where in the files each stands.
     private var handed: Int64 = 0
-    private var places: [(id: Int64, state: ReplayState)] = []
+    private var places: [Place] = []
     private var undelivered: KafkaError?
     private var saveDue = ContinuousClock.now
     private var progress: ReplayProgress
     private let begin = ContinuousClock.now
     private var sent = 0
-    /// Lines that Kafka refused for good.
-    private(set) var refused = 0
+    /// Lines that Kafka refused for good, or the disk has damaged.
+    private(set) var refused = RefusedLines()
+    /// Their reject events that are yet to be handed over, under the numbers of their records.
+    private var undeclared: [(id: Int64, value: [UInt8], reason: String)] = []
+    /// Records whose reject event was handed over since the producer was made.
+    private var declared: Set<Int64> = []
 
     /// Lines that Kafka has acknowledged, those of earlier runs included.
     var published: Int64 { state.published }
+
+    /// One record, where in the files its line stands, and with which headers it was sent.
+    private struct Place {
+        let id: Int64
+        let state: ReplayState
+        let headers: RecordHeaders
+    }
 
     private struct Stopped: Error {}
     private struct Again: Error {}
@@ -54,7 +65,7 @@ final class Replay {
             do {
                 try pass()
                 save(isDue: true)
-                progress.end(published: state.published)
+                progress.end(published: state.published, refused: refused)
                 return true
             } catch is Again {
                 logger.warning("sending again", metadata: ["reason": "\(undelivered.map { "\($0)" } ?? "")"])
@@ -62,9 +73,11 @@ final class Replay {
                 producer = try KafkaProducer(settings.kafka, logger: logger)
                 (acknowledged, handed, undelivered) = (AcknowledgedLines(through: 0), 0, nil)
                 places.removeAll()
+                undeclared.removeAll()
+                declared.removeAll()
             } catch is Stopped {
                 save(isDue: true)
-                progress.end(published: state.published)
+                progress.end(published: state.published, refused: refused)
                 producer.purge()
                 return false
             }
@@ -97,13 +110,17 @@ final class Replay {
                         piece,
                         RecordHeaders(
                             stream: journal.0, journal: journal.1, seq: seq,
-                            receivedAt: line.receivedAt ?? .now(), connection: line.connection), at: at)
+                            receivedAt: line.receivedAt ?? .now(), connection: line.connection), at: at,
+                        isDamaged: line.isDamaged)
                 }
                 progress.tell(bytes: done + position, published: state.published)
             }
             done += file.bytes
         }
-        while acknowledged.through < handed { try take(producer.poll(timeout: .milliseconds(50))) }
+        while acknowledged.through < handed {
+            try take(producer.poll(timeout: .milliseconds(50)))
+            try declareRefused()
+        }
     }
 
     private func pieces(of line: ReplayLine, isOwn: Bool) -> [[UInt8]] {
@@ -134,34 +151,45 @@ final class Replay {
         return String(repeating: "0", count: 8 - digits.utf8.count) + digits
     }
 
-    private func publish(_ bytes: [UInt8], _ headers: RecordHeaders, at: ReplayState) throws {
+    private func publish(_ bytes: [UInt8], _ headers: RecordHeaders, at: ReplayState, isDamaged: Bool) throws {
         try keepRate()
-        let chain = unsafe bytes.withUnsafeBytes { unsafe key.key(of: $0) }
-        let topic = chain == nil ? settings.topic + ".events" : settings.topic
-        let recordKey = Array((chain.map(String.init) ?? headers.stream).utf8)
-        let id = handed + 1
+        handed += 1
+        sent += 1
+        places.append(Place(id: handed, state: at, headers: headers))
+        if isDamaged {
+            try refuse(handed, bytes, "damaged_on_disk")
+        } else {
+            let chain = unsafe bytes.withUnsafeBytes { unsafe key.key(of: $0) }
+            try enqueue(
+                bytes, topic: chain == nil ? eventsTopic : settings.topic, key: chain.map(String.init), headers, handed)
+        }
+        try take(producer.poll(timeout: .zero))
+        try declareRefused()
+    }
+
+    private var eventsTopic: String { settings.topic + ".events" }
+
+    /// Hands a record over; waits while librdkafka's queue is full. Without a key it gets the stream's name.
+    private func enqueue(
+        _ bytes: [UInt8], topic: String, key: String?, _ headers: RecordHeaders, _ id: Int64
+    ) throws {
+        let recordKey = Array((key ?? headers.stream).utf8)
         while true {
             do {
-                try unsafe recordKey.withBytes { (key) throws(KafkaError) in
+                return try unsafe recordKey.withBytes { (key) throws(KafkaError) in
                     try unsafe bytes.withBytes { (value) throws(KafkaError) in
                         try unsafe producer.enqueue(topic: topic, key: key, value: value, headers: headers, id: id)
                     }
                 }
-                break
             } catch  where error.disposition == .queueFull {
                 try take(producer.poll(timeout: .milliseconds(100)))
             } catch  where error.disposition == .rejectRecord {
-                refuse(id, error)
-                break
+                return try refuse(id, bytes, error.name)
             } catch {
                 undelivered = error
                 throw Again()
             }
         }
-        handed = id
-        sent += 1
-        places.append((id, at))
-        try take(producer.poll(timeout: .zero))
     }
 
     private func keepRate() throws {
@@ -173,17 +201,47 @@ final class Replay {
         }
     }
 
-    private func refuse(_ id: Int64, _ error: KafkaError) {
-        refused += 1
-        acknowledged.acknowledge(id)
-        logger.error("a line cannot be published", metadata: ["reason": "\(error)"])
+    // MARK: Refused lines
+
+    /// Takes note of a line that cannot be published as it is; its record counts as acknowledged when its event is.
+    private func refuse(_ id: Int64, _ value: [UInt8], _ reason: String) throws {
+        guard let place = place(of: id) else { return }
+        guard declared.insert(id).inserted else {
+            throw Failure(.unavailable, "topic \(eventsTopic) refuses even the note of a refused line: \(reason)")
+        }
+        refused.insert(place.state.published, reason: reason)
+        undeclared.append((id, value, reason))
+        logger.error(
+            "a line cannot be published",
+            metadata: [
+                "stream": "\(place.headers.stream)", "journal": "\(place.headers.journal)",
+                "seq": "\(place.headers.seq)", "reason": "\(reason)",
+            ])
+    }
+
+    private func place(of id: Int64) -> Place? {
+        guard let first = places.first?.id, id >= first, id - first < places.count else { return nil }
+        return places[Int(id - first)]
+    }
+
+    /// Publishes events with the numbers of refused lines in their place, as the producer does, so that the loader settles
+    /// them and they stand in `rejects`.
+    private func declareRefused() throws {
+        while let (id, value, reason) = undeclared.first {
+            undeclared.removeFirst()
+            guard let place = place(of: id) else { continue }
+            var event = PipelineEvent(.rejected, connection: place.headers.connection, cause: reason)
+            event.seq = place.headers.seq
+            unsafe value.withUnsafeBytes { unsafe event.setRejectedBytes($0) }
+            try enqueue(event.line, topic: eventsTopic, key: nil, place.headers, id)
+        }
     }
 
     private func take(_ reports: [DeliveryReport]) throws {
         for report in reports {
             switch report.error?.disposition {
             case nil: acknowledged.acknowledge(report.id)
-            case .rejectRecord: if let error = report.error { refuse(report.id, error) }
+            case .rejectRecord: try refuse(report.id, report.refusedValue ?? [], report.error?.name ?? "")
             case .queueFull: break
             case .retry, .rebuild, .settings: undelivered = undelivered ?? report.error
             }
@@ -204,7 +262,7 @@ final class Replay {
     private func ensureTopics() throws {
         for topic in [
             NewTopic(settings.topic, partitions: settings.partitions, replication: settings.replication),
-            NewTopic(settings.topic + ".events", partitions: 1, replication: settings.replication),
+            NewTopic(eventsTopic, partitions: 1, replication: settings.replication),
         ] {
             while !stop.isRaised {
                 do {
@@ -246,41 +304,5 @@ final class Replay {
         do { try data.write(to: URL(filePath: path), options: .atomic) } catch {
             logger.warning("the state cannot be written", metadata: ["file": "\(path)"])
         }
-    }
-}
-
-/// Tells how far a replay is: a bar on a terminal, else a line every 10 seconds.
-struct ReplayProgress {
-    private let totalBytes: Int64
-    private let isTerminal: Bool
-    private let begin = ContinuousClock.now
-    private var due = ContinuousClock.now
-    private var first: Int64?
-
-    init(totalBytes: Int64, isTerminal: Bool) {
-        (self.totalBytes, self.isTerminal) = (totalBytes, isTerminal)
-        if !isTerminal { due = .now + .seconds(10) }
-    }
-
-    mutating func tell(bytes: Int64, published: Int64) {
-        if first == nil { first = published }
-        guard ContinuousClock.now >= due else { return }
-        due = .now + (isTerminal ? .milliseconds(200) : .seconds(10))
-        let share = totalBytes > 0 ? min(1, Double(bytes) / Double(totalBytes)) : 1
-        let elapsed = begin.duration(to: .now)
-        let left = share > 0.01 ? (elapsed * ((1 - share) / share)).short : "?"
-        let text = "\(published) lines, \(rate(published)) a second, \(Int(share * 100)) %, \(left) left"
-        let full = Int(share * 30)
-        let bar = String(repeating: "#", count: full) + String(repeating: ".", count: 30 - full)
-        writeToStandardError(isTerminal ? "\r[\(bar)] \(text)\u{1B}[K" : "replay: \(text)\n")
-    }
-
-    private func rate(_ published: Int64) -> Int64 {
-        (published - (first ?? 0)) * 1000 / max(1, begin.duration(to: .now).milliseconds)
-    }
-
-    func end(published: Int64) {
-        let text = "\(published) lines, \(rate(published)) a second, \(begin.duration(to: .now).short)"
-        writeToStandardError((isTerminal ? "\r\u{1B}[K" : "") + "replay: \(text)\n")
     }
 }

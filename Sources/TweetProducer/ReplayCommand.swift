@@ -21,7 +21,10 @@ struct ReplayCommand: ParsableCommand {
               tweet-producer replay pages.jsonl.gz --stream old-captures
 
             Ctrl-C ends it; with --state it goes on there the next time, without it begins anew, which does no harm.
-            Exit status: 0 done, 65 a file is damaged or Kafka refuses lines, 74 disk, 75 interrupted, 78 bad settings.
+            A line that Kafka refuses for good, or that the disk has damaged, becomes a reject with its number; how many and why \
+            is told at the end.
+
+            Exit status: 0 done, 65 a file is damaged or lines were refused, 74 disk, 75 interrupted, 78 bad settings.
             """)
 
     @Argument(help: ArgumentHelp("A file, a folder, or s3://BUCKET/PREFIX.", valueName: "source"))
@@ -61,7 +64,7 @@ struct ReplayCommand: ParsableCommand {
             try common.startLogging(&reader)
             try reader.finish()
             let (stop, source) = (Stop(), source)
-            let result = Mutex((isWhole: false, refused: 0))
+            let result = Mutex((isWhole: false, refused: RefusedLines()))
             let loop = Service.Loop("replay") {
                 let fetched = try s3.map { try S3Download(source, $0, stop: stop) }
                 let replay = try Replay(
@@ -80,7 +83,10 @@ struct ReplayCommand: ParsableCommand {
                         + (state == nil
                             ? "The next run begins anew, which does no harm." : "The next run goes on here."))
             }
-            guard refused == 0 else { throw Failure(.badData, "Kafka refused \(refused) lines; see the log") }
+            guard refused.isEmpty else {
+                throw Failure(
+                    .badData, "\(refused). Their numbers are in the log, and with their beginnings in rejects.")
+            }
         }
     }
 

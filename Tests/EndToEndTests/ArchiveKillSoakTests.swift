@@ -23,15 +23,18 @@ import Testing
         var random = SplitMix64(seed: seed)
         var configuration = XSimulator.Configuration()
         configuration.feed = .generator(seed: seed, count: nil)
-        configuration.rate = 30
+        // What was in the socket comes again, also when one producer after the other is killed before it has read that far;
+        // and so each of them begins with some hundred lines, enough for a dozen segments.
+        configuration.rate = 6
+        configuration.redelivery = .seconds(60)
         configuration.enforcesRateLimits = false
-        configuration.redelivery = .seconds(10)
         let server = try S3TestServer()
         let pipeline = try await PipelineUnderTest(
             configuration, partitions: 64,
             settings: server.environment().merging(["JOURNAL_SEGMENT_BYTES": "32KiB"]) { $1 })
         do {
             pipeline.x.addRules([("pipeline", "soak")])
+            pipeline.x.issue(200)
             try pipeline.startLoader()
             var audit = ArchiveAudit(pipeline.folder + "/journal", server: server)
             var kills: [FailPoint: Int] = [:]

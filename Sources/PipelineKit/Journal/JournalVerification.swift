@@ -45,20 +45,23 @@ package struct JournalVerification: Encodable, Sendable {
     private var archive: String { folder + "/" + ArchiveOptions.folderName }
 
     private mutating func run() throws {
+        var acknowledged: Int64 = 0
         do {
             journal = try JournalIdentity.read(folder: folder, stream: stream).journal
-            _ = try Checkpoint.read(from: folder, journal: journal)
+            acknowledged = try Checkpoint.read(from: folder, journal: journal)?.acknowledged ?? 0
         } catch let failure as Failure {
             problems.append(failure.description)
         }
-        // The segments come first: one that is archived meanwhile is then in the manifest.
+        // What is archived meanwhile is in the manifest, which comes last; what is removed meanwhile is not there any more.
+        let present = try ArchivedSegment.list(archive)
         let plain = try verifySegments()
         let listed = try verifyManifest()
-        for segment in try ArchivedSegment.list(archive)
+        for segment in present
         where !listed.contains(segment.file) && !plain.contains(segment.name.firstSeq) {
+            guard try JournalFolder.size(archive + "/" + segment.file) != nil else { continue }
             problems.append("\(archive)/\(segment.file) stands in no line of the manifest")
         }
-        findHoles()
+        findHoles(acknowledged: acknowledged)
     }
 
     // MARK: Segments
@@ -135,8 +138,14 @@ package struct JournalVerification: Encodable, Sendable {
             }
         }
         problems += found
+        try compareUploads(archived)
         for (file, entry) in archived.sorted(by: { $0.value.firstSeq < $1.value.firstSeq }) {
             do { try verify(file, entry) } catch let error as FileError where error.isMissingFile {
+                if try ManifestSummary(folder: archive).archived[file] == nil {
+                    // Removed meanwhile, as the manifest says by now.
+                    removedLines += entry.lines
+                    continue
+                }
                 problems.append("\(error.path), with the lines \(entry.firstSeq) to \(entry.lastSeq), is missing")
             } catch let failure as Failure where failure.status == .badData {
                 problems.append("\(failure.description) (lines \(entry.firstSeq) to \(entry.lastSeq))")
@@ -161,11 +170,23 @@ package struct JournalVerification: Encodable, Sendable {
         if let receipts = entry.receipts {
             let path = archive + "/" + receipts.file
             try compare(path, bytes: receipts.bytes, sha256: receipts.sha256)
-            _ = try ArchivedFile.read(path)
+            guard try ReceiptBook(path).covers(entry.firstSeq...entry.lastSeq) else {
+                throw Failure(.badData, "\(path) does not tell of every line when it was received")
+            }
         }
         files += 1
         lines += content.lines
         bytes += content.digest.bytes
+    }
+
+    /// What counts as uploaded must be what the manifest tells of: it may go here for that.
+    private mutating func compareUploads(_ archived: [String: ManifestEntry]) throws {
+        for record in try UploadList(folder: archive).records {
+            guard let entry = archived[record.file], entry.sha256 != record.sha256 else { continue }
+            problems.append(
+                "\(record.url) was uploaded with SHA-256 \(record.sha256), the manifest tells of \(entry.sha256 ?? "none")"
+            )
+        }
     }
 
     private func compare(_ path: String, bytes: Int64?, sha256: String?) throws {
@@ -184,7 +205,7 @@ package struct JournalVerification: Encodable, Sendable {
         if first <= last { accounted.append(first...last) }
     }
 
-    private mutating func findHoles() {
+    private mutating func findHoles(acknowledged: Int64) {
         var next: Int64 = 1
         for range in accounted.sorted(by: { $0.lowerBound < $1.lowerBound }) {
             if range.lowerBound > next {
@@ -192,6 +213,10 @@ package struct JournalVerification: Encodable, Sendable {
                     "the lines \(next) to \(range.lowerBound - 1) are in no file, and the manifest does not say why")
             }
             next = max(next, range.upperBound + 1)
+        }
+        if acknowledged >= next {
+            problems.append(
+                "Kafka has acknowledged the lines up to \(acknowledged), but \(next) and what follows are in no file")
         }
     }
 }

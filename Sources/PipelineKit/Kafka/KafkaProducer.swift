@@ -7,6 +7,8 @@ package struct DeliveryReport: Sendable {
     package let id: Int64
     /// Nil when the broker has acknowledged it.
     package let error: KafkaError?
+    /// The value of a record that will never be taken, for the note of it; nil for others.
+    package let refusedValue: [UInt8]?
 }
 
 /// An idempotent producer with `acks=all`.
@@ -156,5 +158,9 @@ private func kafkaDelivered(
     let code = unsafe message.pointee.err
     let error = code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : KafkaError(code, "deliver a record")
     if error == nil { context.brokersAnswered() }
-    context.reports.withLock { $0.append(DeliveryReport(id: id, error: error)) }
+    var value: [UInt8]?
+    if error?.disposition == .rejectRecord {
+        value = unsafe Array(UnsafeRawBufferPointer(start: message.pointee.payload, count: message.pointee.len))
+    }
+    context.reports.withLock { $0.append(DeliveryReport(id: id, error: error, refusedValue: value)) }
 }

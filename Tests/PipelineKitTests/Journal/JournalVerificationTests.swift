@@ -126,6 +126,59 @@ import Testing
         }
     }
 
+    /// Numbers without a time of receipt would be published anew with none.
+    @Test func receiptsThatLackLinesAreFound() throws {
+        let entry = try #require(try entries().first)
+        let receipts = try #require(entry.receipts)
+        let file = try GzipWriter(creating: path("archive/" + receipts.file))
+        let text = #"{"seq":1,"lines":9,"received_at":"2023-11-14T22:13:20.001Z","connection":"7"}"# + "\n"
+        try unsafe Array(text.utf8).withBytes { (bytes) throws(FileError) in try unsafe file.append(bytes) }
+        try finish(file)
+        let digest = try FileDigest(ofFile: path("archive/" + receipts.file))
+        let before = try readTextFile(path("archive/manifest.jsonl"))
+        let lying = before.replacing(receipts.sha256, with: digest.sha256)
+            .replacing("\"bytes\":\(receipts.bytes),", with: "\"bytes\":\(digest.bytes),")
+        try Data(lying.utf8).write(to: URL(filePath: path("archive/manifest.jsonl")))
+        let problems = try verify().problems
+        #expect(problems.count == 1)
+        #expect(problems.first?.contains("does not tell of every line when it was received") == true)
+    }
+
+    private func entries() throws -> [ManifestEntry] {
+        var entries: [ManifestEntry] = []
+        try Manifest.read(folder: path("archive")) { _, entry in entries.append(try #require(entry)) }
+        return entries
+    }
+
+    private func finish(_ file: consuming GzipWriter) throws {
+        var file = file
+        try file.finish()
+    }
+
+    @Test func anUploadOfOtherBytesIsFound() throws {
+        let entry = try #require(try entries().first)
+        let list = try JournalFile(appendingTo: path("archive/uploads.jsonl"))
+        for (sha256, problems) in [(try #require(entry.sha256), 0), ("00", 1)] {
+            let record = UploadRecord(
+                at: "2025-01-01T00:00:00.000Z", file: try #require(entry.file), bytes: 1, sha256: sha256,
+                url: "s3://bucket/x", verified: "checksum")
+            try list.append(text: record.line)
+            let found = try verify().problems
+            #expect(found.count == problems)
+            #expect(found.allSatisfy { $0.hasPrefix("s3://bucket/x was uploaded with SHA-256 00") })
+        }
+    }
+
+    @Test func aCheckpointAheadOfTheLinesIsFound() throws {
+        try Checkpoint(journal: journal.source.journal, acknowledged: 45).write(to: journal.source.folder)
+        #expect(try verify().problems == [])
+        try Checkpoint(journal: journal.source.journal, acknowledged: 46).write(to: journal.source.folder)
+        #expect(
+            try verify().problems == [
+                "Kafka has acknowledged the lines up to 46, but 46 and what follows are in no file"
+            ])
+    }
+
     @Test func aFlippedBitInTheJournalIsFound() throws {
         try flip(path("00000000000000000031.jsonl"), at: 3)
         let problems = try verify().problems

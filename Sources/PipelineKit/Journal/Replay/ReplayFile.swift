@@ -12,6 +12,8 @@ package struct ReplayLine {
     /// Nil for a line that our journal did not receive.
     package let receivedAt: Timestamp?
     package let connection: Int64
+    /// Whether the disk has changed the bytes since our journal received them.
+    package let isDamaged: Bool
 }
 
 /// A file of lines: of our archive, which knows its numbers, or somebody else's.
@@ -134,7 +136,8 @@ package struct ReplayFile: Sendable {
                     let receipt = book.receipt(of: seq)
                     try body(
                         unsafe ReplayLine(
-                            seq: seq, bytes: bytes, receivedAt: receipt?.at, connection: receipt?.connection ?? 0),
+                            seq: seq, bytes: bytes, receivedAt: receipt?.at, connection: receipt?.connection ?? 0,
+                            isDamaged: false),
                         position)
                     seq += 1
                 }
@@ -142,7 +145,9 @@ package struct ReplayFile: Sendable {
                 var place: Int64 = 0
                 try unsafe LineFile(path).read { bytes, position in
                     place += 1
-                    try body(unsafe ReplayLine(seq: place, bytes: bytes, receivedAt: nil, connection: 0), position)
+                    try body(
+                        unsafe ReplayLine(seq: place, bytes: bytes, receivedAt: nil, connection: 0, isDamaged: false),
+                        position)
                 }
             }
         } catch let error as FileError { throw Failure(.disk, "replay: \(error)") }
@@ -158,12 +163,10 @@ package struct ReplayFile: Sendable {
             limit: 1000, end: end,
             { line in
                 position += unsafe Int64(line.bytes.count) + 1
-                guard !line.isDamaged else {
-                    throw Failure(.badData, "\(segment.path): line \(line.seq) is damaged on the disk")
-                }
                 try body(
                     unsafe ReplayLine(
-                        seq: line.seq, bytes: line.bytes, receivedAt: line.receivedAt, connection: line.connection),
+                        seq: line.seq, bytes: line.bytes, receivedAt: line.receivedAt, connection: line.connection,
+                        isDamaged: line.isDamaged),
                     position)
             }) > 0
         {}
@@ -171,7 +174,7 @@ package struct ReplayFile: Sendable {
 }
 
 /// When, and on which connection, the lines of an archived file were received.
-private struct ReceiptBook {
+struct ReceiptBook {
     private struct Receipt: Decodable {
         var seq: Int64
         var lines: Int64
@@ -182,6 +185,9 @@ private struct ReceiptBook {
     private var receipts: [(seqs: Range<Int64>, at: Timestamp, connection: Int64)] = []
     private var place = 0
 
+    /// Reads a file of receipts.
+    ///
+    /// - Throws: `Failure` (65) when it is damaged, `FileError` when it cannot be read.
     init(_ path: String) throws {
         let decoder = JSONDecoder()
         var found: [(seqs: Range<Int64>, at: Timestamp, connection: Int64)] = []
@@ -192,6 +198,16 @@ private struct ReceiptBook {
             found.append((receipt.seq..<receipt.seq + receipt.lines, at, Int64(receipt.connection) ?? 0))
         }
         receipts = found
+    }
+
+    /// Whether it tells of all these lines, and of each once.
+    func covers(_ seqs: ClosedRange<Int64>) -> Bool {
+        var next = seqs.lowerBound
+        for receipt in receipts {
+            guard receipt.seqs.lowerBound == next else { return false }
+            next = receipt.seqs.upperBound
+        }
+        return next == seqs.upperBound + 1
     }
 
     /// The receipt of a line; lines are asked for in order.

@@ -1,0 +1,58 @@
+import PipelineKit
+
+/// Tells how far a replay is: a bar on a terminal, else a line every 10 seconds.
+struct ReplayProgress {
+    private let totalBytes: Int64
+    private let isTerminal: Bool
+    private let begin = ContinuousClock.now
+    private var due = ContinuousClock.now
+    private var first: Int64?
+
+    init(totalBytes: Int64, isTerminal: Bool) {
+        (self.totalBytes, self.isTerminal) = (totalBytes, isTerminal)
+        if !isTerminal { due = .now + .seconds(10) }
+    }
+
+    mutating func tell(bytes: Int64, published: Int64) {
+        if first == nil { first = published }
+        guard ContinuousClock.now >= due else { return }
+        due = .now + (isTerminal ? .milliseconds(200) : .seconds(10))
+        let share = totalBytes > 0 ? min(1, Double(bytes) / Double(totalBytes)) : 1
+        let elapsed = begin.duration(to: .now)
+        let left = share > 0.01 ? (elapsed * ((1 - share) / share)).short : "?"
+        let text = "\(published) lines, \(rate(published)) a second, \(Int(share * 100)) %, \(left) left"
+        let full = Int(share * 30)
+        let bar = String(repeating: "#", count: full) + String(repeating: ".", count: 30 - full)
+        writeToStandardError(isTerminal ? "\r[\(bar)] \(text)\u{1B}[K" : "replay: \(text)\n")
+    }
+
+    private func rate(_ published: Int64) -> Int64 {
+        (published - (first ?? 0)) * 1000 / max(1, begin.duration(to: .now).milliseconds)
+    }
+
+    /// Tells how much it was, and how many lines Kafka or the disk had refused.
+    func end(published: Int64, refused: RefusedLines) {
+        let text =
+            "\(published) lines, \(rate(published)) a second, \(begin.duration(to: .now).short)"
+            + (refused.isEmpty ? "" : "; \(refused)")
+        writeToStandardError((isTerminal ? "\r\u{1B}[K" : "") + "replay: \(text)\n")
+    }
+}
+
+/// Lines that a replay could not publish as they are, and why; in their place events of type `rejected` were published.
+struct RefusedLines: CustomStringConvertible, Sendable {
+    /// By the line's place among those that the replay has published.
+    private var reasons: [Int64: String] = [:]
+
+    /// Takes note of one; a line that is sent again counts once.
+    mutating func insert(_ line: Int64, reason: String) { reasons[line] = reason }
+
+    var count: Int { reasons.count }
+    var isEmpty: Bool { reasons.isEmpty }
+
+    /// How many, and how many for each reason.
+    var description: String {
+        let counts = Dictionary(grouping: reasons.values) { $0 }.map { ($0.key, $0.value.count) }.sorted { $0 < $1 }
+        return "\(count) lines refused (\(counts.map { "\($0.0) \($0.1)" }.joined(separator: ", ")))"
+    }
+}
