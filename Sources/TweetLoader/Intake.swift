@@ -40,7 +40,7 @@ final class Intake {
             while !stop.isRaised {
                 Heartbeat.beat()
                 if let orders = handover.takeOrders() { obey(orders) }
-                try rejoin()
+                rejoin()
                 step()
                 lookAtHoles()
             }
@@ -157,7 +157,7 @@ extension Intake {
     }
 
     /// Leaves Kafka's group and joins it anew, if our membership is of no use any more.
-    private func rejoin() throws {
+    private func rejoin() {
         guard let (reason, delay) = membership.takeEnd() else { return }
         logger.warning("joining Kafka's group anew", metadata: ["reason": "\(reason)"])
         dropBatch()
@@ -165,7 +165,12 @@ extension Intake {
         consumer?.close()
         consumer = nil
         handover.tellLeft()
-        if !stop.wait(for: delay) { try join() }
+        guard !stop.wait(for: delay) else { return }
+        // What a file says by now may be of no use; that must not end a loader that runs.
+        do { try join() } catch {
+            logger.error("cannot join Kafka's group; trying again", metadata: ["reason": "\(error)"])
+            membership.end("\(error)")
+        }
     }
 
     /// Asks Kafka what it has in place of what it should have; the answer is for the writer, who knows what is settled.

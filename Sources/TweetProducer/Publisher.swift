@@ -63,8 +63,9 @@ final class Publisher {
                 producer.poll(
                     timeout: reader.nextSeq > source.tail.lastSeq && source.tail.isClosed ? Self.glance : .zero))
             try declareRefused()
+            undelivered = undelivered ?? producer.renewal
             if let error = undelivered {
-                try startAgain(after: error)
+                startAgain(after: error)
                 reader = try JournalReader(source, from: acknowledged.through + 1)
             }
             writeCheckpoint(isLast: false)
@@ -202,17 +203,28 @@ final class Publisher {
     }
 
     /// Makes the producer anew. An idempotent producer that gave up on one record cannot promise order for the next.
-    private func startAgain(after error: KafkaError) throws {
+    private func startAgain(after error: KafkaError) {
         logger.warning(
             "sending again from the journal",
             metadata: ["reason": "\(error)", "lines": "\(source.tail.lastSeq - acknowledged.through)"])
         let wait = Duration.milliseconds(min(30_000, 100 << min(failures, 10)))
         failures += 1
         stop.wait(for: wait)
-        producer = try KafkaProducer(settings.kafka, logger: logger)
+        guard renew() else { return }
         refused.removeAll()
         declared.removeAll()
         undelivered = nil
+    }
+
+    /// Makes a client of what the files say by now; false when they are of no use, which must not end a service that runs.
+    private func renew() -> Bool {
+        do throws(Failure) {
+            producer = try KafkaProducer(settings.kafka, logger: logger)
+            return true
+        } catch {
+            logger.error("the settings for Kafka cannot be used; trying again", metadata: ["reason": "\(error)"])
+            return false
+        }
     }
 
     /// Creates or checks the topics; waits while Kafka is away.
@@ -232,6 +244,7 @@ final class Publisher {
                             .unavailable, "\(error). Create the topics (kafka/create-topics.sh) or allow it.")
                     }
                     _ = producer.poll(timeout: .zero)
+                    if producer.renewal != nil { _ = renew() }
                     stop.wait(for: .milliseconds(500))
                 }
             }

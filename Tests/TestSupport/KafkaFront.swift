@@ -181,9 +181,8 @@ package final class KafkaFront: Sendable {
         case KafkaAnswer.Kind.apiVersions: break
         default: if !pair.isSignedIn, credentials != nil { return false }
         }
-        if [KafkaAnswer.Kind.apiVersions, KafkaAnswer.Kind.metadata].contains(request.kind) {
-            pair.asked[correlation] = request
-        }
+        let changed = [KafkaAnswer.Kind.apiVersions, KafkaAnswer.Kind.metadata, KafkaAnswer.Kind.findCoordinator]
+        if changed.contains(request.kind) { pair.asked[correlation] = request }
         return Self.send(frame, to: pair.server)
     }
 
@@ -193,11 +192,14 @@ package final class KafkaFront: Sendable {
             return Self.send(frame, to: pair.client)
         }
         let state = state.withLock { $0 }
+        let (version, port) = (request.version, state.advertisedPort)
         let changed =
-            request.kind == KafkaAnswer.Kind.apiVersions
-            ? KafkaAnswer.apiVersions(frame, hasSASL: state.credentials != nil)
-            : KafkaAnswer.metadata(
-                frame, version: request.version, port: state.advertisedPort, partitions: state.visiblePartitions)
+            switch request.kind {
+            case KafkaAnswer.Kind.apiVersions: KafkaAnswer.apiVersions(frame, hasSASL: state.credentials != nil)
+            case KafkaAnswer.Kind.findCoordinator: KafkaAnswer.coordinator(frame, version: version, port: port)
+            default:
+                KafkaAnswer.metadata(frame, version: version, port: port, partitions: state.visiblePartitions)
+            }
         return Self.send(changed, to: pair.client)
     }
 
@@ -265,45 +267,5 @@ private struct Allowance {
 
     mutating func use(_ count: Int) {
         if bytes != Int.max { bytes -= count }
-    }
-}
-
-/// TCP on 127.0.0.1.
-enum Loopback {
-    /// A socket that listens on a free port, and the port.
-    static func listen() throws(FileError) -> (descriptor: Int32, port: Int) {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = address(0)
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isListening = unsafe withUnsafeMutablePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                unsafe bind(listener, generic, size) == 0 && Glibc.listen(listener, 64) == 0
-                    && getsockname(listener, generic, &size) == 0
-            }
-        }
-        guard isListening else { throw FileError("listen", "127.0.0.1") }
-        return (listener, Int(UInt16(bigEndian: address.sin_port)))
-    }
-
-    /// A connected socket; nil when nobody listens.
-    static func connect(_ port: Int) -> Int32? {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = address(port)
-        let code = unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                unsafe Glibc.connect(descriptor, generic, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        if code == 0 { return descriptor }
-        close(descriptor)
-        return nil
-    }
-
-    private static func address(_ port: Int) -> sockaddr_in {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = UInt16(clamping: port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        return address
     }
 }

@@ -50,6 +50,7 @@ enum KafkaAnswer {
     /// A request's kind (protocol guide, "Api keys").
     enum Kind {
         static let metadata: Int16 = 3
+        static let findCoordinator: Int16 = 10
         static let apiVersions: Int16 = 18
         static let saslHandshake: Int16 = 17
         static let saslAuthenticate: Int16 = 36
@@ -66,7 +67,8 @@ enum KafkaAnswer {
         return answer.bytes
     }
 
-    /// The kinds of requests that are taken, with metadata of at most version 4, and with SASL's when there is any.
+    /// The kinds of requests that are taken, those that are changed in versions that are known here, and SASL's when there
+    /// is any.
     static func apiVersions(_ answer: [UInt8], hasSASL: Bool) -> [UInt8] {
         var old = KafkaWire(answer)
         var new = KafkaWire()
@@ -76,7 +78,8 @@ enum KafkaAnswer {
         new.append(count + (hasSASL ? 2 : 0))
         for _ in 0..<count {
             let (kind, low, high) = (old.integer(Int16.self), old.integer(Int16.self), old.integer(Int16.self))
-            for number in [kind, low, kind == Kind.metadata ? min(high, 4) : high] { new.append(number) }
+            let known: [Int16: Int16] = [Kind.metadata: 4, Kind.findCoordinator: 2]
+            for number in [kind, low, min(high, known[kind] ?? high)] { new.append(number) }
         }
         if hasSASL {
             for number in [Kind.saslHandshake, 0, 1, Kind.saslAuthenticate, 0, 0] as [Int16] { new.append(number) }
@@ -105,6 +108,19 @@ enum KafkaAnswer {
         new.append(topics)
         for _ in 0..<topics { topic(&old, &new, version: version, limit: limit) }
         new.append(old.rest())
+        return new.bytes
+    }
+
+    /// A group's coordinator, which is at `port` of 127.0.0.1, too.
+    static func coordinator(_ answer: [UInt8], version: Int16, port: Int) -> [UInt8] {
+        var old = KafkaWire(answer)
+        var new = KafkaWire()
+        new.append(old.take(version >= 1 ? 10 : 6))
+        if version >= 1 { new.append(string: old.string()) }
+        new.append(old.take(4))
+        new.append(string: old.string())
+        _ = old.integer(Int32.self)
+        new.append(Int32(port))
         return new.bytes
     }
 

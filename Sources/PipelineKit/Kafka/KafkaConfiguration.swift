@@ -15,11 +15,52 @@ package struct KafkaConfiguration: Sendable {
     }
 
     private(set) package var properties: [String: Property]
+    private static let defaults = ["bootstrap.servers": Property("localhost:9092", from: "default")]
+
+    /// A properties file, which is read again for each client that is made, and what comes before its properties.
+    private var file: (path: String, overrides: [String: Property])?
+    /// A file with a token for SASL/OAUTHBEARER, read whenever librdkafka wants one.
+    package var tokenFile: String?
+    /// What the properties were read from, as it was then.
+    private(set) var credentialFiles = CredentialFiles([])
     /// Set when the client is made; it must not be changed by the user, because a guarantee hangs on it.
     private var fixed: [String: String] = [:]
 
     package init(_ properties: [String: Property]) {
-        self.properties = properties
+        self.properties = Self.defaults.merging(properties) { $1 }
+    }
+
+    /// Properties of a file, and some that come before them.
+    ///
+    /// - Throws: `Failure` (78) when the file cannot be read, naming its line.
+    package init(file: String, overrides: [String: Property]) throws(Failure) {
+        properties = [:]
+        self.file = (file, overrides)
+        self = try current()
+    }
+
+    /// The same as the files say by now.
+    ///
+    /// - Throws: `Failure` (78) when the properties file cannot be read, naming its line.
+    func current() throws(Failure) -> KafkaConfiguration {
+        var result = self
+        var paths = [file?.path, tokenFile].compactMap { $0 }
+        var files = CredentialFiles(paths)
+        if let file {
+            do {
+                result.properties = try Self.defaults
+                    .merging(KafkaProperties.parse(readTextFile(file.path), file: file.path)) { $1 }
+                    .merging(file.overrides) { $1 }
+            } catch let error as FileError {
+                throw Failure(.badSettings, "KAFKA_PROPERTIES_FILE: \(error)")
+            } catch {
+                throw error as? Failure ?? Failure(.badSettings, "KAFKA_PROPERTIES_FILE: \(error)")
+            }
+        }
+        paths = CredentialFiles.properties.compactMap { result.properties[$0]?.value }
+        files.add(paths)
+        result.credentialFiles = files
+        return result
     }
 
     package init(bootstrapServers: String) {

@@ -57,7 +57,8 @@ package final class KafkaConsumer {
     package init(
         _ configuration: KafkaConfiguration, group: String, topics: [String], logger: Logger
     ) throws(Failure) {
-        let context = KafkaContext(logger: logger)
+        let configuration = try configuration.current()
+        let context = KafkaContext(configuration, logger: logger)
         self.context = context
         var fixed = Self.fixed
         fixed["group.id"] = group
@@ -78,9 +79,11 @@ package final class KafkaConsumer {
     /// Waits for the next record; nil when none came in time. Serves rebalances and keeps the membership alive.
     ///
     /// - Throws: `KafkaError` for an error that belongs to a partition (such as an offset that Kafka no longer has) or
-    ///   that ended the client; what heals by itself is not thrown.
+    ///   that ended the client, and `rebuild` when there are new credentials for one that is refused; what heals by
+    ///   itself is not thrown.
     package func poll(timeout: Duration) throws(KafkaError) -> KafkaMessage? {
         guard let message = unsafe rd_kafka_consumer_poll(handle.client, Int32(clamping: timeout.milliseconds)) else {
+            if let renewal = context.renewal() { throw renewal }
             return nil
         }
         let code = unsafe message.pointee.err

@@ -18,7 +18,8 @@ struct KafkaHandle: ~Copyable {
     ///   - configuration: its properties.
     ///   - context: what its callbacks write to.
     ///   - prepare: sets callbacks on librdkafka's configuration object before the client is made.
-    /// - Throws: `Failure` (78) when a property is unknown or has a value that librdkafka refuses.
+    /// - Throws: `Failure` (78) when a property is unknown or has a value that librdkafka refuses; 75 when the system
+    ///   has no room for a client.
     init(
         _ type: rd_kafka_type_t, _ configuration: KafkaConfiguration, context: KafkaContext,
         prepare: (OpaquePointer) -> Void
@@ -34,12 +35,22 @@ struct KafkaHandle: ~Copyable {
         unsafe rd_kafka_conf_set_opaque(settings, retained.toOpaque())
         unsafe rd_kafka_conf_set_log_cb(settings, kafkaLogged)
         unsafe rd_kafka_conf_set_error_cb(settings, kafkaErrorReported)
+        if configuration.tokenFile != nil {
+            unsafe rd_kafka_conf_set_oauthbearer_token_refresh_cb(settings, kafkaTokenWanted)
+            unsafe rd_kafka_conf_enable_sasl_queue(settings, 1)
+        }
         unsafe prepare(settings)
         var reason = [CChar](repeating: 0, count: 512)
         guard let created = unsafe rd_kafka_new(type, settings, &reason, reason.count) else {
             unsafe rd_kafka_conf_destroy(settings)
             unsafe retained.release()
-            throw Failure(.badSettings, "Kafka settings: \(Self.text(reason))")
+            // Without threads or descriptors for a client another try may do, unlike with wrong settings.
+            let isStarved = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE
+            throw Failure(isStarved ? .tryAgain : .badSettings, "Kafka settings: \(Self.text(reason))")
+        }
+        // Not all who use a client poll it, and without a token it does nothing at all.
+        if configuration.tokenFile != nil, let error = unsafe rd_kafka_sasl_background_callbacks_enable(created) {
+            context.logger.warning("\(unsafe KafkaError(consuming: error, "read the token"))")
         }
         unsafe client = created
         unsafe self.context = retained
@@ -102,10 +113,40 @@ final class KafkaContext: Sendable {
     let reports = Mutex<[DeliveryReport]>([])
     /// Rebalances that were not taken yet.
     let changes = Mutex<[AssignmentChange]>([])
+    /// Where the token of SASL/OAUTHBEARER is; empty when there is none.
+    let tokenFile: String
     private let isAway = Atomic(false)
+    private let isRefused = Atomic(false)
+    private let credentials: Mutex<(files: CredentialFiles, lookedAt: ContinuousClock.Instant)>
 
-    init(logger: Logger) {
+    /// - Parameters:
+    ///   - configuration: of the client, just read.
+    ///   - logger: is told what happens to it.
+    init(_ configuration: KafkaConfiguration, logger: Logger) {
         self.logger = logger
+        tokenFile = configuration.tokenFile ?? ""
+        credentials = Mutex((configuration.credentialFiles, .now))
+    }
+
+    /// Logs that credentials or certificates were refused once, not once a retry.
+    func brokersRefused(_ reason: String) {
+        if !isRefused.exchange(true, ordering: .relaxed) {
+            logger.error(
+                "Kafka refuses the connection; trying again, with new credentials when a file has them",
+                metadata: ["reason": "\(reason)"])
+        }
+    }
+
+    /// Why a client is to be made anew: it is refused, and its credentials have changed on the disk; nil while not.
+    func renewal() -> KafkaError? {
+        guard isRefused.load(ordering: .relaxed) else { return nil }
+        return credentials.withLock { credentials in
+            guard credentials.lookedAt.duration(to: .now) >= .seconds(1) else { return nil }
+            credentials.lookedAt = .now
+            guard credentials.files.haveChanged else { return nil }
+            return KafkaError(
+                RD_KAFKA_RESP_ERR__FATAL, "sign in to Kafka", reason: "the files of the credentials have changed")
+        }
     }
 
     /// Logs that brokers are away once, not once a retry.
@@ -118,6 +159,9 @@ final class KafkaContext: Sendable {
     func brokersAnswered() {
         // Asked for every record, so a look comes before the exchange.
         if isAway.load(ordering: .relaxed), isAway.exchange(false, ordering: .relaxed) { logger.info("Kafka is back") }
+        if isRefused.load(ordering: .relaxed), isRefused.exchange(false, ordering: .relaxed) {
+            logger.info("Kafka accepts the connection")
+        }
     }
 }
 
@@ -146,7 +190,7 @@ private func kafkaErrorReported(
     switch rd_kafka_resp_err_t(rawValue: code) {
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN: context.brokersAway(text)
     case RD_KAFKA_RESP_ERR__AUTHENTICATION, RD_KAFKA_RESP_ERR__SSL:
-        context.logger.error("Kafka refuses the connection", metadata: ["reason": "\(text)"])
+        context.brokersRefused(text)
     default: context.logger.debug("Kafka: \(text)")
     }
 }

@@ -22,7 +22,8 @@ package struct KafkaOptions: ParsableArguments {
     package static let servers = Setting("KAFKA_BOOTSTRAP_SERVERS", flag: "kafka")
     package static let topicSetting = Setting("KAFKA_TOPIC", flag: "topic")
     package static let propertiesFile = Setting("KAFKA_PROPERTIES_FILE", flag: nil)
-    package static let settings = [servers, topicSetting, propertiesFile]
+    package static let tokenFile = Setting("KAFKA_TOKEN_FILE", flag: nil)
+    package static let settings = [servers, topicSetting, propertiesFile, tokenFile]
 
     /// Required by the argument parser.
     public init() {}
@@ -47,17 +48,21 @@ package struct KafkaOptions: ParsableArguments {
 
     /// All librdkafka properties: `-X` over --kafka and its variable over the properties file over the default.
     package func configuration(_ reader: inout SettingsReader) -> KafkaConfiguration {
-        var properties = ["bootstrap.servers": KafkaConfiguration.Property("localhost:9092", from: "default")]
+        let overrides = overrides(&reader)
+        var configuration = KafkaConfiguration(overrides)
         if let path = reader.string(Self.propertiesFile) {
-            do {
-                let text = try readTextFile(path)
-                properties.merge(try KafkaProperties.parse(text, file: path)) { $1 }
-            } catch let failure as Failure {
-                reader.addMistake(failure.description)
-            } catch {
-                reader.addMistake("\(Self.propertiesFile.title): \(error)")
+            do { configuration = try KafkaConfiguration(file: path, overrides: overrides) } catch {
+                reader.addMistake(error.description)
             }
         }
+        configuration.tokenFile = reader.string(Self.tokenFile)
+        if let mistake = configuration.tokenMistake { reader.addMistake(mistake) }
+        return configuration
+    }
+
+    /// What comes before a properties file.
+    private func overrides(_ reader: inout SettingsReader) -> [String: KafkaConfiguration.Property] {
+        var properties: [String: KafkaConfiguration.Property] = [:]
         if let servers = reader.string(Self.servers) {
             properties["bootstrap.servers"] = .init(servers, from: Self.servers.title)
         }
@@ -69,6 +74,24 @@ package struct KafkaOptions: ParsableArguments {
                 reader.addMistake("-X \(parts[0]): expected property=value")
             }
         }
-        return KafkaConfiguration(properties)
+        return properties
+    }
+}
+
+extension KafkaConfiguration {
+    /// What is wrong about the way that SASL/OAUTHBEARER is to get its token; nil when nothing is.
+    fileprivate var tokenMistake: String? {
+        let mechanism = (properties["sasl.mechanism"] ?? properties["sasl.mechanisms"])?.value.uppercased()
+        if tokenFile != nil, mechanism != "OAUTHBEARER" {
+            return "KAFKA_TOKEN_FILE: a token is of use with sasl.mechanism=OAUTHBEARER only"
+        }
+        let hasOwnWay =
+            properties["sasl.oauthbearer.method"]?.value == "oidc"
+            || properties["enable.sasl.oauthbearer.unsecure.jwt"]?.value == "true"
+        if tokenFile == nil, mechanism == "OAUTHBEARER", !hasOwnWay {
+            return "sasl.mechanism=OAUTHBEARER needs a token: name its file with KAFKA_TOKEN_FILE,"
+                + " or set sasl.oauthbearer.method=oidc and what belongs to it"
+        }
+        return nil
     }
 }

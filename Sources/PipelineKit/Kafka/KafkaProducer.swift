@@ -39,7 +39,8 @@ package final class KafkaProducer {
 
     /// - Throws: `Failure` (78) when librdkafka refuses a property, or one that a guarantee hangs on is set otherwise.
     package init(_ configuration: KafkaConfiguration, logger: Logger) throws(Failure) {
-        let context = KafkaContext(logger: logger)
+        let configuration = try configuration.current()
+        let context = KafkaContext(configuration, logger: logger)
         self.context = context
         handle = try unsafe KafkaHandle(
             RD_KAFKA_PRODUCER, configuration.withDefaults(Self.defaults).fixing(Self.fixed), context: context
@@ -117,6 +118,9 @@ package final class KafkaProducer {
         unsafe rd_kafka_purge(handle.client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
         _ = poll(timeout: .zero)
     }
+
+    /// Why a new producer is needed: Kafka refuses this one, and there are new credentials; nil while not.
+    package var renewal: KafkaError? { context.renewal() }
 
     /// Why this producer is of no use any more; nil while it is good.
     package var fatalError: KafkaError? { handle.fatalError() }

@@ -143,7 +143,8 @@ struct ProducerRun: Sendable {
 
     private var details: Comment {
         let gaps = (try? pipeline.query("SELECT started_at, ended_at, cause, newest_id FROM stream_gaps")) ?? ""
-        return "gaps: \(gaps)\n\(Comment(rawValue: String(log.suffix(2000))))"
+        let loader = pipeline.log(of: .loader).suffix(2000)
+        return "gaps: \(gaps)\n\(Comment(rawValue: "\(log.suffix(2000))\n\(loader)"))"
     }
 
     /// The answer of a query.

@@ -1,5 +1,5 @@
 import Glibc
-internal import PipelineKit
+package import PipelineKit
 
 /// What is wrong with the simulator's TLS, if anything.
 package enum CertificateKind: String, Sendable, Codable, CaseIterable {
@@ -14,11 +14,11 @@ package enum CertificateKind: String, Sendable, Codable, CaseIterable {
 }
 
 /// A certificate authority that lives as long as this object, and what it has signed; made by openssl(1).
-final class CertificateAuthority: Sendable {
+package final class CertificateAuthority: Sendable {
     private let folder: SandboxFolder
 
     /// - Throws: `Failure` when openssl(1) is missing or fails.
-    init() throws(Failure) {
+    package init() throws(Failure) {
         folder = try SandboxFolder(user: nil)
         try Self.openssl(
             ["req", "-x509", "-days", "2", "-subj", "/CN=Sandbox CA", "-out", caFile]
@@ -31,7 +31,7 @@ final class CertificateAuthority: Sendable {
     }
 
     /// The authority's own certificate (PEM), for clients to trust.
-    var caFile: String { "\(folder.path)/ca.pem" }
+    package var caFile: String { "\(folder.path)/ca.pem" }
 
     func certificate(_ kind: CertificateKind) -> String { "\(folder.path)/\(name(kind)).pem" }
 

@@ -1,11 +1,12 @@
 import COpenSSLTLS
 import Glibc
-internal import PipelineKit
+package import PipelineKit
 import Synchronization
 
 /// Takes TLS connections on a free port of 127.0.0.1 and passes their bytes on to a plain port, one thread a connection.
-final class TLSFrontend: Sendable {
-    let port: Int
+package final class TLSFrontend: Sendable {
+    /// Where it listens.
+    package let port: Int
     private let listener: Int32
     private let backend: Int
     private let authority: CertificateAuthority
@@ -18,8 +19,12 @@ final class TLSFrontend: Sendable {
         var running = 0
     }
 
+    /// - Parameters:
+    ///   - authority: signs its certificates.
+    ///   - kind: what connections meet at first.
+    ///   - backend: the plain port of 127.0.0.1.
     /// - Throws: `Failure` (unavailable) when no port can be had.
-    init(_ authority: CertificateAuthority, _ kind: CertificateKind, backend: Int) throws(Failure) {
+    package init(_ authority: CertificateAuthority, _ kind: CertificateKind, backend: Int) throws(Failure) {
         self.authority = authority
         self.backend = backend
         state = Mutex(State(kind: kind))
@@ -41,13 +46,13 @@ final class TLSFrontend: Sendable {
     }
 
     /// What new connections meet.
-    var kind: CertificateKind {
+    package var kind: CertificateKind {
         get { state.withLock { $0.kind } }
         set { state.withLock { $0.kind = newValue } }
     }
 
     /// Ends every connection and waits for the threads.
-    func stop() {
+    package func stop() {
         state.withLock { state in
             state.isStopped = true
             for descriptor in state.open { shutdown(descriptor, Int32(SHUT_RDWR)) }

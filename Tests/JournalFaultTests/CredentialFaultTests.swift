@@ -1,0 +1,148 @@
+import Foundation
+import PipelineKit
+import Sandbox
+import TestSupport
+import Testing
+
+/// F51: certificates and credentials that Kafka, or we, refuse, and then others. The mock cluster has neither TLS nor SASL,
+/// so both stand before it.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct CredentialFaultTests {
+    /// Both services are refused, lines wait in the journal; after `mend` all is there, and nobody was restarted.
+    private func expectRefusalAndRecovery(
+        _ run: ProducerRun, cause: String, _ mend: () throws -> Void
+    ) async throws {
+        let told = refusals(run)
+        try await run.expect("a refusal is told") { refusals(run) > told }
+        #expect(run.lines("Kafka refuses the connection").last?.contains(cause) == true, "\(run.log.suffix(2000))")
+        try await run.expectLines(50)
+        try await run.expect("lines wait") { try run.status().unacknowledged > 50 }
+        try mend()
+        let waiting = try run.status().lastSeq
+        try await run.expect("what has waited is acknowledged") { try run.status().checkpoint >= waiting }
+        #expect(try run.producer.exit == nil && run.pipeline.exit(of: .loader) == nil)
+        #expect(run.x.connections.count == 1)
+    }
+
+    private func refusals(_ run: ProducerRun) -> Int { run.lines("Kafka refuses the connection").count }
+
+    @Test func f51ABrokersCertificateThatHasEndedIsWaitedFor() async throws {
+        let (authority, front) = (try CertificateAuthority(), try KafkaFront(Shared.kafka.get().bootstrapServers))
+        let tls = try TLSFrontend(authority, .expired, backend: front.port)
+        defer { tls.stop() }
+        front.advertisedPort = tls.port
+        let properties = ["security.protocol": "SSL", "ssl.ca.location": authority.caFile]
+        try await ProducerRun.with(properties: properties, servers: "127.0.0.1:\(tls.port)") { run in
+            try await expectRefusalAndRecovery(run, cause: "certificate") { tls.kind = .valid }
+            tls.kind = .expired
+            front.cut()
+            try await expectRefusalAndRecovery(run, cause: "certificate") { tls.kind = .valid }
+            try await run.expectConserved()
+        }
+    }
+
+    /// Certificates are read when a client is made; one that is replaced is noticed all the same.
+    @Test func f51ACertificateThatIsReplacedOnTheDiskIsReadAgain() async throws {
+        let folder = try TemporaryFolder()
+        let (authority, front) = (try CertificateAuthority(), try KafkaFront(Shared.kafka.get().bootstrapServers))
+        let other = try CertificateAuthority()
+        try folder.write(try readTextFile(other.caFile), to: "ca.pem")
+        let tls = try TLSFrontend(authority, .valid, backend: front.port)
+        defer { tls.stop() }
+        front.advertisedPort = tls.port
+        let properties = ["security.protocol": "SSL", "ssl.ca.location": folder.path + "/ca.pem"]
+        try await ProducerRun.with(properties: properties, servers: "127.0.0.1:\(tls.port)") { run in
+            try await expectRefusalAndRecovery(run, cause: "certificate") {
+                try folder.write(try readTextFile(authority.caFile), to: "ca.pem")
+            }
+            try await run.expectConserved()
+        }
+    }
+
+    /// A password is wrong at the start, and changed at the broker later; a file that is broken in between ends nothing.
+    @Test func f51APasswordInThePropertiesFileIsReadAgain() async throws {
+        let folder = try TemporaryFolder()
+        let front = try KafkaFront(Shared.kafka.get().bootstrapServers)
+        front.credentials = .plain(user: "tweets", password: "second")
+        func write(_ password: String) throws {
+            try folder.write(
+                """
+                security.protocol=SASL_PLAINTEXT
+                sasl.mechanism=PLAIN
+                sasl.username=tweets
+                sasl.password=\(password)
+                reconnect.backoff.max.ms=500
+                """, to: "kafka.properties")
+        }
+        try write("first")
+        let settings = ["KAFKA_PROPERTIES_FILE": folder.path + "/kafka.properties"]
+        try await ProducerRun.with(settings, servers: front.servers) { run in
+            try await expectRefusalAndRecovery(run, cause: "these credentials are not known") { try write("second") }
+            front.credentials = .plain(user: "tweets", password: "third")
+            front.cut()
+            try await run.expect("a refusal") { refusals(run) == 2 }
+            try folder.write("sasl.mechanism PLAIN\nsasl.password\n", to: "kafka.properties")
+            try await run.expect("a report") { !run.lines("the settings for Kafka cannot be used").isEmpty }
+            try write("third")
+            try await run.expectConserved()
+            #expect(run.x.connections.count == 1)
+            for password in ["first", "second", "third"] { #expect(!run.log.contains("=\(password)")) }
+        }
+    }
+
+    /// The file is not there, then has a token that has ended, then one that the broker does not know, then the right one.
+    @Test func f51ATokenInAFileIsReadUntilOneIsAccepted() async throws {
+        let folder = try TemporaryFolder()
+        let front = try KafkaFront(Shared.kafka.get().bootstrapServers)
+        let (ended, unknown) = (Self.token("tweets", life: -10), Self.token("somebody", life: 3600))
+        let (good, next) = (Self.token("tweets", life: 3600), Self.token("tweets", life: 7200))
+        front.credentials = .bearer(token: good)
+        let settings = ["KAFKA_TOKEN_FILE": folder.path + "/token"]
+        let properties = ["security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "OAUTHBEARER"]
+        try await ProducerRun.with(settings, properties: properties, servers: front.servers) { run in
+            try await run.expect("no file") { !run.lines("Kafka refuses", "No such file").isEmpty }
+            try folder.write(ended, to: "token")
+            try await run.expect("one that has ended") { !run.lines("Kafka refuses", "ended at").isEmpty }
+            try folder.write(unknown, to: "token")
+            try await run.expect("the broker's refusal") { front.refused > 0 }
+            #expect(front.accepted == 0)
+            try folder.write(good + "\n", to: "token")
+            try await run.expect("lines are acknowledged") { try run.status().checkpoint > 50 }
+            front.credentials = .bearer(token: next)
+            let refused = front.refused
+            front.cut()
+            try await run.expect("a refusal") { front.refused > refused }
+            try folder.write(next, to: "token")
+            try await run.expectConserved()
+            #expect(run.x.connections.count == 1)
+            #expect(try run.producer.exit == nil && run.pipeline.exit(of: .loader) == nil)
+            for token in [ended, unknown, good, next] { #expect(!run.log.contains(token)) }
+        }
+    }
+
+    @Test func f51ATokenThatNothingUsesAndAMissingOneAreMistakes() async throws {
+        @Sendable func start(_ settings: [String: String]) throws -> (ChildProcess.Exit, String) {
+            try ChildProcess.run(
+                ChildCommand(
+                    service: .producer,
+                    [
+                        "run", "-X", "security.protocol=SASL_PLAINTEXT", "-X",
+                        "sasl.mechanism=\(settings["mechanism"] ?? "")",
+                    ],
+                    settings: settings.merging(["X_BEARER_TOKEN": "none", "X_URL": "http://127.0.0.1:1"]) { $1 }))
+        }
+        let (unused, reason) = try await blocking { try start(["mechanism": "PLAIN", "KAFKA_TOKEN_FILE": "/nowhere"]) }
+        #expect(unused == .status(78) && reason.contains("KAFKA_TOKEN_FILE"))
+        let (missing, remedy) = try await blocking { try start(["mechanism": "OAUTHBEARER"]) }
+        #expect(missing == .status(78) && remedy.contains("KAFKA_TOKEN_FILE"))
+    }
+
+    /// A JSON Web Token that ends so many seconds from now; nobody looks at its signature here.
+    private static func token(_ subject: String, life: Int64) -> String {
+        func part(_ text: String) -> String {
+            Data(text.utf8).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_")
+                .replacing("=", with: "")
+        }
+        let end = Timestamp.now().milliseconds / 1000 + life
+        return part(#"{"alg":"none"}"#) + "." + part(#"{"sub":"\#(subject)","exp":\#(end)}"#) + ".c2lnbmF0dXJl"
+    }
+}
