@@ -98,7 +98,8 @@ class Checked:
             start_response(fault["early"], [("Connection", "close"), ("Content-Length", "0")])
             return []
         body = environ["wsgi.input"].read(length)
-        mistake = signature_mistake(environ, body)
+        # A client that was killed meanwhile has not sent all of it.
+        mistake = "cut short" if len(body) < length else signature_mistake(environ, body)
         with lock:
             requests.append({"method": environ["REQUEST_METHOD"], "path": path, "mistake": mistake,
                              "headers": {k[5:].lower(): v for k, v in environ.items() if k.startswith("HTTP_")}})

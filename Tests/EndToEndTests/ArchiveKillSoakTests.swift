@@ -84,9 +84,9 @@ import Testing
         try audit.compareBucket()
         let issued = Set((0..<pipeline.x.issuedCount).map { pipeline.x.bytes(ofLine: $0) })
         #expect(audit.strangeLines(issued: issued) == 0, comment)
-        #expect(try server(audit).allSatisfy { $0.mistake == nil }, comment)
+        // A kill cuts a request short; such a one is refused.
+        let mistakes = try audit.server.requests().compactMap(\.mistake).filter { $0 != "cut short" }
+        #expect(mistakes == [], comment)
         print("archive kill soak: \(audit.summary), \(judgement.stored.count) tweets in PostgreSQL")
     }
-
-    private func server(_ audit: ArchiveAudit) throws -> [S3TestServer.Request] { try audit.server.requests() }
 }
