@@ -233,9 +233,11 @@ final class Publisher {
             NewTopic(settings.topic, partitions: settings.partitions, replication: settings.replication),
             NewTopic(settings.eventsTopic, partitions: 1, replication: settings.replication),
         ] {
+            // A refusal is heard of only between two attempts, so the first are short; a slow broker needs longer ones.
+            var seconds = 1
             while !stop.isImmediate, !(stop.isRaised && source.tail.isClosed) {
                 do {
-                    let partitions = try producer.ensureTopic(topic, timeout: .seconds(5))
+                    let partitions = try producer.ensureTopic(topic, timeout: .seconds(seconds))
                     logger.debug("topic is there", metadata: ["topic": "\(topic.name)", "partitions": "\(partitions)"])
                     break
                 } catch {
@@ -244,7 +246,8 @@ final class Publisher {
                             .unavailable, "\(error). Create the topics (kafka/create-topics.sh) or allow it.")
                     }
                     _ = producer.poll(timeout: .zero)
-                    if producer.renewal != nil { _ = renew() }
+                    let isRenewed = producer.renewal != nil && renew()
+                    seconds = isRenewed ? 1 : min(seconds + 1, 5)
                     stop.wait(for: .milliseconds(500))
                 }
             }
