@@ -164,7 +164,12 @@ struct Batch {
 
     /// Takes the messages out that are settled already: those below a partition's offset.
     mutating func drop(below settled: [TopicPartition: Int64]) {
-        let old = messages.contains { message in settled[message.partition].map { message.offset < $0 } ?? false }
+        // One look into the dictionary for each run of messages of one partition.
+        var run: (partition: TopicPartition, settled: Int64?)?
+        let old = messages.contains { message in
+            if run?.partition != message.partition { run = (message.partition, settled[message.partition]) }
+            return run?.settled.map { message.offset < $0 } ?? false
+        }
         guard old else { return }
         for (partition, offset) in settled {
             if let next = nextOffsets[partition], next <= offset { nextOffsets[partition] = nil }

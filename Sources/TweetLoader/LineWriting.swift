@@ -45,9 +45,11 @@ struct LineWriting {
         let tweets = TweetSelection(rows.rows(.tweets, of: messages), recent: recent)
         let rules = Selection(rows.rows(.tweetRules, of: messages)).rows
         if mayCopy {
-            try copy(tweets, tweets.hasRepetitions ? [] : rules, connection)
+            try copy(tweets, connection)
             let again = try mergeTweets(tweets.again, connection)
-            if tweets.hasRepetitions { try merge(rules, into: .tweetRules, connection) }
+            let table = Relation.tweetRules.table
+            try copy(rules.filter { !tweets.repeated.contains($0.key) }, into: table, of: .tweetRules, connection)
+            try merge(rules.filter { tweets.repeated.contains($0.key) }, into: .tweetRules, connection)
             return TweetWriter.Outcome(
                 inserted: tweets.fresh.count + again, duplicates: tweets.matchedCount - tweets.fresh.count - again)
         }
@@ -57,14 +59,13 @@ struct LineWriting {
         return TweetWriter.Outcome(inserted: inserted, duplicates: duplicates, isSurprised: duplicates > 0)
     }
 
-    /// Copies what is thought to be new straight into `tweets` and `tweet_rules`; a unique violation when it is not.
+    /// Copies what is thought to be new straight into `tweets`; a unique violation when it is not.
     private func copy(
-        _ tweets: TweetSelection, _ rules: [RelationRows.Row], _ connection: borrowing PostgresConnection
+        _ tweets: TweetSelection, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) {
         let stored = try storedIDs(among: tweets.included, connection)
         let new = Selection(tweets.fresh + tweets.included.filter { !stored.contains($0.key) }).rows
         try copy(new, into: Relation.tweets.table, of: .tweets, connection)
-        try copy(rules, into: Relation.tweetRules.table, of: .tweetRules, connection)
     }
 
     /// Which of the tweets are stored, asked id by id: a join might read every partition.
@@ -130,7 +131,7 @@ struct LineWriting {
         guard !chosen.isEmpty else { return }
         try connection.copy(
             into: table, columns: relation.columns, bytes: rows[relation].buffer.storage,
-            rows: chosen.lazy.map(\.bytes), after: statement)
+            rows: chosen.map { $0.bytes }, after: statement)
     }
 }
 
@@ -142,6 +143,8 @@ struct TweetSelection {
     private(set) var again: [RelationRows.Row] = []
     /// Only included, and not stored lately.
     private(set) var included: [RelationRows.Row] = []
+    /// Matched by several of these lines, or stored lately: rules of theirs may be stored, too.
+    private(set) var repeated: Set<Int64> = []
     /// How many lines there are.
     private(set) var matchedCount = 0
 
@@ -149,16 +152,21 @@ struct TweetSelection {
         var ids = Set<Int64>(minimumCapacity: tweets.count)
         for tweet in tweets where tweet.isMatched {
             matchedCount += 1
-            guard ids.insert(tweet.key).inserted else { continue }
-            if recent.contains(tweet.key) { again.append(tweet) } else { fresh.append(tweet) }
+            guard ids.insert(tweet.key).inserted else {
+                repeated.insert(tweet.key)
+                continue
+            }
+            guard recent.contains(tweet.key) else {
+                fresh.append(tweet)
+                continue
+            }
+            repeated.insert(tweet.key)
+            again.append(tweet)
         }
         for tweet in tweets where !tweet.isMatched && !recent.contains(tweet.key) && ids.insert(tweet.key).inserted {
             included.append(tweet)
         }
     }
-
-    /// Whether a tweet came twice, in these lines or before.
-    var hasRepetitions: Bool { fresh.count < matchedCount }
 
     /// All of them, in the order of ids.
     var all: [RelationRows.Row] { Selection(fresh + again + included).rows }

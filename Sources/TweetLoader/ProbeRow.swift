@@ -39,7 +39,7 @@ struct ProbeRow {
         var answer: Bool?
         do {
             try connection.copy(
-                into: relation.table, columns: relation.columns, bytes: row, rows: CollectionOfOne(row.indices))
+                into: relation.table, columns: relation.columns, bytes: row, rows: [row.indices])
         } catch {
             guard error.disposition == .rejectRow else { throw error }
             if !error.isUniqueViolation { answer = error.isPartitionMissing }

@@ -138,7 +138,7 @@ struct CopyTests {
         try connection.copy(
             into: "t", columns: ["a"], bytes: buffer.storage,
             rows: ranges.indices.filter { $0 % 7 < 2 }.map { ranges[$0] })
-        try connection.copy(into: "t", columns: ["a"], bytes: buffer.storage, rows: EmptyCollection())
+        try connection.copy(into: "t", columns: ["a"], bytes: buffer.storage, rows: [])
         let found = try connection.query("SELECT count(*), bool_and(a % 7 < 2) FROM t", doing: "count").rows
         #expect(found == [["286", "t"]])
     }

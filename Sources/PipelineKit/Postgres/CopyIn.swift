@@ -18,7 +18,7 @@ extension PostgresConnection {
     /// - Throws: `PostgresError`; the transaction is failed then, unless a savepoint helps.
     @discardableResult
     package func copy(
-        into table: String, columns: [String], bytes: [UInt8], rows: some Sequence<Range<Int>>,
+        into table: String, columns: [String], bytes: [UInt8], rows: [Range<Int>],
         after statement: String? = nil
     ) throws(PostgresError) -> Int {
         let operation = "COPY into \(table)"
@@ -76,21 +76,21 @@ extension PostgresConnection {
 }
 
 /// Joins ranges that follow each other without a hole.
-private struct Pieces<Rows: Sequence<Range<Int>>>: Sequence, IteratorProtocol {
-    private var rows: Rows.Iterator
-    private var next_: Range<Int>?
+private struct Pieces: Sequence, IteratorProtocol {
+    private let rows: [Range<Int>]
+    private var index = 0
 
-    init(_ rows: Rows) {
-        self.rows = rows.makeIterator()
-        next_ = self.rows.next()
+    init(_ rows: [Range<Int>]) {
+        self.rows = rows
     }
 
     mutating func next() -> Range<Int>? {
-        guard var piece = next_ else { return nil }
-        next_ = rows.next()
-        while let following = next_, following.lowerBound == piece.upperBound {
-            piece = piece.lowerBound..<following.upperBound
-            next_ = rows.next()
+        guard index < rows.count else { return nil }
+        var piece = rows[index]
+        index += 1
+        while index < rows.count, rows[index].lowerBound == piece.upperBound {
+            piece = piece.lowerBound..<rows[index].upperBound
+            index += 1
         }
         return piece
     }
