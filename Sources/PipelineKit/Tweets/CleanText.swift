@@ -86,14 +86,27 @@ package enum CleanText {
             case UInt8(ascii: "\\") where isInString: escape()
             case 0 where isInString: replace(1, .nul)
             case 1..<0x20 where isInString: escapeControl(byte)
-            case 0..<0x80: copy(1)
+            case 0..<0x80: copy(plainBytes)
             default: sequence()
             }
         }
     }
 
+    /// How many bytes from here on stay as they are and end no string: this one, and those that it begins a run of.
+    private var plainBytes: Int {
+        var end = position + 1
+        while unsafe end < line.count, unsafe Self.isPlain(line[end]) { end += 1 }
+        return end - position
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        (0x20..<0x80).contains(byte) && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+    }
+
     private mutating func copy(_ count: Int) {
-        unsafe output.append(contentsOf: line[position..<min(position + count, line.count)])
+        // As one piece of memory: Swift 6.3 copies a slice of a raw buffer byte by byte.
+        unsafe output.append(
+            contentsOf: UnsafeRawBufferPointer(rebasing: line[position..<min(position + count, line.count)]))
         position += count
     }
 
