@@ -1,0 +1,90 @@
+import PipelineKit
+import Testing
+
+@testable import TweetLoader
+
+@Suite("Handover between Kafka and PostgreSQL")
+struct HandoverTests {
+    private let first = TopicPartition("tweets", 0)
+    private let second = TopicPartition("tweets", 1)
+    private let stop = Stop()
+
+    @Test("a partition that was taken and given again is started only where it was claimed since")
+    func staleStart() {
+        var assignment = Assignment()
+        _ = assignment.apply([.assigned([first, second])])
+        // The claim as of the first event comes when the first partition has been elsewhere.
+        _ = assignment.apply([.revoked([first], isLost: false), .assigned([first])])
+        let early = assignment.start([first: 10, second: 20], asOf: 1)
+        #expect(early == [second: 20])
+        let taken = [assignment.takes(first, 10), assignment.takes(second, 20)]
+        #expect(taken == [false, true])
+        #expect(assignment.isWaiting)
+        let late = assignment.start([first: 15], asOf: 3)
+        #expect(late == [first: 15])
+        #expect(!assignment.isWaiting)
+    }
+
+    @Test("a message is taken once, and none from before the start")
+    func onlyForward() {
+        var assignment = Assignment()
+        _ = assignment.apply([.assigned([first, second])])
+        _ = assignment.start([first: 10, second: KafkaConsumer.earliest], asOf: 1)
+        let messages: [(TopicPartition, Int64)] = [
+            (first, 9), (first, 10), (second, 3), (first, 10), (first, 11), (second, 3),
+        ]
+        let taken = messages.map { assignment.takes($0, $1) }
+        #expect(taken == [false, true, true, false, true, false])
+        assignment.leave()
+        let takesMore = assignment.takes(first, 12)
+        #expect(!takesMore)
+    }
+
+    @Test("a batch that waits loses what the group takes, and all of it when the group is left")
+    func waitingBatch() {
+        let handover = Handover(stop: stop)
+        var batch = TestLines.batch(TestLines.tweets(3), partition: first)
+        let isGiven1 = handover.offer(&batch)
+        #expect(!isGiven1, "nobody asks for it")
+        _ = handover.take(until: .now)
+        let isGiven2 = handover.offer(&batch)
+        #expect(isGiven2)
+        #expect(batch.isEmpty)
+        handover.tell([.revoked([first], isLost: false)], gone: [first])
+        var taken = TestLines.batch([])
+        var news = handover.take(until: .now)
+        news.takeBatch(&taken)
+        #expect(news.events.count == 1)
+        // A whole batch in a failure would be pages of bytes.
+        let left = taken.count
+        #expect(left == 0)
+
+        batch = TestLines.batch(TestLines.tweets(3), partition: second)
+        _ = handover.take(until: .now)
+        let isGiven3 = handover.offer(&batch)
+        #expect(isGiven3)
+        handover.tellLeft()
+        news = handover.take(until: .now)
+        news.takeBatch(&taken)
+        let rest = taken.count
+        #expect(rest == 0)
+    }
+
+    @Test("between the wish to leave the group and its end no batch is given, and one wish is enough")
+    func leaving() {
+        let handover = Handover(stop: stop)
+        _ = handover.take(until: .now)
+        handover.leave("the test")
+        handover.leave("the test again")
+        #expect(handover.takeOrders()?.leave == "the test")
+        var batch = TestLines.batch(TestLines.tweets(1), partition: first)
+        let isGiven4 = handover.offer(&batch)
+        #expect(!isGiven4)
+        handover.tellLeft()
+        // What the writer found before it heard of the end is no reason to leave once more.
+        handover.leave("late")
+        #expect(handover.takeOrders()?.leave == nil)
+        let isGiven5 = handover.offer(&batch)
+        #expect(isGiven5)
+    }
+}
