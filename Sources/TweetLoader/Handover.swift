@@ -193,8 +193,8 @@ extension Handover {
         state.spare = nil
     }
 
-    /// Waits for orders, or for the writer to ask for a batch, for at most `duration`.
-    func waitForWriter(_ duration: Duration) {
+    /// Waits for orders, or for the writer to ask for a batch, for at most `duration`; whether there was one of these.
+    func waitForWriter(_ duration: Duration) -> Bool {
         intake.wait(until: .now + duration) {
             hasOrders.load(ordering: .acquiring) || state.withLock { $0.wantsBatch && !$0.isLeaving }
         }

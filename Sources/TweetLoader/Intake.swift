@@ -22,6 +22,8 @@ final class Intake {
 
     /// Long enough to sleep well, short enough to notice the stop and orders.
     private static let patience = Duration.milliseconds(100)
+    /// How long the group is not served at most.
+    private static let longestSilence = Duration.milliseconds(500)
 
     init(_ settings: LoaderSettings, _ handover: Handover, stop: Stop, logger: Logger) {
         self.settings = settings
@@ -65,7 +67,8 @@ final class Intake {
             // In an outage the group is served, so that Kafka does not give our partitions away.
             takeMessages(waiting: Self.patience)
         } else if isFull {
-            handover.waitForWriter(Self.patience)
+            // However long the writer takes, the group hears of us: that may bring one message more.
+            if !handover.waitForWriter(Self.longestSilence) { _ = poll(.zero) }
         } else {
             // The writer is busy: what comes meanwhile goes into the same transaction.
             takeMessages(waiting: Self.patience / 20)

@@ -173,6 +173,21 @@ import Testing
         try bench.expectAll(200)
     }
 
+    /// A transaction may take longer than Kafka's group waits to be asked for messages.
+    @Test func f65ALongWaitForALockKeepsTheMembership() throws {
+        let bench = try LoaderBench(partitions: 1)
+        try bench.start(
+            "loader", ["--database-timeout", "60s", "--max-rows", "100", "-X", "max.poll.interval.ms=4000"])
+        try bench.publish(1...100)
+        try bench.expectAll(100)
+        let lock = try bench.session("LOCK TABLE tweets IN ACCESS EXCLUSIVE MODE")
+        try bench.publish(101...600)
+        usleep(9_000_000)
+        try lock.execute("COMMIT")
+        try bench.expectAll(600)
+        #expect(bench.logged().matches(of: /Kafka's group changed/).count == 1, "\(bench.logged())")
+    }
+
     /// Each row takes 10 ms, so that 500 do not fit into a second: half of them, a quarter, ... do.
     @Test func f65AStatementTimeOutLeadsToSmallerTransactions() throws {
         let bench = try LoaderBench(partitions: 1)
