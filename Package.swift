@@ -33,6 +33,7 @@ let package = Package(
         .systemLibrary(name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "COpenSSLTLS", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
             name: "CSimdJSON",
@@ -49,7 +50,7 @@ let package = Package(
         .target(
             name: "PipelineKit",
             dependencies: [
-                "CCurl", "COpenSSL", "CPostgres", "CRdKafka", "CSimdJSON", "CZlib", "SQLFiles",
+                "CCurl", "CDeflate", "COpenSSL", "CPostgres", "CRdKafka", "CSimdJSON", "CZlib", "SQLFiles",
                 argumentParser, logging, "Yams",
                 .product(name: "Configuration", package: "swift-configuration"),
             ],

@@ -126,11 +126,11 @@ final class Publisher {
         let headers = headers(of: line)
         if let chain {
             try unsafe chain.withDecimalDigits { key in
-                try unsafe enqueue(line.bytes, key: key, topic: settings.topic, headers: headers)
+                try unsafe enqueue(line.bytes, in: line.block, key: key, topic: settings.topic, headers: headers)
             }
         } else {
             try unsafe streamKey.withUnsafeBytes { key in
-                try unsafe enqueue(line.bytes, key: key, topic: settings.eventsTopic, headers: headers)
+                try unsafe enqueue(line.bytes, in: line.block, key: key, topic: settings.eventsTopic, headers: headers)
             }
         }
     }
@@ -145,12 +145,13 @@ final class Publisher {
     }
 
     private func enqueue(
-        _ value: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer, topic: String, headers: RecordHeaders
+        _ value: UnsafeRawBufferPointer, in block: ByteBlock? = nil, key: UnsafeRawBufferPointer, topic: String,
+        headers: RecordHeaders
     ) throws {
         while undelivered == nil, !stop.isImmediate {
             do throws(KafkaError) {
                 return try unsafe producer.enqueue(
-                    topic: topic, key: key, value: value, headers: headers, id: headers.seq)
+                    topic: topic, key: key, value: value, in: block, headers: headers, id: headers.seq)
             } catch {
                 take(headers.seq, error)
                 guard error.disposition == .queueFull else { return }

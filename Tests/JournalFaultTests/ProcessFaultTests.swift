@@ -83,7 +83,7 @@ import Testing
 
     /// With Kafka away, what grows is the journal, so that it lives with little.
     @Test func f41WithLittleMemoryItWorksWithAndWithoutKafka() async throws {
-        // A quarter of what comes; the usual bound of 32 MiB takes more lines than a test wants to wait for.
+        // A quarter of what comes; the usual bound of 16 MiB takes more lines than a test wants to wait for.
         let little = ["queue.buffering.max.kbytes": "2048"]
         let front = try KafkaFront(Shared.kafka.get().bootstrapServers)
         try await ProducerRun.with(properties: little, servers: front.servers, startsProducer: false) { run in

@@ -3,8 +3,10 @@
 package struct JournalLine {
     /// Its number, dense per stream and journal, from 1.
     package let seq: Int64
-    /// The bytes without the line end, valid only during the call that hands them out.
+    /// The bytes without the line end, valid during the call that hands them out, and for as long as `block` is kept.
     package let bytes: UnsafeRawBufferPointer
+    /// The memory that they stand in.
+    package let block: ByteBlock
     package let receivedAt: Timestamp
     /// Id of the connection it came on; 0 for none.
     package let connection: Int64

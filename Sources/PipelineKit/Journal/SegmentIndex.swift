@@ -1,4 +1,4 @@
-import CZlib
+import CDeflate
 
 /// One entry of a segment's index: a group of lines that were received together.
 ///
@@ -17,7 +17,7 @@ struct IndexEntry: Equatable, Sendable {
     /// Bytes of the group, line ends included.
     var length: UInt32
     var lines: UInt32
-    /// CRC-32 (zlib) of the group's bytes.
+    /// CRC-32 (as of gzip) of the group's bytes.
     var checksum: UInt32
 
     /// The sequence number after the group's last line.
@@ -147,8 +147,9 @@ struct SegmentIndex: ~Copyable {
     }
 }
 
-/// zlib's CRC-32 of some bytes, going on from `previous`.
+/// CRC-32 of some bytes as zlib and gzip (RFC 1952, 8) count it, going on from `previous`.
 func crc32(of bytes: UnsafeRawBufferPointer, from previous: UInt32 = 0) -> UInt32 {
-    let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
-    return unsafe UInt32(truncatingIfNeeded: crc32_z(UInt(previous), start, bytes.count))
+    // libdeflate takes no bytes at all for a question about the initial value (libdeflate.h, libdeflate_crc32).
+    guard let start = bytes.baseAddress else { return previous }
+    return unsafe libdeflate_crc32(previous, start, bytes.count)
 }

@@ -16,7 +16,7 @@ struct SegmentReader: ~Copyable {
     /// Position of the next group's entry in the index.
     private var position = 0
     private var group: Group
-    private var buffer: [UInt8] = []
+    private var block = ByteBlock(capacity: 0)
 
     /// What can be read: before this byte and before this number.
     private struct End {
@@ -24,12 +24,12 @@ struct SegmentReader: ~Copyable {
         var seq: Int64
     }
 
-    /// The group whose lines are being handed out; they stand in `buffer`.
+    /// The group whose lines are being handed out; they stand in `block`.
     private struct Group {
         var entry: IndexEntry
         var isDamaged = false
         var linesLeft: UInt32 = 0
-        /// The bytes of `buffer` not handed out yet.
+        /// The bytes of `block` not handed out yet.
         var bytes = 0..<0
     }
 
@@ -96,13 +96,10 @@ struct SegmentReader: ~Copyable {
                 guard try loadGroup(before: readableEnd(end)) else { break }
             }
             let line = cutLine()
-            try unsafe buffer.withUnsafeBytes { bytes in
-                try body(
-                    unsafe JournalLine(
-                        seq: nextSeq, bytes: UnsafeRawBufferPointer(rebasing: bytes[line]),
-                        receivedAt: group.entry.receivedAt, connection: group.entry.connection,
-                        isDamaged: group.isDamaged))
-            }
+            try body(
+                unsafe JournalLine(
+                    seq: nextSeq, bytes: block[line], block: block, receivedAt: group.entry.receivedAt,
+                    connection: group.entry.connection, isDamaged: group.isDamaged))
             nextSeq += 1
             count += 1
         }
@@ -115,10 +112,10 @@ struct SegmentReader: ~Copyable {
         group.linesLeft -= 1
         let found =
             group.linesLeft == 0 && group.isDamaged
-            ? nil : unsafe buffer.withUnsafeBytes({ unsafe firstLineFeed(in: $0, range: bytes) })
+            ? nil : unsafe firstLineFeed(in: block[bytes]).map { $0 + bytes.lowerBound }
         guard let end = found else {
             group.bytes = bytes.upperBound..<bytes.upperBound
-            let hasLineEnd = !bytes.isEmpty && buffer[bytes.upperBound - 1] == UInt8(ascii: "\n")
+            let hasLineEnd = unsafe block[bytes].last == UInt8(ascii: "\n")
             return bytes.lowerBound..<(bytes.upperBound - (hasLineEnd ? 1 : 0))
         }
         group.bytes = (end + 1)..<bytes.upperBound
@@ -158,10 +155,10 @@ struct SegmentReader: ~Copyable {
     }
 
     private mutating func load(_ entry: IndexEntry, length: Int, isChecked: Bool) throws(FileError) {
-        let count = try fill(length, at: entry.offset)
-        let checksum = unsafe buffer[..<count].withUnsafeBytes { unsafe crc32(of: $0) }
-        let isDamaged = count < Int(entry.length) || (isChecked && checksum != entry.checksum)
-        group = Group(entry: entry, isDamaged: isDamaged, linesLeft: entry.lines, bytes: 0..<count)
+        let bytes = try fill(length, at: entry.offset)
+        let isIntact = unsafe !isChecked || crc32(of: block[bytes]) == entry.checksum
+        let isDamaged = bytes.count < Int(entry.length) || !isIntact
+        group = Group(entry: entry, isDamaged: isDamaged, linesLeft: entry.lines, bytes: bytes)
         offset = entry.endOffset
     }
 
@@ -169,35 +166,37 @@ struct SegmentReader: ~Copyable {
     private mutating func loadUnindexed(before end: End) throws(FileError) -> Bool {
         var length = Self.chunk
         while true {
-            let count = try fill(Int(min(Int64(length), end.offset - offset)), at: offset)
-            let whole = buffer[..<count].lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
-            if whole == 0, count == length {
+            let place = try fill(Int(min(Int64(length), end.offset - offset)), at: offset)
+            let bytes = unsafe block[place]
+            let whole = unsafe bytes.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+            if whole == 0, place.count == length {
                 length *= 2
                 continue
             }
-            let lines = buffer[..<whole].reduce(0) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }
+            let lines = unsafe bytes[..<whole].reduce(0) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }
             group.entry.firstSeq = nextSeq
             group.isDamaged = false
             group.linesLeft = UInt32(min(Int64(lines), end.seq - nextSeq))
-            group.bytes = 0..<whole
+            group.bytes = place.prefix(whole)
             offset += Int64(whole)
             return lines > 0
         }
     }
 
-    private mutating func fill(_ length: Int, at offset: Int64) throws(FileError) -> Int {
-        if buffer.count < length {
-            buffer.append(contentsOf: repeatElement(0, count: length - buffer.count))
+    /// Reads up to `length` bytes into memory that nobody else reads; returns where in `block` they stand.
+    private mutating func fill(_ length: Int, at offset: Int64) throws(FileError) -> Range<Int> {
+        let length = max(0, length)
+        if block.room < length {
+            if isKnownUniquelyReferenced(&block) { block.removeAll() }
+            if block.room < length { block = ByteBlock(capacity: max(length, Self.chunk)) }
         }
-        return try unsafe buffer.withMutableBytes { (bytes) throws(FileError) in
-            try unsafe file.read(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<max(0, length)]))
+        return try unsafe block.fill(atMost: length) { (bytes) throws(FileError) in
+            try unsafe file.read(at: offset, into: bytes)
         }
     }
 }
 
-private func firstLineFeed(in bytes: UnsafeRawBufferPointer, range: Range<Int>) -> Int? {
-    guard !range.isEmpty, let base = bytes.baseAddress,
-        let found = unsafe memchr(base + range.lowerBound, 10, range.count)
-    else { return nil }
+private func firstLineFeed(in bytes: UnsafeRawBufferPointer) -> Int? {
+    guard let base = bytes.baseAddress, let found = unsafe memchr(base, 10, bytes.count) else { return nil }
     return unsafe UnsafeRawPointer(found) - base
 }

@@ -111,6 +111,9 @@ final class KafkaContext: Sendable {
     let logger: Logger
     /// Delivery reports that were not taken yet, in the order they came.
     let reports = Mutex<[DeliveryReport]>([])
+    /// Memory of records on their way. It is here because the context outlives the client, which reads from it; and it is
+    /// used by one thread only, the client's owner: in `enqueue`, and in callbacks, which run inside `poll`.
+    nonisolated(unsafe) let kept = KeptBlocks()
     /// Rebalances that were not taken yet.
     let changes = Mutex<[AssignmentChange]>([])
     /// Where the token of SASL/OAUTHBEARER is; empty when there is none.

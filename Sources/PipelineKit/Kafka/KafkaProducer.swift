@@ -27,7 +27,7 @@ package final class KafkaProducer {
         // The journal keeps what is not delivered, so a record may wait for its broker without end.
         "message.timeout.ms": "0",
         // Bounds memory: what does not fit waits in the journal.
-        "queue.buffering.max.kbytes": "32768",
+        "queue.buffering.max.kbytes": "16384",
         "queue.buffering.max.messages": "100000",
         "message.max.bytes": "5242880",
         "client.id": "tweet-producer",
@@ -49,23 +49,27 @@ package final class KafkaProducer {
         }
     }
 
-    /// Hands one record to librdkafka, which copies it.
+    /// Hands one record to librdkafka.
     ///
     /// - Parameters:
     ///   - topic: where to.
     ///   - key: bytes that choose the partition.
     ///   - value: the record's bytes.
+    ///   - block: the memory that the value stands in, which is kept until the record has its report; without one, or when
+    ///     much is kept already, the value is copied.
     ///   - headers: its headers.
     ///   - id: comes back in the record's `DeliveryReport`; greater than zero.
     /// - Throws: `KafkaError`: `queueFull` when it must be tried again after a poll, `rejectRecord` when it is too large.
     package func enqueue(
-        topic: String, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, headers: RecordHeaders, id: Int64
+        topic: String, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, in block: ByteBlock? = nil,
+        headers: RecordHeaders, id: Int64
     ) throws(KafkaError) {
         let target = try kafkaTopic(topic)
+        let isKept = unsafe !value.isEmpty && (block.map { unsafe context.kept.keep($0) } ?? false)
         let list = unsafe self.headers.make(headers)
         let error = unsafe withUnsafeTemporaryAllocation(of: rd_kafka_vu_t.self, capacity: 6) { arguments in
             unsafe arguments.initialize(repeating: rd_kafka_vu_t())
-            unsafe Self.describe(key, value, id, in: arguments)
+            unsafe Self.describe(key, value, isCopied: !isKept, id, in: arguments)
             unsafe arguments[4].vtype = RD_KAFKA_VTYPE_RKT
             unsafe arguments[4].u.rkt = target.pointer
             unsafe arguments[5].vtype = RD_KAFKA_VTYPE_HEADERS
@@ -73,6 +77,7 @@ package final class KafkaProducer {
             return unsafe rd_kafka_produceva(handle.client, arguments.baseAddress, arguments.count)
         }
         if let error = unsafe error {
+            if isKept, let address = value.baseAddress { unsafe context.kept.release(address) }
             // Only a record that was taken owns its headers (rdkafka.h, RD_KAFKA_V_HEADERS).
             unsafe rd_kafka_headers_destroy(list)
             throw unsafe KafkaError(consuming: error, "hand over a record")
@@ -80,7 +85,7 @@ package final class KafkaProducer {
     }
 
     private static func describe(
-        _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ id: Int64,
+        _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, isCopied: Bool, _ id: Int64,
         in arguments: UnsafeMutableBufferPointer<rd_kafka_vu_t>
     ) {
         unsafe arguments[0].vtype = RD_KAFKA_VTYPE_KEY
@@ -88,7 +93,7 @@ package final class KafkaProducer {
         unsafe arguments[1].vtype = RD_KAFKA_VTYPE_VALUE
         unsafe arguments[1].u.mem = .init(ptr: UnsafeMutableRawPointer(mutating: value.baseAddress), size: value.count)
         unsafe arguments[2].vtype = RD_KAFKA_VTYPE_MSGFLAGS
-        unsafe arguments[2].u.i = RD_KAFKA_MSG_F_COPY
+        unsafe arguments[2].u.i = isCopied ? RD_KAFKA_MSG_F_COPY : 0
         unsafe arguments[3].vtype = RD_KAFKA_VTYPE_OPAQUE
         unsafe arguments[3].u.ptr = UnsafeMutableRawPointer(bitPattern: Int(id))
     }
@@ -166,5 +171,6 @@ private func kafkaDelivered(
     if error?.disposition == .rejectRecord {
         value = unsafe Array(UnsafeRawBufferPointer(start: message.pointee.payload, count: message.pointee.len))
     }
+    if let address = unsafe message.pointee.payload { unsafe context.kept.release(address) }
     context.reports.withLock { $0.append(DeliveryReport(id: id, error: error, refusedValue: value)) }
 }

@@ -1,0 +1,57 @@
+/// Memory that is filled piece by piece, and stays for as long as anybody keeps the block.
+///
+/// A piece, once filled, is never written again while the block is kept by more than its filler, so that a C library may
+/// read it on threads of its own. The block itself belongs to one thread.
+@safe package final class ByteBlock {
+    private let memory: UnsafeMutableRawBufferPointer
+    private var filled = 0
+
+    /// - Parameter capacity: bytes that it holds at most.
+    package init(capacity: Int) {
+        unsafe memory = .allocate(byteCount: capacity, alignment: 16)
+    }
+
+    deinit {
+        unsafe memory.deallocate()
+    }
+
+    /// Bytes that it holds at most.
+    package var capacity: Int { unsafe memory.count }
+
+    /// Bytes that can still be filled.
+    package var room: Int { capacity - filled }
+
+    /// Forgets every piece. Only for who alone keeps the block.
+    package func removeAll() {
+        filled = 0
+    }
+
+    /// Fills the next piece.
+    ///
+    /// - Parameters:
+    ///   - most: how long it may be, at most `room`.
+    ///   - body: writes it from the start of the memory it is given, and says how many bytes it has written.
+    /// - Returns: where in the block the piece stands.
+    /// - Throws: what `body` throws; nothing is filled then.
+    package func fill<Failure: Error>(
+        atMost most: Int, _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
+    ) throws(Failure) -> Range<Int> {
+        precondition(most <= room, "a piece longer than its block")
+        let start = filled
+        let count = try unsafe body(UnsafeMutableRawBufferPointer(rebasing: memory[start..<(start + most)]))
+        filled += count
+        return start..<filled
+    }
+
+    /// The bytes at a place; good for as long as the block is kept.
+    package subscript(place: Range<Int>) -> UnsafeRawBufferPointer {
+        unsafe UnsafeRawBufferPointer(rebasing: memory[place])
+    }
+
+    /// Whether an address lies in this block.
+    package func contains(_ address: UnsafeRawPointer) -> Bool {
+        guard let base = unsafe memory.baseAddress else { return false }
+        let distance = unsafe address - UnsafeRawPointer(base)
+        return (0..<capacity).contains(distance)
+    }
+}
