@@ -17,7 +17,7 @@ struct Judgement {
         _ = try await pipeline.wait(patience) {
             try pipeline.x.isDrained && pipeline.issuedIDs.isSubset(of: pipeline.storedIDs())
         }
-        _ = try await pipeline.wait(.seconds(30)) {
+        _ = try await pipeline.wait {
             try pipeline.run("tweet-loader", ["verify"]).contains("none missing")
         }
         return Judgement(

@@ -132,11 +132,13 @@ final class PipelineUnderTest {
     }
 
     /// Waits until `condition` holds; false when it does not in time.
-    func wait(_ patience: Duration = .seconds(60), until condition: () throws -> Bool) async throws -> Bool {
+    func wait(_ patience: Duration = .seconds(90), until condition: () throws -> Bool) async throws -> Bool {
         let deadline = ContinuousClock.now + patience
         while ContinuousClock.now < deadline {
+            let begin = ContinuousClock.now
             if (try? condition()) == true { return true }
-            try await Task.sleep(for: .milliseconds(50))
+            // Who looks all the time takes the machine from what is waited for.
+            try await Task.sleep(for: max(.milliseconds(50), begin.duration(to: .now)))
         }
         return try condition()
     }

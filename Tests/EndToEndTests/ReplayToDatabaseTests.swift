@@ -15,7 +15,7 @@ import Testing
             try pipeline.startLoader()
             let judgement = try await Judgement.passed(on: pipeline)
             judgement.expectPerfect("\(pipeline.log("loader"))")
-            #expect(pipeline.producer?.terminate() == .status(0))
+            #expect(pipeline.producer?.terminate(grace: .seconds(90)) == .status(0))
             // The producer's last line is an event that may still be on its way.
             #expect(
                 try await pipeline.wait {

@@ -52,7 +52,7 @@ import Testing
             for count in 1...2 {
                 try run.pipeline.start(.producer)
                 try await run.expect("a connection") { run.x.connections.count == count }
-                run.pipeline.kill(.producer)
+                try await run.killProducer()
             }
             try clock.set(0)
             try run.pipeline.start(.producer)

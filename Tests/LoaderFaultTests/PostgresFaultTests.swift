@@ -12,7 +12,7 @@ import Testing
         try bench.noteInsertions()
         try bench.publish(1...500)
         let killed = try bench.start("killed", ["--max-rows", "60"], environment: ["TWEET_FAILPOINT": "\(point):3"])
-        #expect(killed.wait(timeout: .seconds(60)) == .signal(SIGKILL), "\(bench.logged("killed"))")
+        #expect(killed.wait(timeout: .seconds(120)) == .signal(SIGKILL), "\(bench.logged("killed"))")
         #expect(bench.stored < 500)
         try bench.start("next", isNewGroup: true)
         try bench.expectAll(500)
@@ -33,15 +33,17 @@ import Testing
                 bench.number(
                     "SELECT count(*) FROM pg_stat_activity WHERE usename = 'tweets' AND wait_event_type = 'Lock'") > 0
             })
+        let start = ContinuousClock.now
         postgres.stop(.immediate)
         #expect(bench.wait { bench.logged().contains("PostgreSQL is away") }, "\(bench.logged())")
         try bench.publish(401...600)
         usleep(2_000_000)
-        let start = ContinuousClock.now
         try postgres.start()
+        let outage = start.duration(to: .now) / .milliseconds(1)
         try bench.expectAll(600)
-        #expect(ContinuousClock.now - start < .seconds(10))
-        #expect(bench.logged().contains("PostgreSQL is back"))
+        // What the loader calls the outage ends at most 10 s after the server is there.
+        let told = try #require(bench.logged().split(separator: "PostgreSQL is back after_ms=").dropFirst().first)
+        #expect(try #require(Double(told.prefix { $0.isNumber })) < outage + 10_000)
         withExtendedLifetime(lock) {}
     }
 
@@ -92,7 +94,7 @@ import Testing
         #expect(bench.wait { bench.logged().contains("no answer in time") }, "\(bench.logged())")
         try bench.expectAll(200)
         // The server ends the transaction that nobody ends after 10 s at the latest; until then it holds the offsets.
-        #expect(ContinuousClock.now - start < .seconds(30))
+        #expect(ContinuousClock.now - start < .seconds(60))
     }
 
     /// The replica has not received the last rows when it is promoted: what the loader knew as committed is gone.

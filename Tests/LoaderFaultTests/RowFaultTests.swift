@@ -79,7 +79,7 @@ import Testing
         #expect(bench.end())
         try bench.query("UPDATE schema_version SET version = 0")
         let old = try bench.start("old", isNewGroup: true)
-        #expect(old.wait(timeout: .seconds(30)) == .status(78))
+        #expect(old.wait(timeout: .seconds(120)) == .status(78))
         #expect(bench.logged("old").contains("run `tweet-loader migrate`"))
     }
 

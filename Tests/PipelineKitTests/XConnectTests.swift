@@ -161,7 +161,7 @@ import Testing
     }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(2))) struct XStaleConnectionTests {
+@Suite(.serialized, .timeLimit(.minutes(4))) struct XStaleConnectionTests {
     private static let tooMany = #"{"title":"ConnectionException","connection_issue":"TooManyConnections"}"#
     private static let listing = "GET /2/connections?status=active&endpoints=filtered_stream"
 
@@ -232,7 +232,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct XRuleSyncTests {
+@Suite(.timeLimit(.minutes(4))) struct XRuleSyncTests {
     @Test func aStreamWithoutRulesGetsThoseOfTheFile() async throws {
         let simulator = XSimulator()
         try await simulator.start()

@@ -197,7 +197,7 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
     }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(2))) struct XGapRepairTests {
+@Suite(.serialized, .timeLimit(.minutes(4))) struct XGapRepairTests {
     private static let window = RepairPlan.Job(
         gaps: [], method: .search, from: Timestamp(milliseconds: 0), to: Timestamp(milliseconds: 1000))
 
@@ -418,7 +418,7 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
 }
 
 /// Gaps of a running stream, measured and filled while it goes on.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct XStreamGapTests {
+@Suite(.serialized, .timeLimit(.minutes(4))) struct XStreamGapTests {
     @Test func aShortGapIsBackfilledByTheNextConnection() async throws {
         var configuration = XSimulator.Configuration()
         configuration.rate = 200

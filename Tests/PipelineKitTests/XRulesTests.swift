@@ -4,7 +4,7 @@ import Testing
 @testable import PipelineKit
 
 /// The rules endpoint against scripted answers.
-@Suite(.serialized, .timeLimit(.minutes(1))) struct XRulesTests {
+@Suite(.serialized, .timeLimit(.minutes(4))) struct XRulesTests {
     /// Answers each request with the next status and body, and hands the requests to `check` at the end.
     private func withRules<Value>(
         _ answers: [(status: Int, body: String)], headers: String = "", _ call: (XRules) throws -> Value

@@ -3,7 +3,7 @@ import PipelineKit
 import Sandbox
 import Testing
 
-@Suite("ChildProcess", .timeLimit(.minutes(2)))
+@Suite("ChildProcess", .timeLimit(.minutes(4)))
 struct ChildProcessTests {
     @Test("a child has no descriptor of ours, no blocked signal, and its own process group")
     func startsFresh() throws {
@@ -28,7 +28,10 @@ struct ChildProcessTests {
                 .status(3), "out\nerr\n"
             ))
         #expect(throws: Failure.self) { try ChildProcess(ChildCommand("/nonexistent/program")) }
-        let child = try ChildProcess(ChildCommand("/bin/sh", ["-c", "trap '' TERM; while :; do sleep 0.05; done"]))
+        var deaf = ChildCommand("/bin/sh", ["-c", "trap '' TERM; echo deaf; while :; do sleep 0.05; done"])
+        deaf.output = .pipe
+        let child = try ChildProcess(deaf)
+        #expect(child.readLine(timeout: .seconds(90)) == "deaf")
         #expect(child.wait(timeout: .milliseconds(50)) == nil)
         #expect(child.terminate(grace: .milliseconds(300)) == .signal(SIGKILL))
         child.send(SIGTERM)
@@ -48,7 +51,7 @@ struct ChildProcessTests {
         var command = ChildCommand(try siblingExecutable("sandbox"), ["postgres"])
         command.output = .pipe
         let sandbox = try ChildProcess(command)
-        let line = try #require(sandbox.readLine(timeout: .seconds(60)))
+        let line = try #require(sandbox.readLine(timeout: .seconds(90)))
         let url = try #require(line.split(separator: "'").dropFirst().first)
         #expect(
             try ChildProcess.run(ChildCommand("/usr/bin/env", ["psql", "-Xc", "SELECT 1", String(url)])).exit

@@ -40,7 +40,7 @@ struct DemoTests {
     func interrupt() throws {
         let child = try demo([])
         var url: Substring?
-        while let line = child.readLine(timeout: .seconds(60)), url == nil {
+        while let line = child.readLine(timeout: .seconds(90)), url == nil {
             url = line.split(separator: " ").first { $0.hasPrefix("postgresql://") }
         }
         child.send(SIGINT)

@@ -2,7 +2,7 @@ import PipelineKit
 import Sandbox
 import Testing
 
-@Suite("Judge", .timeLimit(.minutes(2)))
+@Suite("Judge", .timeLimit(.minutes(4)))
 struct JudgeTests {
     private func ids(_ simulator: XSimulator) -> [Int64] {
         (0..<simulator.issuedCount).compactMap { simulator.id(ofLine: $0) }

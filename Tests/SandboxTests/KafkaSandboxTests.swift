@@ -2,7 +2,7 @@ import PipelineKit
 import Sandbox
 import Testing
 
-@Suite("KafkaSandbox", .timeLimit(.minutes(1)))
+@Suite("KafkaSandbox", .timeLimit(.minutes(4)))
 struct KafkaSandboxTests {
     @Test("the child process prints where it listens and ends when asked")
     func childProcess() throws {

@@ -2,7 +2,7 @@ import PipelineKit
 import Sandbox
 import Testing
 
-@Suite("PostgresSandbox", .timeLimit(.minutes(2)))
+@Suite("PostgresSandbox", .timeLimit(.minutes(4)))
 struct PostgresSandboxTests {
     @Test("the handed-out role owns its database and is no superuser")
     func plainOwner() throws {

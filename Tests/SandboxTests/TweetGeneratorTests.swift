@@ -3,7 +3,7 @@ import PipelineKit
 import Sandbox
 import Testing
 
-@Suite("TweetGenerator", .timeLimit(.minutes(2)))
+@Suite("TweetGenerator", .timeLimit(.minutes(4)))
 struct TweetGeneratorTests {
     private let rules = [
         StreamRule(id: "1", value: "coffee #coffee", tag: "coffee"), StreamRule(id: "2", value: "lang:ja", tag: nil),

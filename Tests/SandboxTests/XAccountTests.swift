@@ -3,7 +3,7 @@ import PipelineKit
 import Sandbox
 import Testing
 
-@Suite("XSimulator: connections, search, recovery, time", .timeLimit(.minutes(2)))
+@Suite("XSimulator: connections, search, recovery, time", .timeLimit(.minutes(4)))
 struct XAccountTests {
     private static let connections =
         "/2/connections?status=all&connection.fields=client_ip,connected_at,disconnected_at,id"

@@ -3,7 +3,7 @@ import PipelineKit
 import Sandbox
 import Testing
 
-@Suite("XSimulator: faults", .timeLimit(.minutes(2)))
+@Suite("XSimulator: faults", .timeLimit(.minutes(4)))
 struct XFaultTests {
     /// curl's exit statuses: libcurl-errors(3).
     private enum CurlExit {
@@ -113,7 +113,8 @@ struct XFaultTests {
                     #expect(answer.body.contains(word))
                 }
             }
-            #expect(try await curl(Curl.stream, seconds: 3).status == 200)
+            simulator.inject(Fault(.close, after: 1))
+            #expect(try await curl(Curl.stream).status == 200)
         }
     }
 

@@ -2,7 +2,7 @@ import Foundation
 import Sandbox
 import Testing
 
-@Suite("XSimulator: rules", .timeLimit(.minutes(2)))
+@Suite("XSimulator: rules", .timeLimit(.minutes(4)))
 struct XRulesTests {
     @Test("rules are added, listed in pages, counted and deleted")
     func lifeCycle() async throws {

@@ -3,7 +3,7 @@ import PipelineKit
 import Sandbox
 import Testing
 
-@Suite("XSimulator: scenarios, encodings, TLS", .timeLimit(.minutes(2)))
+@Suite("XSimulator: scenarios, encodings, TLS", .timeLimit(.minutes(4)))
 struct XScenarioTests {
     @Test("the steps of a scenario happen by themselves")
     func scenario() async throws {

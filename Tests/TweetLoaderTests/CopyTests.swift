@@ -2,7 +2,7 @@ import PipelineKit
 import TestSupport
 import Testing
 
-@Suite("COPY", .timeLimit(.minutes(2)))
+@Suite("COPY", .timeLimit(.minutes(4)))
 struct CopyTests {
     /// One row of each type that the loader writes, and how PostgreSQL prints it.
     struct Row {

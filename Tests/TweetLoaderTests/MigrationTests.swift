@@ -4,7 +4,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Migration", .timeLimit(.minutes(2)))
+@Suite("Migration", .timeLimit(.minutes(4)))
 struct MigrationTests {
     private let database: TestDatabase
 

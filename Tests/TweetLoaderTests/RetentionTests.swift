@@ -4,7 +4,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Retention", .timeLimit(.minutes(2)))
+@Suite("Retention", .timeLimit(.minutes(4)))
 struct RetentionTests {
     private let database: TestDatabase
     private static let now = Timestamp("2026-11-21T04:00:00Z")

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Loader: events, gaps, rejects", .timeLimit(.minutes(2)))
+@Suite("Loader: events, gaps, rejects", .timeLimit(.minutes(4)))
 struct StreamEventsTests {
     private let database: TestDatabase
     private let loader: Loader

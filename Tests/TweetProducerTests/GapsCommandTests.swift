@@ -6,7 +6,7 @@ import Testing
 @testable import TweetProducer
 
 /// `tweet-producer gaps` as a process: what it prints and does, with and without a producer.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct GapsCommandTests {
+@Suite(.serialized, .timeLimit(.minutes(4))) struct GapsCommandTests {
     private let folder: TemporaryFolder
 
     init() throws {

@@ -57,7 +57,7 @@ import Testing
             Archiver(source, options: ArchiveOptions(), stop: stop, logger: logger).run()
         }
         let archive = folder.path + "/s/archive/manifest.jsonl"
-        for _ in 0..<1000 where !FileManager.default.fileExists(atPath: archive) { usleep(10_000) }
+        for _ in 0..<9000 where !FileManager.default.fileExists(atPath: archive) { usleep(10_000) }
         usleep(300_000)
         stop.raise()
         archiver.join()
@@ -120,7 +120,7 @@ import Testing
             } catch { Issue.record(error) }
         }
         let state = URL(filePath: folder.path + "/state.json")
-        for _ in 0..<2000 {
+        for _ in 0..<9000 {
             let text = (try? String(contentsOf: state, encoding: .utf8)) ?? ""
             let found = try? JSONDecoder().decode(ReplayState.self, from: Data(text.utf8))
             if found?.published ?? 0 >= 50 { break }

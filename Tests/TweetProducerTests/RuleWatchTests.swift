@@ -8,7 +8,7 @@ import Testing
 @testable import TweetProducer
 
 /// The watch over rules against the simulator's rule book.
-@Suite(.timeLimit(.minutes(1))) struct RuleWatchTests {
+@Suite(.timeLimit(.minutes(4))) struct RuleWatchTests {
     private let folder: TemporaryFolder
     private let log = LogRecorder()
     private let journal = EventLog()

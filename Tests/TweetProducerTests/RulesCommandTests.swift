@@ -6,7 +6,7 @@ import Testing
 @testable import TweetProducer
 
 /// `tweet-producer rules` as a process: what it prints, where, and how it exits.
-@Suite(.serialized, .timeLimit(.minutes(1))) struct RulesCommandTests {
+@Suite(.serialized, .timeLimit(.minutes(4))) struct RulesCommandTests {
     private struct Outcome {
         let status: Int32
         let output: String

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// `tweet-producer rules plan|apply|export|validate` and `usage` as processes, against the simulator.
-@Suite(.serialized, .timeLimit(.minutes(1))) struct RulesFileCommandTests {
+@Suite(.serialized, .timeLimit(.minutes(4))) struct RulesFileCommandTests {
     private struct Outcome: Sendable {
         let status: Int32
         let output: String

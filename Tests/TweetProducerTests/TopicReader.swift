@@ -21,7 +21,7 @@ struct TopicReader {
     }
 
     /// Reads until `isEnough` holds for what was read; returns what there is when `patience` is over.
-    func read(patience: Duration = .seconds(20), until isEnough: ([ReadRecord]) -> Bool) throws -> [ReadRecord] {
+    func read(patience: Duration = .seconds(90), until isEnough: ([ReadRecord]) -> Bool) throws -> [ReadRecord] {
         var records: [ReadRecord] = []
         let deadline = ContinuousClock.now + patience
         while !isEnough(records), ContinuousClock.now < deadline {

@@ -6,7 +6,7 @@ import Testing
 @testable import PipelineKit
 
 /// F5, F15, F19–F23, F27: what comes over a good connection.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct ContentFaultTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ContentFaultTests {
     private static let environment = ProcessInfo.processInfo.environment
 
     /// Sends lines, a good tweet behind them, and waits until that is stored.
@@ -22,6 +22,8 @@ import Testing
             try await run.expect("the tweet behind", within: .seconds(90)) {
                 try run.pipeline.query("SELECT 1 FROM tweets WHERE id = 1899999999999999999") == "1"
             }
+            // The row may be there before the simulator has noted that the line is sent.
+            try await run.expect("a record of it") { run.x.isDrained }
             #expect(run.x.connections.count == 1)
             try await body(run)
         }
@@ -32,7 +34,7 @@ import Testing
             for (after, bytes) in [(10, 1), (20, 2), (30, 7), (40, 1000)] {
                 run.x.inject(Fault(.split, after: after, count: bytes == 1 ? 2 : 10, bytes: bytes))
             }
-            try await run.expect("all pieces") { run.x.issuedCount > 60 }
+            try await run.expect("all pieces") { run.x.connections.first.map { $0.written.count > 60 } == true }
             let outcome = try await run.expectConserved()
             #expect(outcome.rejected == 0)
             #expect(run.x.connections.count == 1)
@@ -182,15 +184,16 @@ import Testing
             try await run.expect("a journal that grows") { try lag(run).unacknowledged >= 1500 }
             #expect(try await blocking { try lag(run).unacknowledged } <= run.x.issuedCount + 10)
             kafka.setHalted(false)
-            try await run.expect("all posts", within: .seconds(60 + seconds)) {
+            try await run.expect("all posts", within: .seconds(90 + seconds)) {
                 try run.pipeline.query("SELECT count(*) FROM tweets") == "\(lines.count)"
             }
             let outcome = try await run.judged()
             #expect(outcome.stored == lines.count && outcome.received == lines.count)
             // The loader may have a line before the producer has read its delivery report.
             try await run.expect("all acknowledged") { try lag(run).unacknowledged == 0 }
-            let events = try #require(Int64(try await run.query("SELECT count(*) FROM stream_events")))
-            #expect(try await blocking { try lag(run).lastSeq } == Int64(lines.count) + events)
+            // Events come over another topic, so that the loader may have them later than all tweets.
+            let events = try await blocking { try lag(run).lastSeq } - Int64(lines.count)
+            try await run.expect("SELECT count(*) FROM stream_events", ["\(events)"])
             #expect(run.x.connections.count == 1)
             try await run.expectGaps([])
         }

@@ -5,10 +5,10 @@ import TestSupport
 import Testing
 
 /// F9, F17, F18, F31: what a disconnect leaves at X and in the stream, and how it is made good.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct GapFaultTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct GapFaultTests {
     @Test func f09TooManyConnectionsClosesOnlyItsOwn() async throws {
         try await FaultRun.with(
-            ["X_BACKOFF_SCALE": "0.2"],
+            ["X_BACKOFF_SCALE": "5"],
             x: {
                 $0.connectionLimit = 2
                 $0.linger = .seconds(300)
@@ -17,11 +17,10 @@ import Testing
             let other = run.x.addConnection(age: .seconds(60))
             try run.pipeline.start(.producer)
             try await run.expect("posts") { run.x.issuedCount > 50 }
-            let begun = ContinuousClock.now
             run.x.inject(Fault(.reset))
+            // Five minutes the old connection would have lingered, and the first wait is one minute, here lengthened to
+            // five: longer than what is waited here.
             try await run.expect("the stream") { run.x.connections.count == 2 }
-            // Five minutes the old connection would have lingered, and the first wait is one minute, shortened to 12 s.
-            #expect(begun.duration(to: .now) < .seconds(10))
             #expect(run.x.connections[0].lingersUntil == nil)
             #expect(run.x.isOpen(other))
             #expect(run.x.refusals == [429: 1])
@@ -35,7 +34,7 @@ import Testing
             try await run.expect("the stream") { run.x.connections.count == 1 }
             let other = run.x.addConnection()
             try await run.expect("posts") { run.x.issuedCount > 50 }
-            run.x.linger = .seconds(3)
+            run.x.linger = .seconds(6)
             run.x.inject(Fault(.reset))
             try await run.expect("the refusal") { run.x.refusals[429] ?? 0 > 0 }
             try await run.expect("the stream") { run.x.connections.count == 2 }
@@ -127,10 +126,9 @@ import Testing
             try await run.expect("the repair") { try status(run) == "open|recovery" }
             let reached = Timestamp.now().advanced(by: .seconds(-86_400 + 400))
             try await run.expectConserved()
-            let ids = try await run.query("SELECT id FROM tweets WHERE matched").split(separator: "\n")
-                .compactMap { Int64($0) }
-            let lost = run.x.judge(stored: ids).undeclared.compactMap { Snowflake.timestamp(of: $0) }
-            #expect((180...250).contains(lost.count) && lost.allSatisfy { $0 < reached })
+            // The last lines before the feed was stopped may still be on their way.
+            try await run.expect("all from then on") { try withheld(run).allSatisfy { $0 < reached } }
+            #expect((180...250).contains(try await blocking { try withheld(run) }.count))
             let detail = try await run.query("SELECT repair_detail FROM stream_gaps WHERE repaired_by = 'recovery'")
             #expect(detail.hasPrefix("filled from ") && detail.hasSuffix("reaches no further back"))
         }
@@ -188,11 +186,16 @@ import Testing
         try run.pipeline.query("SELECT status, repaired_by FROM stream_gaps WHERE ended_at IS NOT NULL")
     }
 
-    /// Everything that was issued is stored, as if there had been no gap.
-    private func expectNothingWithheld(_ run: FaultRun) async throws {
-        let ids = try await run.query("SELECT id FROM tweets WHERE matched").split(separator: "\n")
+    /// When posts were issued that are not stored, whether X has sent them or not.
+    private func withheld(_ run: FaultRun) throws -> [Timestamp] {
+        let ids = try run.pipeline.query("SELECT id FROM tweets WHERE matched").split(separator: "\n")
             .compactMap { Int64($0) }
         let verdict = run.x.judge(stored: ids)
-        #expect(verdict.undeclared.isEmpty && verdict.missing.isEmpty)
+        return (verdict.undeclared + verdict.missing).compactMap { Snowflake.timestamp(of: $0) }
+    }
+
+    /// Waits until everything that was issued is stored, as if there had been no gap.
+    private func expectNothingWithheld(_ run: FaultRun) async throws {
+        try await run.expect("everything") { try withheld(run).isEmpty }
     }
 }

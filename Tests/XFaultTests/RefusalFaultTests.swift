@@ -5,7 +5,7 @@ import Testing
 @testable import PipelineKit
 
 /// F7–F13, F26: answers that are not the stream.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct RefusalFaultTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct RefusalFaultTests {
     /// The pauses between the attempts so far.
     private func pauses(_ run: FaultRun) -> [Duration] {
         let attempts = run.x.attempts
@@ -87,10 +87,9 @@ import Testing
                 run.x.inject(Fault(.refuse, count: 100, endpoint: "stream", answer: refusal))
             }
             run.x.inject(Fault(.close))
-            try await run.expect("the refusal") { run.x.refusals[refusal.status] ?? 0 > 0 }
-            try await Task.sleep(for: .seconds(2))
-            // A ladder of 1 s, 2 s, …: no hot loop.
-            #expect((1...2).contains(run.x.refusals[refusal.status] ?? 0))
+            try await run.expect("two refusals") { run.x.refusals[refusal.status] ?? 0 > 1 }
+            // A ladder of 1 s, 2 s, …: no hot loop. The first of them comes at once, after a good connection.
+            #expect(pauses(run).dropFirst().allSatisfy { $0 >= .milliseconds(990) })
             run.x.bearerToken = "token-two"
             run.x.clearFaults()
             try folder.write("token-two\n", to: "token")
@@ -133,10 +132,11 @@ import Testing
         #expect(XSettings(url: "http://x", token: .value(Secret("t"))).connectTimeout == .seconds(10))
         try await FaultRun.with(["X_CONNECT_TIMEOUT": "1s"]) { run in
             try await run.expect("posts") { run.x.issuedCount > 20 }
+            let before = run.x.connections.count
             run.x.inject(Fault(.slowHeader, seconds: 0.2))
             run.x.inject(Fault(.silence))
             run.x.inject(Fault(.close))
-            try await run.expect("the stream") { run.x.connections.count == 2 }
+            try await run.expect("the stream") { run.x.connections.count > before }
             // The client's second begins before the simulator has noted the attempt.
             #expect(pauses(run).suffix(2).allSatisfy { $0 >= .milliseconds(300) && $0 < .seconds(15) })
             #expect(!run.lines("\"cause\":\"timeout\"", "X_CONNECT_TIMEOUT").isEmpty)

@@ -6,7 +6,7 @@ import Testing
 
 /// F28, F29: the rules, while X fails and while somebody else changes them; 1,000 random states and a failure at every
 /// call are in `XRuleApplicationTests`.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct RulesFaultTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct RulesFaultTests {
     private static let file = """
         - value: cat has:images
           tag: pets

@@ -5,7 +5,7 @@ import Testing
 @testable import PipelineKit
 
 /// F1–F6, F14, F16, F30: what happens on an open connection.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct StreamFaultTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct StreamFaultTests {
     @Test func f01CleanEndIsFollowedByTheNextConnectionAtOnce() async throws {
         try await FaultRun.with { run in
             run.x.inject(Fault(.close, after: 50))
@@ -63,11 +63,11 @@ import Testing
     }
 
     @Test func f06ReaderThatWasHaltedBlamesItselfAndNotX() async throws {
-        try await FaultRun.with(["X_STALL_TIMEOUT": "1s"]) { run in
+        try await FaultRun.with(["X_STALL_TIMEOUT": "2s"]) { run in
             try await run.expect("posts") { run.x.issuedCount > 50 }
             let producer = try #require(run.pipeline.process(of: .producer))
             producer.send(SIGSTOP)
-            try await Task.sleep(for: .seconds(3))
+            try await Task.sleep(for: .seconds(5))
             producer.send(SIGCONT)
             try await run.expectConserved()
             #expect(run.x.connections.count == 1)

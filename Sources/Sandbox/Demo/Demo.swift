@@ -73,7 +73,7 @@ struct Demo {
         } else {
             configuration.rate = 250
         }
-        configuration.redelivery = .seconds(2)
+        configuration.redelivery = .seconds(5)
         return configuration
     }
 
@@ -111,13 +111,13 @@ struct Demo {
 
     private func waitUntilQuiet(_ pipeline: LocalPipeline) throws {
         screen.say("X has nothing more; waiting until everything is in PostgreSQL")
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(90)
         while ContinuousClock.now < deadline {
             try watch(pipeline, for: .milliseconds(300))
             guard pipeline.simulator.isDrained, let outcome = try? pipeline.outcome() else { continue }
             if outcome.verdict.isClean, pipeline.progress().lag == 0 { return }
         }
-        screen.say("not quiet after 30 s")
+        screen.say("not quiet after 90 s")
     }
 
     /// Shows the counts for a while, and sees to it that the services live.

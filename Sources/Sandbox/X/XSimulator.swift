@@ -63,6 +63,7 @@ package final class XSimulator: Sendable {
     let configuration: Configuration
     private let token: Mutex<String>
     private let server = Mutex<Server>(Server())
+    private let queue = SimulatorQueue()
 
     private struct Server {
         var task: Task<Void, any Error>?
@@ -100,9 +101,9 @@ package final class XSimulator: Sendable {
     /// - Throws: `Failure` (unavailable) when the port cannot be had.
     package func start() async throws {
         let (opened, continuation) = AsyncStream.makeStream(of: Int.self)
-        let task = Task {
+        let task = Task(executorPreference: queue) {
             defer { continuation.finish() }
-            try await serve { continuation.yield($0) }
+            try await self.serve { continuation.yield($0) }
         }
         guard let port = await opened.first(where: { _ in true }) else {
             let reason = await task.result
@@ -165,7 +166,7 @@ package final class XSimulator: Sendable {
             router: router,
             configuration: .init(address: .hostname("127.0.0.1", port: configuration.port), serverName: "tsa_o"),
             onServerRunning: { channel in onOpen(channel.localAddress?.port ?? 0) }, logger: logger)
-        let director = Task { await direct() }
+        let director = Task(executorPreference: queue) { await self.direct() }
         defer { director.cancel() }
         try await application.run()
     }

@@ -78,8 +78,10 @@ struct ProducerRun: Sendable {
     ) async throws {
         let deadline = ContinuousClock.now + patience
         while ContinuousClock.now < deadline {
+            let begin = ContinuousClock.now
             if (try? condition()) == true { return }
-            try await Task.sleep(for: .milliseconds(10))
+            // Who looks all the time takes the machine from what is waited for.
+            try await Task.sleep(for: max(.milliseconds(10), begin.duration(to: .now)))
         }
         if try condition() { return }
         Issue.record("\(what): not within \(patience)\n\(log.suffix(3000))", sourceLocation: location)
@@ -108,9 +110,21 @@ struct ProducerRun: Sendable {
         get throws { try #require(pipeline.process(of: .producer)) }
     }
 
+    /// Kills the producer, and waits until X has noticed: it lets nobody else in before.
+    func killProducer(at location: SourceLocation = #_sourceLocation) async throws {
+        try await blocking { pipeline.kill(.producer) }
+        try await expect("X's end of the connection", at: location) { !x.connections.contains { $0.ending == .open } }
+    }
+
     /// What `journal status` says.
     func status() throws -> JournalStatus {
         try JournalStatus(folder: pipeline.journalFolder, stream: "default", quota: nil)
+    }
+
+    /// The number with which the open segment begins; 0 while there is none.
+    func openSegment() throws -> Int64 {
+        let names = try FileManager.default.contentsOfDirectory(atPath: pipeline.journalFolder + "/default")
+        return names.filter { $0.hasSuffix(".jsonl") }.compactMap { Int64($0.dropLast(6)) }.max() ?? 0
     }
 
     /// Waits until the services have taken all that X wrote, after it has stopped issuing, and judges by its record: all

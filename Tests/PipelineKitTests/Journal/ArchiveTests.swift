@@ -74,9 +74,11 @@ import Testing
         #expect(journal.timeToSync == nil, "an empty segment does not grow old")
         try journal.append("one")
         try journal.sync()
-        let due = try #require(journal.timeToSync)
-        #expect(due <= .milliseconds(30))
-        stop.wait(for: due + .milliseconds(2))
+        // A slow disk may have taken that long already, and then it has rolled.
+        if let due = journal.timeToSync {
+            #expect(due <= .milliseconds(30))
+            stop.wait(for: due + .milliseconds(2))
+        }
         try journal.sync()
         #expect(try Segment.list(folder.path + "/s").map(\.firstSeq) == [1, 2])
         #expect(journal.timeToSync == nil)
@@ -268,7 +270,7 @@ import Testing
         while try reader.read(limit: 100, { read.append($0.seq) }) > 0 {}
         source.tail.publish(acknowledged: 300)
         #expect(read == (1...300).map { $0 })
-        let deadline = ContinuousClock.now + .seconds(20)
+        let deadline = ContinuousClock.now + .seconds(90)
         while try Segment.list(source.folder).count > 1, ContinuousClock.now < deadline {
             Thread.sleep(forTimeInterval: 0.01)
         }

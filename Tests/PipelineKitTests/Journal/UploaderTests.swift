@@ -85,10 +85,10 @@ import Testing
     private func wait(seconds: Int = 90, until isDone: () throws -> Bool) throws -> Bool {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while ContinuousClock.now < deadline {
-            if try isDone() { return true }
+            if (try? isDone()) == true { return true }
             usleep(20_000)
         }
-        return false
+        return try isDone()
     }
 
     @Test func whatIsUploadedAndVerifiedMayGoHere() throws {
@@ -97,7 +97,7 @@ import Testing
         try run(journal, server.settings(), { $0.keep = .bytes(0) }) { (_) throws in
             #expect(log.wait { line in line.message == "uploaded a segment" && log.count("uploaded a segment") == 5 })
             #expect(try wait { try status().removedLines == 50 })
-            #expect(try status().uploads?.state == "uploading")
+            #expect(try wait { try status().uploads?.state == "uploading" })
             #expect(try wait { archived().isEmpty })
         }
         let keys = try objects(journal)

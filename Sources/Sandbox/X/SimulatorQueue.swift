@@ -1,0 +1,14 @@
+import Dispatch
+
+/// Runs a simulator's tasks, one after the other, on a thread that nobody else uses.
+///
+/// Swift's own pool has one thread a core. What blocks them, as tests do that wait for processes, would let X fall
+/// silent, and a client's time-outs run out.
+final class SimulatorQueue: TaskExecutor {
+    private let queue = DispatchQueue(label: "sandbox.x")
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { unsafe job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+}
