@@ -29,6 +29,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
@@ -50,7 +51,7 @@ let package = Package(
         .target(
             name: "PipelineKit",
             dependencies: [
-                "CCurl", "CDeflate", "COpenSSL", "CPostgres", "CRdKafka", "CSimdJSON", "CZlib", "SQLFiles",
+                "CCurl", "CDeflate", "CMalloc", "COpenSSL", "CPostgres", "CRdKafka", "CSimdJSON", "CZlib", "SQLFiles",
                 argumentParser, logging, "Yams",
                 .product(name: "Configuration", package: "swift-configuration"),
             ],

@@ -17,6 +17,7 @@ final class Intake {
     private var assignment = Assignment()
     private var membership = Membership()
     private var settled = SettledLines()
+    private var freeMemory = FreeMemory()
     private var age: Duration
     private var isPaused = false
 
@@ -89,7 +90,10 @@ final class Intake {
         do {
             let message = try consumer.poll(timeout: timeout)
             followGroup(consumer)
-            guard let message else { return false }
+            guard let message else {
+                freeMemory.giveBack()
+                return false
+            }
             take(message)
             return true
         } catch {
@@ -101,6 +105,7 @@ final class Intake {
     private func take(_ message: borrowing KafkaMessage) {
         guard assignment.takes(message.topicPartition, message.offset) else { return }
         if batchBegan == nil { batchBegan = .now }
+        freeMemory.took()
         batch.add(message, decoder: &decoder, payload: settings.payload, settled: &settled)
     }
 

@@ -1,0 +1,32 @@
+import CMalloc
+
+/// Gives memory that was freed back to the system, now and then.
+///
+/// glibc keeps most of what a backlog once needed, so that a process stays as large as it ever was, and its size says
+/// nothing of what it uses. Owned by one thread; what all threads have freed is given back.
+package struct FreeMemory {
+    private let interval: Duration
+    private let messages: Int
+    private var taken = 0
+    private var next = ContinuousClock.now
+
+    /// Waits for at least `interval` and `messages` between two times: each takes a millisecond or two, and what is given
+    /// back must be got anew.
+    package init(every interval: Duration = .seconds(5), messages: Int = 10_000) {
+        self.interval = interval
+        self.messages = messages
+    }
+
+    /// Takes note of a message, which took memory.
+    package mutating func took() {
+        taken += 1
+    }
+
+    /// Gives back what is free, if it is time; to be called when nothing is waiting to be done (malloc_trim(3)).
+    package mutating func giveBack() {
+        guard taken >= messages, ContinuousClock.now >= next else { return }
+        malloc_trim(0)
+        taken = 0
+        next = .now + interval
+    }
+}
