@@ -31,13 +31,15 @@ package final class KafkaPublisher {
 
     private let client: OpaquePointer
 
+    /// The broker keeps records as they come: compressed when `compression` names a codec of librdkafka.
+    ///
     /// - Throws: `Failure` (unavailable) when librdkafka makes no producer.
-    package init(bootstrapServers: String) throws(Failure) {
+    package init(bootstrapServers: String, compression: String = "none") throws(Failure) {
         var reason = [CChar](repeating: 0, count: 512)
         let settings = unsafe rd_kafka_conf_new()
         let properties = [
             "bootstrap.servers": bootstrapServers, "acks": "all", "enable.idempotence": "true", "linger.ms": "5",
-            "queue.buffering.max.messages": "200000", "log_level": "3",
+            "compression.type": compression, "queue.buffering.max.messages": "200000", "log_level": "3",
         ]
         for (name, value) in properties { unsafe rd_kafka_conf_set(settings, name, value, &reason, reason.count) }
         guard let client = unsafe rd_kafka_new(RD_KAFKA_PRODUCER, settings, &reason, reason.count) else {

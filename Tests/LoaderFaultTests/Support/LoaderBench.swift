@@ -126,6 +126,13 @@ final class LoaderBench {
         (try? String(contentsOfFile: log(of: name), encoding: .utf8)) ?? ""
     }
 
+    /// Bytes of memory of a loader that runs, by a name of proc_pid_status(5): VmRSS, or VmHWM, its highest.
+    func memory(_ field: String, of name: String = "loader") -> Int? {
+        let status = loader(name).flatMap { try? readTextFile("/proc/\($0.processID)/status") }
+        let line = status?.split(separator: "\n").first { $0.hasPrefix("\(field):") }
+        return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
+    }
+
     // MARK: Kafka
 
     /// The line of a tweet.

@@ -20,11 +20,17 @@ final class LoaderSoak {
         var offsets = 0
         var verify = ""
         var faults: [String: Int] = [:]
-        /// Bytes; of the loader that is never killed: the highest, the median of the second quarter, that of the last.
+        /// Bytes; of the loader that is never killed: the highest, the lowest of the second quarter, that of the last.
+        ///
+        /// What waits comes and goes with the faults, and on top: memory that is lost lifts the lowest as well.
         var peakRSS = 0
         var earlyRSS = 0
         var lastRSS = 0
-        var perSecond = 0
+        /// Whether that loader was the same process from the beginning to the end.
+        var isSteady = false
+        /// Tweets published in a second, over the whole time of faults; and what was not settled at its end.
+        var perSecond = 0.0
+        var waiting = 0
         /// Whether all was settled before it was judged, and how long that took after the last fault.
         var isCaughtUp = false
         var catchUp = Duration.zero
@@ -32,9 +38,9 @@ final class LoaderSoak {
         var description: String {
             let done = faults.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
             return """
-                published=\(published) per_second=\(perSecond) records=\(records) stored=\(stored) rejects=\(rejects) \
-                missing=\(missing) doubled=\(doubled) offsets=\(offsets) caught up in \(catchUp); resident MiB: \
-                early \(earlyRSS >> 20), last \(lastRSS >> 20), peak \(peakRSS >> 20); faults: \(done)
+                published=\(published) per_second=\(Int(perSecond)) waiting=\(waiting) records=\(records) stored=\(stored) \
+                rejects=\(rejects) missing=\(missing) doubled=\(doubled) offsets=\(offsets) caught up in \(catchUp); resident MiB: \
+                lowest early \(earlyRSS >> 20), at last \(lastRSS >> 20), peak \(peakRSS >> 20); faults: \(done)
                 """
         }
     }
@@ -69,8 +75,12 @@ final class LoaderSoak {
                 try postgres.query("GRANT CREATE ON TABLESPACE soak TO tweets")
                 try postgres.query("ALTER DATABASE \(database) SET default_tablespace = soak")
             })
-        // The mock cluster keeps 5 MiB a partition: what waits must be less, or its retention would look like a loss.
-        feed = SoakFeed(bench.publisher, rate: rate, mostWaiting: partitions * 3 << 20)
+        // What is published shall be loaded within a minute, so that the one rate is the other as well. The mock cluster
+        // keeps 5 MiB a partition, as it came: what waits must be less, or its retention is a loss.
+        feed = SoakFeed(
+            try KafkaPublisher(bootstrapServers: kafka.bootstrapServers, compression: "lz4"),
+            partitions: partitions, rate: rate,
+            mostWaiting: min(rate * 60, (partitions * 3 << 20) / SoakFeed.recordBytes))
         try noteInsertions()
     }
 
@@ -102,6 +112,7 @@ final class LoaderSoak {
     /// Runs the round to its end and judges.
     func run() throws -> Verdict {
         for name in names { try start(name) }
+        let steady = bench.loader("steady")?.processID
         let began = ContinuousClock.now
         let end = began + .seconds(seconds)
         try feed.start()
@@ -119,15 +130,17 @@ final class LoaderSoak {
         try undo { _ in true }
         try postgres.start()
         for name in names where bench.loader(name) == nil { try start(name) }
+        verdict.perSecond = Double(feed.published) / ((ContinuousClock.now - began) / .seconds(1))
+        verdict.waiting = feed.waiting
         feed.stop()
-        verdict.perSecond = feed.published / max(1, Int((ContinuousClock.now - began) / .seconds(1)))
         let caughtUp = ContinuousClock.now
-        // As much may wait as the feed lets wait: about half a million records in the long round.
+        // As much may wait as the feed lets wait: 300,000 records in the long round.
         verdict.isCaughtUp = bench.wait(.seconds(max(180, seconds / 2))) {
             observe()
             return bench.number("SELECT sum(next_offset)::bigint FROM loader_offsets") >= Int64(feed.records)
         }
         verdict.catchUp = ContinuousClock.now - caughtUp
+        verdict.isSteady = bench.loader("steady")?.processID == steady
         return try judge()
     }
 
@@ -141,12 +154,9 @@ final class LoaderSoak {
             let settled = bench.number("SELECT coalesce(sum(next_offset), 0)::bigint FROM loader_offsets")
             if settled >= 0 { feed.settled(Int(settled)) }
         }
-        guard let steady = bench.loader("steady"), let text = try? readTextFile("/proc/\(steady.processID)/statm")
-        else {
-            return
-        }
-        let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-        resident.append(pages * 4096)
+        guard let now = bench.memory("VmRSS", of: "steady") else { return }
+        resident.append(now)
+        verdict.peakRSS = bench.memory("VmHWM", of: "steady") ?? verdict.peakRSS
     }
 
     private func judge() throws -> Verdict {
@@ -165,15 +175,10 @@ final class LoaderSoak {
         verdict.rejects = number("SELECT count(DISTINCT seq) FROM rejects WHERE reason = 'not_json'")
         verdict.offsets = number("SELECT sum(next_offset)::bigint FROM loader_offsets")
         verdict.verify = (try? bench.run(["verify"])) ?? "verify failed"
-        verdict.peakRSS = resident.max() ?? 0
         let quarter = resident.count / 4
-        verdict.earlyRSS = Self.median(resident[quarter..<(2 * quarter)])
-        verdict.lastRSS = Self.median(resident[(3 * quarter)...])
+        verdict.earlyRSS = resident[quarter..<(2 * quarter)].min() ?? 0
+        verdict.lastRSS = resident[(3 * quarter)...].min() ?? 0
         return verdict
-    }
-
-    private static func median(_ values: ArraySlice<Int>) -> Int {
-        values.isEmpty ? 0 : values.sorted()[values.count / 2]
     }
 }
 

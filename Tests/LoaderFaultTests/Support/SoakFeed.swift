@@ -2,7 +2,9 @@ import PipelineKit
 import Sandbox
 import Synchronization
 
-/// Publishes numbered lines at a steady rate, on a thread of its own, and waits when the loaders are far behind.
+/// Publishes numbered lines by a schedule, on a thread of its own.
+///
+/// It waits when the loaders are far behind, and makes up for it afterwards.
 final class SoakFeed: Sendable {
     private struct State {
         var published = 0
@@ -14,6 +16,7 @@ final class SoakFeed: Sendable {
     /// The id of tweet n is this plus n: of this month.
     let firstID: Int64
     private let publisher: Publisher
+    private let partitions: Int
     private let rate: Int
     private let mostWaiting: Int
     private let state = Mutex(State())
@@ -23,16 +26,19 @@ final class SoakFeed: Sendable {
     /// Every so many lines one is no tweet, and one comes twice.
     static let garbageEvery = 1000
     private static let repeatEvery = 300
-    /// About what a record takes in the broker.
-    private static let recordBytes = 700
+    /// So many lines in a row go to one partition, so that batches are large although partitions are many.
+    private static let run = 64
+    /// More than a record takes in the broker, compressed as the producer does: 100 bytes were measured.
+    static let recordBytes = 250
 
     /// Sendable: only the feed's thread uses it, from `start` until `stop` has joined it.
     private struct Publisher: @unchecked Sendable {
         let kafka: KafkaPublisher
     }
 
-    /// `mostWaiting`: how many bytes may wait in the broker.
-    init(_ kafka: KafkaPublisher, rate: Int, mostWaiting: Int) {
+    /// `mostWaiting`: how many records may be unsettled.
+    init(_ kafka: KafkaPublisher, partitions: Int, rate: Int, mostWaiting: Int) {
+        self.partitions = partitions
         publisher = Publisher(kafka: kafka)
         self.rate = rate
         self.mostWaiting = mostWaiting
@@ -42,6 +48,9 @@ final class SoakFeed: Sendable {
     var published: Int { state.withLock { $0.published } }
     var garbage: Int { state.withLock { $0.garbage } }
     var records: Int { state.withLock { $0.records } }
+
+    /// How many records are not settled, as far as is known.
+    var waiting: Int { state.withLock { $0.records - $0.settled } }
 
     /// How many records the loaders have settled.
     func settled(_ count: Int) { state.withLock { $0.settled = max($0.settled, count) } }
@@ -61,14 +70,12 @@ final class SoakFeed: Sendable {
     func end() { stop() }
 
     private func work() {
-        var due = ContinuousClock.now
+        let began = ContinuousClock.now
         while !stopped.isRaised {
-            let waiting = state.withLock { ($0.records - $0.settled) * Self.recordBytes }
-            if waiting < mostWaiting { for _ in 0..<max(1, rate / 50) { publishNext() } }
-            // What was held back is not caught up in a burst.
-            due = max(due + .milliseconds(20), .now - .milliseconds(200))
-            let left = due - .now
-            if left > .zero { stopped.wait(for: left) }
+            let due = Int((ContinuousClock.now - began) / .seconds(1) * Double(rate))
+            // What is late comes faster, but not in one burst.
+            if waiting < mostWaiting { for _ in 0..<min(due - published, rate / 10) { publishNext() } }
+            stopped.wait(for: .milliseconds(20))
         }
         try? publisher.kafka.flush(timeout: .seconds(60))
     }
@@ -97,7 +104,7 @@ final class SoakFeed: Sendable {
             "matching_rules":[{"id":"1","tag":"soak"}]}
             """
         return .init(
-            topic: "soak", key: "\(id)", value: isGarbage ? "garbage \(number)" : line,
-            headers: LoaderBench.headers(Int64(number)))
+            topic: "soak", partition: Int32(number / Self.run % partitions), key: "\(id)",
+            value: isGarbage ? "garbage \(number)" : line, headers: LoaderBench.headers(Int64(number)))
     }
 }
