@@ -219,8 +219,17 @@ extension LoaderSoak {
             for new in names where bench.loader(new) == nil { try start(new) }
         case "crash", "restart":
             postgres.stop(kind == "crash" ? .immediate : .fast)
-            later(0...5000) { [self] in try postgres.start() }
+            later(0...5000) { [self] in try restart() }
         default: try strikeDatabase(kind)
+        }
+    }
+
+    /// Starts PostgreSQL; one that cannot recover, because the disk is full, once there is room.
+    private func restart() throws {
+        do { try postgres.start() } catch {
+            print("loader soak: \(Timestamp.now()) room, so that PostgreSQL can start")
+            disk?.empty()
+            try postgres.start()
         }
     }
 
