@@ -18,7 +18,8 @@ import Testing
             try await run.expectLines(800)
             try await run.expect("some progress") { try run.status().checkpoint > before + 100 }
             #expect(try run.status().unacknowledged > 100)
-            #expect(process.memory("VmHWM") - memory < 64 << 20, "librdkafka's queue holds 16 MiB at most")
+            let more = process.memory("VmHWM") - memory
+            #expect(isSanitized || more < 64 << 20, "librdkafka's queue holds 16 MiB at most, and \(more) came")
             #expect(run.x.connections.count == 1 && process.exit == nil)
             front.bytesPerSecond = nil
             try await run.expectConserved()

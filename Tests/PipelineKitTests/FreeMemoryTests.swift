@@ -1,11 +1,9 @@
 import Glibc
 import PipelineKit
+import TestSupport
 import Testing
 
 @Suite struct FreeMemoryTests {
-    /// The sanitizers have allocators of their own.
-    static let isSanitized = unsafe dlsym(nil, "__asan_init") != nil || dlsym(nil, "__tsan_init") != nil
-
     /// Of 128 MiB in small blocks every 64th is kept, so that the allocator by itself gives hardly anything back. In a
     /// process of its own, as the size of this one is other tests' as well.
     @Test(.disabled(if: isSanitized, "a sanitizer's allocator keeps what is freed"))
