@@ -1,5 +1,5 @@
 import Glibc
-internal import PipelineKit
+package import PipelineKit
 
 /// A TCP port of 127.0.0.1 that nobody listens on.
 ///
@@ -7,7 +7,7 @@ internal import PipelineKit
 /// so that nobody gets it by chance before the server is there, or while the server is away for a while.
 ///
 /// - Throws: `Failure` (unavailable).
-func freePort() throws(Failure) -> Int {
+package func freePort() throws(Failure) -> Int {
     for _ in 0..<100 {
         let port = Int.random(in: 15_000..<32_000)
         if try isFree(port) { return port }

@@ -1,4 +1,5 @@
 import Foundation
+import Sandbox
 import TestSupport
 import Testing
 
@@ -25,10 +26,8 @@ final class TLSServer {
         ])
         making.waitUntilExit()
         try #require(making.terminationStatus == 0, "openssl req failed")
-        // Taken and given back, so that s_server finds it free: it cannot say which port it chose.
-        let placeholder = try ScriptedServer { _ in }
-        port = placeholder.port
-        placeholder.close()
+        // s_server cannot say which port it chose.
+        port = UInt16(try freePort())
         process.executableURL = URL(filePath: "/usr/bin/openssl")
         process.arguments = ["s_server", "-accept", "\(port)", "-cert", certificate, "-key", key, "-www", "-quiet"]
         process.standardOutput = FileHandle.nullDevice
