@@ -7,38 +7,14 @@ import Testing
 
 /// `tweet-producer rules` as a process: what it prints, where, and how it exits.
 @Suite(.serialized, .timeLimit(.minutes(4))) struct RulesCommandTests {
-    private struct Outcome {
-        let status: Int32
-        let output: String
-        let errors: String
-    }
-
-    private func run(_ arguments: [String], _ environment: [String: String]) throws -> Outcome {
-        let process = Process()
-        let folder = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
-        process.executableURL = folder.appending(path: "tweet-producer")
-        process.arguments = ["rules"] + arguments
-        process.environment = environment
-        let (output, errors) = (Pipe(), Pipe())
-        process.standardOutput = output
-        process.standardError = errors
-        try process.run()
-        let printed = try output.fileHandleForReading.readToEnd() ?? Data()
-        let told = try errors.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        return Outcome(
-            status: process.terminationStatus, output: String(decoding: printed, as: UTF8.self),
-            errors: String(decoding: told, as: UTF8.self))
-    }
-
     private func run(
         _ arguments: [String], answer status: Int, _ body: String
     ) throws -> (
-        outcome: Outcome, request: ScriptedServer.Connection?
+        outcome: ProducerCommand, request: ScriptedServer.Connection?
     ) {
         let server = try ScriptedServer { $0.answer(status, body) }
         defer { server.close() }
-        let outcome = try run(arguments, ["X_URL": server.url, "X_BEARER_TOKEN": "TEST-TOKEN"])
+        let outcome = try ProducerCommand(["rules"] + arguments, ["X_URL": server.url, "X_BEARER_TOKEN": "TEST-TOKEN"])
         #expect(!(outcome.output + outcome.errors).contains("TEST-TOKEN"))
         return (outcome, server.requests.first)
     }
@@ -77,12 +53,13 @@ import Testing
     }
 
     @Test func badSettingsAndUsageAreToldApart() throws {
-        let unset = try run(["list"], [:])
+        let unset = try ProducerCommand(["rules", "list"], [:])
         #expect(unset.status == 78)
         #expect(unset.errors.contains("X_BEARER_TOKEN is not set"))
-        #expect(try run(["delete"], [:]).status == 64)
-        #expect(try run(["delete", "cat"], [:]).status == 64)
-        #expect(try run(["delete", "1", "--value", "cat"], [:]).status == 64)
-        #expect(try run(["--help"], [:]).output.contains("tweet-producer rules add 'cat has:images"))
+        #expect(try ProducerCommand(["rules", "delete"], [:]).status == 64)
+        #expect(try ProducerCommand(["rules", "delete", "cat"], [:]).status == 64)
+        #expect(try ProducerCommand(["rules", "delete", "1", "--value", "cat"], [:]).status == 64)
+        #expect(
+            try ProducerCommand(["rules", "--help"], [:]).output.contains("tweet-producer rules add 'cat has:images"))
     }
 }

@@ -6,12 +6,6 @@ import Testing
 
 /// `tweet-producer rules plan|apply|export|validate` and `usage` as processes, against the simulator.
 @Suite(.serialized, .timeLimit(.minutes(4))) struct RulesFileCommandTests {
-    private struct Outcome: Sendable {
-        let status: Int32
-        let output: String
-        let errors: String
-    }
-
     private let folder: TemporaryFolder
 
     init() throws {
@@ -21,10 +15,10 @@ import Testing
     private var file: String { folder.path + "/rules.yaml" }
 
     /// Runs the program on a thread of its own, so that the simulator keeps its threads.
-    private func run(_ arguments: [String], _ environment: [String: String]) async throws -> Outcome {
-        try await withCheckedThrowingContinuation { (done: CheckedContinuation<Outcome, any Error>) in
+    private func run(_ arguments: [String], _ environment: [String: String]) async throws -> ProducerCommand {
+        try await withCheckedThrowingContinuation { (done: CheckedContinuation<ProducerCommand, any Error>) in
             Thread.detachNewThread {
-                done.resume(with: Result { try runProducer(arguments, environment) })
+                done.resume(with: Result { try ProducerCommand(arguments, environment) })
             }
         }
     }
@@ -154,24 +148,5 @@ import Testing
             simulator.inject(Fault(.refuse, endpoint: "usage", answer: .rateLimit))
             #expect(try await run(["usage"], environment).status == 75)
         }
-    }
-
-    private func runProducer(_ arguments: [String], _ environment: [String: String]) throws -> Outcome {
-        let process = Process()
-        let folder = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
-        process.executableURL = folder.appending(path: "tweet-producer")
-        process.arguments = arguments
-        process.environment = environment
-        process.standardInput = FileHandle.nullDevice
-        let (output, errors) = (Pipe(), Pipe())
-        process.standardOutput = output
-        process.standardError = errors
-        try process.run()
-        let printed = try output.fileHandleForReading.readToEnd() ?? Data()
-        let told = try errors.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        return Outcome(
-            status: process.terminationStatus, output: String(decoding: printed, as: UTF8.self),
-            errors: String(decoding: told, as: UTF8.self))
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import PipelineKit
 import Sandbox
+import TestSupport
 import Testing
 
 /// The Kafka and PostgreSQL that all rows share; each row has its own topic and database there.
@@ -68,14 +69,7 @@ struct FaultRun: Sendable {
         _ what: Comment, within patience: Duration = .seconds(90), at location: SourceLocation = #_sourceLocation,
         _ condition: @Sendable () throws -> Bool
     ) async throws {
-        let deadline = ContinuousClock.now + patience
-        while ContinuousClock.now < deadline {
-            let begin = ContinuousClock.now
-            if (try? condition()) == true { return }
-            // Who looks all the time takes the machine from what is waited for.
-            try await Task.sleep(for: max(.milliseconds(10), begin.duration(to: .now)))
-        }
-        if try condition() { return }
+        if try await holds(within: patience, condition) { return }
         Issue.record("\(what): not within \(patience)\n\(log.suffix(3000))", sourceLocation: location)
         throw Failure(.unavailable, "\(what)")
     }

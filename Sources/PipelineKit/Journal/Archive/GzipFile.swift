@@ -48,14 +48,20 @@ struct GzipWriter: ~Copyable {
     }
 }
 
-/// Reads a gzip file, and refuses one that is cut short, damaged, or no gzip file at all.
+/// Reads a gzip file, and refuses one that is cut short or damaged.
 @safe
 struct GzipReader: ~Copyable {
     let path: String
     private let file: gzFile
+    private let allowsPlain: Bool
 
-    init(_ path: String) throws(FileError) {
+    /// - Parameters:
+    ///   - path: of the file.
+    ///   - allowsPlain: whether a file that gzip did not write is read as it is, and not refused.
+    /// - Throws: `FileError` when it cannot be opened.
+    init(_ path: String, allowsPlain: Bool = false) throws(FileError) {
         self.path = path
+        self.allowsPlain = allowsPlain
         errno = 0
         guard let opened = unsafe gzopen(path, "rbe") else {
             throw FileError("open", path, code: errno == 0 ? ENOMEM : errno)
@@ -68,6 +74,9 @@ struct GzipReader: ~Copyable {
         unsafe gzclose_r(file)
     }
 
+    /// Where in the stored file reading is, in bytes.
+    var offset: Int64 { unsafe Int64(gzoffset(file)) }
+
     /// Fills `buffer` from where the last read ended; returns how many bytes there were, 0 at the file's good end.
     ///
     /// - Throws: `Failure` (65) when the file does not hold what gzip wrote, `FileError` when it cannot be read.
@@ -78,7 +87,7 @@ struct GzipReader: ~Copyable {
         let text = unsafe gzerror(file, &code).map { unsafe String(cString: $0) } ?? ""
         if code == Z_ERRNO { throw FileError("read", path, code: errno == 0 ? EIO : errno) }
         // zlib hands through what is no gzip file, and an end that comes too early is an error only beside the count.
-        guard count >= 0, code == Z_OK, unsafe gzdirect(file) == 0 else {
+        guard count >= 0, code == Z_OK, unsafe allowsPlain || gzdirect(file) == 0 else {
             throw Failure(.badData, "\(path) is damaged: \(text.isEmpty ? "not a gzip file" : text)")
         }
         return Int(count)

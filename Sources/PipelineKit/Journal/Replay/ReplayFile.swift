@@ -1,4 +1,3 @@
-import CZlib
 import FoundationEssentials
 import Glibc
 
@@ -219,30 +218,18 @@ struct ReceiptBook {
 }
 
 /// Reads lines of a file, compressed or not.
-@safe
-private final class LineFile {
-    private let path: String
-    private let file: gzFile
+private struct LineFile: ~Copyable {
+    private let file: GzipReader
 
     init(_ path: String) throws(FileError) {
-        self.path = path
-        errno = 0
-        guard let opened = unsafe gzopen(path, "rbe") else {
-            throw FileError("open", path, code: errno == 0 ? ENOMEM : errno)
-        }
-        unsafe file = opened
-        _ = unsafe gzbuffer(file, 1 << 17)
-    }
-
-    deinit {
-        unsafe gzclose_r(file)
+        file = try GzipReader(path, allowsPlain: true)
     }
 
     /// Hands out every line without its end, and where in the stored file reading is.
     func read(_ body: (UnsafeRawBufferPointer, Int64) throws -> Void) throws {
         var rest: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 17)
-        while case let count = try fill(&buffer), count > 0 {
+        while case let count = try unsafe buffer.withUnsafeMutableBytes({ try unsafe file.read(into: $0) }), count > 0 {
             var start = 0
             while let end = buffer[start..<count].firstIndex(of: UInt8(ascii: "\n")) {
                 rest += buffer[start..<end]
@@ -256,18 +243,6 @@ private final class LineFile {
     }
 
     private func give(_ line: [UInt8], _ body: (UnsafeRawBufferPointer, Int64) throws -> Void) throws {
-        let position = unsafe Int64(gzoffset(file))
-        try unsafe line.withUnsafeBytes { try unsafe body($0, position) }
-    }
-
-    private func fill(_ buffer: inout [UInt8]) throws -> Int {
-        errno = 0
-        let count = unsafe buffer.withUnsafeMutableBytes { unsafe gzread(file, $0.baseAddress, UInt32($0.count)) }
-        var code: Int32 = Z_OK
-        let text = unsafe gzerror(file, &code).map { unsafe String(cString: $0) } ?? ""
-        if code == Z_ERRNO { throw FileError("read", path, code: errno == 0 ? EIO : errno) }
-        // An end that comes too early is an error only beside the count.
-        guard count >= 0, code == Z_OK else { throw Failure(.badData, "\(path) is damaged: \(text)") }
-        return Int(count)
+        try unsafe line.withUnsafeBytes { try unsafe body($0, file.offset) }
     }
 }

@@ -1,0 +1,17 @@
+/// Looks again and again until a condition holds.
+///
+/// - Parameters:
+///   - patience: how long.
+///   - condition: what it throws counts as not yet, but for the last time.
+/// - Returns: false when it did not hold in time.
+/// - Throws: what the last look has thrown.
+package func holds(within patience: Duration, _ condition: @Sendable () throws -> Bool) async throws -> Bool {
+    let deadline = ContinuousClock.now + patience
+    while ContinuousClock.now < deadline {
+        let begin = ContinuousClock.now
+        if (try? condition()) == true { return true }
+        // Who looks all the time takes the machine from what is waited for.
+        try await Task.sleep(for: max(.milliseconds(10), begin.duration(to: .now)))
+    }
+    return try condition()
+}

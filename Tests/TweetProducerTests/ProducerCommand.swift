@@ -1,0 +1,28 @@
+import Foundation
+
+/// What a run of `tweet-producer` has come to.
+struct ProducerCommand {
+    let status: Int32
+    let output: String
+    let errors: String
+
+    /// Runs it to its end, with nothing to read and nothing in its environment but what is given.
+    init(_ arguments: [String], _ environment: [String: String]) throws {
+        let process = Process()
+        let folder = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
+        process.executableURL = folder.appending(path: "tweet-producer")
+        process.arguments = arguments
+        process.environment = environment
+        process.standardInput = FileHandle.nullDevice
+        let (output, errors) = (Pipe(), Pipe())
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        let printed = try output.fileHandleForReading.readToEnd() ?? Data()
+        let told = try errors.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        status = process.terminationStatus
+        self.output = String(decoding: printed, as: UTF8.self)
+        self.errors = String(decoding: told, as: UTF8.self)
+    }
+}
