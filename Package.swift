@@ -70,7 +70,7 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
-            name: "TestSupport", dependencies: ["PipelineKit", logging], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["PipelineKit", "COpenSSL", logging], path: "Tests/TestSupport",
             swiftSettings: strict),
         .testTarget(
             name: "PipelineKitTests", dependencies: ["PipelineKit", "Sandbox", "TestSupport", logging],

@@ -60,29 +60,35 @@ import Testing
     }
 
     /// A password is wrong at the start, and changed at the broker later; a file that is broken in between ends nothing.
-    @Test func f51APasswordInThePropertiesFileIsReadAgain() async throws {
+    @Test(arguments: ["PLAIN", "SCRAM-SHA-512"])
+    func f51APasswordInThePropertiesFileIsReadAgain(mechanism: String) async throws {
         let folder = try TemporaryFolder()
         let front = try KafkaFront(Shared.kafka.get().bootstrapServers)
-        front.credentials = .plain(user: "tweets", password: "second")
+        func expect(_ password: String) {
+            front.credentials =
+                mechanism == "PLAIN"
+                ? .plain(user: "tweets", password: password) : .scram(user: "tweets", password: password)
+        }
         func write(_ password: String) throws {
             try folder.write(
                 """
                 security.protocol=SASL_PLAINTEXT
-                sasl.mechanism=PLAIN
+                sasl.mechanism=\(mechanism)
                 sasl.username=tweets
                 sasl.password=\(password)
                 reconnect.backoff.max.ms=500
                 """, to: "kafka.properties")
         }
+        expect("second")
         try write("first")
         let settings = ["KAFKA_PROPERTIES_FILE": folder.path + "/kafka.properties"]
         try await ProducerRun.with(settings, servers: front.servers) { run in
             try await expectRefusalAndRecovery(run, cause: "these credentials are not known") { try write("second") }
             let told = refusals(run)
-            front.credentials = .plain(user: "tweets", password: "third")
+            expect("third")
             front.cut()
             try await run.expect("a refusal") { refusals(run) > told }
-            try folder.write("sasl.mechanism PLAIN\nsasl.password\n", to: "kafka.properties")
+            try folder.write("sasl.mechanism \(mechanism)\nsasl.password\n", to: "kafka.properties")
             try await run.expect("a report") { !run.lines("the settings for Kafka cannot be used").isEmpty }
             try write("third")
             try await run.expectConserved()

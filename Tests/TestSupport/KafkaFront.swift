@@ -11,6 +11,8 @@ package final class KafkaFront: Sendable {
     package enum Credentials: Sendable, Equatable {
         /// SASL/PLAIN (RFC 4616).
         case plain(user: String, password: String)
+        /// SASL/SCRAM-SHA-512 (RFC 5802).
+        case scram(user: String, password: String)
         /// SASL/OAUTHBEARER (RFC 7628).
         case bearer(token: String)
     }
@@ -38,6 +40,8 @@ package final class KafkaFront: Sendable {
         /// What was asked and not answered, by correlation id.
         var asked: [Int32: Request] = [:]
         var isSignedIn = false
+        /// A sign-in of several messages that has begun.
+        var scram: ScramServer?
 
         /// The next whole frame of one side, without its size.
         mutating func takeFrame(isFromClient: Bool) -> [UInt8]? {
@@ -173,9 +177,8 @@ package final class KafkaFront: Sendable {
         case KafkaAnswer.Kind.saslHandshake: return Self.send(KafkaAnswer.saslHandshake(correlation), to: pair.client)
         case KafkaAnswer.Kind.saslAuthenticate:
             let length = wire.integer(Int32.self)
-            let isRight = isRight(Array(wire.take(Int(length))))
-            pair.isSignedIn = isRight
-            return Self.send(KafkaAnswer.saslAuthenticate(correlation, isRight: isRight), to: pair.client)
+            let answer = signIn(Array(wire.take(Int(length))), &pair)
+            return Self.send(KafkaAnswer.saslAuthenticate(correlation, answer), to: pair.client)
         case KafkaAnswer.Kind.apiVersions where request.version > 2:
             return Self.send(KafkaAnswer.olderVersions(correlation), to: pair.client)
         case KafkaAnswer.Kind.apiVersions: break
@@ -203,18 +206,27 @@ package final class KafkaFront: Sendable {
         return Self.send(changed, to: pair.client)
     }
 
-    private func isRight(_ given: [UInt8]) -> Bool {
-        state.withLock { state in
-            let text = String(decoding: given, as: UTF8.self)
-            let isRight =
-                switch state.credentials {
-                case .plain(let user, let password): text == "\0\(user)\0\(password)"
-                case .bearer(let token): text.contains("\u{1}auth=Bearer \(token)\u{1}")
-                case nil: true
-                }
-            if isRight { state.accepted += 1 } else { state.refused += 1 }
-            return isRight
+    /// What to answer to a step of signing in; nil when it is refused.
+    private func signIn(_ given: [UInt8], _ pair: inout Pair) -> [UInt8]? {
+        let text = String(decoding: given, as: UTF8.self)
+        var answer: [UInt8]?
+        switch credentials {
+        case .plain(let user, let password): answer = text == "\0\(user)\0\(password)" ? [] : nil
+        case .bearer(let token): answer = text.contains("\u{1}auth=Bearer \(token)\u{1}") ? [] : nil
+        case .scram(let user, let password):
+            var scram = pair.scram ?? ScramServer(user: user, password: password)
+            switch scram.answer(given) {
+            case .goOn(let question):
+                pair.scram = scram
+                return question
+            case .accepted(let last): answer = last
+            case .refused: answer = nil
+            }
+        case nil: answer = []
         }
+        pair.isSignedIn = answer != nil
+        state.withLock { if answer != nil { $0.accepted += 1 } else { $0.refused += 1 } }
+        return answer
     }
 
     private func accepted(_ listener: Int32) -> Pair? {

@@ -151,19 +151,21 @@ enum KafkaAnswer {
         var answer = KafkaWire()
         answer.append(correlation)
         answer.append(Int16(0))
-        let mechanisms = ["PLAIN", "OAUTHBEARER"]
+        let mechanisms = ["PLAIN", "SCRAM-SHA-512", "OAUTHBEARER"]
         answer.append(Int32(mechanisms.count))
         for mechanism in mechanisms { answer.append(string: Array(mechanism.utf8)) }
         return answer.bytes
     }
 
-    static func saslAuthenticate(_ correlation: Int32, isRight: Bool) -> [UInt8] {
+    /// The answer to a step of signing in; `bytes` are the mechanism's for the client, nil when it is refused.
+    static func saslAuthenticate(_ correlation: Int32, _ bytes: [UInt8]?) -> [UInt8] {
         var answer = KafkaWire()
         answer.append(correlation)
         // 58: SASL_AUTHENTICATION_FAILED.
-        answer.append(Int16(isRight ? 0 : 58))
-        answer.append(string: isRight ? nil : Array("these credentials are not known".utf8))
-        answer.append(Int32(0))
+        answer.append(Int16(bytes != nil ? 0 : 58))
+        answer.append(string: bytes != nil ? nil : Array("these credentials are not known".utf8))
+        answer.append(Int32(bytes?.count ?? 0))
+        answer.append(bytes ?? [])
         return answer.bytes
     }
 }
