@@ -108,6 +108,16 @@ struct JournalFile: ~Copyable {
         return false
     }
 
+    /// The same, looking again for a second: whoever only asks who holds it has the lock for a moment; and so has a
+    /// program that its holder was just starting, until it is loaded, though the holder has let go.
+    func lockWithinASecond() throws(FileError) -> Bool {
+        for _ in 0..<20 {
+            if try lock() { return true }
+            usleep(50_000)
+        }
+        return false
+    }
+
     /// Waits for the exclusive lock; for files that every process holds only for a moment.
     func waitForLock() throws(FileError) {
         while flock(descriptor, LOCK_EX) != 0 {

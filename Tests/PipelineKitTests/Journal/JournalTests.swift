@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Logging
 import TestSupport
 import Testing
@@ -228,6 +229,25 @@ extension Journal {
         #expect(failure?.status == .tryAgain)
         #expect(failure?.description.contains("pid \(ProcessInfo.processInfo.processIdentifier)") == true)
         withExtendedLifetime(journal) {}
+    }
+
+    /// As by `journal status`, or by a child process that has not loaded its program yet.
+    @Test func aLockThatIsHeldForAMomentIsWaitedFor() throws {
+        _ = try open()
+        let path = folder.path + "/s/lock"
+        let taken = Stop()
+        let holder = JoinableThread(name: "holder") {
+            do {
+                let file = try JournalFile(reading: path)
+                #expect(try file.lock())
+                taken.raise()
+                usleep(200_000)
+            } catch { Issue.record(error) }
+            taken.raise()
+        }
+        taken.wait(for: .seconds(90))
+        #expect(throws: Never.self) { _ = try open() }
+        holder.join()
     }
 
     @Test func aFolderThatCannotBeMadeIsNamed() throws {

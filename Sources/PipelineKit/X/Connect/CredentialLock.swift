@@ -23,7 +23,7 @@ struct CredentialLock: ~Copyable {
         let path = folder + "/tweet-producer-\(credential)\(stream.map { "-" + $0 } ?? "").lock"
         while true {
             let file = try Self.open(path)
-            guard try file.lock() else {
+            guard try file.lockWithinASecond() else {
                 let holder = (try? readTextFile(path))?.split(separator: "\n").first.map { " (\($0))" } ?? ""
                 throw Failure(
                     .tryAgain,
