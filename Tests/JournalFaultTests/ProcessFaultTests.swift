@@ -111,7 +111,9 @@ import Testing
     func f41WithoutMemoryItDiesAndNothingIsLost() async throws {
         let front = try KafkaFront(Shared.kafka.get().bootstrapServers)
         let redelivers: (inout XSimulator.Configuration) -> Void = { $0.redelivery = .seconds(60) }
-        try await ProducerRun.with(servers: front.servers, x: redelivers) { run in
+        // It can live within what it usually bounds its queue to.
+        let much = ["queue.buffering.max.kbytes": "1048576"]
+        try await ProducerRun.with(properties: much, servers: front.servers, x: redelivers) { run in
             try await run.expectLines(50)
             let process = try run.producer
             // RLIMIT_AS alone would leave it what malloc has reserved and not used yet.
