@@ -26,24 +26,9 @@ import Testing
         try journal.sync()
     }
 
-    private func run(
-        _ arguments: [String], url: String = "http://127.0.0.1:1"
-    ) throws -> (status: Int32, output: String, errors: String) {
-        let process = Process()
-        process.executableURL = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
-            .appending(path: "tweet-producer")
-        process.arguments = ["gaps"] + arguments
-        process.environment = ["X_URL": url, "X_BEARER_TOKEN": "TEST-TOKEN", "JOURNAL_DIR": folder.path]
-        let (output, errors) = (Pipe(), Pipe())
-        process.standardOutput = output
-        process.standardError = errors
-        try process.run()
-        let printed = try output.fileHandleForReading.readToEnd() ?? Data()
-        let told = try errors.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        return (
-            process.terminationStatus, String(decoding: printed, as: UTF8.self), String(decoding: told, as: UTF8.self)
-        )
+    private func run(_ arguments: [String], url: String = "http://127.0.0.1:1") throws -> ProducerCommand {
+        try ProducerCommand(
+            ["gaps"] + arguments, ["X_URL": url, "X_BEARER_TOKEN": "TEST-TOKEN", "JOURNAL_DIR": folder.path])
     }
 
     /// A search that finds two posts; counts say so beforehand.
