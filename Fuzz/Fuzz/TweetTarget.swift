@@ -31,9 +31,10 @@ enum TweetTarget {
         switch line {
         case .tweet(let id, isAltered: _):
             expect(unsafe state.key.id(of: input) == id, "producer and loader agree on the id")
+            expect(unsafe state.key.key(of: input) != nil, "a tweet has a key")
             expect(id >= 0, "an id is not negative")
         case .reject(let reject): expect(!reject.detail.isEmpty, "a reject says why")
-        case .event, .control: break
+        case .event, .control: expect(unsafe state.key.key(of: input) == nil, "what is no tweet has no key")
         }
         unsafe clean(input, &state)
     }

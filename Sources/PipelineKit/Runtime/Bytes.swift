@@ -1,5 +1,6 @@
 extension Int64 {
     /// The decimal digits as ASCII, for the time of a call, without a `String` on the heap.
+    @inlinable
     package func withDecimalDigits<Value>(_ body: (UnsafeRawBufferPointer) throws -> Value) rethrows -> Value {
         try unsafe withUnsafeTemporaryAllocation(byteCount: 20, alignment: 1) { buffer in
             var start = buffer.count

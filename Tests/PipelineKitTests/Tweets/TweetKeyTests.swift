@@ -1,3 +1,4 @@
+import Sandbox
 import Testing
 
 @testable import PipelineKit
@@ -38,6 +39,59 @@ struct TweetKeyTests {
     func key(line: String, key: Int64?) {
         var keys = TweetKey()
         #expect(keys.key(of: line) == key)
+    }
+
+    @Test("is by its outline what it is by parsing, or not there", arguments: cases)
+    func outline(line: String, key: Int64?) {
+        var keys = TweetKey()
+        let byOutline = unsafe Array(line.utf8).withUnsafeBytes { unsafe keys.keyByOutline($0) }
+        #expect(byOutline == nil || byOutline == key)
+    }
+
+    /// Lines that only parsing finds to be no JSON: the loader makes rejects of them.
+    static let unparsed = [
+        #"{"data":{"id":"8","n":nan}}"#, #"{"data":{"id":"8"},"x":[1 2}}"#, #"{"data":{"id":"8","text":"\x"}}"#,
+    ]
+
+    /// Lines that are no tweets as X writes them, although they begin so.
+    static let odd = [
+        #"{"data":{"id":"8"}"#, #"{"data":{"id":"8"}}}"#, #"{"data":{"id":"8"}} 1"#, #"{"data":{"id":"8"}"x":1}"#,
+        #"{"data":{"id":"8",}}"#, #"{"data":{"id":"8" "n":1}}"#, #"{"data":{"id":}}"#, #"{"data":{"id""8"}}"#,
+        #"{"data":{"id":"8"},}"#, #"{"data":{"id":"8"x}}"#, #"{"data":"id"}"#, #"{"data":{"id":"8"},"n":]}"#,
+        #"{"d\u0061ta":{"id":"8"}}"#, #"{"data":{"\u0069d":"8"}}"#, #"{"data":{"id":"\u0038"}}"#,
+        #"{"data":{"id":"8"},"matching_rules":[{"id":"x"}]}"#, #"{"data":{"id":"8"},"matching_rules":{}}"#,
+        #"{"data":{"id":"8","edit_history_tweet_ids":["x"]}}"#, "{\"data\":{\"id\":\"8",
+        "{\"data\":{\"id\":\"8\",\"t\":\"\u{1}\"}}",
+    ]
+
+    @Test("needs a closer look when anything on the way to it is odd", arguments: odd)
+    func closerLook(line: String) {
+        var keys = TweetKey()
+        #expect(unsafe Array(line.utf8).withUnsafeBytes { unsafe keys.keyByOutline($0) } == nil)
+    }
+
+    @Test("does not look at what it passes over", arguments: unparsed)
+    func passedOver(line: String) {
+        var keys = TweetKey()
+        #expect(keys.key(of: line) == 8)
+    }
+
+    @Test("of generated tweets, and their rules, are found by their outlines")
+    func generated() {
+        let rules = [StreamRule(id: "17", value: "coffee", tag: "k"), StreamRule(id: "18", value: "cats", tag: "c")]
+        let tweets = TweetGenerator(seed: 11)
+        var keys = TweetKey()
+        var parsed = TweetKey()
+        for index in 0..<500 as Range<Int64> {
+            let line = tweets.line(index, rules: rules, hasIncludes: index % 2 == 0)
+            let key = unsafe line.withUnsafeBytes { unsafe keys.keyByOutline($0) }
+            let byParsing = unsafe line.withUnsafeBytes { unsafe parsed.keyByParsing($0) }
+            #expect(key != nil && key == byParsing)
+            #expect(keys.matchingRules == parsed.matchingRules)
+            // However it is cut, it is no tweet, and nothing behind its end is read.
+            let cut = Array(line[..<(Int(index) * line.count / 500)])
+            #expect(unsafe cut.withUnsafeBytes { unsafe keys.keyByOutline($0) } == nil)
+        }
     }
 
     @Test("is found in a line with bytes that are no UTF-8")
