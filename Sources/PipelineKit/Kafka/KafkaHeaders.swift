@@ -20,19 +20,21 @@ struct KafkaHeaders {
         let (names, list) = unsafe (Self.names, rd_kafka_headers_new(5)!)
         unsafe Self.add(names.stream, headers.stream, to: list)
         unsafe Self.add(names.journal, headers.journal, to: list)
-        unsafe Self.add(names.seq, String(headers.seq), to: list)
+        unsafe headers.seq.withDecimalDigits { unsafe Self.add(names.seq, $0, to: list) }
         unsafe Self.add(names.receivedAt, receivedAt.text, to: list)
-        unsafe Self.add(names.connection, String(headers.connection), to: list)
+        unsafe headers.connection.withDecimalDigits { unsafe Self.add(names.connection, $0, to: list) }
         return unsafe list
     }
 
     private static func add(_ name: StaticString, _ value: String, to list: OpaquePointer) {
         var value = value
-        value.withUTF8 { bytes in
-            _ = unsafe rd_kafka_header_add(
-                list, UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self), name.utf8CodeUnitCount,
-                bytes.baseAddress, bytes.count)
-        }
+        value.withUTF8 { bytes in unsafe add(name, UnsafeRawBufferPointer(bytes), to: list) }
+    }
+
+    private static func add(_ name: StaticString, _ value: UnsafeRawBufferPointer, to list: OpaquePointer) {
+        _ = unsafe rd_kafka_header_add(
+            list, UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self), name.utf8CodeUnitCount,
+            value.baseAddress, value.count)
     }
 
     /// Our headers of a consumed record; nil when any is missing or makes no sense, as with foreign producers.
