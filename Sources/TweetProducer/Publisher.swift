@@ -1,7 +1,8 @@
 import Logging
 import PipelineKit
 
-/// Publishes the journal to Kafka, in order, until every line is acknowledged. Owned by one thread.
+/// Publishes the journal to Kafka, in order, until every line is acknowledged. Owned by one thread, with the journal read
+/// ahead of it on another one (`LineFeed`).
 ///
 /// What cannot be delivered is sent again from the journal, beginning with the first line that Kafka has not
 /// acknowledged; the loader drops what it then gets twice.
@@ -10,25 +11,23 @@ final class Publisher {
     private let stop: Stop
     private let logger: Logger
     private let source: JournalSource
-    private let matches: RuleMatches?
+    private let feed: LineFeed
+    /// Gives the signs of life of the thread that reads.
+    private let feedHeart: Heartbeat
     private var acknowledged: AcknowledgedLines
     private var checkpoint: Checkpoint
     private var checkpointDue = ContinuousClock.now
     /// Whether the last attempt to write it failed.
     private var isCheckpointOld = false
-    private var key = TweetKey()
-    private var producer: KafkaProducer
+    private var producers: KafkaProducers
     /// Lines that Kafka refused for good, or the disk has damaged, and why; their reject events are on the way.
     private var refused: [Int64: String] = [:]
-    /// Lines whose reject event was handed over since the producer was made.
+    /// Lines whose reject event was handed over since the clients were made.
     private var declared: Set<Int64> = []
     /// Why lines have to be sent again.
     private var undelivered: KafkaError?
     private var failures = 0
     private var progress: PublishProgress
-
-    /// Whether there was no file descriptor for the next segment.
-    private var isStarved = false
 
     private static let checkpointInterval = Duration.milliseconds(500)
     /// How long to look away from delivery reports while waiting for lines.
@@ -36,9 +35,12 @@ final class Publisher {
 
     /// - Throws: `Failure` (78) when librdkafka refuses a property, 74 when the checkpoint cannot be read.
     init(
-        settings: ProducerSettings, source: JournalSource, matches: RuleMatches? = nil, stop: Stop, logger: Logger
+        settings: ProducerSettings, source: JournalSource, matches: RuleMatches? = nil, stop: Stop, logger: Logger,
+        feedHeart: Heartbeat = Heartbeat()
     ) throws(Failure) {
-        self.matches = matches
+        feed = LineFeed(
+            source, batchSize: settings.batchSize, batchLinger: settings.batchLinger, matches: matches, logger: logger)
+        self.feedHeart = feedHeart
         self.settings = settings
         self.stop = stop
         self.logger = logger
@@ -47,26 +49,35 @@ final class Publisher {
             try Checkpoint.read(from: source.folder, journal: source.journal)
             ?? Checkpoint(journal: source.journal, acknowledged: 0)
         acknowledged = AcknowledgedLines(through: checkpoint.acknowledged)
-        producer = try KafkaProducer(settings.kafka, logger: logger)
+        producers = try KafkaProducers(settings.kafka, logger: logger)
         progress = PublishProgress(logger: logger, acknowledged: checkpoint.acknowledged)
     }
 
     /// Runs until the journal is closed and every line is acknowledged, or the stop has become immediate.
     func run() throws {
         try ensureTopics()
-        var reader = try JournalReader(source, from: acknowledged.through + 1)
+        let reading = JoinableThread(name: "feed") { [feed, feedHeart] in
+            Heartbeat.$current.withValue(feedHeart) { feed.read() }
+        }
+        let outcome = Result { try publish() }
+        feed.end()
+        reading.join()
+        try outcome.get()
+    }
+
+    private func publish() throws {
+        feed.begin(at: acknowledged.through + 1)
         while !isDone {
-            waitForBatch(from: reader.nextSeq)
-            try read(from: &reader)
-            for seqs in reader.takeSkipped() { acknowledged.skip(seqs) }
-            take(
-                producer.poll(
-                    timeout: reader.nextSeq > source.tail.lastSeq && source.tail.isClosed ? Self.glance : .zero))
+            if let batch = try feed.next(within: Self.glance) {
+                for line in batch.lines { try enqueue(line) }
+                for seqs in batch.skipped { acknowledged.skip(seqs) }
+            }
+            take(producers.poll())
             try declareRefused()
-            undelivered = undelivered ?? producer.renewal
+            undelivered = undelivered ?? producers.renewal
             if let error = undelivered {
                 startAgain(after: error)
-                reader = try JournalReader(source, from: acknowledged.through + 1)
+                feed.begin(at: acknowledged.through + 1)
             }
             writeCheckpoint(isLast: false)
             progress.tell(acknowledged: acknowledged.through, lastSeq: source.tail.lastSeq)
@@ -75,7 +86,7 @@ final class Publisher {
         let waiting = source.tail.lastSeq - acknowledged.through
         if waiting > 0 {
             logger.warning("left with lines that wait in the journal", metadata: ["lines": "\(waiting)"])
-            producer.purge()
+            producers.purge()
         }
     }
 
@@ -83,49 +94,16 @@ final class Publisher {
         stop.isImmediate || (source.tail.isClosed && acknowledged.through >= source.tail.lastSeq)
     }
 
-    /// Waits until a whole batch is there, or something is there and the linger is over.
-    private func waitForBatch(from seq: Int64) {
-        source.tail.wait(for: seq, atMost: Self.glance)
-        let deadline = ContinuousClock.now + settings.batchLinger
-        while source.tail.lastSeq >= seq, source.tail.lastSeq < seq + Int64(settings.batchSize) - 1,
-            !source.tail.isClosed
-        {
-            let left = ContinuousClock.now.duration(to: deadline)
-            guard left > .zero else { return }
-            source.tail.wait(for: seq + Int64(settings.batchSize) - 1, atMost: min(left, Self.glance))
-            take(producer.poll(timeout: .zero))
-        }
-    }
-
-    /// Hands the next lines to Kafka. Without file descriptors the next segment has to wait, and all else goes on.
-    private func read(from reader: inout JournalReader) throws {
-        do {
-            _ = try reader.read(limit: settings.batchSize) { line in try enqueue(line) }
-            isStarved = false
-        } catch let failure as Failure where failure.status == .tryAgain {
-            starve("\(failure)")
-        } catch let error as FileError where error.isOutOfDescriptors {
-            starve("\(error)")
-        }
-    }
-
-    private func starve(_ reason: String) {
-        if !isStarved { logger.error("the journal cannot be read for the moment", metadata: ["reason": "\(reason)"]) }
-        isStarved = true
-        stop.wait(for: .milliseconds(200))
-    }
-
     /// Hands one line to Kafka; waits while librdkafka's queue is full.
-    private func enqueue(_ line: JournalLine) throws {
+    private func enqueue(_ keyed: KeyedLine) throws {
+        let line = keyed.line
         if line.isDamaged {
             refused[line.seq] = "damaged_on_disk"
             return
         }
-        let chain = unsafe key.key(of: line.bytes)
-        matches?.count(key.matchingRules, at: line.receivedAt)
         let headers = headers(of: line)
-        if let chain {
-            try unsafe chain.withDecimalDigits { key in
+        if let key = keyed.key {
+            try unsafe key.withDecimalDigits { key in
                 try unsafe enqueue(line.bytes, in: line.block, key: key, topic: settings.topic, headers: headers)
             }
         } else {
@@ -148,6 +126,7 @@ final class Publisher {
         _ value: UnsafeRawBufferPointer, in block: ByteBlock? = nil, key: UnsafeRawBufferPointer, topic: String,
         headers: RecordHeaders
     ) throws {
+        let producer = unsafe producers.client(for: key)
         while undelivered == nil, !stop.isImmediate {
             do throws(KafkaError) {
                 return try unsafe producer.enqueue(
@@ -156,6 +135,7 @@ final class Publisher {
                 take(headers.seq, error)
                 guard error.disposition == .queueFull else { return }
                 take(producer.poll(timeout: .milliseconds(100)))
+                take(producers.poll())
             }
         }
     }
@@ -203,7 +183,7 @@ final class Publisher {
         refused.removeAll()
     }
 
-    /// Makes the producer anew. An idempotent producer that gave up on one record cannot promise order for the next.
+    /// Makes the clients anew. An idempotent producer that gave up on one record cannot promise order for the next.
     private func startAgain(after error: KafkaError) {
         logger.warning(
             "sending again from the journal",
@@ -217,10 +197,10 @@ final class Publisher {
         undelivered = nil
     }
 
-    /// Makes a client of what the files say by now; false when they are of no use, which must not end a service that runs.
+    /// Makes clients of what the files say by now; false when they are of no use, which must not end a service that runs.
     private func renew() -> Bool {
         do throws(Failure) {
-            producer = try KafkaProducer(settings.kafka, logger: logger)
+            producers = try KafkaProducers(settings.kafka, logger: logger)
             return true
         } catch {
             logger.error("the settings for Kafka cannot be used; trying again", metadata: ["reason": "\(error)"])
@@ -238,7 +218,7 @@ final class Publisher {
             var seconds = 1
             while !stop.isImmediate, !(stop.isRaised && source.tail.isClosed) {
                 do {
-                    let partitions = try producer.ensureTopic(topic, timeout: .seconds(seconds))
+                    let partitions = try producers.ensureTopic(topic, timeout: .seconds(seconds))
                     logger.debug("topic is there", metadata: ["topic": "\(topic.name)", "partitions": "\(partitions)"])
                     break
                 } catch {
@@ -246,8 +226,8 @@ final class Publisher {
                         throw Failure(
                             .unavailable, "\(error). Create the topics (kafka/create-topics.sh) or allow it.")
                     }
-                    _ = producer.poll(timeout: .zero)
-                    let isRenewed = producer.renewal != nil && renew()
+                    _ = producers.poll()
+                    let isRenewed = producers.renewal != nil && renew()
                     seconds = isRenewed ? 1 : min(seconds + 1, 5)
                     stop.wait(for: .milliseconds(500))
                 }

@@ -127,6 +127,8 @@ package final class KafkaFront: Sendable {
         var allowance = Allowance()
         while !stop.isRaised {
             let room = allowance.next(state.withLock { $0.bytesPerSecond })
+            // Each has its turn to be the first: what one connection takes is not there for the others.
+            if !pairs.isEmpty { pairs.append(pairs.removeFirst()) }
             var descriptors = [pollfd(fd: listener, events: Int16(POLLIN), revents: 0)]
             for pair in pairs {
                 for descriptor in [pair.client, pair.server] {

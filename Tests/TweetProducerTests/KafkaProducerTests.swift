@@ -57,6 +57,19 @@ import Testing
         #expect(records.map { $0.block != nil } == (1...20).map { $0 <= 12 }, "24 MiB are kept")
     }
 
+    @Test func aKeyAlwaysGoesThroughTheSameOfTwoClients() throws {
+        let producers = try KafkaProducers(KafkaConfiguration(bootstrapServers: "127.0.0.1:1"), logger: quiet)
+        var used: [ObjectIdentifier: Int] = [:]
+        for number in 0..<200 {
+            unsafe Array(String(1_790_000_000_000_000_000 + number * 4_194_304).utf8).withUnsafeBytes { key in
+                let client = unsafe producers.client(for: key)
+                #expect(unsafe client === producers.client(for: key))
+                used[ObjectIdentifier(client), default: 0] += 1
+            }
+        }
+        #expect(used.count == 2 && used.values.allSatisfy { $0 > 50 }, "each has its share")
+    }
+
     @Test func aRecordThatIsTooLargeLeavesItsBlock() throws {
         let producer = try producer("127.0.0.1:1")
         let record = enqueue(6 << 20, in: 6 << 20, id: 1, to: producer)

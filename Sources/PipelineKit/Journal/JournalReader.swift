@@ -116,10 +116,20 @@ package struct JournalReader: ~Copyable {
                 + " Bring the segment back; nothing is skipped on its own.")
     }
 
-    /// Hands out up to `limit` durable lines; returns how many there were.
-    package mutating func read(limit: Int, _ body: (JournalLine) throws -> Void) throws -> Int {
-        var count = 0
-        while count < limit {
+    /// Hands out durable lines.
+    ///
+    /// - Parameters:
+    ///   - limit: how many at most.
+    ///   - bytes: none is handed out after lines of so many bytes in all.
+    ///   - body: gets one after the other.
+    /// - Returns: how many there were.
+    /// - Throws: `Failure` (74) when lines are missing, 75 when there is no file descriptor, `FileError`, or what `body`
+    ///   throws; lines that were handed out before are not handed out again.
+    package mutating func read(
+        limit: Int, bytes: Int = .max, _ body: (JournalLine) throws -> Void
+    ) throws -> Int {
+        var (count, room) = (0, bytes)
+        while count < limit, room > 0 {
             let end = source.tail.end
             guard nextSeq < end.seq else { break }
             try Self.close(&segment, end, &segments)
@@ -132,7 +142,10 @@ package struct JournalReader: ~Copyable {
                     continue
                 }
             }
-            let read = try segment.read(limit: limit - count, end: end, body)
+            let read = try segment.read(limit: limit - count, bytes: room, end: end) { line in
+                room -= unsafe line.bytes.count
+                try body(line)
+            }
             count += read
             nextSeq = segment.nextSeq
             guard read > 0 else { throw Self.hole(nextSeq, source) }

@@ -88,10 +88,12 @@ struct SegmentReader: ~Copyable {
         while nextSeq < seq, try read(limit: Int(min(seq - nextSeq, 10_000)), end: end, { _ in }) > 0 {}
     }
 
-    /// Hands out up to `limit` lines that lie before `end`; returns how many there were.
-    mutating func read(limit: Int, end: JournalTail.End, _ body: (JournalLine) throws -> Void) throws -> Int {
-        var count = 0
-        while count < limit {
+    /// Hands out up to `limit` lines that lie before `end`, and none after lines of so many bytes; returns how many there were.
+    mutating func read(
+        limit: Int, bytes: Int = .max, end: JournalTail.End, _ body: (JournalLine) throws -> Void
+    ) throws -> Int {
+        var (count, room) = (0, bytes)
+        while count < limit, room > 0 {
             if group.linesLeft == 0 {
                 guard try loadGroup(before: readableEnd(end)) else { break }
             }
@@ -102,6 +104,7 @@ struct SegmentReader: ~Copyable {
                     connection: group.entry.connection, isDamaged: group.isDamaged))
             nextSeq += 1
             count += 1
+            room -= line.count
         }
         return count
     }

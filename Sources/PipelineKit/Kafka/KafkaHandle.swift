@@ -113,7 +113,7 @@ final class KafkaContext: Sendable {
     let reports = Mutex<[DeliveryReport]>([])
     /// Memory of records on their way. It is here because the context outlives the client, which reads from it; and it is
     /// used by one thread only, the client's owner: in `enqueue`, and in callbacks, which run inside `poll`.
-    nonisolated(unsafe) let kept = KeptBlocks()
+    nonisolated(unsafe) let kept: KeptBlocks
     /// Rebalances that were not taken yet.
     let changes = Mutex<[AssignmentChange]>([])
     /// Where the token of SASL/OAUTHBEARER is; empty when there is none.
@@ -124,9 +124,11 @@ final class KafkaContext: Sendable {
 
     /// - Parameters:
     ///   - configuration: of the client, just read.
+    ///   - keptBytes: how much memory of records it keeps at most.
     ///   - logger: is told what happens to it.
-    init(_ configuration: KafkaConfiguration, logger: Logger) {
+    init(_ configuration: KafkaConfiguration, keptBytes: Int = 0, logger: Logger) {
         self.logger = logger
+        unsafe kept = KeptBlocks(mostBytes: keptBytes)
         tokenFile = configuration.tokenFile ?? ""
         credentials = Mutex((configuration.credentialFiles, .now))
     }

@@ -19,31 +19,43 @@ package final class KafkaProducer {
     private let context: KafkaContext
     private var topics: [String: KafkaTopic] = [:]
     private var headers = KafkaHeaders()
+    /// What the last poll has returned; its memory is used again.
+    private var reports: [DeliveryReport] = []
 
     /// What a producer is made with unless the user says otherwise.
     private static let defaults = [
         "compression.type": "lz4",
         "linger.ms": "5",
+        // Over a slow line a request must arrive within its time-out, and there are several at once.
+        "batch.size": "262144",
         // The journal keeps what is not delivered, so a record may wait for its broker without end.
         "message.timeout.ms": "0",
-        // Bounds memory: what does not fit waits in the journal.
-        "queue.buffering.max.kbytes": "16384",
-        "queue.buffering.max.messages": "100000",
         "message.max.bytes": "5242880",
         "client.id": "tweet-producer",
         "topic.metadata.refresh.interval.ms": "60000",
     ]
 
+    /// What bounds memory, for all clients that share it: what does not fit waits in the journal.
+    private static let bounds = ["queue.buffering.max.kbytes": 16_384, "queue.buffering.max.messages": 100_000]
+    /// A record that its broker does not take keeps the whole block it stands in, so there must be an end to it beside
+    /// `queue.buffering.max.kbytes`, which counts only records: beyond this many bytes records are copied.
+    private static let keptBytes = 24 << 20
+
     /// What the producer's guarantees hang on.
     private static let fixed = ["enable.idempotence": "true", "acks": "all"]
 
+    /// - Parameters:
+    ///   - configuration: its properties.
+    ///   - clients: how many there are to share the memory that one may have by default.
+    ///   - logger: is told what happens to it.
     /// - Throws: `Failure` (78) when librdkafka refuses a property, or one that a guarantee hangs on is set otherwise.
-    package init(_ configuration: KafkaConfiguration, logger: Logger) throws(Failure) {
+    package init(_ configuration: KafkaConfiguration, of clients: Int = 1, logger: Logger) throws(Failure) {
         let configuration = try configuration.current()
-        let context = KafkaContext(configuration, logger: logger)
+        let context = KafkaContext(configuration, keptBytes: Self.keptBytes / clients, logger: logger)
+        let defaults = Self.defaults.merging(Self.bounds.mapValues { String($0 / clients) }) { $1 }
         self.context = context
         handle = try unsafe KafkaHandle(
-            RD_KAFKA_PRODUCER, configuration.withDefaults(Self.defaults).fixing(Self.fixed), context: context
+            RD_KAFKA_PRODUCER, configuration.withDefaults(defaults).fixing(Self.fixed), context: context
         ) { settings in
             unsafe rd_kafka_conf_set_dr_msg_cb(settings, kafkaDelivered)
         }
@@ -112,10 +124,9 @@ package final class KafkaProducer {
     package func poll(timeout: Duration) -> [DeliveryReport] {
         Heartbeat.beat()
         unsafe rd_kafka_poll(handle.client, Int32(clamping: timeout.milliseconds))
-        return context.reports.withLock { reports in
-            defer { reports.removeAll(keepingCapacity: true) }
-            return reports
-        }
+        reports.removeAll(keepingCapacity: true)
+        context.reports.withLock { swap(&$0, &reports) }
+        return reports
     }
 
     /// Gives up every record that has no report yet, before an end that leaves them to the journal.

@@ -2,14 +2,16 @@
 ///
 /// Owned by the thread that owns the client.
 @safe final class KeptBlocks {
-    /// A record that its broker does not take keeps the whole block it stands in, so there must be an end to it beside
-    /// `queue.buffering.max.kbytes`, which counts only records: beyond this many bytes records are copied.
-    static let mostBytes = 24 << 20
-
+    private let mostBytes: Int
     private var blocks: [(block: ByteBlock, records: Int)] = []
     private var bytes = 0
     /// Where the last report's block was: reports come batch by batch.
     private var latest = 0
+
+    /// - Parameter mostBytes: how much is kept at most.
+    init(mostBytes: Int) {
+        self.mostBytes = mostBytes
+    }
 
     /// Keeps a block for one more record.
     ///
@@ -19,7 +21,7 @@
             blocks[last].records += 1
             return true
         }
-        guard bytes + block.capacity <= Self.mostBytes else { return false }
+        guard bytes + block.capacity <= mostBytes else { return false }
         blocks.append((block, 1))
         bytes += block.capacity
         return true

@@ -1,7 +1,7 @@
 /// Memory that is filled piece by piece, and stays for as long as anybody keeps the block.
 ///
-/// A piece, once filled, is never written again while the block is kept by more than its filler, so that a C library may
-/// read it on threads of its own. The block itself belongs to one thread.
+/// A piece, once filled, is never written again while the block is kept by more than its filler, so that other threads, and
+/// a C library on threads of its own, may read it. Only one thread fills a block.
 @safe package final class ByteBlock {
     private let memory: UnsafeMutableRawBufferPointer
     private var filled = 0
