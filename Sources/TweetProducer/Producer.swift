@@ -5,9 +5,9 @@ import Synchronization
 /// The producer: one thread reads X into the journal, one publishes the journal to Kafka, one keeps the archive,
 /// one fills gaps, and with a file of rules one watches over those at X.
 ///
-/// reader: curl → `LineFramer` → `Journal.append` (group fsync).
-/// publisher: `JournalReader` from the checkpoint → key, headers → batches → `KafkaProducer` → delivery reports →
-/// checkpoint.
+/// reader: curl → `LineFramer` → `Journal.append`; its helper, sync: group fsync.
+/// publisher: headers → `KafkaProducers` → delivery reports → checkpoint; its helper, feed: `JournalReader` from the
+/// checkpoint → keys → batches.
 /// archiver: closed segment, acknowledged by the checkpoint → gzip, manifest → what is not to be kept goes.
 /// uploader: archived segment → S3, verified → list of uploads.
 /// gaps: gaps that have ended → X's recovery or search → the reader, which owns the journal.
@@ -24,8 +24,10 @@ struct Producer {
         let journal = try openJournal()
         let tail = journal.source.tail
         let matches = settings.rules.map { _ in RuleMatches(folder: journal.source.folder) }
+        let feedHeart = Heartbeat()
         let publisher = try Publisher(
-            settings: settings, source: journal.source, matches: matches, stop: stop, logger: logger)
+            settings: settings, source: journal.source, matches: matches, stop: stop, logger: logger,
+            feedHeart: feedHeart)
         let gaps = GapBook(folder: journal.source.folder)
         let inbox = JournalInbox()
         let repair = Mutex<GapRepair?>(
@@ -37,7 +39,7 @@ struct Producer {
         let archiver = Mutex<Archiver?>(
             Archiver(journal.source, options: settings.archive, stop: stop, logger: logger))
         var loops = [
-            Service.Loop("reader") {
+            Service.Loop("reader", helper: ("sync", journal.syncHeart)) {
                 defer {
                     inbox.close()
                     tail.close()
@@ -48,7 +50,7 @@ struct Producer {
                 if let repair = repair.withLock({ $0.take() }) { repair.run() }
             },
             // librdkafka is asked for topics in calls of 5 s, a few at a time.
-            Service.Loop("publisher", bound: .seconds(30)) {
+            Service.Loop("publisher", bound: .seconds(30), helper: ("feed", feedHeart)) {
                 if let publisher = publishing.withLock({ $0.take() }) { try publisher.run() }
             },
             // It gets only the time that nobody else wants.

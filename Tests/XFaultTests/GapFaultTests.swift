@@ -64,7 +64,8 @@ import Testing
     /// gap by our clock. `X_DISK_STALL_SECONDS=15` is longer than posts may be on their way anyhow.
     @Test func f06WhatWaitedForASlowDiskIsWithinTheRepair() async throws {
         let seconds = ProcessEnvironment.current["X_DISK_STALL_SECONDS"].flatMap { Int($0) } ?? 3
-        let settings = ["X_REPAIR_MAX_POSTS": "100000", "X_REPAIR_DELAY": "1s"]
+        // The reader waits for the disk, too, when eight groups do.
+        let settings = ["X_REPAIR_MAX_POSTS": "100000", "X_REPAIR_DELAY": "1s", "JOURNAL_SYNC_BYTES": "4KiB"]
         try await FaultRun.with(settings, startsProducer: false) { run in
             try run.startProducer(fdatasync: "delay_enter=\(seconds * 1_000_000):when=60")
             try await run.expect("posts") { run.x.issuedCount > 20 }

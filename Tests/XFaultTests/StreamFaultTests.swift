@@ -75,8 +75,8 @@ import Testing
         }
     }
 
-    /// Every eighth fsync takes two time-outs, while X sends on.
-    @Test func f06ReaderHeldUpByASlowDiskBlamesTheDiskAndNotX() async throws {
+    /// Every eighth fsync takes two time-outs, while X sends on: the reader goes on, and what it reads waits for the disk.
+    @Test func f06ASlowDiskIsBlamedOnTheDiskAndHoldsNothingUp() async throws {
         try await FaultRun.with(["X_STALL_TIMEOUT": "1s"], startsProducer: false) { run in
             try run.startProducer(fdatasync: "delay_enter=2000000:when=8+8")
             try await run.expect("posts", within: .seconds(90)) {
@@ -85,9 +85,9 @@ import Testing
             try await run.expectConserved()
             #expect(run.x.connections.count == 1)
             // The times of posts have whole seconds.
-            let late = "SELECT max(received_at - created_at) > interval '2 seconds' FROM tweets WHERE matched"
-            #expect(try await run.query(late) == "t", "the disk was not slow, so this shows nothing")
-            #expect(!run.lines("the journal's disk holds the reader up", "\"level\":\"warning\"").isEmpty)
+            let late = "SELECT count(*) FROM tweets WHERE matched AND received_at - created_at > interval '2.5 seconds'"
+            #expect(try await run.query(late) == "0")
+            #expect(!run.lines("the journal's disk is slow", "\"level\":\"warning\"").isEmpty, "or this shows nothing")
             try await run.expectGaps([])
         }
     }

@@ -2,8 +2,8 @@ import Glibc
 
 /// The append side of the journal: every line of one stream, in the order received, as plain JSON Lines.
 ///
-/// A line counts as received when `sync()` has returned. Owned by the thread that reads the stream; the publisher
-/// follows through `source` and a `JournalReader`.
+/// A line counts as received when the disk has it: when `sync()` has returned, or a sync in the background is done. Owned by
+/// the thread that reads the stream; the publisher follows through `source` and a `JournalReader`.
 package final class Journal {
     /// How another thread follows this journal.
     package let source: JournalSource
@@ -26,11 +26,19 @@ package final class Journal {
     /// What is durable, for the note of an interruption: connection and time of the last line.
     private var durableLast: LastLine
     private var last: LastLine
+    /// Gives the signs of life of the thread that waits for the disk.
+    package let syncHeart = Heartbeat()
+    private let groupSync: GroupSync
+    /// What is durable when the sync in the background is done; nil while there is none.
+    private var inBackground: (mark: OpenSegment.Mark, last: LastLine)?
 
     private struct LastLine {
         var connection: Int64
         var receivedAt: Timestamp?
     }
+
+    /// So many times the bytes of a group may wait for a slow disk before the reader waits, too.
+    private static let mostGroups: Int64 = 8
 
     /// Opens or creates the journal of a stream below `folder`, and recovers it after a crash.
     ///
@@ -71,7 +79,12 @@ package final class Journal {
             stream: stream, journal: identity.journal, folder: path,
             tail: JournalTail(end, acknowledged: acknowledged),
             space: try JournalSpace(folder: path, quota: options.quota, reserve: options.reserve))
+        groupSync = GroupSync(source.tail, heart: syncHeart)
         source.space.holdReserve()
+    }
+
+    deinit {
+        groupSync.end()
     }
 
     /// Appends one line, given without its line end. It is not durable before `sync()`.
@@ -125,9 +138,10 @@ package final class Journal {
     /// Beside pending lines it counts the open segment's age and a new segment that was asked for, so a stream that is
     /// idle has to look at it, too.
     package var timeToSync: Duration? {
-        if source.tail.dropRequest != nil { return .zero }
+        if source.tail.dropRequest != nil || groupSync.isDone { return .zero }
         let age = timeToRoll
         guard let pendingSince else { return age }
+        if inBackground != nil { return isTooMuchUnsynced ? .zero : age }
         if segment.unsyncedBytes >= options.syncBytes { return .zero }
         let delay = options.syncDelay - pendingSince.duration(to: .now)
         return age.map { min($0, delay) } ?? delay
@@ -139,6 +153,42 @@ package final class Journal {
             ? Duration.zero : segmentBegan.map { options.segmentAge - $0.duration(to: .now) }
         guard let rollNotBefore else { return due }
         return due.map { max($0, ContinuousClock.now.duration(to: rollNotBefore)) }
+    }
+
+    private var isTooMuchUnsynced: Bool { segment.unsyncedBytes >= Self.mostGroups * Int64(options.syncBytes) }
+
+    /// Begins to make everything appended durable; the publisher sees it when it is. Waits for the disk only when a new
+    /// segment is due, or so much is not durable that it has to be bounded.
+    ///
+    /// - Returns: how long the disk took for the group before, if that is done by now.
+    /// - Throws: `FileError` when the disk has refused that one, or refuses now; as `sync()`.
+    package func syncInBackground() throws(FileError) -> Duration? {
+        if let failure { throw failure }
+        let took = try settleBackground(waiting: isTooMuchUnsynced)
+        if source.tail.dropRequest != nil || timeToRoll.map({ $0 <= .zero }) ?? false {
+            try sync()
+        } else if inBackground == nil, pendingSince != nil {
+            try guarded { (segment) throws(FileError) in try segment.write() }
+            inBackground = (segment.mark, last)
+            pendingSince = nil
+            groupSync.begin(segment.files, until: end)
+        }
+        return took
+    }
+
+    /// Takes note of what became of the sync in the background; nil while it is not done, and when there is none.
+    private func settleBackground(waiting isWaiting: Bool) throws(FileError) -> Duration? {
+        guard let group = inBackground, let outcome = groupSync.takeOutcome(waiting: isWaiting) else { return nil }
+        inBackground = nil
+        if let failure = outcome.failure {
+            self.failure = failure
+            throw failure
+        }
+        let before = segment.durableBytes
+        segment.settle(written: group.mark)
+        source.space.add(segment.durableBytes - before)
+        durableLast = group.last
+        return outcome.duration
     }
 
     /// Makes everything appended durable, shows it to the publisher, and begins a new segment when that is due.
@@ -167,6 +217,7 @@ package final class Journal {
     }
 
     private func syncPending() throws(FileError) {
+        _ = try settleBackground(waiting: true)
         guard pendingSince != nil else { return }
         let before = segment.durableBytes
         try guarded { (segment) throws(FileError) in try segment.synchronize() }
@@ -176,8 +227,10 @@ package final class Journal {
         publishEnd()
     }
 
-    private func publishEnd() {
-        source.tail.publish(JournalTail.End(seq: nextSeq, segment: segment.segment.firstSeq, offset: segment.size))
+    private func publishEnd() { source.tail.publish(end) }
+
+    private var end: JournalTail.End {
+        JournalTail.End(seq: nextSeq, segment: segment.segment.firstSeq, offset: segment.size)
     }
 
     private func roll() throws(FileError) {
@@ -227,6 +280,8 @@ package final class Journal {
     /// - Throws: `FileError` while the disk still refuses; call it again later.
     package func recover() throws(FileError) {
         guard let failure else { return }
+        // What it brings to the disk is shown to the publisher at once, and must not be taken back.
+        _ = try? settleBackground(waiting: true)
         if failure.code == ENOSPC || failure.code == EDQUOT { source.space.releaseReserve() }
         let end = source.tail.end
         try segment.cutToDurable()

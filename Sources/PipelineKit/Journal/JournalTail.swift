@@ -78,6 +78,11 @@ package final class JournalTail: Sendable {
         for wake in wakers { wake() }
     }
 
+    /// Makes the writing thread look at `Journal.timeToSync` again.
+    func wakeWriter() {
+        request { _ in }
+    }
+
     /// Adds a function that makes the writing thread look at `Journal.timeToSync` again; it may run on any thread.
     package func onRequest(_ wake: @escaping @Sendable () -> Void) {
         state.withLock { $0.wakers.append(wake) }

@@ -1,11 +1,7 @@
-/// The segment that is being written: its file, its index, and what is not yet on the disk.
-///
-/// The index goes to the disk first, so that every line that is durable has its entry; an entry without its lines
-/// is cut off by recovery.
+/// The segment that is being written: its files, and what is not yet on the disk.
 struct OpenSegment: ~Copyable {
     let segment: Segment
-    private let file: JournalFile
-    private let index: SegmentIndex
+    let files: SegmentFiles
     /// Bytes handed to the system so far.
     private var written: Int64
     private var durable: Int64
@@ -18,12 +14,10 @@ struct OpenSegment: ~Copyable {
     private var groupStart = 0
 
     init(_ segment: Segment, endOffset: Int64) throws(FileError) {
-        let file = try JournalFile(appendingTo: segment.path)
-        let index = try SegmentIndex(segment)
-        let count = try index.count()
+        let files = try SegmentFiles(segment)
+        let count = try files.index.count()
         self.segment = segment
-        self.file = file
-        self.index = index
+        self.files = files
         written = endOffset
         durable = endOffset
         entriesWritten = count
@@ -41,7 +35,7 @@ struct OpenSegment: ~Copyable {
 
     /// When the first line was received; nil in an empty segment.
     func firstReceivedAt() throws(FileError) -> Timestamp? {
-        size > 0 ? try index.entry(0)?.receivedAt : nil
+        size > 0 ? try files.index.entry(0)?.receivedAt : nil
     }
 
     mutating func append(_ line: UnsafeRawBufferPointer, seq: Int64, receivedAt: Timestamp, connection: Int64) {
@@ -69,17 +63,17 @@ struct OpenSegment: ~Copyable {
         closeGroup()
         guard !lines.isEmpty else { return }
         FailPoint.append.pass()
-        try index.append(entries)
+        try files.index.append(entries)
         FailPoint.append.pass()
         try unsafe lines.withBytes { (buffer) throws(FileError) in
             #if DEBUG
                 // A process can die between two parts of one write, too.
                 let half = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<(buffer.count / 2)])
-                try unsafe file.append(half)
+                try unsafe files.lines.append(half)
                 try FailPoint.append.pass(on: segment.path)
-                try unsafe file.append(UnsafeRawBufferPointer(rebasing: buffer[half.count...]))
+                try unsafe files.lines.append(UnsafeRawBufferPointer(rebasing: buffer[half.count...]))
             #else
-                try unsafe file.append(buffer)
+                try unsafe files.lines.append(buffer)
             #endif
         }
         FailPoint.append.pass()
@@ -92,13 +86,22 @@ struct OpenSegment: ~Copyable {
     /// Returns when everything appended is on the disk.
     mutating func synchronize() throws(FileError) {
         try write()
-        FailPoint.fsync.pass()
-        try index.synchronize()
-        try FailPoint.fsync.pass(on: segment.path)
-        try file.synchronize()
-        FailPoint.fsync.pass()
-        durable = written
-        durableEntries = entriesWritten
+        try files.synchronize()
+        settle(written: mark)
+    }
+
+    /// What was handed to the system so far.
+    struct Mark {
+        fileprivate var bytes: Int64
+        fileprivate var entries: Int
+    }
+
+    var mark: Mark { Mark(bytes: written, entries: entriesWritten) }
+
+    /// Takes note that what had been written at a mark is on the disk.
+    mutating func settle(written mark: Mark) {
+        durable = mark.bytes
+        durableEntries = mark.entries
     }
 
     /// Takes back everything that is not durable, after a write or fsync has failed.
@@ -108,8 +111,8 @@ struct OpenSegment: ~Copyable {
         group = nil
         entries.removeAll()
         lines.removeAll()
-        try file.truncate(to: durable)
-        try index.truncate(toCount: durableEntries)
+        try files.lines.truncate(to: durable)
+        try files.index.truncate(toCount: durableEntries)
         written = durable
         entriesWritten = durableEntries
     }

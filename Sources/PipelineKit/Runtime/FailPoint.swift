@@ -44,6 +44,14 @@ package enum FailPoint: String, Sendable {
 
         @TaskLocal static var fault: Fault?
 
+        /// Runs `body` with a fault that was asked for on another thread.
+        static func with(_ fault: Fault?, _ body: () throws(FileError) -> Void) throws(FileError) {
+            let result = $fault.withValue(fault) { () -> Result<Void, FileError> in
+                do throws(FileError) { return .success(try body()) } catch { return .failure(error) }
+            }
+            try result.get()
+        }
+
         private static let plan: Plan? = {
             let parts = ProcessEnvironment.current["TWEET_FAILPOINT"]?.split(separator: ":") ?? []
             guard parts.count == 2, let point = FailPoint(rawValue: String(parts[0])), let count = Int(parts[1]) else {

@@ -56,11 +56,9 @@ struct StreamConnection: ~Copyable {
             try onTurn()
             if let failure = recorder.failure { throw failure }
             if let due = journal.timeToSync, due <= .zero {
-                let begin = ContinuousClock.now
                 try reading.posts.save()
-                try journal.sync()
-                let delay = begin.duration(to: .now)
-                if delay >= settings.stallTimeout / 5 { recorder.noteSlowDisk(delay) }
+                let delay = try journal.syncInBackground()
+                if let delay, delay >= settings.stallTimeout / 5 { recorder.noteSlowDisk(delay) }
             }
             let phase: StreamWatch.Phase = recorder.begin == nil ? .answer : .stream
             let timeLeft = watch.timeLeft(in: phase, bytes: recorder.bytes, waited: waited)

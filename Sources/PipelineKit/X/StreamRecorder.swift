@@ -82,7 +82,7 @@ final class StreamRecorder {
     func noteSlowDisk(_ delay: Duration) {
         guard toldSlowDisk.map({ $0.duration(to: .now) >= .seconds(60) }) ?? true else { return }
         toldSlowDisk = .now
-        logger.warning("the journal's disk holds the reader up", metadata: ["for": "\(delay.short)"])
+        logger.warning("the journal's disk is slow", metadata: ["took": "\(delay.short)"])
     }
 
     /// Notes something that happened while the connection is open.

@@ -184,6 +184,41 @@ import Testing
         #expect(try String(contentsOfFile: folder.path + "/s/00000000000000000001.jsonl", encoding: .utf8) == "one\n")
     }
 
+    /// The disk refuses in the background what was appended before; what comes meanwhile is taken back with it.
+    @Test func aGroupThatFailsInTheBackgroundIsTakenBack() throws {
+        let journal = try open { _ in }
+        try journal.append("one")
+        try journal.sync()
+        try journal.append("lost")
+        _ = try FailPoint.$fault.withValue(.init(point: .fsync, code: EIO)) { try journal.syncInBackground() }
+        try journal.append("lost, too")
+        #expect(comesTrue { journal.timeToSync == .zero })
+        let error = #expect(throws: FileError.self) { try journal.syncInBackground() }
+        #expect(error?.code == EIO)
+        #expect(throws: FileError.self, "nothing is taken before recover()") { try journal.append("not taken") }
+        #expect(journal.source.tail.lastSeq == 1)
+        try journal.recover()
+        try journal.append("two")
+        try journal.sync()
+        #expect(try journal.lines().map(\.text) == ["one", "two"])
+        #expect(try String(contentsOfFile: folder.path + "/s/00000000000000000001.jsonl", encoding: .utf8) == "one\n")
+    }
+
+    /// A write fails while a group before it is on its way to the disk: that one is well, and is not taken back.
+    @Test func aFailureTakesBackNothingThatTheDiskHas() throws {
+        let journal = try open { $0.syncBytes = 4 }
+        try journal.append("one")
+        _ = try journal.syncInBackground()
+        FailPoint.$fault.withValue(.init(point: .append, code: EIO)) {
+            #expect(throws: FileError.self) { try journal.append("lost") }
+        }
+        try journal.recover()
+        #expect(journal.source.tail.lastSeq == 1)
+        try journal.append("two")
+        try journal.sync()
+        #expect(try journal.lines().map(\.text) == ["one", "two"])
+    }
+
     @Test func aFirstGroupThatFailsLeavesNothing() throws {
         let journal = try open { _ in }
         try journal.append(line)
