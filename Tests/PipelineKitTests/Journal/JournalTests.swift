@@ -14,6 +14,15 @@ struct ReadLine: Equatable {
     let connection: Int64
 }
 
+/// Looks again and again, for half a minute, whether a condition has come true.
+func comesTrue(_ condition: () -> Bool) -> Bool {
+    for _ in 0..<3000 {
+        if condition() { return true }
+        usleep(10_000)
+    }
+    return false
+}
+
 extension Journal {
     func append(_ text: String, at milliseconds: Int64 = 1000, connection: Int64 = 7) throws {
         try unsafe Array(text.utf8).withBytes { (bytes) throws(FileError) in
@@ -283,5 +292,86 @@ extension Journal {
         #expect(lines.through == 6)
         lines.acknowledge(2)
         #expect(lines.through == 6)
+    }
+
+    /// What is appended while the disk works counts only with a later sync.
+    @Test func aSyncInTheBackgroundShowsWhatWasAppendedBefore() throws {
+        let journal = try open()
+        #expect(try journal.syncInBackground() == nil && journal.timeToSync.map { $0 > .zero } ?? true)
+        try journal.append("one")
+        try journal.append("two")
+        _ = try journal.syncInBackground()
+        try journal.append("three")
+        #expect(comesTrue { journal.source.tail.lastSeq == 2 })
+        #expect(try journal.lines().map(\.text) == ["one", "two"])
+        #expect(comesTrue { journal.timeToSync == .zero }, "the writer is to hear of it")
+        #expect(try journal.syncInBackground() != nil, "it says how long that took")
+        try journal.append("four")
+        try journal.sync()
+        #expect(try journal.lines().map(\.text) == ["one", "two", "three", "four"])
+        journal.source.tail.requestRoll()
+        try journal.append("five")
+        _ = try journal.syncInBackground()
+        #expect(try Segment.list(folder.path + "/s").map(\.firstSeq) == [1, 6], "a new segment is not begun before")
+        #expect(journal.source.tail.lastSeq == 5)
+    }
+
+    /// However slow the disk is, no more than eight groups wait for it.
+    @Test func whatWaitsForTheDiskIsBounded() throws {
+        let journal = try open { $0.syncBytes = 100 }
+        for number in 1...200 {
+            try journal.append(String(repeating: "x", count: 99), at: Int64(number))
+            if journal.timeToSync.map({ $0 <= .zero }) ?? false { _ = try journal.syncInBackground() }
+            #expect(journal.lastSeq - journal.source.tail.lastSeq <= 9)
+        }
+        try journal.sync()
+        #expect(try journal.lines().count == 200)
+    }
+
+    @Test func acknowledgementsInAnyOrderMoveTheCheckpoint() {
+        var random = SystemRandomNumberGenerator()
+        for start in [0, 1, 62, 63, 64, 1000] as [Int64] {
+            var lines = AcknowledgedLines(through: start)
+            var (reports, open) = (Array((start + 1)...(start + 5000)), Set((start + 1)...(start + 5000)))
+            // As reports come: some hundreds of lines are under way.
+            for place in reports.indices {
+                reports.swapAt(place, min(place + Int.random(in: 0..<300, using: &random), 4999))
+            }
+            for (count, seq) in reports.enumerated() {
+                lines.acknowledge(seq)
+                open.remove(seq)
+                if count % 97 == 0 || open.isEmpty { #expect(lines.through == (open.min() ?? start + 5001) - 1) }
+            }
+        }
+    }
+
+    @Test func linesThatAreGoneArePassedOver() {
+        var lines = AcknowledgedLines(through: 10)
+        lines.skip(1_000...2_000_000_000)
+        lines.skip(20...30)
+        lines.skip(5...8)
+        #expect(lines.through == 10)
+        for seq in 11...19 as ClosedRange<Int64> { lines.acknowledge(seq) }
+        #expect(lines.through == 30)
+        for seq in 31...999 as ClosedRange<Int64> { lines.acknowledge(seq) }
+        #expect(lines.through == 2_000_000_000)
+        lines.acknowledge(2_000_000_001)
+        #expect(lines.through == 2_000_000_001)
+    }
+
+    @Test func catchingUpIsToldFromALiveStream() {
+        let start = ContinuousClock.now
+        var live = CatchUp(acknowledged: 0, at: start)
+        var fast = CatchUp(acknowledged: 0, at: start)
+        for half in 1...10 as ClosedRange<Int64> {
+            let now = start + .milliseconds(500 * half)
+            let answers = (
+                live.isGoingOn(acknowledged: half * 5000, at: now), fast.isGoingOn(acknowledged: half * 15_000, at: now)
+            )
+            #expect(answers == (false, true))
+        }
+        let isRemembered = fast.isGoingOn(acknowledged: 150_000, at: start + .milliseconds(6900))
+        let isOver = !fast.isGoingOn(acknowledged: 150_000, at: start + .milliseconds(7100))
+        #expect(isRemembered && isOver)
     }
 }

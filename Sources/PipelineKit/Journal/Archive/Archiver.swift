@@ -11,6 +11,7 @@ package final class Archiver {
     private let stop: Stop
     private let logger: Logger
     private let folder: String
+    private var catchUp: CatchUp
     private var manifest: Manifest?
     /// Segments that the manifest lists although their plain file was still there at the start.
     private var listed: Set<Int64> = []
@@ -30,6 +31,7 @@ package final class Archiver {
         self.stop = stop
         self.logger = logger
         folder = source.folder + "/" + ArchiveOptions.folderName
+        catchUp = CatchUp(acknowledged: source.tail.acknowledged)
     }
 
     /// Works until the stop is raised. What is not done then is done after the next start.
@@ -48,8 +50,7 @@ package final class Archiver {
             )
             var wait = Self.pause
             do {
-                if now != seen {
-                    try archiveAcknowledged()
+                if now != seen, try archiveAcknowledged(while: { !hasToWait }) {
                     seen = now
                     nextExpiry = .now
                 }
@@ -68,10 +69,19 @@ package final class Archiver {
         }
     }
 
+    /// Whether what there is to archive has to wait: compressing takes a tenth of the publisher's speed, even with nothing but
+    /// the time that is left over.
+    private var hasToWait: Bool {
+        catchUp.isGoingOn(acknowledged: source.tail.acknowledged) && source.space.isAmple
+    }
+
     /// Archives every segment that is closed and acknowledged.
     ///
+    /// - Parameter isTime: asked before each; when it says no, the rest is left for later.
+    /// - Returns: whether nothing is left.
     /// - Throws: `FileError` when the disk refuses, `SegmentArchiving.Stopped`.
-    func archiveAcknowledged() throws {
+    @discardableResult
+    func archiveAcknowledged(while isTime: () -> Bool = { true }) throws -> Bool {
         let tail = source.tail
         let (end, acknowledged) = (tail.end, tail.acknowledged)
         // While the open segment is empty, the one before tells recovery how the stream stood.
@@ -79,9 +89,11 @@ package final class Archiver {
         let segments = try Segment.list(source.folder)
         for (segment, following) in zip(segments, segments.dropFirst())
         where following.firstSeq <= min(readable, acknowledged + 1) && !damaged.contains(segment.firstSeq) {
+            guard isTime() else { return false }
             try openManifest()
             try archive(segment, endSeq: following.firstSeq)
         }
+        return true
     }
 
     private func openManifest() throws {
