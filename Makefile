@@ -23,7 +23,7 @@ LOADER_SOAK_SECONDS ?= 1200
 # What `make bench` measures (producer start loader latency; all of it when empty), and how much.
 BENCH_PARTS ?=
 BENCH_ROWS ?= 200000
-BENCH_LINES ?= 400000
+BENCH_LINES ?= 1600000
 BENCH_ROUNDS ?= 3
 BENCH_SECONDS ?= 20
 BENCH_SEGMENTS ?= 10000

@@ -32,7 +32,7 @@ struct BenchCommand: ParsableCommand {
     var rows = 200_000
 
     @Option(help: "Lines that the producer gets in one round.")
-    var lines = 400_000
+    var lines = 1_600_000
 
     @Option(help: "Rounds of the producer and of what it is compared with.")
     var rounds = 3

@@ -64,7 +64,7 @@ struct BenchKafka {
             guard now < deadline else {
                 throw Failure(.unavailable, "\(topic) got \(total) of \(records) records within \(timeout.short)")
             }
-            usleep(10_000)
+            usleep(20_000)
         }
     }
 
