@@ -167,13 +167,18 @@ package final class Journal {
         let took = try settleBackground(waiting: isTooMuchUnsynced)
         if source.tail.dropRequest != nil || timeToRoll.map({ $0 <= .zero }) ?? false {
             try sync()
-        } else if inBackground == nil, pendingSince != nil {
+        } else if inBackground == nil, let since = pendingSince, took == nil || isDue(since) {
             try guarded { (segment) throws(FileError) in try segment.write() }
             inBackground = (segment.mark, last)
             pendingSince = nil
             groupSync.begin(segment.files, until: end)
         }
         return took
+    }
+
+    /// Whether what came while the disk was busy need wait no longer for more.
+    private func isDue(_ since: ContinuousClock.Instant) -> Bool {
+        segment.unsyncedBytes >= options.syncBytes || since.duration(to: .now) >= options.syncDelay
     }
 
     /// Takes note of what became of the sync in the background; nil while it is not done, and when there is none.
