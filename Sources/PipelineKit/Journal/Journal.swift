@@ -110,9 +110,11 @@ package final class Journal {
     ) throws(FileError) {
         if let failure { throw failure }
         if segment.size >= options.segmentBytes, rollNotBefore.map({ $0 <= .now }) ?? true { try roll() }
-        if pendingSince == nil { pendingSince = .now }
-        if segmentBegan == nil { segmentBegan = pendingSince }
-        unsafe segment.append(line, seq: nextSeq, receivedAt: receivedAt, connection: connection)
+        // Whatever is handed to the system or taken back ends a group, so that only a group's first line can be the first.
+        if unsafe segment.append(line, seq: nextSeq, receivedAt: receivedAt, connection: connection) {
+            if pendingSince == nil { pendingSince = .now }
+            if segmentBegan == nil { segmentBegan = pendingSince }
+        }
         nextSeq += 1
         last = LastLine(connection: connection, receivedAt: receivedAt)
         if segment.pendingBytes >= options.syncBytes {

@@ -38,8 +38,12 @@ struct OpenSegment: ~Copyable {
         size > 0 ? try files.index.entry(0)?.receivedAt : nil
     }
 
-    mutating func append(_ line: UnsafeRawBufferPointer, seq: Int64, receivedAt: Timestamp, connection: Int64) {
-        if group?.receivedAt != receivedAt || group?.connection != connection {
+    /// Adds a line to what is pending; returns whether it begins a group.
+    mutating func append(
+        _ line: UnsafeRawBufferPointer, seq: Int64, receivedAt: Timestamp, connection: Int64
+    ) -> Bool {
+        let beginsGroup = group?.receivedAt != receivedAt || group?.connection != connection
+        if beginsGroup {
             closeGroup()
             groupStart = lines.count
             group = IndexEntry(
@@ -48,6 +52,7 @@ struct OpenSegment: ~Copyable {
         unsafe lines.append(contentsOf: line)
         lines.append(UInt8(ascii: "\n"))
         group?.lines += 1
+        return beginsGroup
     }
 
     private mutating func closeGroup() {

@@ -104,7 +104,7 @@ struct CurlTransfer: ~Copyable {
         try set(CURLOPT_TCP_KEEPALIVE, 1)
         try set(CURLOPT_TCP_KEEPIDLE, 30)
         try set(CURLOPT_TCP_KEEPINTVL, 10)
-        try set(CURLOPT_BUFFERSIZE, 64 << 10)
+        try set(CURLOPT_BUFFERSIZE, 256 << 10)
     }
 
     func prepareCallbacks() throws(CurlError) {

@@ -65,12 +65,24 @@ final class StreamRecorder {
         guard failure == nil else { return false }
         bytes += Int64(chunk.count)
         let receivedAt = Timestamp.now()
+        var found = unsafe FoundPosts(chunk)
         do throws(FileError) {
-            try unsafe framer.feed(chunk) { (found) throws(FileError) in try unsafe record(found, at: receivedAt) }
+            try unsafe framer.feed(chunk) { (line) throws(FileError) in
+                try unsafe record(line, at: receivedAt, &found)
+            }
         } catch {
             failure = error
         }
+        unsafe take(found, receivedAt)
         return failure == nil
+    }
+
+    /// Counts the posts of a chunk at once, and copies only the last of them.
+    private func take(_ found: FoundPosts, _ receivedAt: Timestamp) {
+        guard unsafe found.count > 0 else { return }
+        unsafe posts += Int64(found.count)
+        unsafe counter.add(found.count, at: receivedAt)
+        if let place = unsafe found.last { lastPost = unsafe Array(found.chunk[place]) }
     }
 
     /// Notes that everything that X had sent by then was taken: nothing waited in the socket.
@@ -108,8 +120,8 @@ final class StreamRecorder {
         return event
     }
 
-    private func record(_ found: FramedLine, at receivedAt: Timestamp) throws(FileError) {
-        switch unsafe found {
+    private func record(_ line: FramedLine, at receivedAt: Timestamp, _ found: inout FoundPosts) throws(FileError) {
+        switch unsafe line {
         case .keepAlive: lastReceivedAt = receivedAt
         case .tooLong(let bytes, let head, let sha256):
             lastReceivedAt = receivedAt
@@ -119,17 +131,15 @@ final class StreamRecorder {
             lastReceivedAt = receivedAt
             lines += 1
             try unsafe journal.append(line, receivedAt: receivedAt, connection: connection)
-            unsafe look(at: line, receivedAt)
+            unsafe look(at: line, &found)
         }
     }
 
-    private func look(at line: UnsafeRawBufferPointer, _ receivedAt: Timestamp) {
+    private func look(at line: UnsafeRawBufferPointer, _ found: inout FoundPosts) {
         switch unsafe StreamMessage(line: line) {
         case .post:
-            counter.add(at: receivedAt)
-            posts += 1
-            lastPost.removeAll(keepingCapacity: true)
-            unsafe lastPost.append(contentsOf: line)
+            // A line that began in an earlier chunk stands elsewhere, and only for now.
+            if unsafe !found.add(line) { lastPost = unsafe Array(line) }
         case .control(let message):
             if message.reaction == .goOn {
                 logger.warning("message without a post", metadata: ["cause": "\(message.cause)"])
@@ -169,5 +179,28 @@ final class StreamRecorder {
         }
         let id = line.data.id
         return (1...19).contains(id.utf8.count) && id.utf8.allSatisfy { (48...57).contains($0) } ? id : nil
+    }
+}
+
+/// The posts in the chunk that is just being taken.
+@unsafe
+private struct FoundPosts {
+    let chunk: UnsafeRawBufferPointer
+    private(set) var count = 0
+    /// Where the last one stands in the chunk; nil when none stands in it.
+    private(set) var last: Range<Int>?
+
+    init(_ chunk: UnsafeRawBufferPointer) {
+        unsafe self.chunk = chunk
+    }
+
+    /// Takes note of a post; false when it does not stand in the chunk.
+    mutating func add(_ line: UnsafeRawBufferPointer) -> Bool {
+        unsafe count += 1
+        guard let begin = unsafe chunk.baseAddress, let start = line.baseAddress else { return false }
+        let offset = unsafe start - begin
+        guard unsafe chunk.indices.contains(offset) else { return false }
+        unsafe last = offset..<(offset + line.count)
+        return true
     }
 }

@@ -40,9 +40,9 @@ package final class PostCounter {
         close(file)
     }
 
-    /// Counts a post.
-    package func add(at moment: Timestamp) {
-        days[moment.day, default: 0] += 1
+    /// Counts posts received at a moment.
+    package func add(_ count: Int = 1, at moment: Timestamp) {
+        days[moment.day, default: 0] += Int64(count)
         isSaved = false
     }
 
