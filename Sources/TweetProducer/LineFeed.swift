@@ -98,7 +98,7 @@ final class LineFeed: Sendable {
 
     /// Reads until `end()` is called.
     func read() {
-        var key = TweetKey()
+        var key = TweetKey(findsRules: matches != nil)
         while let (run, seq) = nextRun() {
             do { try read(run, from: seq, &key) } catch {
                 state.withLock { $0.failure = error }
@@ -143,7 +143,7 @@ final class LineFeed: Sendable {
     private func open(at seq: Int64, in run: Int, _ isStarved: inout Bool) throws -> JournalReader? {
         while isCurrent(run) {
             var reader: JournalReader?
-            try bearStarvation(in: run, &isStarved) { reader = try JournalReader(source, from: seq) }
+            try bearStarvation(in: run, &isStarved) { reader = try JournalReader(source, from: seq, isOnce: true) }
             if let reader { return reader }
         }
         return nil

@@ -13,7 +13,7 @@ final class Replay {
     private let stop: Stop
     private let logger: Logger
     private var producer: KafkaProducer
-    private var key = TweetKey()
+    private var key = TweetKey(findsRules: false)
     private var state: ReplayState
     private var acknowledged = AcknowledgedLines(through: 0)
     /// Records handed over since the producer was made, and where in the files each stands.

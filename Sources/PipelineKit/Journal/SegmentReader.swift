@@ -17,6 +17,10 @@ struct SegmentReader: ~Copyable {
     private var position = 0
     private var group: Group
     private var block = ByteBlock(capacity: 0)
+    /// Where the memory of lines comes from; nil to use one block again as soon as nobody keeps it.
+    private let pool: ByteBlockPool?
+    /// What the system was let to drop from its cache ends here.
+    private var uncached: Int64 = 0
 
     /// What can be read: before this byte and before this number.
     private struct End {
@@ -33,15 +37,23 @@ struct SegmentReader: ~Copyable {
         var bytes = 0..<0
     }
 
-    private static let chunk = 1 << 20
+    static let chunk = 1 << 20
+    /// What was read last may still be on its way into the lists that the system drops pages from.
+    private static let cached: Int64 = 1 << 20
 
-    init(_ segment: Segment) throws(FileError) {
+    /// - Parameters:
+    ///   - segment: what to read.
+    ///   - pool: gives the memory of lines; for who reads a segment once and right behind its writer. What was read then
+    ///     leaves the system's cache: pages that are used again cost the writer a fraction of fresh ones.
+    /// - Throws: `FileError` when the segment or its index cannot be opened.
+    init(_ segment: Segment, pool: ByteBlockPool? = nil) throws(FileError) {
         let file = try JournalFile(reading: segment.path)
         let index = try SegmentIndex(reading: segment)
         let modified = try file.status().modified
         self.segment = segment
         self.file = file
         self.index = index
+        self.pool = pool
         nextSeq = segment.firstSeq
         group = Group(
             entry: IndexEntry(
@@ -189,13 +201,23 @@ struct SegmentReader: ~Copyable {
     /// Reads up to `length` bytes into memory that nobody else reads; returns where in `block` they stand.
     private mutating func fill(_ length: Int, at offset: Int64) throws(FileError) -> Range<Int> {
         let length = max(0, length)
-        if block.room < length {
-            if isKnownUniquelyReferenced(&block) { block.removeAll() }
-            if block.room < length { block = ByteBlock(capacity: max(length, Self.chunk)) }
-        }
+        if block.room < length { takeBlock(length) }
+        if pool != nil { uncache(before: offset) }
         return try unsafe block.fill(atMost: length) { (bytes) throws(FileError) in
             try unsafe file.read(at: offset, into: bytes)
         }
+    }
+
+    private mutating func takeBlock(_ length: Int) {
+        if isKnownUniquelyReferenced(&block) { block.removeAll() }
+        guard block.room < length else { return }
+        block = pool?.exchange(block, for: length) ?? ByteBlock(capacity: max(length, Self.chunk))
+    }
+
+    private mutating func uncache(before offset: Int64) {
+        guard offset - uncached >= 4 * Self.cached else { return }
+        file.uncache(uncached..<(offset - Self.cached))
+        uncached = offset - Self.cached
     }
 }
 

@@ -55,3 +55,30 @@
         return (0..<capacity).contains(distance)
     }
 }
+
+/// Blocks that are filled again once nobody else keeps them: fresh memory costs a page fault for every 4 KiB.
+///
+/// Owned by one thread.
+package final class ByteBlockPool {
+    private let capacity: Int
+    private var blocks: [ByteBlock] = []
+
+    /// Free blocks that stay for the next burst; what is above goes, one at a time.
+    private static let mostFree = 8
+
+    /// - Parameter capacity: of the blocks that are used again; larger ones go when they are not needed any more.
+    package init(capacity: Int) {
+        self.capacity = capacity
+    }
+
+    /// Takes back a block, which others may still keep, and returns an empty one that holds at least `size` bytes.
+    package func exchange(_ block: ByteBlock, for size: Int) -> ByteBlock {
+        if block.capacity == capacity { blocks.append(block) }
+        var free = blocks.indices.filter { isKnownUniquelyReferenced(&blocks[$0]) }
+        if free.count > Self.mostFree { blocks.remove(at: free.removeLast()) }
+        guard size <= capacity, let place = free.last else { return ByteBlock(capacity: max(size, capacity)) }
+        let next = blocks.remove(at: place)
+        next.removeAll()
+        return next
+    }
+}

@@ -5,9 +5,13 @@ package struct TweetKey: ~Copyable {
     private var parser = LineParser()
     /// The ids of the rules at X that the last line matched.
     package private(set) var matchingRules: [Int64] = []
+    private let findsRules: Bool
 
-    /// Makes a parser of its own.
-    package init() {}
+    /// - Parameter findsRules: whether `matchingRules` is wanted, too; without it a line is looked at only up to its key, so
+    ///   that what comes twice counts where it comes first.
+    package init(findsRules: Bool = true) {
+        self.findsRules = findsRules
+    }
 
     /// The key of a line: `edit_history_tweet_ids[0]` where that is an id, else `data.id`; the key is its decimal text.
     ///
@@ -29,26 +33,29 @@ package struct TweetKey: ~Copyable {
         var (tweet, rules): (Int?, Int?)
         let end = outline.members(of: JSONOutline.root) { name, value in
             switch name {
-            case "data": Self.set(&tweet, value)
+            case "data": Self.set(&tweet, value) && findsRules
             case "matching_rules": Self.set(&rules, value)
             default: true
             }
         }
-        guard let end, outline.isEnd(end), let tweet, takeRules(at: rules, of: outline) else { return nil }
-        return Self.key(at: tweet, of: outline)
+        if findsRules {
+            guard let end, outline.isEnd(end), takeRules(at: rules, of: outline) else { return nil }
+        }
+        return tweet.flatMap { Self.key(at: $0, of: outline) }
     }
 
     private static func key(at place: Int, of outline: JSONOutline) -> Int64? {
         var (id, tweets, posts): (Int?, Int?, Int?)
         let end = outline.members(of: place) { name, value in
             switch name {
-            case "id": set(&id, value)
-            case "edit_history_tweet_ids": set(&tweets, value)
+            case "id": set(&id, value) && tweets == nil
+            case "edit_history_tweet_ids": set(&tweets, value) && id == nil
             case "edit_history_post_ids": set(&posts, value)
             default: true
             }
         }
-        guard end != nil, let id = id.flatMap(outline.id) else { return nil }
+        let isFound = id != nil && tweets != nil
+        guard end != nil || isFound, let id = id.flatMap(outline.id) else { return nil }
         guard let chain = tweets ?? posts else { return id }
         var first: Int64?
         _ = outline.elements(of: chain) { value in

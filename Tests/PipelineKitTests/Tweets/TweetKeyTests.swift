@@ -22,8 +22,6 @@ struct TweetKeyTests {
         (#"{"data":{"id":"-1"}}"#, nil), (#"{"data":{"id":-1}}"#, nil), (#"{"data":{"id":""}}"#, nil),
         (#"{"data":{"id":"1.0"}}"#, nil), (#"{"data":{"id":1.5}}"#, nil), (#"{"data":{"id":null}}"#, nil),
         (#"{"data":{"id":"1","id":"2"}}"#, 2),
-        (#"{"data":{"id":"1"},"data":{"id":"2"}}"#, 2),
-        (#"{"data":{"id":"1"},"data":null}"#, nil),
         (#"{"data":[{"id":"1"}]}"#, nil),
         (#"{"errors":[{"title":"operational-disconnect"}]}"#, nil),
         (#"{"pipeline_event":{"type":"started"}}"#, nil),
@@ -35,17 +33,40 @@ struct TweetKeyTests {
         (#"{"data":{"id":"8","n":123456789012345678901234567890}}"#, 8),
     ]
 
-    @Test("is the first version's id, or none", arguments: cases)
+    /// Two tweets in one: as with any parser, the last one counts.
+    static let twice: [(line: String, key: Int64?)] = [
+        (#"{"data":{"id":"1"},"data":{"id":"2"}}"#, 2), (#"{"data":{"id":"1"},"data":null}"#, nil),
+    ]
+
+    @Test("is the first version's id, or none", arguments: cases + twice)
     func key(line: String, key: Int64?) {
         var keys = TweetKey()
         #expect(keys.key(of: line) == key)
     }
 
-    @Test("is by its outline what it is by parsing, or not there", arguments: cases)
+    @Test("is by its outline what it is by parsing, or not there", arguments: cases + twice)
     func outline(line: String, key: Int64?) {
         var keys = TweetKey()
         let byOutline = unsafe Array(line.utf8).withUnsafeBytes { unsafe keys.keyByOutline($0) }
         #expect(byOutline == nil || byOutline == key)
+    }
+
+    @Test("is the same when no rules are wanted", arguments: cases + [(#"{"data":{"id":"1"},"data":{"id":"2"}}"#, 1)])
+    func withoutRules(line: String, key: Int64?) {
+        var keys = TweetKey(findsRules: false)
+        #expect(keys.key(of: line) == key && keys.matchingRules.isEmpty)
+    }
+
+    @Test(
+        "needs no look behind the key when no rules are wanted",
+        arguments: [
+            #"{"data":{"edit_history_tweet_ids":["7","8"],"id":"8",]"#,
+            #"{"data":{"id":"8","edit_history_tweet_ids":["7"]"#,
+            #"{"data":{"id":"8","edit_history_tweet_ids":["7"],"matching_rules":[{"id":"x"}]}"#,
+        ])
+    func lookEnds(line: String) {
+        var keys = TweetKey(findsRules: false)
+        #expect(unsafe Array(line.utf8).withUnsafeBytes { unsafe keys.keyByOutline($0) } == 7)
     }
 
     /// Lines that only parsing finds to be no JSON: the loader makes rejects of them.
@@ -82,11 +103,13 @@ struct TweetKeyTests {
         let tweets = TweetGenerator(seed: 11)
         var keys = TweetKey()
         var parsed = TweetKey()
+        var keysAlone = TweetKey(findsRules: false)
         for index in 0..<500 as Range<Int64> {
             let line = tweets.line(index, rules: rules, hasIncludes: index % 2 == 0)
             let key = unsafe line.withUnsafeBytes { unsafe keys.keyByOutline($0) }
             let byParsing = unsafe line.withUnsafeBytes { unsafe parsed.keyByParsing($0) }
             #expect(key != nil && key == byParsing)
+            #expect(unsafe line.withUnsafeBytes { unsafe keysAlone.keyByOutline($0) } == key)
             #expect(keys.matchingRules == parsed.matchingRules)
             // However it is cut, it is no tweet, and nothing behind its end is read.
             let cut = Array(line[..<(Int(index) * line.count / 500)])
