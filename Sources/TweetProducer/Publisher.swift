@@ -72,7 +72,7 @@ final class Publisher {
                 for line in batch.lines { try enqueue(line) }
                 for seqs in batch.skipped { acknowledged.skip(seqs) }
             }
-            take(producers.poll())
+            producers.poll { take($0) }
             try declareRefused()
             undelivered = undelivered ?? producers.renewal
             if let error = undelivered {
@@ -134,14 +134,14 @@ final class Publisher {
             } catch {
                 take(headers.seq, error)
                 guard error.disposition == .queueFull else { return }
-                take(producer.poll(timeout: .milliseconds(100)))
-                take(producers.poll())
+                for report in producer.poll(timeout: .milliseconds(100)) { take(report) }
+                producers.poll { take($0) }
             }
         }
     }
 
-    private func take(_ reports: [DeliveryReport]) {
-        for report in reports { take(report.id, report.error) }
+    private func take(_ report: DeliveryReport) {
+        take(report.id, report.error)
     }
 
     private func take(_ seq: Int64, _ error: KafkaError?) {
@@ -226,7 +226,7 @@ final class Publisher {
                         throw Failure(
                             .unavailable, "\(error). Create the topics (kafka/create-topics.sh) or allow it.")
                     }
-                    _ = producers.poll()
+                    producers.poll { _ in }
                     let isRenewed = producers.renewal != nil && renew()
                     seconds = isRenewed ? 1 : min(seconds + 1, 5)
                     stop.wait(for: .milliseconds(500))

@@ -6,9 +6,22 @@ package struct DeliveryReport: Sendable {
     /// The number given to `enqueue`.
     package let id: Int64
     /// Nil when the broker has acknowledged it.
-    package let error: KafkaError?
+    package var error: KafkaError? { failure?.error }
     /// The value of a record that will never be taken, for the note of it; nil for others.
-    package let refusedValue: [UInt8]?
+    package var refusedValue: [UInt8]? { failure?.refusedValue }
+
+    /// One word in nearly all reports, which are moved about several times for every record.
+    fileprivate let failure: DeliveryFailure?
+}
+
+private final class DeliveryFailure: Sendable {
+    let error: KafkaError
+    let refusedValue: [UInt8]?
+
+    init(_ error: KafkaError, refusedValue: [UInt8]?) {
+        self.error = error
+        self.refusedValue = refusedValue
+    }
 }
 
 /// An idempotent producer with `acks=all`.
@@ -175,13 +188,16 @@ private func kafkaDelivered(
     guard let message = unsafe message, let opaque = unsafe opaque else { return }
     let context = unsafe Unmanaged<KafkaContext>.fromOpaque(opaque).takeUnretainedValue()
     let id = unsafe Int64(Int(bitPattern: message.pointee._private))
-    let code = unsafe message.pointee.err
-    let error = code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : KafkaError(code, "deliver a record")
-    if error == nil { context.brokersAnswered() }
-    var value: [UInt8]?
-    if error?.disposition == .rejectRecord {
-        value = unsafe Array(UnsafeRawBufferPointer(start: message.pointee.payload, count: message.pointee.len))
-    }
+    let failure = unsafe failure(of: message.pointee)
+    if failure == nil { context.brokersAnswered() }
     if let address = unsafe message.pointee.payload { unsafe context.kept.release(address) }
-    context.reports.withLock { $0.append(DeliveryReport(id: id, error: error, refusedValue: value)) }
+    context.reports.withLock { $0.append(DeliveryReport(id: id, failure: failure)) }
+}
+
+private func failure(of message: rd_kafka_message_t) -> DeliveryFailure? {
+    guard unsafe message.err != RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
+    let error = KafkaError(unsafe message.err, "deliver a record")
+    let isRefused = error.disposition == .rejectRecord
+    let value = unsafe UnsafeRawBufferPointer(start: message.payload, count: message.len)
+    return unsafe DeliveryFailure(error, refusedValue: isRefused ? Array(value) : nil)
 }

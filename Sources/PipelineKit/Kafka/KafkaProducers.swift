@@ -27,9 +27,11 @@ package struct KafkaProducers {
         unsafe clients[Int(crc32(of: key)) % clients.count]
     }
 
-    /// Lets delivery reports come in, without waiting, and returns them; those of one client in the order they came.
-    package func poll() -> [DeliveryReport] {
-        clients.reduce(into: []) { $0 += $1.poll(timeout: .zero) }
+    /// Lets delivery reports come in, without waiting, and hands them over; those of one client in the order they came.
+    package func poll(_ take: (DeliveryReport) -> Void) {
+        for client in clients {
+            for report in client.poll(timeout: .zero) { take(report) }
+        }
     }
 
     /// Gives up every record that has no report yet, before an end that leaves them to the journal.

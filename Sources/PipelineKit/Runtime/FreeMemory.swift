@@ -30,3 +30,11 @@ package struct FreeMemory {
         next = .now + interval
     }
 }
+
+/// Lets small pieces of memory join their free neighbours at once, for a service that frees what it allocated long before.
+///
+/// glibc would put them by, and go through all of them whenever a large piece is freed (mallopt(3), M_MXFAST), which took a
+/// tenth of the publisher's time with some 10,000 records on their way. To be called before there are threads.
+package func joinFreedMemory() {
+    mallopt(M_MXFAST, 0)
+}
