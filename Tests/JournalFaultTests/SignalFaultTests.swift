@@ -81,6 +81,7 @@ import Testing
             let count = run.written
             // What X has sent may not be read yet. The other two are events: the start, and the connection.
             try await run.expect("all lines in the journal") { try run.status().lastSeq >= count + 2 }
+            try await run.expect("a gzipped file") { try run.status().archived.segments > 0 }
             process.send(SIGTERM)
             try await run.expect("the end") { process.exit != nil }
             #expect(process.exit == .status(0))
