@@ -51,11 +51,10 @@ import Glibc
     private func closing(_ place: Int) -> Int? {
         var (depth, place) = (0, place)
         while unsafe place < starts.count {
-            // A brace and a bracket differ in this one bit. An opening one is two below its closing one, and they are the
-            // highest bytes that begin anything, so this needs no branch, which would often be foretold wrongly.
-            let above = unsafe (document[Int(starts[place])] | 0x20) &- UInt8(ascii: "{")
-            depth &+= above <= 2 ? 1 &- Int(above) : 0
-            place &+= 1
+            // A brace and a bracket differ in this one bit.
+            let byte = unsafe document[Int(starts[place])] | 0x20
+            depth += (byte == UInt8(ascii: "{") ? 1 : 0) - (byte == UInt8(ascii: "}") ? 1 : 0)
+            place += 1
             if depth == 0 { return place }
         }
         return nil

@@ -104,7 +104,8 @@ struct CurlTransfer: ~Copyable {
         try set(CURLOPT_TCP_KEEPALIVE, 1)
         try set(CURLOPT_TCP_KEEPIDLE, 30)
         try set(CURLOPT_TCP_KEEPINTVL, 10)
-        try set(CURLOPT_BUFFERSIZE, 256 << 10)
+        // Larger reads make fewer acknowledgements; the posts of one must stay below the margin of `PostLimits`.
+        try set(CURLOPT_BUFFERSIZE, 128 << 10)
     }
 
     func prepareCallbacks() throws(CurlError) {
