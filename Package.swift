@@ -45,7 +45,9 @@ let package = Package(
             name: "SQLFiles",
             path: "sql",
             exclude: ["migrations/README.md"],
-            resources: [.embedInCode("schema.sql"), .embedInCode("migrations/0002.sql")],
+            resources: [
+                .embedInCode("schema.sql"), .embedInCode("migrations/0002.sql"), .embedInCode("migrations/0003.sql"),
+            ],
             swiftSettings: strict
         ),
         .target(

@@ -5,6 +5,9 @@ package enum SQLFiles {
 
     /// What takes a database from the version before to a version, by that version (`migrations/`).
     package static var migrations: [Int: String] {
-        [2: String(decoding: PackageResources._002_sql, as: UTF8.self)]
+        [
+            2: String(decoding: PackageResources._002_sql, as: UTF8.self),
+            3: String(decoding: PackageResources._003_sql, as: UTF8.self),
+        ]
     }
 }

@@ -1,4 +1,4 @@
--- The whole current schema, version 2. `tweet-loader migrate` applies it; `psql -f` does as well.
+-- The whole current schema, version 3. `tweet-loader migrate` applies it; `psql -f` does as well.
 --
 -- Names are unqualified: the tables land in the first schema of the search path. The owner of the database can apply it;
 -- nothing needs a superuser or an extension. PostgreSQL 14 to 18.
@@ -12,7 +12,7 @@ CREATE TABLE schema_version (
 COMMENT ON TABLE schema_version IS 'One row for each schema version that was applied; the highest is the current one.';
 COMMENT ON COLUMN schema_version.version IS 'Version of the schema; a loader refuses one outside the range it knows.';
 COMMENT ON COLUMN schema_version.applied_at IS 'When this version was applied.';
-INSERT INTO schema_version (version) VALUES (2);
+INSERT INTO schema_version (version) VALUES (3);
 
 -- == tweets ===========================================================================================================
 

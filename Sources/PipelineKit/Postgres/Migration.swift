@@ -3,7 +3,7 @@ import SQLFiles
 /// Brings a database to the schema of this binary, and refuses one that it does not know.
 package enum Migration {
     /// The schema versions that this binary works with; it writes the highest.
-    package static let supported = 2...2
+    package static let supported = 3...3
 
     /// Two migrations at once wait for each other; the number is arbitrary but must not change.
     private static let advisoryLock: Int64 = 7_205_759_403_792_793
