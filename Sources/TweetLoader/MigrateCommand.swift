@@ -93,18 +93,22 @@ func migrate(
                 return "nothing was changed"
             }
         }
-        let outcome = try Migration.apply(to: connection)
-        guard let change = try PayloadChange(to: payload, connection) else {
-            return (report + [words(for: outcome)]).joined(separator: "\n")
-        }
-        if outcome != .unchanged(Migration.supported.upperBound) { report.append(words(for: outcome)) }
-        let begin = ContinuousClock.now
-        try change.apply(connection)
-        report.append("tweets.payload is \(change.to) now, after \((ContinuousClock.now - begin).short)")
-        return report.joined(separator: "\n")
+        return try (report + bring(connection, payload)).joined(separator: "\n")
     } catch let error as PostgresError {
         throw Failure(refusal: error, conninfo)
     }
+}
+
+/// Changes the schema and the payload column; returns what was done.
+private func bring(
+    _ connection: borrowing PostgresConnection, _ payload: PayloadMode?
+) throws -> [String] {
+    let outcome = try Migration.apply(to: connection)
+    guard let change = try PayloadChange(to: payload, connection) else { return [words(for: outcome)] }
+    let begin = ContinuousClock.now
+    try change.apply(connection)
+    let done = "tweets.payload is \(change.to) now, after \((ContinuousClock.now - begin).short)"
+    return outcome == .unchanged(Migration.supported.upperBound) ? [done] : [words(for: outcome), done]
 }
 
 private func words(for outcome: Migration.Outcome) -> String {
