@@ -6,11 +6,15 @@ final class DatabaseSession {
     private let conninfo: PostgresConninfo
     private let payload: PayloadMode
     private let stop: Stop
+    private let logger: Logger
+    /// Weaknesses of the database's settings that were logged.
+    private var known: [SessionFinding] = []
     private var connection: PostgresConnection?
     /// Whether PostgreSQL has taken us once; before that, a refusal ends the service instead of waiting.
     private(set) var hasServed = false
 
-    init(_ conninfo: PostgresConninfo, payload: PayloadMode, stop: Stop) {
+    init(_ conninfo: PostgresConninfo, payload: PayloadMode, stop: Stop, logger: Logger) {
+        self.logger = logger
         self.conninfo = conninfo
         self.payload = payload
         self.stop = stop
@@ -37,6 +41,7 @@ final class DatabaseSession {
     private func connect() throws -> PostgresConnection {
         do {
             let connection = try PostgresConnection.connect(conninfo, stop: stop)
+            try checkSettings(of: connection)
             try Migration.check(connection)
             try PayloadColumn.check(payload, connection)
             hasServed = true
@@ -44,6 +49,33 @@ final class DatabaseSession {
         } catch let error as PostgresError where error.disposition == .refused && !hasServed {
             throw Failure(refusal: error, conninfo)
         }
+    }
+
+    private func checkSettings(of connection: borrowing PostgresConnection) throws {
+        let found = try DatabaseSettings.check(connection)
+        for finding in found where !known.contains(finding) {
+            logger.warning(
+                "a setting of PostgreSQL weakens what this program promises",
+                metadata: [
+                    "setting": "\(finding.name)", "value": "\(finding.value)", "source": "\(finding.source)",
+                    "consequence": "\(finding.consequence)",
+                ])
+        }
+        known = found
+    }
+}
+
+/// What must hold of a database before anything is written into it.
+enum DatabaseSettings {
+    /// Checks encoding and settings.
+    ///
+    /// - Returns: settings that weaken the guarantees, and that the operator may have chosen.
+    /// - Throws: `Failure` (78) for an encoding other than UTF8, and for a setting that makes results wrong.
+    static func check(_ connection: borrowing PostgresConnection) throws -> [SessionFinding] {
+        try DatabaseEncoding.check(connection)
+        let findings = try connection.findings()
+        if let wrong = findings.first(where: \.isError) { throw Failure(.badSettings, "PostgreSQL: \(wrong)") }
+        return findings
     }
 }
 
@@ -60,14 +92,41 @@ extension Failure {
         case _ where error.isRefusedCredentials:
             self.init(
                 .refusedCredentials,
-                "\(place): \(error)\ncheck user and password in DATABASE_URL, PGPASSWORD or ~/.pgpass, and the role's rights"
-            )
+                "\(place): \(error)\ncheck user and password in DATABASE_URL, PGPASSWORD or ~/.pgpass")
+        case _ where error.isMissingRight:
+            self.init(.refusedCredentials, "\(place): \(error)\n\(Self.grant(for: error))")
+        case _ where error.localFailure == .settings:
+            self.init(
+                .badSettings,
+                "\(place): \(error)\ncorrect DATABASE_URL (--database), the PG* variable, or the file that it names")
         case _ where error.disposition == .refused:
             self.init(.badSettings, "\(place): \(error)\nis the schema that of `tweet-loader migrate`?")
         default:
             self.init(.unavailable, "\(place): \(error)")
         }
     }
+
+    /// The statement that gives a role the right it lacks. Since PostgreSQL 15 only the owner of a database may create tables
+    /// in its schema `public`, and `GRANT ALL ON DATABASE` does not change that.
+    private static func grant(for error: PostgresError) -> String {
+        let role = quotedName(error.session?.role ?? "ROLE")
+        let database = quotedName(error.session?.database ?? "DATABASE")
+        if error.serverMessage.contains("for schema") {
+            return "as a superuser run: ALTER DATABASE \(database) OWNER TO \(role); "
+                + "or, in that database: GRANT CREATE ON SCHEMA public TO \(role)"
+        }
+        return "\(role) needs the rights of the tables' owner: connect as the owner, or as a superuser run: "
+            + "GRANT owner TO \(role)"
+    }
+}
+
+/// A name as SQL writes it, in quotation marks where it needs them.
+func quotedName(_ name: String) -> String {
+    let isPlain =
+        name.first.map { !$0.isNumber } ?? false
+        && name.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || $0 == "_") }
+    return isPlain
+        ? name : "\"\(name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\""
 }
 
 /// The type of the payload column must fit what is sent into it.

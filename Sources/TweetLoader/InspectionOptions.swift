@@ -59,6 +59,7 @@ func onDatabase<Result>(
     conninfo.statementTimeout = .seconds(600)
     do {
         let connection = try PostgresConnection.connect(conninfo, role: role)
+        if role == .writer { _ = try DatabaseSettings.check(connection) }
         try Migration.check(connection)
         return try work(connection)
     } catch let error as PostgresError {

@@ -32,7 +32,7 @@ final class Loader {
         self.stop = stop
         self.logger = logger
         handover = Handover(stop: stop)
-        session = DatabaseSession(settings.conninfo, payload: settings.payload, stop: stop)
+        session = DatabaseSession(settings.conninfo, payload: settings.payload, stop: stop, logger: logger)
         claims = PartitionClaims(owner: settings.owner)
         limits = settings.limits
         progress = LoaderProgress(logger: logger)

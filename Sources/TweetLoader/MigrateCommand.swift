@@ -1,16 +1,25 @@
 import ArgumentParser
+import Glibc
 import PipelineKit
 
 struct MigrateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "migrate",
-        abstract: "Creates the tables, or brings them to this program's version.",
+        abstract: "Create the tables, or bring them to this program's version.",
         discussion: """
-            Everything happens in one transaction; a second run changes nothing. The owner of the database can do it, \
-            no superuser is needed. PostgreSQL 14 or newer.
+            The schema is changed in one transaction; a second run changes nothing. The owner of the database can do it, \
+            no superuser is needed. PostgreSQL 14 or newer, a database with the encoding UTF8.
+
+            The column of the raw line, tweets.payload, is jsonb in a new schema and stays as it is otherwise. With --payload \
+            (PAYLOAD) it gets that type; when tweets are stored already, the size of the table and the duration are shown first, \
+            and the change has to be confirmed.
 
               tweet-loader migrate --database postgresql://tweets@localhost/tweets
+              tweet-loader migrate --dry-run           shows what would be done
               tweet-loader migrate --payload json      keeps the raw line as json instead of jsonb
+
+            Exit status: 0 done, or nothing to do; 64 no --yes without a terminal; 69 PostgreSQL cannot be reached; 77 \
+            credentials rejected, or a right is missing; 78 bad settings, or a database that does not fit.
             """)
 
     @OptionGroup var database: DatabaseOptions
@@ -18,8 +27,15 @@ struct MigrateCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Type of the column for the raw line: jsonb or json (PAYLOAD; default jsonb).", valueName: "mode"))
+            "Type of the column for the raw line: jsonb or json (PAYLOAD; default: leave it as it is).",
+            valueName: "mode"))
     var payload: String?
+
+    @Flag(help: "Show what would be done, and change nothing.")
+    var dryRun = false
+
+    @Flag(help: "Do not ask before a table with rows is rewritten.")
+    var yes = false
 
     func run() throws {
         try runCommand {
@@ -27,36 +43,106 @@ struct MigrateCommand: ParsableCommand {
             flags["PAYLOAD"] = payload
             var reader = try SettingsReader(flags: flags, configFile: common.config, known: knownSettings)
             let conninfo = try DatabaseOptions.conninfo(&reader)
-            let mode = reader.choice(LoaderOptions.payload, default: PayloadMode.jsonb)
+            let mode: PayloadMode? =
+                reader.string(LoaderOptions.payload) == nil
+                ? nil : reader.choice(LoaderOptions.payload, default: PayloadMode.jsonb)
             try common.startLogging(&reader)
             try reader.finish()
-            print(try migrate(conninfo, payload: mode))
+            print(try migrate(conninfo, payload: mode, isDryRun: dryRun, isConfirmed: isConfirmed))
         }
+    }
+
+    private func isConfirmed(_ question: String) throws -> Bool {
+        print(question)
+        if yes { return true }
+        guard isatty(STDIN_FILENO) == 1 else {
+            throw Failure(.usage, "No terminal to confirm on; pass --yes")
+        }
+        print("Change tweets.payload? [y/N] ", terminator: "")
+        fflush(nil)
+        return ["y", "yes"].contains(readLine()?.lowercased())
     }
 }
 
-/// Brings the database to this program's schema and the payload column to its type; returns what was done.
-func migrate(_ conninfo: PostgresConninfo, payload: PayloadMode) throws -> String {
+/// Brings the database to this program's schema, and the payload column to a type.
+///
+/// - Parameters:
+///   - conninfo: where the database is.
+///   - payload: what the payload column becomes; nil leaves it as it is.
+///   - isDryRun: whether to report only what would be done.
+///   - isConfirmed: is asked before a table with rows is rewritten, with what that means.
+/// - Returns: the database, and what was done.
+/// - Throws: `Failure` with what to do.
+func migrate(
+    _ conninfo: PostgresConninfo, payload: PayloadMode? = nil, isDryRun: Bool = false,
+    isConfirmed: (String) throws -> Bool = { _ in true }
+) throws -> String {
     do {
         var conninfo = conninfo
         // A large table takes its time, and a person waits.
         conninfo.statementTimeout = nil
         let connection = try PostgresConnection.connect(conninfo)
-        var done =
-            switch try Migration.apply(to: connection) {
-            case .created(let version): "created the schema, version \(version)"
-            case .migrated(let old, let new): "brought the schema from version \(old) to \(new)"
-            case .unchanged(let version): "nothing to do: the schema has version \(version)"
-            }
-        if let wanted = payload.columnType, let sql = payload.alterSQL {
-            let found = try connection.query(PayloadMode.columnTypeSQL, doing: "look at the payload column")
-            if found.rowCount == 1, found.text(0, 0) != wanted {
-                try connection.execute(sql, doing: "change the payload column")
-                done += "\ntweets.payload is \(wanted) now"
+        var report = ["PostgreSQL at \(connection.place)"]
+        report += try DatabaseSettings.check(connection).map { "warning: \($0)" }
+        let outlook = try Migration.outlook(on: connection)
+        if isDryRun { return try (report + wouldDo(outlook, payload, connection)).joined(separator: "\n") }
+        if case .created = outlook {
+        } else if let change = try PayloadChange(to: payload, connection), change.hasRows {
+            // Asked before anything is done, and outside of a transaction.
+            guard try isConfirmed((report + [change.warning(connection)]).joined(separator: "\n")) else {
+                return "nothing was changed"
             }
         }
-        return done
+        return try (report + bring(connection, payload)).joined(separator: "\n")
     } catch let error as PostgresError {
         throw Failure(refusal: error, conninfo)
     }
+}
+
+/// Changes the schema and the payload column; returns what was done.
+private func bring(
+    _ connection: borrowing PostgresConnection, _ payload: PayloadMode?
+) throws -> [String] {
+    let outcome = try Migration.apply(to: connection)
+    guard let change = try PayloadChange(to: payload, connection) else { return [words(for: outcome)] }
+    let begin = ContinuousClock.now
+    try change.apply(connection)
+    let done = "tweets.payload is \(change.to) now, after \((ContinuousClock.now - begin).short)"
+    return outcome == .unchanged(Migration.supported.upperBound) ? [done] : [words(for: outcome), done]
+}
+
+private func words(for outcome: Migration.Outcome) -> String {
+    switch outcome {
+    case .created(let version): "created the schema, version \(version)"
+    case .migrated(let old, let new): "brought the schema from version \(old) to \(new)"
+    case .unchanged(let version): "nothing to do: the schema has version \(version)"
+    }
+}
+
+/// What `migrate` would do, line by line.
+private func wouldDo(
+    _ outlook: Migration.Outcome, _ payload: PayloadMode?, _ connection: borrowing PostgresConnection
+) throws -> [String] {
+    switch outlook {
+    case .created(let version):
+        let column = payload?.columnType.map { ", with tweets.payload as \($0)" } ?? ""
+        return ["would create the schema, version \(version)\(column)"]
+    case .migrated(let old, let new):
+        let steps = (old + 1...new).map { "would run sql/migrations/\(fourDigits($0)).sql" }
+        return steps + (try payloadLines(payload, connection))
+    case .unchanged(let version):
+        let lines = try payloadLines(payload, connection)
+        return lines.isEmpty ? ["nothing to do: the schema has version \(version)"] : lines
+    }
+}
+
+private func payloadLines(
+    _ payload: PayloadMode?, _ connection: borrowing PostgresConnection
+) throws -> [String] {
+    guard let change = try PayloadChange(to: payload, connection) else { return [] }
+    return [try change.warning(connection)]
+}
+
+private func fourDigits(_ number: Int) -> String {
+    String(repeating: "0", count: max(0, 4 - String(number).count)) + String(number)
 }

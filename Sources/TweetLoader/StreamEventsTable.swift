@@ -56,6 +56,7 @@ enum StreamEventsTable {
                 arrayLiteral(rows.map(\.payload)),
             ] + sourceColumns(rows.map(\.message), at: rows.map { $0.at?.description }),
             doing: "insert stream events")
+        try RulesTable.record(rows, connection)
     }
 }
 
@@ -73,6 +74,8 @@ struct EventRow {
     let newestID: Int64?
     /// What a repair did; nil for every other event.
     let repair: Repair?
+    /// The rules at X that a `rules` event lists.
+    let rules: RulesTable.List?
 
     struct Repair {
         /// The sequence number of the event that opened the gap.
@@ -99,6 +102,7 @@ struct EventRow {
             lastReceivedAt = event.lastReceivedAt.flatMap { Timestamp($0) }
             newestID = event.newestID.flatMap { Int64($0) }
             repair = Repair(event)
+            rules = RulesTable.List(event)
         case .control(let control):
             let problem = control.problems.first
             type = "x_message"
@@ -109,6 +113,7 @@ struct EventRow {
             lastReceivedAt = nil
             newestID = nil
             repair = nil
+            rules = nil
         }
     }
 }

@@ -26,6 +26,8 @@ struct TweetWay: Report {
     struct Rule: Encodable {
         var id: String
         var tag: String?
+        /// The text of the rule; nil when it was never recorded.
+        var value: String?
     }
 
     /// A tombstone that deleted it, or another version of it.
@@ -105,9 +107,11 @@ struct TweetWay: Report {
 
     private static func rules(_ id: Int64, _ connection: borrowing PostgresConnection) throws -> [Rule] {
         let answer = try connection.query(
-            "SELECT rule_id, min(tag) FROM tweet_rules WHERE tweet_id = $1::bigint GROUP BY rule_id ORDER BY rule_id",
-            ["\(id)"], doing: "look for rules")
-        return answer.rows.map { Rule(id: $0[0] ?? "", tag: $0[1]) }
+            """
+            SELECT rule_id, min(tag), min(value) FROM matched_rules WHERE tweet_id = $1::bigint
+            GROUP BY rule_id ORDER BY rule_id
+            """, ["\(id)"], doing: "look for rules")
+        return answer.rows.map { Rule(id: $0[0] ?? "", tag: $0[1], value: $0[2]) }
     }
 
     private static func versions(_ id: Int64, _ connection: borrowing PostgresConnection) throws -> [Version] {
@@ -193,6 +197,7 @@ extension TweetWay {
                     ? "none" : stored.rules.map { $0.id + ($0.tag.map { " (\($0))" } ?? "") }.joined(separator: ", "),
             ],
         ]
+        rows += stored.rules.map { ["rule \($0.id)", $0.value.map(JSONText.string) ?? "its text was never recorded"] }
         if let tweet = stored.includedBy { rows.append(["included by", "\(tweet): no rule matched it itself"]) }
         if versions.count > 1 { rows.append(["versions", versions.joined(separator: ", ")]) }
         if stored.isAltered { rows.append(["altered", "yes: payload_raw has the bytes as they came"]) }

@@ -3,7 +3,7 @@ import PipelineKit
 import Synchronization
 
 /// The producer: one thread reads X into the journal, one publishes the journal to Kafka, one keeps the archive,
-/// one fills gaps, and with a file of rules one watches over those at X.
+/// one fills gaps, and one records the rules at X.
 ///
 /// reader: curl → `LineFramer` → `Journal.append`; its helper, sync: group fsync.
 /// publisher: headers → `KafkaProducers` → delivery reports → checkpoint; its helper, feed: `JournalReader` from the
@@ -11,6 +11,7 @@ import Synchronization
 /// archiver: closed segment, acknowledged by the checkpoint → gzip, manifest → what is not to be kept goes.
 /// uploader: archived segment → S3, verified → list of uploads.
 /// gaps: gaps that have ended → X's recovery or search → the reader, which owns the journal.
+/// rules: the rules at X, at start and when they change → the reader; differences from the rules file → the log.
 /// They meet only in the journal's files, its `tail` and the inbox of what others have to journal.
 struct Producer {
     let settings: ProducerSettings
@@ -23,10 +24,11 @@ struct Producer {
     func run() throws {
         let journal = try openJournal()
         let tail = journal.source.tail
-        let matches = settings.rules.map { _ in RuleMatches(folder: journal.source.folder) }
+        let matches = RuleMatches(folder: journal.source.folder)
         let feedHeart = Heartbeat()
         let publisher = try Publisher(
-            settings: settings, source: journal.source, matches: matches, stop: stop, logger: logger,
+            settings: settings, source: journal.source, matches: settings.rules.file == nil ? nil : matches, stop: stop,
+            logger: logger,
             feedHeart: feedHeart)
         let gaps = GapBook(folder: journal.source.folder)
         let inbox = JournalInbox()
@@ -68,14 +70,13 @@ struct Producer {
                     if let uploader = uploader.withLock({ $0.take() }) { uploader.run() }
                 })
         }
-        if let rules = settings.rules, let matches {
-            loops.append(
-                Service.Loop("rules") {
-                    var watch = RuleWatch(
-                        settings: rules, matches: matches, stop: stop, logger: logger, deliver: { inbox.deliver($0) })
-                    watch.run()
-                })
-        }
+        loops.append(
+            Service.Loop("rules") {
+                var watch = RuleWatch(
+                    settings: settings.rules, matches: matches, stop: stop, logger: logger,
+                    deliver: { inbox.deliver($0) })
+                watch.run()
+            })
         try Service.run(
             loops, stop: stop, drain: settings.drain, logger: logger,
             reopen: {

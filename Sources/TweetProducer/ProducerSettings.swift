@@ -75,8 +75,8 @@ struct ProducerSettings: Sendable {
     var drain: Duration
     /// Where the archive is uploaded; nil without ARCHIVE_S3_URL.
     var upload: UploadSettings?
-    /// How to watch over the rules; nil without a file of them.
-    var rules: RuleWatchSettings?
+    /// How the rules at X are recorded and compared with the rules file.
+    var rules: RuleWatchSettings
 
     var eventsTopic: String { topic + ".events" }
 
@@ -115,6 +115,6 @@ struct ProducerSettings: Sendable {
         upload = UploadSettings.read(&reader)
         archive.uploaded = upload.map { _ in UploadedFiles() }
         rules = RuleWatchSettings.read(&reader, x: stream.x, plan: stream.plan)
-        self.stream.rules = rules.map { StreamRules(file: $0.file, plan: $0.plan, ownership: $0.ownership) }
+        self.stream.rules = rules.file.map { StreamRules(file: $0, plan: rules.plan, ownership: rules.ownership) }
     }
 }

@@ -6,7 +6,7 @@ import PipelineKit
 struct RuleWatchOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Compare the rules at X with this file every hour, and warn (X_RULES_FILE).", valueName: "file"))
+            "Compare the rules at X with this file at every check, and warn (X_RULES_FILE).", valueName: "file"))
     var rulesFile: String?
 
     @OptionGroup var rules: RulesOptions
@@ -24,7 +24,8 @@ struct RuleWatchOptions: ParsableArguments {
 /// What the watch over rules is told.
 struct RuleWatchSettings: Sendable {
     var x: XSettings
-    var file: String
+    /// The rules file; nil when the rules at X are only recorded.
+    var file: String?
     var plan: AccountPlan
     var ownership: RuleOwnership
     /// From one comparison to the next.
@@ -33,9 +34,9 @@ struct RuleWatchSettings: Sendable {
     var silence: Duration
 
     init(
-        x: XSettings, file: String, plan: AccountPlan = .selfServe,
+        x: XSettings, file: String? = nil, plan: AccountPlan = .selfServe,
         ownership: RuleOwnership = RuleOwnership(prefix: ""),
-        interval: Duration = .seconds(3600), silence: Duration = .seconds(7 * 86_400)
+        interval: Duration = defaultInterval, silence: Duration = .seconds(7 * 86_400)
     ) {
         self.x = x
         self.file = file
@@ -45,18 +46,23 @@ struct RuleWatchSettings: Sendable {
         self.silence = silence
     }
 
-    /// Reads the settings; nil without a file. Its mistakes and others are added to the reader's.
-    static func read(_ reader: inout SettingsReader, x: XSettings, plan: AccountPlan) -> RuleWatchSettings? {
+    /// X allows 450 questions for rules in 15 minutes, and charges nothing for them.
+    static let defaultInterval = Duration.seconds(300)
+
+    /// Reads the settings. Errors in the rules file and others are added to the reader's.
+    static func read(_ reader: inout SettingsReader, x: XSettings, plan: AccountPlan) -> RuleWatchSettings {
+        let file = reader.string(RulesFile.setting, default: "")
         let settings = RuleWatchSettings(
-            x: x, file: reader.string(RulesFile.setting, default: ""), plan: plan,
+            x: x, file: file.isEmpty ? nil : file, plan: plan,
             ownership: RuleOwnership(prefix: reader.string(RuleOwnership.setting, default: "")),
-            interval: reader.duration(RuleWatchOptions.intervalSetting, default: .seconds(3600)),
+            interval: reader.duration(RuleWatchOptions.intervalSetting, default: defaultInterval),
             silence: reader.duration(RuleWatchOptions.silenceSetting, default: .seconds(7 * 86_400)))
-        guard !settings.file.isEmpty else { return nil }
         if settings.interval < .seconds(10) {
             reader.addMistake("\(RuleWatchOptions.intervalSetting.title): at least 10s, since X limits the questions")
         }
-        do { _ = try RulesFile(path: settings.file, plan: settings.plan) } catch { reader.addMistake("\(error)") }
+        if let file = settings.file {
+            do { _ = try RulesFile(path: file, plan: settings.plan) } catch { reader.addMistake("\(error)") }
+        }
         return settings
     }
 }
@@ -91,17 +97,24 @@ enum RuleDifference: String, CaseIterable {
     }
 }
 
-/// Compares the rules at X with the file now and then, on a thread of its own; tells what differs, and changes nothing.
+/// Reads the rules at X at regular intervals, on a thread of its own: journals what they are, compares them with the rules
+/// file if there is one, and logs differences. It changes nothing.
 ///
-/// The log is told every time, the journal when something has changed.
+/// The log has differences when they change, and once an hour; the journal has them when they change.
 struct RuleWatch {
     private let settings: RuleWatchSettings
     private let matches: RuleMatches
     private let stop: Stop
     private let logger: Logger
     private let deliver: @Sendable (JournalChunk) -> ChunkDelivery
+    private var recorder = RuleRecorder()
     /// What the journal knows.
     private var journalled = Findings()
+    /// What the log knows, and since when.
+    private var logged: (findings: Findings, at: Timestamp)?
+    /// Why the last reading failed; nil after one that did not.
+    private var obstacle: String?
+    private var failures = 0
 
     /// What a comparison has found.
     private struct Findings: Equatable {
@@ -109,9 +122,16 @@ struct RuleWatch {
         var silent: [String] = []
     }
 
+    /// How often the folder is looked at for a request.
+    private static let glance = Duration.seconds(1)
+    /// X's list may be some seconds behind a change: after a request it is read once more.
+    private static let settling = Duration.seconds(30)
+    private static let firstRetry = Duration.seconds(10)
+    private static let patience = Duration.seconds(120)
+
     /// - Parameters:
     ///   - settings: what to compare, and when.
-    ///   - matches: which rules bring posts.
+    ///   - matches: which rules match posts; requests are left in its folder.
     ///   - stop: ends it.
     ///   - logger: is warned.
     ///   - deliver: hands events to the owner of the journal.
@@ -126,30 +146,68 @@ struct RuleWatch {
         self.deliver = deliver
     }
 
-    /// Runs until the stop is raised.
+    /// Runs until the stop is raised: checks at once, at every interval, and when a command that changes rules asks for it.
     mutating func run() {
+        var due = ContinuousClock.now
         while !stop.isRaised {
-            check(now: .now())
-            stop.wait(for: settings.interval)
+            let isRequested = RuleCheckRequest.take(from: matches.folder)
+            if isRequested || ContinuousClock.now >= due {
+                check(now: .now())
+                due = .now + (isRequested ? min(Self.settling, delay) : delay)
+            }
+            stop.wait(for: Self.glance)
         }
     }
 
-    /// One comparison.
+    private var delay: Duration {
+        failures == 0 ? settings.interval : min(Self.firstRetry * (1 << min(failures - 1, 10)), settings.interval)
+    }
+
+    /// One check.
     mutating func check(now: Timestamp) {
-        do {
-            let wanted = try RulesFile(path: settings.file, plan: settings.plan).rules
-            let application = RuleApplication(
-                settings.x, ownership: settings.ownership, plan: settings.plan, logger: logger, stop: stop)
-            let plan = try application.compare(wanted)
-            let findings = findings(plan, now: now)
-            warn(of: findings)
-            journal(findings)
-            let known = plan.kept + plan.removed + plan.foreign + plan.taken + plan.changed.map(\.old)
-            try matches.save(keeping: Set(known.map(\.id)))
+        let existing: [XRule]
+        do throws(Failure) {
+            existing = try rules.list()
         } catch {
-            if stop.isRaised { return }
-            logger.warning("cannot compare the rules with the file", metadata: ["reason": "\(error)"])
+            return report(error)
         }
+        if obstacle != nil { logger.info("the rules at X can be read again") }
+        (obstacle, failures) = (nil, 0)
+        if !recorder.record(existing, at: now, deliver), !stop.isRaised { failures = 1 }
+        guard let file = settings.file else { return }
+        do {
+            try compare(existing, with: RulesFile(path: file, plan: settings.plan).rules, now: now)
+        } catch {
+            if !stop.isRaised {
+                logger.warning("cannot compare the rules with the file", metadata: ["reason": "\(error)"])
+            }
+        }
+    }
+
+    private var rules: XRules {
+        XRules(settings.x, stop: stop, patience: Self.patience) { [logger] wait in
+            logger.info("X's rate limit: waiting before the rules are read", metadata: ["for": "\(wait.short)"])
+        }
+    }
+
+    /// Logs a failure once, until its reason changes; the next check tries again.
+    private mutating func report(_ error: Failure) {
+        failures += 1
+        guard !stop.isRaised, obstacle != error.description else { return }
+        obstacle = error.description
+        logger.warning(
+            "cannot read the rules at X; retrying", metadata: ["reason": "\(error)", "next": "\(delay.short)"])
+    }
+
+    private mutating func compare(_ existing: [XRule], with wanted: [WantedRule], now: Timestamp) throws {
+        let plan = RulePlan(wanted: wanted, existing: existing, ownership: settings.ownership)
+        let findings = findings(plan, now: now)
+        if logged?.findings != findings || logged.map({ $0.at.advanced(by: .seconds(3600)) <= now }) ?? true {
+            warn(of: findings)
+            logged = (findings, now)
+        }
+        journal(findings)
+        try matches.save(keeping: Set(existing.map(\.id)))
     }
 
     private func findings(_ plan: RulePlan, now: Timestamp) -> Findings {

@@ -41,6 +41,8 @@ extension RulesCommand {
                     print("nothing was changed")
                     return
                 }
+                // Also after a failure: what was changed by then is to be recorded.
+                defer { settings.requestCheck() }
                 try application.apply(plan, wanted: wanted)
                 print("done: X has \(plan.finalCount) rules, as the file says")
             }

@@ -40,7 +40,7 @@ struct RulesCommand: ParsableCommand {
 
         func run() throws {
             try runCommand {
-                let rules = try connectToRules(common, x).list()
+                let rules = try connectToRules(common, x).rules.list()
                 print(json ? RuleList(rules).json : RuleList(rules).table)
             }
         }
@@ -74,7 +74,9 @@ struct RulesCommand: ParsableCommand {
         func run() throws {
             try runCommand {
                 let rules = values.map { NewRule(value: $0, tag: tag) }
-                let taken = try connectToRules(common, x).add(rules, isDryRun: dryRun)
+                let (x, journal) = try connectToRules(common, x)
+                let taken = try x.add(rules, isDryRun: dryRun)
+                if !dryRun { RuleCheckRequest.leave(in: journal) }
                 print(dryRun ? "X would take \(rules.count) of \(rules.count) rules" : RuleList(taken).table)
             }
         }
@@ -109,23 +111,25 @@ struct RulesCommand: ParsableCommand {
 
         func run() throws {
             try runCommand {
-                let rules = try connectToRules(common, x)
+                let (rules, journal) = try connectToRules(common, x)
                 if ids.isEmpty { try rules.delete(values: values) } else { try rules.delete(ids: ids) }
+                RuleCheckRequest.leave(in: journal)
                 print("deleted \(ids.count + values.count) rules")
             }
         }
     }
 }
 
-/// What the flags, the environment and the settings file say about X.
-private func connectToRules(_ common: CommonOptions, _ x: XOptions) throws -> XRules {
+/// What the flags, the environment and the settings file say about X, and the folder of the journals.
+private func connectToRules(_ common: CommonOptions, _ x: XOptions) throws -> (rules: XRules, journal: String) {
     var reader = try SettingsReader(
         flags: common.flags.merging(x.flags) { _, new in new }, configFile: common.config,
         known: ProducerSettings.known)
     let settings = XSettings(&reader)
     try common.startLogging(&reader)
+    let journal = reader.string(ProducerOptions.journalSetting, default: "./journal")
     try reader.finish()
-    return XRules(settings)
+    return (XRules(settings), journal)
 }
 
 /// Rules, shown to people or to programs.

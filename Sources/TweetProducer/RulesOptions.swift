@@ -30,6 +30,7 @@ struct RulesSettings {
     let price: PostPrice
     /// The file of rules, if one is named.
     let file: String?
+    private let journalFolder: String
 
     /// Reads the settings and starts logging; `flags` are those of the subcommand alone, by environment name.
     ///
@@ -44,6 +45,7 @@ struct RulesSettings {
         ownership = RuleOwnership(prefix: reader.string(RuleOwnership.setting, default: ""))
         price = PostPrice.read(&reader)
         self.file = file ?? reader.string(RulesFile.setting)
+        journalFolder = reader.string(ProducerOptions.journalSetting, default: "./journal")
         try common.startLogging(&reader)
         try reader.finish()
     }
@@ -59,6 +61,9 @@ struct RulesSettings {
         for doubt in rules.doubts { writeToStandardError("warning: \(doubt)\n") }
         return rules
     }
+
+    /// Lets producers that run read the rules at X now.
+    func requestCheck() { RuleCheckRequest.leave(in: journalFolder) }
 
     var application: RuleApplication {
         RuleApplication(x, ownership: ownership, plan: plan, logger: Logger(label: "tweet-producer.rules"))

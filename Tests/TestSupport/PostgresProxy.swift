@@ -14,12 +14,16 @@ package final class PostgresProxy: Sendable {
         case cutAfterCommit
         /// The COMMIT, and all that comes on this connection afterwards, is swallowed; the connection stays open.
         case blackHole
+        /// The server never gets the COMMIT, and the client gets a byte of a notice, which never ends, every 50 ms.
+        case trickle
     }
 
     private struct Pair {
         let client: Int32
         let server: Int32
         var isHole = false
+        /// What is still to be sent of the beginning of a notice; nil when nothing trickles.
+        var trickle: [UInt8]?
         var isCommitting = false
     }
 
@@ -85,6 +89,7 @@ package final class PostgresProxy: Sendable {
                 descriptors.append(pollfd(fd: pair.isHole ? -1 : pair.client, events: events, revents: 0))
                 descriptors.append(pollfd(fd: pair.isHole ? -1 : pair.server, events: events, revents: 0))
             }
+            for index in pairs.indices { Self.trickle(&pairs[index]) }
             guard unsafe poll(&descriptors, nfds_t(descriptors.count), 50) > 0 else { continue }
             for index in pairs.indices.reversed() {
                 let isOpen =
@@ -110,6 +115,11 @@ package final class PostgresProxy: Sendable {
             case .blackHole:
                 pair.isHole = true
                 return true
+            case .trickle:
+                pair.isHole = true
+                // A notice of 1,000,000 bytes: 'N' and its length.
+                pair.trickle = [UInt8(ascii: "N"), 0x00, 0x0F, 0x42, 0x40]
+                return true
             }
         }
         return unsafe send(pair.server, buffer, count, Int32(MSG_NOSIGNAL)) == count
@@ -121,6 +131,14 @@ package final class PostgresProxy: Sendable {
         // The server's answer to the COMMIT is here, so the transaction has ended: it is not passed on.
         guard count > 0, !pair.isCommitting else { return false }
         return unsafe send(pair.client, buffer, count, Int32(MSG_NOSIGNAL)) == count
+    }
+
+    /// Sends the client one byte more of a notice.
+    private static func trickle(_ pair: inout Pair) {
+        guard var rest = pair.trickle else { return }
+        let byte = rest.isEmpty ? UInt8(ascii: "x") : rest.removeFirst()
+        pair.trickle = rest
+        _ = unsafe send(pair.client, [byte], 1, Int32(MSG_NOSIGNAL))
     }
 
     /// A simple query message: 'Q', length, text (PostgreSQL, "Message Formats").

@@ -1,6 +1,7 @@
-import PipelineKit
+import TestSupport
 import Testing
 
+@testable import PipelineKit
 @testable import TweetLoader
 
 @Suite("PostgresConnection", .timeLimit(.minutes(4)))
@@ -95,6 +96,7 @@ struct PostgresConnectionTests {
         let error = #expect(throws: PostgresError.self) { _ = try database.connect() }
         #expect(error?.sqlstate == "25006")
         #expect(error?.disposition == .wait)
+        #expect(error?.serverMessage == "default_transaction_read_only is on, set by ALTER DATABASE ... SET")
         _ = try PostgresConnection.connect(PostgresConninfo(database.url), role: .any)
     }
 
@@ -145,5 +147,69 @@ struct PostgresConnectionTests {
         #expect(error?.isConnectionLost == true)
         // The server would end the statement after 60 s.
         #expect(ContinuousClock.now - start < .seconds(40))
+    }
+
+    @Test("a server that sends a byte now and then is out of time like one that sends none")
+    func trickle() throws {
+        let database = try TestDatabase(migrated: false)
+        let proxy = try PostgresProxy(to: TestDatabase.port)
+        var conninfo = try PostgresConninfo("host=127.0.0.1 port=\(proxy.port) user=tweets dbname=\(database.name)")
+        conninfo.statementTimeout = .seconds(1)
+        let connection = try PostgresConnection.connect(conninfo)
+        try connection.execute("BEGIN")
+        proxy.arm(.trickle)
+        let start = ContinuousClock.now
+        let error = #expect(throws: PostgresError.self) { try connection.execute("COMMIT") }
+        #expect(error?.serverMessage == "no answer in time")
+        #expect(error?.isConnectionLost == true)
+        #expect(ContinuousClock.now - start < .seconds(60))
+        #expect(proxy.struck == 1)
+        proxy.end()
+    }
+
+    @Test(
+        "what libpq can never use is a matter of settings, at once and with 78",
+        arguments: [
+            "sslmode=no-verify", "port=S3", "sslmode=require", "hostaddr=nowhere", "sslmode=verify-full",
+            "service=nowhere", "target_session_attrs=any-way", "gssencmode=maybe", "connect_timeout=soon",
+            "channel_binding=sure", "ssl_min_protocol_version=SSLv2",
+        ])
+    func localFailure(setting: String) throws {
+        let database = try TestDatabase(migrated: false)
+        // A setting that stands twice counts where it stands last.
+        let text =
+            "host=127.0.0.1 port=\(try TestDatabase.port) user=tweets dbname=\(database.name) "
+            + "sslrootcert=/nonexistent/root.crt \(setting)"
+        let failure = #expect(throws: Failure.self) { _ = try Loader.claiming(text) }
+        #expect(failure?.status == .badSettings, "\(String(describing: failure))")
+    }
+
+    @Test(
+        "libpq's own words are classified",
+        arguments: [
+            (
+                "could not translate host name \"S3cretPw@127.0.0.1\" to address: Name or service not known",
+                PostgresError.Disposition.refused
+            ),
+            ("could not translate host name \"db.example\" to address: Temporary failure in name resolution", .wait),
+            ("connection to server at \"db\" (10.0.0.1), port 5432 failed: Connection refused", .wait),
+            ("connection to server at \"db\" (10.0.0.1), port 5432 failed: timeout expired", .wait),
+            ("server closed the connection unexpectedly", .wait), ("no answer in time", .wait),
+            ("SSL SYSCALL error: EOF detected", .wait), ("received invalid response to SSL negotiation: H", .wait),
+            (
+                "root certificate file \"/etc/ssl/rds.pem\" does not exist; Either provide the file or change sslmode",
+                .refused
+            ),
+            ("could not read certificate file \"c.crt\": No such file or directory", .refused),
+            ("could not load private key file \"c.key\": Permission denied", .refused),
+            ("private key file \"c.key\" has group or world access; file must have permissions u=rw", .refused),
+            ("SSL error: certificate verify failed", .refused),
+            ("server certificate for \"a\" does not match host name \"b\"", .refused),
+            ("fe_sendauth: no password supplied", .refused),
+        ])
+    func localTexts(message: String, expected: PostgresError.Disposition) {
+        let error = PostgresError("connect", message: message, isConnectionLost: true)
+        #expect(error.disposition == expected)
+        #expect(error.isRefusedCredentials == message.contains("password supplied"))
     }
 }

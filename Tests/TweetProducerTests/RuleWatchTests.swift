@@ -134,6 +134,95 @@ import Testing
         #expect(lines.map(\.message) == ["cannot compare the rules with the file"])
     }
 
+    /// Lists at X, one after the other, and what is journalled of each.
+    @Test func whatIsAskedIsJournalledAtTheStartAndWhenItChanges() async throws {
+        let simulator = XSimulator()
+        try await simulator.start()
+        let isTaken = Mutex(true)
+        let watch = RuleWatch(
+            settings: RuleWatchSettings(x: XSettings(url: simulator.url, token: .value(Secret(simulator.bearerToken)))),
+            matches: RuleMatches(folder: folder.path), stop: Stop(), logger: log.logger,
+            deliver: { isTaken.withLock { $0 } ? journal.take($0) : .failed })
+        let found = await withCheckedContinuation { (done: CheckedContinuation<[[String]], Never>) in
+            Thread.detachNewThread {
+                var watch = watch
+                var found: [[String]] = []
+                var fails = false
+                func check(_ rules: [(String, String?)]?) {
+                    if let rules { simulator.replaceRules(rules.map { (value: $0.0, tag: $0.1) }) }
+                    if fails { simulator.inject(Fault(.refuse, endpoint: "rules")) }
+                    watch.check(now: .now())
+                    simulator.clearFaults()
+                    found.append(journal.takeRules())
+                }
+                check([])
+                check([("cat", nil), ("dog", "pets")])
+                check(nil)
+                isTaken.withLock { $0 = false }
+                check([("cat", "a \"tag\"")])
+                isTaken.withLock { $0 = true }
+                check(nil)
+                fails = true
+                check([("bird", nil)])
+                check(nil)
+                fails = false
+                check(nil)
+                done.resume(returning: found)
+            }
+        }
+        await simulator.stop()
+        #expect(
+            found == [
+                ["1/1 of 0:"], ["1/1 of 2: cat - | dog pets"], [], [], ["1/1 of 1: cat a \"tag\""], [], [],
+                ["1/1 of 1: bird -"],
+            ])
+        let messages = log.lines.filter { $0.level >= .info }.map { "\($0.message)" }
+        #expect(messages == ["cannot read the rules at X; retrying", "the rules at X can be read again"])
+    }
+
+    @Test func aLongListIsCutIntoEventsThatBelongTogether() throws {
+        let rules = (0..<3000).map { number in
+            XRule(id: "\(9_000 - number)", value: String(repeating: "é\"", count: 200) + "\(number)", tag: "t\(number)")
+        }
+        var recorder = RuleRecorder()
+        var chunks: [JournalChunk] = []
+        var left = 2
+        // The journal fails in the middle of the list: the next call journals all of it.
+        let first = recorder.record(rules, at: Timestamp(milliseconds: 1000)) { _ in
+            left -= 1
+            return left < 0 ? .failed : .durable
+        }
+        #expect(!first)
+        let second = recorder.record(rules.shuffled(), at: Timestamp(milliseconds: 2000)) { chunk in
+            chunks.append(chunk)
+            return .durable
+        }
+        #expect(second)
+        let events = chunks.flatMap(\.events)
+        #expect(events.count > 5 && chunks.count == events.count)
+        #expect(events.map(\.part) == (1...events.count).map { $0 })
+        #expect(events.allSatisfy { $0.parts == events.count && $0.lines == 3000 && $0.at == events[0].at })
+        #expect(events.allSatisfy { $0.line.count < 300 << 10 })
+        let read = events.compactMap { PipelineEvent(line: $0.line)?.rules }.flatMap { $0 }
+        #expect(Set(read.map(\.id)) == Set(rules.map(\.id)) && read.count == 3000)
+        #expect(read.first { $0.id == "9000" } == PipelineEvent.Rule(id: "9000", value: rules[0].value, tag: "t0"))
+        let third = recorder.record(rules, at: Timestamp(milliseconds: 3000)) { _ in
+            Issue.record("nothing has changed")
+            return .durable
+        }
+        #expect(third)
+    }
+
+    @Test func aRequestIsTakenOnce() throws {
+        let journal = try Journal.open(folder: folder.path, stream: "s", options: JournalOptions())
+        #expect(!RuleCheckRequest.take(from: journal.source.folder))
+        RuleCheckRequest.leave(in: folder.path)
+        RuleCheckRequest.leave(in: folder.path)
+        #expect(RuleCheckRequest.take(from: journal.source.folder))
+        #expect(!RuleCheckRequest.take(from: journal.source.folder))
+        RuleCheckRequest.leave(in: folder.path + "/nowhere")
+    }
+
     @Test func aDamagedCountBeginsAnew() throws {
         try folder.write("{\"since\":", to: "rule-matches.json")
         let matches = RuleMatches(folder: folder.path, now: Timestamp(milliseconds: 1000))
@@ -162,11 +251,23 @@ private final class EventLog: Sendable {
         return .durable
     }
 
+    /// The lists of rules so far, as `part/parts of rules: value tag | …`; all events are forgotten.
+    func takeRules() -> [String] {
+        events.withLock { events in
+            defer { events = [] }
+            return events.filter { $0.type == .rules }.map { event in
+                let rules = (event.rules ?? []).map { "\($0.value) \($0.tag ?? "-")" }.sorted().joined(separator: " | ")
+                return "\(event.part ?? 0)/\(event.parts ?? 0) of \(event.lines ?? -1):" + (rules.isEmpty ? "" : " ")
+                    + rules
+            }
+        }
+    }
+
     /// The events so far, as `type cause lines detail`; they are forgotten.
     func takeEvents() -> [String] {
         events.withLock { events in
             defer { events = [] }
-            return events.map { event in
+            return events.filter { $0.type != .rules }.map { event in
                 [event.type.rawValue, event.cause, event.lines.map(String.init), event.detail].compactMap { $0 }
                     .joined(separator: " ")
             }

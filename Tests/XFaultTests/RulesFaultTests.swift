@@ -87,4 +87,35 @@ import Testing
             try await run.expectConserved()
         }
     }
+
+    @Test func theTextOfEveryRuleThatMatchedIsRecorded() async throws {
+        try await FaultRun.with(rules: ["cat"]) { run in
+            let rules = "SELECT value, tag, seen_until IS NULL FROM rules ORDER BY value, tag"
+            try await run.expect(rules, ["cat|cat|t"])
+            // A command that changes rules lets the producer that runs look at once, not at the next check.
+            @Sendable func change(_ arguments: String...) async throws {
+                _ = try await blocking { try run.pipeline.run(.producer, ["rules"] + arguments) }
+            }
+            try await change("add", "dog", "--tag", "pets")
+            try await run.expect(rules, ["cat|cat|t", "dog|pets|t"])
+            try await change("delete", "--value", "cat")
+            try await run.expect(rules, ["cat|cat|f", "dog|pets|t"])
+            // A changed tag is a new rule at X.
+            try await change("delete", "--value", "dog")
+            try await change("add", "dog", "--tag", "animals")
+            try await run.expect(rules, ["cat|cat|f", "dog|animals|t", "dog|pets|f"])
+            // What changes while no producer runs is found by the next one.
+            _ = try await blocking { run.pipeline.end(.producer) }
+            run.x.deleteRules(["dog"])
+            run.x.addRules([("bird", nil)])
+            try run.pipeline.start(.producer)
+            try await run.expect(rules, ["bird||t", "cat|cat|f", "dog|animals|f", "dog|pets|f"])
+            try await run.expectConserved()
+            try await run.expect("SELECT count(*) FROM matched_rules WHERE value IS NULL", ["0"])
+            #expect(try await run.query("SELECT count(*) > 0 FROM rule_matches WHERE value = 'cat'") == "t")
+            let id = try await run.query("SELECT min(tweet_id) FROM matched_rules WHERE value = 'cat'")
+            let shown = try await blocking { try run.pipeline.run(.loader, ["explain", id]) }
+            #expect(shown.contains("\"cat\""), "\(shown)")
+        }
+    }
 }

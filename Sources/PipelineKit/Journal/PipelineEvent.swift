@@ -37,8 +37,24 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
         case rulesSilent = "rules_silent"
         /// Every rule brings posts again.
         case rulesHeard = "rules_heard"
+        /// The rules at X, all of them, at start and whenever they have changed: `rules`, or a part of them in a list of `parts`
+        /// events with the same `at`, of which this is number `part`; `lines` says how many rules there are in all.
+        case rules
         /// The producer drained and ended.
         case stopped
+    }
+
+    /// A rule at X, in an event of type `rules`.
+    package struct Rule: Codable, Sendable, Equatable {
+        package let id: String
+        package let value: String
+        package let tag: String?
+
+        package init(id: String, value: String, tag: String?) {
+            self.id = id
+            self.value = value
+            self.tag = tag
+        }
     }
 
     package var type: Kind
@@ -56,13 +72,16 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
     package var seq: Int64?
     package var head: String?
     package var exact: Bool?
+    package var rules: [Rule]?
+    package var part: Int?
+    package var parts: Int?
 
     private enum CodingKeys: String, CodingKey {
         case type, at, connection, cause, detail, status
         case lastReceivedAt = "last_received_at"
         case newestID = "newest_id"
         case caughtUpAt = "caught_up_at"
-        case lines, bytes, seq, head, exact
+        case lines, bytes, seq, head, exact, rules, part, parts
     }
 
     package init(_ type: Kind, at: Timestamp = .now(), connection: Int64? = nil, cause: String? = nil) {

@@ -46,11 +46,12 @@ extension PostgresConnection {
     /// Waits until the server has taken what is buffered (libpq, PQflush); reads meanwhile, as a server that has something to
     /// say might else not go on reading.
     private func flush(_ operation: String) throws(PostgresError) {
+        let deadline = answerDeadline
         while true {
             let rest = unsafe PQflush(handle)
             if rest == 0 { return }
             guard rest == 1 else { throw lost(operation) }
-            try wait(for: Int16(POLLIN | POLLOUT), until: answerDeadline, doing: operation)
+            try wait(for: Int16(POLLIN | POLLOUT), until: deadline, doing: operation)
             guard unsafe PQconsumeInput(handle) == 1 else { throw lost(operation) }
         }
     }

@@ -38,6 +38,18 @@ package enum Migration {
         }
     }
 
+    /// What `apply(to:)` would do now.
+    ///
+    /// - Throws: as `apply(to:)`.
+    package static func outlook(on connection: borrowing PostgresConnection) throws -> Outcome {
+        guard let found = try version(in: connection) else { return .created(supported.upperBound) }
+        guard found < supported.upperBound, steps(from: found) != nil else {
+            try check(found)
+            return .unchanged(found)
+        }
+        return .migrated(from: found, to: supported.upperBound)
+    }
+
     private static func bring(_ connection: borrowing PostgresConnection, from found: Int?) throws -> Outcome {
         guard let found else {
             try create(in: connection)
@@ -61,8 +73,9 @@ package enum Migration {
     /// Throws `Failure` (78), which says what to do, unless this binary knows the database's schema.
     package static func check(_ connection: borrowing PostgresConnection) throws {
         guard let found = try version(in: connection) else {
+            let path = try searchPath(of: connection).map { "; \($0)" } ?? ""
             throw Failure(
-                .badSettings, "the database has no schema of this project yet: run `tweet-loader migrate` first")
+                .badSettings, "the database has no schema of this project yet: run `tweet-loader migrate` first\(path)")
         }
         try check(found)
     }
@@ -79,6 +92,12 @@ package enum Migration {
         }
     }
 
+    /// Where tables are looked for, and who said so; nil when that is PostgreSQL's default.
+    private static func searchPath(of connection: borrowing PostgresConnection) throws(PostgresError) -> String? {
+        guard let found = try connection.setting("search_path"), found.value != "\"$user\", public" else { return nil }
+        return "search_path is \(found.value), set by \(found.source)"
+    }
+
     private static func version(in connection: borrowing PostgresConnection) throws(PostgresError) -> Int? {
         let table = try connection.query("SELECT to_regclass('schema_version')", doing: "look for the schema")
         guard table.text(0, 0) != nil else { return nil }
@@ -88,6 +107,12 @@ package enum Migration {
 
     private static func create(in connection: borrowing PostgresConnection) throws {
         do { try connection.execute(SQLFiles.schema, doing: "create the schema") } catch {
+            // No schema in search_path exists: the transaction is over, so the setting is looked up after it.
+            if error.sqlstate == "3F000" {
+                try connection.execute("ROLLBACK")
+                let path = try searchPath(of: connection) ?? "search_path names no schema that exists"
+                throw Failure(.badSettings, "the tables cannot be created: \(path); create that schema or correct it")
+            }
             guard error.sqlstate == "42P07" else { throw error }
             throw Failure(
                 .badSettings,

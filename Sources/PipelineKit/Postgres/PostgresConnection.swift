@@ -17,7 +17,8 @@ package struct PostgresConnection: ~Copyable {
 
     let handle: OpaquePointer
     private let stop: Stop?
-    private let statementTimeout: Duration?
+    /// How long one statement may run on the server; nil: without limit.
+    let statementTimeout: Duration?
 
     private init(handle: OpaquePointer, statementTimeout: Duration?, stop: Stop?) {
         unsafe self.handle = handle
@@ -96,23 +97,6 @@ package struct PostgresConnection: ~Copyable {
             "connect", sqlstate: states.last.map(String.init), message: message, isConnectionLost: true)
     }
 
-    /// Bounds what a vanished client may hold on the server, and leaves a server that does not play `role`.
-    private func prepareSession(_ role: Role) throws(PostgresError) {
-        try execute(
-            """
-            SET statement_timeout = \(statementTimeout?.milliseconds ?? 0);
-            SET idle_in_transaction_session_timeout = '10s';
-            SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
-            """, doing: "prepare session")
-        guard role == .writer else { return }
-        let answer = try query(
-            "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean", doing: "check role")
-        guard answer.text(0, 0) == "f" else {
-            throw PostgresError(
-                "connect", sqlstate: "25006", message: "the server is a standby or read-only", isConnectionLost: true)
-        }
-    }
-
     /// Runs one or more statements without parameters; their rows are ignored.
     ///
     /// - Parameters:
@@ -184,17 +168,19 @@ package struct PostgresConnection: ~Copyable {
     }
 
     /// Waits on the socket; looks at `stop` several times a second.
+    ///
+    /// The deadline counts on every turn: a server that sends a few bytes now and then is not making progress.
     func wait(
         for events: Int16, until deadline: ContinuousClock.Instant?, doing operation: String
     ) throws(PostgresError) {
         while true {
-            var descriptor = pollfd(fd: unsafe PQsocket(handle), events: events, revents: 0)
-            let ready = unsafe poll(&descriptor, 1, 100)
-            if ready > 0 { return }
-            Heartbeat.beat()
-            if ready < 0, errno != EINTR { throw abandon(operation, "poll failed") }
             if let deadline, ContinuousClock.now >= deadline { throw abandon(operation, "no answer in time") }
             if stop?.isImmediate == true { throw abandon(operation, "given up because the service stops") }
+            var descriptor = pollfd(fd: unsafe PQsocket(handle), events: events, revents: 0)
+            let ready = unsafe poll(&descriptor, 1, 100)
+            Heartbeat.beat()
+            if ready > 0 { return }
+            if ready < 0, errno != EINTR { throw abandon(operation, "poll failed") }
         }
     }
 

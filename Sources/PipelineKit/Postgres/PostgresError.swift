@@ -32,6 +32,10 @@ package struct PostgresError: Error, Sendable {
     package let constraint: String?
     /// Whether the connection is unusable now.
     package let isConnectionLost: Bool
+    /// What libpq itself failed at, when only an operator can change that; nil for everything that has a SQLSTATE.
+    package let localFailure: PostgresLocalFailure?
+    /// Who was connected, and to which database, where the server answered.
+    package let session: (role: String, database: String)?
 
     /// An error that has no server's result: connecting failed, or the connection was lost.
     init(_ operation: String, sqlstate: String? = nil, message: String, isConnectionLost: Bool) {
@@ -42,6 +46,8 @@ package struct PostgresError: Error, Sendable {
         column = nil
         constraint = nil
         self.isConnectionLost = isConnectionLost
+        localFailure = sqlstate == nil ? PostgresLocalFailure(message: message) : nil
+        session = nil
     }
 
     /// Takes the fields out of a failed result (libpq, PQresultErrorField); the caller still owns the result.
@@ -57,6 +63,11 @@ package struct PostgresError: Error, Sendable {
         column = field(Int32(UInt8(ascii: "c")))
         constraint = field(Int32(UInt8(ascii: "n")))
         isConnectionLost = unsafe PQstatus(connection) != CONNECTION_OK
+        localFailure = nil
+        session = unsafe (
+            PQuser(connection).map { unsafe String(cString: $0) } ?? "",
+            PQdb(connection).map { unsafe String(cString: $0) } ?? ""
+        )
     }
 
     /// What libpq says about a connection (PQerrorMessage), on one line.
@@ -68,7 +79,7 @@ package struct PostgresError: Error, Sendable {
 
     /// What to do about it, by SQLSTATE and its class (PostgreSQL, appendix A): the one place where this is decided.
     package var disposition: Disposition {
-        guard let sqlstate else { return .wait }
+        guard let sqlstate else { return localFailure == nil ? .wait : .refused }
         // What COPY says of a malformed binary field ("insufficient data left in message"); the connection is fine.
         if sqlstate == "08P01", !isConnectionLost { return .rejectRow }
         return Self.dispositions[sqlstate] ?? Self.dispositions[String(sqlstate.prefix(2))] ?? .refused
@@ -99,8 +110,12 @@ package struct PostgresError: Error, Sendable {
 
     /// Whether a unique constraint refused the row.
     package var isUniqueViolation: Bool { sqlstate == "23505" }
-    /// Whether password, role or rights were refused.
-    package var isRefusedCredentials: Bool { sqlstate.map { $0.hasPrefix("28") || $0 == "42501" } ?? false }
+    /// Whether password or role were refused, or no password is known.
+    package var isRefusedCredentials: Bool {
+        sqlstate.map { $0.hasPrefix("28") } ?? (localFailure == .credentials)
+    }
+    /// Whether the role lacks a right (42501, insufficient_privilege).
+    package var isMissingRight: Bool { sqlstate == "42501" }
     /// Whether the database does not exist.
     package var isUnknownDatabase: Bool { sqlstate == "3D000" }
 }

@@ -21,6 +21,20 @@ struct TestDatabase: Sendable {
         _ = try Migration.apply(to: connect())
     }
 
+    /// Makes a database without the schema, with an encoding and an owner of its own; its locale is C, which fits them all.
+    init(encoding: String = "UTF8", owner: String = "tweets") throws {
+        name = "test\(Self.counter.wrappingAdd(1, ordering: .relaxed).newValue)"
+        let server = try Self.server.get()
+        try server.query(
+            """
+            CREATE DATABASE \(name) OWNER \(owner) TEMPLATE template0 ENCODING '\(encoding)' LC_COLLATE 'C' LC_CTYPE 'C'
+            """, database: "postgres")
+        url = server.url(database: name)
+    }
+
+    /// The port of the cluster.
+    static var port: Int { get throws { try server.get().port } }
+
     func connect() throws -> PostgresConnection {
         try PostgresConnection.connect(PostgresConninfo(url))
     }

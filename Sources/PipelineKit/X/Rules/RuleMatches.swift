@@ -16,7 +16,8 @@ package final class RuleMatches: Sendable {
     }
 
     private let state: Mutex<State>
-    private let folder: String
+    /// The stream's folder.
+    package let folder: String
 
     private static let fileName = "rule-matches.json"
 
