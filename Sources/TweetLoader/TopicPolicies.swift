@@ -6,6 +6,8 @@ struct TopicPolicies {
     private let logger: Logger
     /// Whether each topic is compacted; topics of which the broker has not said it are absent.
     private var compacted: [String: Bool] = [:]
+    /// Attempts that are left: a cluster without a controller would hold up each rebalance.
+    private var attempts = 3
 
     init(logger: Logger) {
         self.logger = logger
@@ -16,12 +18,13 @@ struct TopicPolicies {
 
     /// Asks for the policy of topics that are not known, and warns once of each that is compacted.
     mutating func look(at topics: Set<String>, _ consumer: KafkaConsumer) {
-        for topic in topics.sorted() where compacted[topic] == nil {
+        for topic in topics.sorted() where compacted[topic] == nil && attempts > 0 {
             do {
-                let found = try consumer.topicConfig(topic, names: ["cleanup.policy"], timeout: .seconds(2))
+                let found = try consumer.topicConfig(topic, names: ["cleanup.policy"], timeout: .seconds(1))
                 // A broker that does not say it once will not say it later.
                 note(topic, found["cleanup.policy"] ?? "")
             } catch {
+                attempts -= 1
                 logger.debug("a topic's settings are not known", metadata: ["topic": "\(topic)", "reason": "\(error)"])
             }
             Heartbeat.beat()

@@ -132,7 +132,7 @@ import Testing
         front.topicSettings = ["cleanup.policy": "compact,delete", "max.message.bytes": "1000000"]
         try bench.publish(1...20, partition: 0)
         try bench.publish(21...30, partition: 0)
-        try bench.start("loader", ["-X", "debug=admin,feature"], environment: ["LOG_LEVEL": "debug"])
+        try bench.start()
         try bench.expectAll(30)
         #expect(
             bench.wait {

@@ -98,16 +98,22 @@ enum KafkaAnswer {
         var new = KafkaWire()
         new.append(old.take(version >= 3 ? 8 : 4))
         let brokers = old.integer(Int32.self)
+        var broker: Int32 = -1
         new.append(brokers)
         for _ in 0..<brokers {
-            new.append(old.take(4))
+            broker = old.integer(Int32.self)
+            new.append(broker)
             new.append(string: old.string())
             _ = old.integer(Int32.self)
             new.append(Int32(port))
             if version >= 1 { new.append(string: old.string()) }
         }
         if version >= 2 { new.append(string: old.string()) }
-        if version >= 1 { new.append(old.take(4)) }
+        // The mock cluster names no controller; every broker can be one.
+        if version >= 1 {
+            _ = old.take(4)
+            new.append(broker)
+        }
         let topics = old.integer(Int32.self)
         new.append(topics)
         for _ in 0..<topics { topic(&old, &new, version: version, limit: limit) }
