@@ -679,6 +679,10 @@ CREATE TABLE loader_offsets (
     claimed_at   timestamptz NOT NULL DEFAULT now(),
     committed_at timestamptz,
     rate         double precision NOT NULL DEFAULT 0,
+    cluster_id   text,
+    mark_offset  bigint,
+    mark_time    bigint,
+    mark_digest  bigint,
     PRIMARY KEY (topic, partition)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE loader_offsets IS
@@ -694,6 +698,11 @@ COMMENT ON COLUMN loader_offsets.claimed_at IS 'When it was claimed last.';
 COMMENT ON COLUMN loader_offsets.committed_at IS 'When a batch of this partition was committed last.';
 COMMENT ON COLUMN loader_offsets.rate IS
     'Messages a second up to committed_at, as a mean in which those of 10 s ago count for a third.';
+COMMENT ON COLUMN loader_offsets.cluster_id IS 'Kafka cluster that the offsets belong to; null when it is not known.';
+COMMENT ON COLUMN loader_offsets.mark_offset IS
+    'Offset of the last message that was settled. It is read again at each claim: another message there means another log.';
+COMMENT ON COLUMN loader_offsets.mark_time IS 'Kafka''s time of that message, milliseconds since 1970; null when it has none.';
+COMMENT ON COLUMN loader_offsets.mark_digest IS 'Hash of the length and of both ends of that message.';
 
 CREATE TABLE kafka_holes (
     topic        text NOT NULL,
@@ -703,10 +712,12 @@ CREATE TABLE kafka_holes (
     found_at     timestamptz NOT NULL DEFAULT now(),
     passed_at    timestamptz,
     status       text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'repaired')),
+    cause        text NOT NULL DEFAULT 'deleted' CHECK (cause IN ('deleted', 'replaced', 'compacted')),
+    messages     bigint,
     PRIMARY KEY (topic, partition, first_offset)
 );
 COMMENT ON TABLE kafka_holes IS
-    'Messages that Kafka no longer had when the loader came for them: retention was faster, or the topic was made anew.';
+    'Messages that Kafka no longer had when the loader came for them: retention or compaction was faster, or the topic was created again.';
 COMMENT ON COLUMN kafka_holes.topic IS 'Kafka topic.';
 COMMENT ON COLUMN kafka_holes.partition IS 'Kafka partition.';
 COMMENT ON COLUMN kafka_holes.first_offset IS 'Offset of the first message that is gone.';
@@ -717,6 +728,10 @@ COMMENT ON COLUMN kafka_holes.passed_at IS
     'When the loader went on behind it (ON_HOLE=continue); null while the partition stands still.';
 COMMENT ON COLUMN kafka_holes.status IS
     'open, or repaired: set by hand when the lines were published again from the journal or the archive.';
+COMMENT ON COLUMN kafka_holes.cause IS
+    'deleted: Kafka does not have the offset; replaced: another log stands behind the topic''s name; compacted: offsets between first_offset and end_offset are missing in a compacted topic.';
+COMMENT ON COLUMN kafka_holes.messages IS
+    'How many offsets are missing, where that is known. In a compacted topic, markers of transactions count as well.';
 
 CREATE TABLE rejects (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -795,6 +810,9 @@ CREATE TABLE stream_events (
     kafka_topic     text NOT NULL,
     kafka_partition integer NOT NULL,
     kafka_offset    bigint NOT NULL,
+    gap_seq    bigint,
+    lines      bigint,
+    problem    text,
     UNIQUE (kafka_topic, kafka_partition, kafka_offset)
 );
 CREATE UNIQUE INDEX stream_events_line ON stream_events (stream, journal, seq) WHERE seq IS NOT NULL;
@@ -815,6 +833,11 @@ COMMENT ON COLUMN stream_events.payload IS 'The whole line.';
 COMMENT ON COLUMN stream_events.kafka_topic IS 'Kafka topic of the message.';
 COMMENT ON COLUMN stream_events.kafka_partition IS 'Kafka partition of the message.';
 COMMENT ON COLUMN stream_events.kafka_offset IS 'Kafka offset of the message.';
+COMMENT ON COLUMN stream_events.gap_seq IS
+    'Of repaired and repair_failed: the opened_seq of the gap in stream_gaps.';
+COMMENT ON COLUMN stream_events.lines IS 'How many lines or posts the event speaks of.';
+COMMENT ON COLUMN stream_events.problem IS
+    'Which members of the event cannot be true and were left out, or why it could not be applied; null when all is right.';
 
 CREATE TABLE stream_gaps (
     stream     text NOT NULL,

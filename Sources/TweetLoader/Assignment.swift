@@ -12,6 +12,8 @@ struct Assignment {
     private var parts: [TopicPartition: Part] = [:]
     /// The partition that the last message came from, and its next offset: messages come in long runs.
     private var current: (partition: TopicPartition, next: Int64)?
+    /// The offsets that were passed over before the last message or end; nil when there was none.
+    private(set) var jump: Range<Int64>?
     /// How many events there were in the group.
     private var events = 0
 
@@ -61,7 +63,31 @@ struct Assignment {
         }
         guard let next = current?.next, offset >= next else { return false }
         current?.next = offset + 1
+        jump = offset > next && next >= 0 ? next..<offset : nil
         return true
+    }
+
+    /// Whether a partition's end is behind what was taken: there was nothing to take between, only what transactions and
+    /// compaction leave.
+    mutating func reaches(_ partition: TopicPartition, end: Int64) -> Bool {
+        store()
+        guard let next = parts[partition]?.next, end > max(next, 0) else { return false }
+        parts[partition]?.next = end
+        jump = next >= 0 ? next..<end : nil
+        return true
+    }
+
+    /// The offset that is expected next; nil for a partition that is not started or is halted.
+    mutating func next(_ partition: TopicPartition) -> Int64? {
+        store()
+        guard let next = parts[partition]?.next, next != .max else { return nil }
+        return next
+    }
+
+    /// Takes nothing more of a partition until it is started anew.
+    mutating func halt(_ partition: TopicPartition) {
+        store()
+        if parts[partition] != nil { parts[partition]?.next = .max }
     }
 
     private mutating func store() {

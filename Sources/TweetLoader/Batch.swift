@@ -56,9 +56,40 @@ struct Batch {
     private(set) var nextOffsets: [TopicPartition: Int64] = [:]
     /// Messages that were settled under another offset.
     private(set) var repeated = 0
+    /// Offsets that a compacted topic does not have any more.
+    private(set) var jumps: [(partition: TopicPartition, offsets: Range<Int64>)] = []
+    /// The cluster that the messages come from; nil while it is not known.
+    var cluster: String?
+    private var marks: [TopicPartition: LogMark] = [:]
+    /// The mark of the last message: messages come in long runs.
+    private var lastMark: (partition: TopicPartition, mark: LogMark)?
     private var dropped: Set<Int> = []
 
     var isEmpty: Bool { nextOffsets.isEmpty }
+
+    /// The last message of each partition, as far as it is settled with these offsets.
+    func identities(_ offsets: [TopicPartition: Int64]) -> [TopicPartition: LogIdentity] {
+        offsets.reduce(into: [:]) { result, settled in
+            let mark = lastMark?.partition == settled.key ? lastMark?.mark : marks[settled.key]
+            result[settled.key] = LogIdentity(
+                mark: mark.flatMap { $0.offset < settled.value ? $0 : nil }, cluster: cluster)
+        }
+    }
+
+    private mutating func remember(_ mark: LogMark, of partition: TopicPartition) {
+        if let lastMark, lastMark.partition != partition { marks[lastMark.partition] = lastMark.mark }
+        lastMark = (partition, mark)
+    }
+
+    /// Settles a partition up to its end, where there are no messages between.
+    mutating func reach(_ partition: TopicPartition, end: Int64) {
+        nextOffsets[partition] = max(end, nextOffsets[partition] ?? 0)
+    }
+
+    /// Takes note of offsets that a compacted topic does not have any more.
+    mutating func addJump(_ partition: TopicPartition, _ offsets: Range<Int64>) {
+        jumps.append((partition, offsets))
+    }
 
     private mutating func skip(_ partition: TopicPartition, _ offset: Int64) {
         nextOffsets[partition] = offset + 1
@@ -74,6 +105,7 @@ struct Batch {
         _ message: borrowing KafkaMessage, decoder: inout TweetDecoder, payload: PayloadMode,
         settled: inout SettledLines
     ) {
+        remember(LogMark(message), of: message.topicPartition)
         let headers = Self.plausible(message.recordHeaders())
         if let headers, settled.contains(headers) { return skip(message.topicPartition, message.offset) }
         let key = unsafe message.withKey { unsafe keep($0) }
@@ -124,8 +156,10 @@ struct Batch {
     }
 
     /// Headers that PostgreSQL could not hold are not ours.
-    private static func plausible(_ headers: RecordHeaders?) -> RecordHeaders? {
-        guard let headers, headers.seq < .max, !(headers.stream + headers.journal).utf8.contains(0) else { return nil }
+    static func plausible(_ headers: RecordHeaders?) -> RecordHeaders? {
+        guard let headers, headers.seq < .max, headers.receivedAt.isStorable,
+            !headers.stream.utf8.contains(0), !headers.journal.utf8.contains(0)
+        else { return nil }
         return headers
     }
 
@@ -159,11 +193,16 @@ struct Batch {
         let gone = Set(partitions).intersection(nextOffsets.keys)
         guard !gone.isEmpty else { return }
         for partition in gone { nextOffsets[partition] = nil }
+        jumps.removeAll { gone.contains($0.partition) }
         drop { gone.contains($0.partition) }
     }
 
     /// Takes the messages out that are settled already: those below a partition's offset.
     mutating func drop(below settled: [TopicPartition: Int64]) {
+        for (partition, offset) in settled {
+            if let next = nextOffsets[partition], next <= offset { nextOffsets[partition] = nil }
+        }
+        jumps.removeAll { jump in settled[jump.partition].map { jump.offsets.upperBound <= $0 } ?? false }
         // One look into the dictionary for each run of messages of one partition.
         var run: (partition: TopicPartition, settled: Int64?)?
         let old = messages.contains { message in
@@ -171,9 +210,6 @@ struct Batch {
             return run?.settled.map { message.offset < $0 } ?? false
         }
         guard old else { return }
-        for (partition, offset) in settled {
-            if let next = nextOffsets[partition], next <= offset { nextOffsets[partition] = nil }
-        }
         drop { message in settled[message.partition].map { message.offset < $0 } ?? false }
     }
 
@@ -185,6 +221,8 @@ struct Batch {
         var part = self
         part.nextOffsets = [:]
         for index in kept { part.nextOffsets[messages[index].partition] = messages[index].offset + 1 }
+        let ends = part.nextOffsets
+        part.jumps.removeAll { $0.offsets.upperBound > ends[$0.partition] ?? 0 }
         part.drop(messages: messages.indices[(last + 1)...])
         return part
     }
@@ -235,25 +273,9 @@ struct Batch {
         deletions.removeAll()
         nextOffsets.removeAll()
         repeated = 0
+        jumps.removeAll()
+        marks.removeAll()
+        lastMark = nil
         dropped.removeAll()
-    }
-}
-
-/// A journal of a stream: its sequence numbers begin with 1 and have no holes.
-struct JournalName: Hashable, Comparable, Sendable {
-    let stream: String
-    let journal: String
-
-    init(stream: String, journal: String) {
-        self.stream = stream
-        self.journal = journal
-    }
-
-    init(_ headers: RecordHeaders) {
-        self.init(stream: headers.stream, journal: headers.journal)
-    }
-
-    static func < (left: JournalName, right: JournalName) -> Bool {
-        (left.stream, left.journal) < (right.stream, right.journal)
     }
 }

@@ -3,7 +3,7 @@ struct BatchLimits: Sendable {
     /// Messages in a batch, at most.
     var rows = 5000
     /// Bytes of the messages' values in a batch, at which it is full.
-    var bytes = 16 << 20
+    var bytes = 12 << 20
     /// Messages of which only the offset is left to settle.
     let repeated = 100_000
     /// The age that the user has set; nil: chosen from the duration of the last transaction.

@@ -19,7 +19,8 @@ final class Handover: Sendable {
         fileprivate(set) var events: [GroupEvent] = []
         fileprivate(set) var batch: Batch?
         /// Partitions whose next offset Kafka does not have, with what it has; to be seen to after the batch.
-        fileprivate(set) var holes: [(partition: TopicPartition, kept: (low: Int64, high: Int64))] = []
+        fileprivate(set) var holes: [(partition: TopicPartition, kept: (low: Int64, high: Int64), isReplaced: Bool)] =
+            []
         /// Nothing comes after this.
         fileprivate(set) var isOver = false
         /// What ended the intake.
@@ -37,7 +38,7 @@ final class Handover: Sendable {
     /// What the intake is told.
     struct Orders: Sendable {
         /// Where to start partitions, as of so many events in the group.
-        fileprivate(set) var starts: (offsets: [TopicPartition: Int64], asOf: Int)?
+        fileprivate(set) var starts: (offsets: [TopicPartition: Int64], logs: [TopicPartition: LogIdentity], asOf: Int)?
         /// Lines to pass over from now on.
         fileprivate(set) var settled: SettledLines?
         /// What was committed, for Kafka to know.
@@ -110,10 +111,12 @@ extension Handover {
         state.withLock { $0.spare = batch }
     }
 
-    /// Says where to start partitions that were claimed, and which lines are settled already.
-    func start(_ offsets: [TopicPartition: Int64], settled: SettledLines) {
+    /// Says where to start partitions that were claimed, which logs the offsets belong to, and which lines are settled already.
+    func start(
+        _ offsets: [TopicPartition: Int64], of logs: [TopicPartition: LogIdentity] = [:], settled: SettledLines
+    ) {
         order { state in
-            state.orders.starts = (offsets, state.heard)
+            state.orders.starts = (offsets, logs, state.heard)
             state.orders.settled = settled
         }
     }
@@ -209,9 +212,9 @@ extension Handover {
         writer.notify()
     }
 
-    /// Tells of messages that Kafka no longer has.
-    func tell(holeIn partition: TopicPartition, kept: (low: Int64, high: Int64)) {
-        state.withLock { $0.news.holes.append((partition, kept)) }
+    /// Tells of messages that Kafka no longer has, or (`isReplaced`) that another log stands in their place.
+    func tell(holeIn partition: TopicPartition, kept: (low: Int64, high: Int64), isReplaced: Bool = false) {
+        state.withLock { $0.news.holes.append((partition, kept, isReplaced)) }
         writer.notify()
     }
 

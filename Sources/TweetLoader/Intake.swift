@@ -16,6 +16,10 @@ final class Intake {
     private var batchBegan: ContinuousClock.Instant?
     private var assignment = Assignment()
     private var membership = Membership()
+    private var check = LogCheck()
+    /// The id of Kafka's cluster, once it is known.
+    private var cluster: String?
+    private var policies: TopicPolicies
     private var settled = SettledLines()
     private var freeMemory = FreeMemory()
     private var age: Duration
@@ -32,6 +36,7 @@ final class Intake {
         self.stop = stop
         self.logger = logger
         age = settings.limits.age
+        policies = TopicPolicies(logger: logger)
     }
 
     /// Takes messages until the stop is raised; then leaves the group once the last batch is settled.
@@ -90,6 +95,7 @@ final class Intake {
         do {
             let message = try consumer.poll(timeout: timeout)
             followGroup(consumer)
+            followEnds(consumer)
             guard let message else {
                 freeMemory.giveBack()
                 return false
@@ -103,19 +109,22 @@ final class Intake {
     }
 
     private func take(_ message: borrowing KafkaMessage) {
+        if !check.isEmpty, check.isReplaced(message, cluster: cluster) { return halt(message.topicPartition) }
         guard assignment.takes(message.topicPartition, message.offset) else { return }
-        if batchBegan == nil { batchBegan = .now }
+        beginBatch()
+        noteJump(message.topicPartition)
         freeMemory.took()
         batch.add(message, decoder: &decoder, payload: settings.payload, settled: &settled)
     }
 
     private func handle(_ error: KafkaError) {
         if let partition = error.offsetGone {
+            if check.isReplaced(without: partition, cluster: cluster) { membership.replaced.insert(partition) }
             membership.holes.insert(partition)
         } else if [.rebuild, .settings].contains(error.disposition) {
             membership.end("\(error)")
         } else {
-            logger.error("\(error)")
+            logger.error("Kafka reports an error", metadata: ["reason": "\(error)"])
         }
     }
 
@@ -133,7 +142,7 @@ final class Intake {
                 if isPaused { try consumer?.pause() } else { try consumer?.resume() }
             }
             guard let starts = orders.starts else { return }
-            try consumer?.start(assignment.start(starts.offsets, asOf: starts.asOf))
+            try start(assignment.start(starts.offsets, asOf: starts.asOf), starts.logs)
             // A partition that was paused in an outage and has come back since is still paused.
             if !isPaused { try consumer?.resume() }
         } catch {
@@ -155,6 +164,8 @@ extension Intake {
         batch.drop(gone)
         if batch.isEmpty { dropBatch() }
         membership.holes.subtract(gone)
+        membership.replaced.subtract(gone)
+        check.forget(gone)
         handover.tell(changes, gone: gone)
         logger.info("Kafka's group changed", metadata: ["partitions": "\(assignment.count)"])
     }
@@ -170,6 +181,8 @@ extension Intake {
         logger.warning("joining Kafka's group anew", metadata: ["reason": "\(reason)"])
         dropBatch()
         assignment.leave()
+        check = LogCheck()
+        cluster = nil
         consumer?.close()
         consumer = nil
         handover.tellLeft()
@@ -187,11 +200,64 @@ extension Intake {
         // What was taken already comes first: the hole begins behind it.
         for partition in membership.holes where batch.nextOffsets[partition] == nil {
             do {
-                handover.tell(holeIn: partition, kept: try consumer.watermarks(partition, timeout: .seconds(2)))
+                handover.tell(
+                    holeIn: partition, kept: try consumer.watermarks(partition, timeout: .seconds(2)),
+                    isReplaced: membership.replaced.contains(partition))
                 membership.holes.remove(partition)
             } catch {
-                logger.debug("\(error)")
+                logger.debug("the ends of a partition are not known", metadata: ["reason": "\(error)"])
             }
         }
+    }
+}
+
+/// Offsets, and the logs that they belong to.
+extension Intake {
+    /// Begins to fetch partitions, each from the message that identifies its log.
+    private func start(_ offsets: [TopicPartition: Int64], _ logs: [TopicPartition: LogIdentity]) throws {
+        guard let consumer, !offsets.isEmpty else { return }
+        cluster = consumer.clusterID
+        try consumer.start(
+            Dictionary(uniqueKeysWithValues: offsets.map { ($0, check.begin($0, at: $1, logs[$0])) }))
+        policies.look(at: Set(offsets.keys.map(\.topic)), consumer)
+    }
+
+    /// Settles what lies between the last message and the end of a partition: markers of transactions, aborted messages and
+    /// what compaction has left.
+    private func followEnds(_ consumer: KafkaConsumer) {
+        for (partition, end) in consumer.takeEnds() {
+            guard let next = assignment.next(partition) else { continue }
+            let isReplaced = check.isReplaced(without: partition, cluster: cluster)
+            // An end before what was settled: it is not the log that was loaded.
+            if isReplaced || end < next {
+                halt(partition)
+            } else if assignment.reaches(partition, end: end) {
+                beginBatch()
+                noteJump(partition)
+                batch.reach(partition, end: end)
+            }
+        }
+    }
+
+    /// Takes nothing of a partition whose log is not the one that was loaded, until it is decided how to go on.
+    private func halt(_ partition: TopicPartition) {
+        assignment.halt(partition)
+        membership.replaced.insert(partition)
+        membership.holes.insert(partition)
+        do { try consumer?.hold(partition) } catch {
+            logger.debug("a partition was not paused", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    private func beginBatch() {
+        guard batchBegan == nil else { return }
+        batchBegan = .now
+        cluster = cluster ?? consumer?.clusterID
+        batch.cluster = cluster
+    }
+
+    private func noteJump(_ partition: TopicPartition) {
+        guard let jump = assignment.jump, policies.isCompacted(partition.topic) else { return }
+        batch.addJump(partition, jump)
     }
 }

@@ -9,17 +9,22 @@ struct KafkaHole {
     /// The oldest offset that Kafka has, and the one that the next message will get.
     let kept: (low: Int64, high: Int64)
 
-    init(_ partition: TopicPartition, wanted: Int64, in kept: (low: Int64, high: Int64)) {
+    /// Whether another log stands in the place of the one that was loaded: the topic was created again, or the cluster restored.
+    let isReplaced: Bool
+
+    /// - Parameter isReplaced: what a look at the log has shown; offsets that ended below `wanted` show the same.
+    init(_ partition: TopicPartition, wanted: Int64, in kept: (low: Int64, high: Int64), isReplaced: Bool = false) {
         self.partition = partition
         self.wanted = wanted
         self.kept = kept
+        self.isReplaced = isReplaced || wanted > kept.high
     }
 
-    /// The offset after the last that is gone; nil when Kafka's offsets began anew below `wanted`.
-    private var end: Int64? { wanted < kept.low ? kept.low : nil }
+    /// The offset after the last that is gone; nil when another log stands there.
+    private var end: Int64? { wanted < kept.low && !isReplaced ? kept.low : nil }
 
-    /// Whether Kafka has the offset after all, as after a leader came back.
-    private var isNone: Bool { (kept.low...kept.high).contains(wanted) }
+    /// Whether Kafka has the offset after all, as after a leader came back, or when only the remembered message is gone.
+    private var isNone: Bool { !isReplaced && (kept.low...kept.high).contains(wanted) }
 
     /// Whether the partition can be loaded again.
     func isGone(under policy: HolePolicy) -> Bool { isNone || policy == .continue }
@@ -28,7 +33,8 @@ struct KafkaHole {
     func record(
         _ claims: PartitionClaims, _ policy: HolePolicy, _ connection: borrowing PostgresConnection
     ) throws {
-        if isNone { return }
+        // What was remembered of the log is not there any more: without it, the partition starts at the next offset.
+        if isNone { return try claims.forgetIdentity(of: partition, connection) }
         try connection.execute("BEGIN")
         guard try claims.lock([partition], connection).nextOffsets[partition] == wanted else {
             return try connection.execute("ROLLBACK")
@@ -36,28 +42,70 @@ struct KafkaHole {
         let place = [partition.topic, "\(partition.partition)", "\(wanted)"]
         _ = try connection.query(
             """
-            INSERT INTO kafka_holes AS h (topic, partition, first_offset, end_offset, passed_at)
-            VALUES ($1, $2::integer, $3::bigint, $4::bigint, CASE WHEN $5::boolean THEN now() END)
+            INSERT INTO kafka_holes AS h (topic, partition, first_offset, end_offset, passed_at, cause, messages)
+            VALUES ($1, $2::integer, $3::bigint, $4::bigint, CASE WHEN $5::boolean THEN now() END, $6, $4::bigint - $3::bigint)
             ON CONFLICT (topic, partition, first_offset)
-                DO UPDATE SET end_offset = excluded.end_offset, passed_at = excluded.passed_at, status = 'open'
-            """, place + [end.map(String.init), "\(policy == .continue)"], doing: "record a hole")
-        if policy == .continue { try claims.store([partition: kept.low], connection) }
+                DO UPDATE SET end_offset = excluded.end_offset, passed_at = excluded.passed_at, status = 'open',
+                    cause = excluded.cause, messages = excluded.messages
+            """,
+            place + [end.map(String.init), "\(policy == .continue)", isReplaced ? "replaced" : "deleted"],
+            doing: "record a hole")
+        if policy == .continue {
+            try claims.store([partition: kept.low], [:], connection)
+            try claims.forgetIdentity(of: partition, connection)
+        }
         try connection.execute("COMMIT")
+    }
+
+    /// Adds offsets that a compacted topic does not have any more to the one open hole of their partition.
+    static func record(
+        jumps: [(partition: TopicPartition, offsets: Range<Int64>)], _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) {
+        guard !jumps.isEmpty else { return }
+        let values: [String?] = [
+            arrayLiteral(jumps.map(\.partition.topic)), arrayLiteral(jumps.map { Int64($0.partition.partition) }),
+            arrayLiteral(jumps.map(\.offsets.lowerBound)), arrayLiteral(jumps.map(\.offsets.upperBound)),
+        ]
+        _ = try connection.query(
+            """
+            WITH jumped AS (
+                SELECT topic, partition, min(low) AS low, max(high) AS high, sum(high - low) AS messages
+                FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[]) AS j (topic, partition, low, high)
+                GROUP BY topic, partition
+            ), added AS (
+                UPDATE kafka_holes h SET end_offset = greatest(h.end_offset, j.high), messages = h.messages + j.messages
+                FROM jumped j
+                WHERE h.topic = j.topic AND h.partition = j.partition AND h.cause = 'compacted' AND h.status = 'open'
+                RETURNING h.topic, h.partition
+            )
+            INSERT INTO kafka_holes (topic, partition, first_offset, end_offset, passed_at, cause, messages)
+            SELECT j.topic, j.partition, j.low, j.high, now(), 'compacted', j.messages FROM jumped j
+            WHERE NOT EXISTS (SELECT FROM added a WHERE a.topic = j.topic AND a.partition = j.partition)
+            ON CONFLICT DO NOTHING
+            """, values, doing: "record what compaction has deleted")
     }
 
     /// Says what is gone, and what to do.
     func tell(_ policy: HolePolicy, _ logger: Logger) {
         if isNone { return }
-        let lost = end.map { "\(wanted) to \($0 - 1): \($0 - wanted) messages" } ?? "unknown: offsets began anew"
+        let lost = end.map { "\(wanted) to \($0 - 1): \($0 - wanted) messages" } ?? "unknown: it is another log"
         var facts: Logger.Metadata = [
             "partition": "\(partition)", "lost": "\(lost)", "Kafka has": "\(kept.low) to \(kept.high - 1)",
-            "why": "retention has overtaken the loader, or the topic was made anew",
+            "why": isReplaced
+                ? "the topic was created again, or the cluster was restored: its messages are not those that were loaded"
+                : "retention has overtaken the loader",
         ]
         if policy == .stop {
             facts["remedy"] = "start the loader with --on-hole continue, which goes on with the oldest that Kafka has"
             return logger.error(
-                "Kafka has deleted messages before they were loaded: this partition stands still", metadata: facts)
+                isReplaced
+                    ? "another log stands behind a topic's name: this partition stands still"
+                    : "Kafka has deleted messages before they were loaded: this partition stands still",
+                metadata: facts)
         }
-        logger.error("Kafka has deleted messages before they were loaded: going on behind them", metadata: facts)
+        logger.error(
+            isReplaced
+                ? "another log stands behind a topic's name: loading all of it"
+                : "Kafka has deleted messages before they were loaded: going on behind them", metadata: facts)
     }
 }

@@ -73,7 +73,7 @@ final class Loader {
             if !batch.isEmpty { try settle() }
             foldLedger()
             try checkClaims()
-            for hole in news.holes { try pass(hole.partition, hole.kept) }
+            for hole in news.holes { try pass(hole.partition, hole.kept, isReplaced: hole.isReplaced) }
             if news.isOver { return }
         }
     }
@@ -127,7 +127,8 @@ final class Loader {
         let outcome = try tweets.write(part, connection)
         try settleOthers(part, outcome, connection)
         try StreamLedger.append(part.settledNumbers, connection)
-        try claims.store(part.nextOffsets, connection)
+        try KafkaHole.record(jumps: part.jumps, connection)
+        try claims.store(part.nextOffsets, part.identities(part.nextOffsets), connection)
         FailPoint.commit.pass()
         try connection.execute("COMMIT")
         FailPoint.committed.pass()
@@ -172,13 +173,13 @@ final class Loader {
     private func settleOthers(
         _ batch: borrowing Batch, _ outcome: TweetWriter.Outcome, _ connection: borrowing PostgresConnection
     ) throws {
-        try TweetDeletions.apply(of: batch, connection)
+        let refusedDeletions = try TweetDeletions.apply(of: batch, connection)
         let refusedEvents = try StreamEventsTable.insert(of: batch, connection)
         let refusedRows = outcome.refused.map { line, error in
             Batch.Reject(
                 message: line.message, reason: "database", sqlstate: error.sqlstate, detail: error.serverMessage)
         }
-        try RejectsTable.insert(batch.rejects + refusedEvents + refusedRows, of: batch, connection)
+        try RejectsTable.insert(batch.rejects + refusedDeletions + refusedEvents + refusedRows, of: batch, connection)
         try unknownKeys.count(batch.rows.unknownKeys, connection)
     }
 
@@ -241,16 +242,16 @@ extension Loader {
             let starts = try claims.claimWanted(connection)
             return (starts, try SettledLines(connection))
         }
-        handover.start(starts, settled: settled)
+        handover.start(starts, of: claims.held.mapValues(\.identity), settled: settled)
     }
 
     /// Records what Kafka has deleted before it was loaded, and goes on behind it if that is the policy.
-    private func pass(_ partition: TopicPartition, _ kept: (low: Int64, high: Int64)) throws {
+    private func pass(_ partition: TopicPartition, _ kept: (low: Int64, high: Int64), isReplaced: Bool) throws {
         guard let wanted = claims.held[partition]?.nextOffset else { return }
-        let hole = KafkaHole(partition, wanted: wanted, in: kept)
+        let hole = KafkaHole(partition, wanted: wanted, in: kept, isReplaced: isReplaced)
         try persistently { connection in try hole.record(claims, settings.onHole, connection) }
         hole.tell(settings.onHole, logger)
-        if hole.isGone(under: settings.onHole) { handover.leave("there was a hole in \(partition)") }
+        if hole.isGone(under: settings.onHole) { handover.leave("start \(partition) at what Kafka has now") }
     }
 }
 

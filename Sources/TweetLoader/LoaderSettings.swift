@@ -39,7 +39,7 @@ struct LoaderOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Messages in a transaction, at most (MAX_ROWS; default 5000).", valueName: "count"))
     var maxRows: String?
 
-    @Option(help: ArgumentHelp("Bytes in a transaction (MAX_BYTES; default 16MiB).", valueName: "size"))
+    @Option(help: ArgumentHelp("Bytes in a transaction (MAX_BYTES; default 12MiB).", valueName: "size"))
     var maxBytes: String?
 
     @Option(

@@ -4,6 +4,8 @@ import PipelineKit
 struct Membership {
     /// Partitions whose next offset Kafka does not have.
     var holes: Set<TopicPartition> = []
+    /// Those of them where another log stands in the place of the one that was loaded.
+    var replaced: Set<TopicPartition> = []
     private var endReason: String?
     private var backoff = ReconnectBackoff()
     private var nextLook = ContinuousClock.now
@@ -18,6 +20,7 @@ struct Membership {
         guard let reason = endReason else { return nil }
         endReason = nil
         holes = []
+        replaced = []
         return (reason, backoff.next())
     }
 

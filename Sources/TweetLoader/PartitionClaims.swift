@@ -11,6 +11,8 @@ struct PartitionClaims {
         var fence: Int64
         /// The first offset that is not settled; nil before the first batch: the earliest that Kafka has.
         var nextOffset: Int64?
+        /// The log that the offset belongs to.
+        var identity = LogIdentity()
         /// How fast it goes on.
         fileprivate var rate = MeanRate()
 
@@ -79,13 +81,18 @@ struct PartitionClaims {
             SELECT topic, partition, 1, $3 FROM unnest($1::text[], $2::integer[]) AS wanted (topic, partition)
             ORDER BY topic, partition
             ON CONFLICT (topic, partition) DO UPDATE SET fence = o.fence + 1, owner = $3, claimed_at = now()
-            RETURNING topic, partition, fence, next_offset
+            RETURNING topic, partition, fence, next_offset, mark_offset, mark_time, mark_digest, cluster_id
             """, Self.columns(partitions) + [owner], doing: "claim partitions")
         var starts: [TopicPartition: Int64] = [:]
         for row in 0..<answer.rowCount {
             guard let partition = Self.partition(answer.text(row, 0), answer.integer(row, 1)) else { continue }
             let nextOffset = answer.integer(row, 3)
-            held[partition] = Claim(fence: answer.integer(row, 2) ?? 0, nextOffset: nextOffset)
+            var claim = Claim(fence: answer.integer(row, 2) ?? 0, nextOffset: nextOffset)
+            claim.identity.cluster = answer.text(row, 7)
+            if let offset = answer.integer(row, 4), let digest = answer.integer(row, 6) {
+                claim.identity.mark = LogMark(offset: offset, time: answer.integer(row, 5), digest: digest)
+            }
+            held[partition] = claim
             starts[partition] = nextOffset ?? KafkaConsumer.earliest
         }
         wanted.subtract(partitions)
@@ -136,21 +143,47 @@ struct PartitionClaims {
     }
 
     /// Writes how far the partitions are settled, in the transaction that locked them.
+    ///
+    /// - Parameters:
+    ///   - offsets: the next offset of each partition.
+    ///   - identities: what identifies their logs now; what is nil in it stays as it is.
     func store(
-        _ offsets: [TopicPartition: Int64], _ connection: borrowing PostgresConnection
+        _ offsets: [TopicPartition: Int64], _ identities: [TopicPartition: LogIdentity],
+        _ connection: borrowing PostgresConnection
     ) throws(PostgresError) {
         let partitions = offsets.keys.sorted()
+        let marks = partitions.map { identities[$0]?.mark }
         let rates = partitions.map { held[$0]?.rate(at: offsets[$0]).perSecond.description }
         _ = try connection.query(
             """
             UPDATE loader_offsets o
-            SET next_offset = settled.next_offset, committed_at = clock_timestamp(), rate = coalesce(settled.rate, o.rate)
-            FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::double precision[])
-                AS settled (topic, partition, next_offset, rate)
+            SET next_offset = settled.next_offset, committed_at = clock_timestamp(), rate = coalesce(settled.rate, o.rate),
+                cluster_id = coalesce(settled.cluster, o.cluster_id),
+                mark_offset = coalesce(settled.mark, o.mark_offset), mark_digest = coalesce(settled.digest, o.mark_digest),
+                mark_time = CASE WHEN settled.mark IS NULL THEN o.mark_time ELSE settled.time END
+            FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::double precision[], $5::bigint[], $6::bigint[],
+                $7::bigint[], $8::text[]) AS settled (topic, partition, next_offset, rate, mark, digest, time, cluster)
             WHERE o.topic = settled.topic AND o.partition = settled.partition
             """,
-            Self.columns(partitions) + [arrayLiteral(partitions.map { offsets[$0] }), arrayLiteral(rates)],
+            Self.columns(partitions) + [
+                arrayLiteral(partitions.map { offsets[$0] }), arrayLiteral(rates),
+                arrayLiteral(marks.map { $0?.offset }),
+                arrayLiteral(marks.map { $0?.digest }), arrayLiteral(marks.map { $0?.time }),
+                arrayLiteral(partitions.map { identities[$0]?.cluster }),
+            ],
             doing: "store offsets")
+    }
+
+    /// Forgets what identified a partition's log, because it cannot be read there any more.
+    func forgetIdentity(
+        of partition: TopicPartition, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) {
+        guard let claim = held[partition] else { return }
+        _ = try connection.query(
+            """
+            UPDATE loader_offsets SET cluster_id = NULL, mark_offset = NULL, mark_time = NULL, mark_digest = NULL
+            WHERE topic = $1 AND partition = $2::integer AND fence = $3::bigint
+            """, [partition.topic, "\(partition.partition)", "\(claim.fence)"], doing: "forget a log")
     }
 
     /// Takes note of offsets that were committed.

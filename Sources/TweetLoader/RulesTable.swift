@@ -23,7 +23,7 @@ enum RulesTable {
     /// Records the lists among these events, in one piece with the events themselves.
     static func record(_ rows: [EventRow], _ connection: borrowing PostgresConnection) throws(PostgresError) {
         for row in rows {
-            guard let list = row.rules, let headers = row.message.headers else { continue }
+            guard let list = row.event.flatMap(List.init), let headers = row.message.headers else { continue }
             let at = (row.at ?? headers.receivedAt).description
             let place: [String?] = [headers.stream, headers.journal, "\(headers.seq)", at]
             let isComplete = try add(list, place, connection)

@@ -1,8 +1,17 @@
 import PipelineKit
 
-/// Writes what happened to the streams, and the gaps that follow from it.
+/// Writes what happened to the streams, and what follows from it.
 enum StreamEventsTable {
-    /// Inserts the events; those that PostgreSQL refuses alone are returned as rejects.
+    /// What follows from events besides their rows. Every new consequence of an event is a line here.
+    ///
+    /// `rows` is any part of a batch's events, all of them in `stream_events` already. What PostgreSQL rejects is found by
+    /// halving: an event with which nothing of this can be done keeps its row, with the reason in `problem`.
+    private static func apply(_ rows: [EventRow], _ connection: borrowing PostgresConnection) throws(PostgresError) {
+        try StreamGapsTable.update(with: rows, connection)
+        try RulesTable.record(rows, connection)
+    }
+
+    /// Inserts the events and applies them; those that PostgreSQL refuses alone are returned as rejects.
     ///
     /// - Throws: `TweetWriter.EveryRowRefused` when it takes no event at all; `PostgresError` that is not a matter of a row.
     static func insert(
@@ -16,11 +25,34 @@ enum StreamEventsTable {
         if let first = refused.first, !(try takesProbe(connection)) {
             throw TweetWriter.EveryRowRefused(error: first.error)
         }
-        try StreamGapsTable.update(with: rows, connection)
+        let gone = Set(refused.map(\.item.index))
+        try applyEach(rows.filter { !gone.contains($0.index) }, connection)
         return refused.map { row, error in
             Batch.Reject(
                 message: row.index, reason: "database", sqlstate: error.sqlstate, detail: error.serverMessage)
         }
+    }
+
+    /// Applies what can be applied, and notes with the other events why they could not.
+    private static func applyEach(
+        _ rows: [EventRow], _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) {
+        let failed = try connection.isolating(rows[...]) { piece throws(PostgresError) in
+            try apply(Array(piece), connection)
+        }
+        guard !failed.isEmpty else { return }
+        let places = failed.map(\.item.message)
+        _ = try connection.query(
+            """
+            UPDATE stream_events e SET problem = concat_ws('; ', e.problem, f.problem)
+            FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::text[]) AS f (topic, partition, message, problem)
+            WHERE e.kafka_topic = f.topic AND e.kafka_partition = f.partition AND e.kafka_offset = f.message
+            """,
+            [
+                arrayLiteral(places.map(\.partition.topic)), arrayLiteral(places.map { Int64($0.partition.partition) }),
+                arrayLiteral(places.map(\.offset)),
+                arrayLiteral(failed.map { "not applied: \(storable($0.error.serverMessage))" }),
+            ], doing: "note events that could not be applied")
     }
 
     /// Whether PostgreSQL takes an event that is good; nothing of it stays.
@@ -42,10 +74,11 @@ enum StreamEventsTable {
     private static func insert(_ rows: [EventRow], _ connection: borrowing PostgresConnection) throws(PostgresError) {
         _ = try connection.query(
             """
-            INSERT INTO stream_events (type, connection, cause, detail, payload, stream, journal, seq, at,
-                kafka_topic, kafka_partition, kafka_offset)
-            SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::text[],
-                $8::bigint[], $9::timestamptz[], $10::text[], $11::integer[], $12::bigint[])
+            INSERT INTO stream_events (type, connection, cause, detail, payload, gap_seq, lines, problem,
+                stream, journal, seq, at, kafka_topic, kafka_partition, kafka_offset)
+            SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::jsonb[], $6::bigint[], $7::bigint[],
+                $8::text[], $9::text[], $10::text[], $11::bigint[], $12::timestamptz[], $13::text[], $14::integer[],
+                $15::bigint[])
             ON CONFLICT DO NOTHING
             """,
             [
@@ -54,75 +87,10 @@ enum StreamEventsTable {
                 arrayLiteral(rows.map(\.cause)),
                 arrayLiteral(rows.map(\.detail)),
                 arrayLiteral(rows.map(\.payload)),
+                arrayLiteral(rows.map { $0.repair?.gap }),
+                arrayLiteral(rows.map(\.lines)),
+                arrayLiteral(rows.map(\.problem)),
             ] + sourceColumns(rows.map(\.message), at: rows.map { $0.at?.description }),
             doing: "insert stream events")
-        try RulesTable.record(rows, connection)
-    }
-}
-
-/// One event as it is stored.
-struct EventRow {
-    let index: Int
-    let message: Batch.Message
-    let type: String
-    let at: Timestamp?
-    let connection: Int64?
-    let cause: String?
-    let detail: String?
-    let payload: String
-    let lastReceivedAt: Timestamp?
-    let newestID: Int64?
-    /// What a repair did; nil for every other event.
-    let repair: Repair?
-    /// The rules at X that a `rules` event lists.
-    let rules: RulesTable.List?
-
-    struct Repair {
-        /// The sequence number of the event that opened the gap.
-        let gap: Int64
-        /// Nil when the gap stays open.
-        let isExact: Bool?
-        let posts: Int64
-    }
-
-    init(_ event: Batch.Event, _ message: Batch.Message, _ raw: [UInt8]) {
-        index = event.message
-        self.message = message
-        var cleaned: [UInt8] = []
-        unsafe raw[message.value ?? 0..<0].withUnsafeBytes { _ = unsafe CleanText.clean($0, into: &cleaned) }
-        payload = String(decoding: cleaned, as: UTF8.self)
-        let source = message.headers
-        switch event.content {
-        case .pipeline(let event):
-            type = event.type.rawValue
-            at = Timestamp(event.at) ?? source?.receivedAt
-            connection = event.connection.flatMap { Int64($0) }
-            cause = event.cause.map(storable)
-            detail = event.detail.map(storable)
-            lastReceivedAt = event.lastReceivedAt.flatMap { Timestamp($0) }
-            newestID = event.newestID.flatMap { Int64($0) }
-            repair = Repair(event)
-            rules = RulesTable.List(event)
-        case .control(let control):
-            let problem = control.problems.first
-            type = "x_message"
-            at = source?.receivedAt
-            connection = source.flatMap { $0.connection == 0 ? nil : $0.connection }
-            cause = (problem?.disconnectType ?? problem?.connectionIssue ?? problem?.title).map(storable)
-            detail = problem?.detail.map(storable)
-            lastReceivedAt = nil
-            newestID = nil
-            repair = nil
-            rules = nil
-        }
-    }
-}
-
-extension EventRow.Repair {
-    fileprivate init?(_ event: PipelineEvent) {
-        guard event.type == .repaired || event.type == .repairFailed, let gap = event.seq else { return nil }
-        self.gap = gap
-        isExact = event.type == .repaired ? event.exact ?? false : nil
-        posts = event.lines ?? 0
     }
 }

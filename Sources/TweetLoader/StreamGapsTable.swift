@@ -65,18 +65,22 @@ enum StreamGapsTable {
         _ = try connection.query(
             """
             UPDATE stream_gaps g SET
-                status = CASE WHEN e.status = 'open' THEN g.status ELSE e.status END,
+                status = coalesce(e.status, g.status),
                 repaired_by = e.method, repaired_at = e.at, repair_connection = e.connection, repair_detail = e.detail,
                 repaired_posts = (
-                    SELECT sum((s.payload #>> '{pipeline_event,lines}')::bigint) FROM stream_events s
+                    SELECT least(sum(s.lines), 9223372036854775807) FROM stream_events s
                     WHERE s.stream = g.stream AND s.journal = g.journal AND s.type IN ('repaired', 'repair_failed')
-                        AND (s.payload #>> '{pipeline_event,seq}')::bigint = g.opened_seq)
+                        AND s.gap_seq = g.opened_seq)
             FROM (
-                SELECT DISTINCT ON (stream, journal, gap) *
+                SELECT stream, journal, gap,
+                    (array_agg(status ORDER BY seq DESC) FILTER (WHERE status IS NOT NULL))[1] AS status,
+                    (array_agg(method ORDER BY seq DESC))[1] AS method, (array_agg(at ORDER BY seq DESC))[1] AS at,
+                    (array_agg(connection ORDER BY seq DESC))[1] AS connection,
+                    (array_agg(detail ORDER BY seq DESC))[1] AS detail
                 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[],
                     $7::timestamptz[], $8::bigint[], $9::text[])
                     AS r (stream, journal, seq, gap, status, method, at, connection, detail)
-                ORDER BY stream, journal, gap, seq DESC) e
+                GROUP BY stream, journal, gap) e
             WHERE g.stream = e.stream AND g.journal = e.journal AND g.opened_seq = e.gap
                 AND (g.repaired_at IS NULL OR g.repaired_at <= e.at)
             """,
@@ -84,7 +88,7 @@ enum StreamGapsTable {
                 arrayLiteral(headers.map(\.stream)), arrayLiteral(headers.map(\.journal)),
                 arrayLiteral(headers.map(\.seq)), arrayLiteral(repairs.map(\.gap)),
                 arrayLiteral(
-                    repairs.map { $0.isExact.map { $0 ? "repaired_exactly" : "repaired_approximately" } ?? "open" }),
+                    repairs.map { $0.isExact.map { $0 ? "repaired_exactly" : "repaired_approximately" } }),
                 arrayLiteral(events.map(\.cause)), arrayLiteral(events.map { $0.at?.description }),
                 arrayLiteral(events.map(\.connection)), arrayLiteral(events.map(\.detail)),
             ], doing: "note repairs of gaps")

@@ -13,6 +13,8 @@ struct StreamLedger {
     private static let advisoryLock: Int64 = 7_205_759_403_792_795
 
     /// Appends the numbers that a batch settles, in its transaction.
+    ///
+    /// Nothing in a message can make this fail: names are checked with the headers (`Batch.plausible`), numbers are positive.
     static func append(
         _ numbers: [JournalName: SequenceSet], _ connection: borrowing PostgresConnection
     ) throws(PostgresError) {

@@ -5,15 +5,29 @@ import PipelineKit
 /// Comes after the rows of its batch: a tweet that stands in the same batch is deleted too, wherever it stands. Media and polls
 /// go with the oldest tweet that attached them. Users stay, and so do tweets that the deleted one referred to.
 enum TweetDeletions {
+    /// Applies the tombstones; those that PostgreSQL rejects alone are returned as rejects.
     static func apply(
         of batch: borrowing Batch, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> [Batch.Reject] {
+        guard !batch.deletions.isEmpty else { return [] }
+        let (all, messages) = (batch.deletions, batch.messages)
+        let failed = try connection.isolating(all[...]) { piece throws(PostgresError) in
+            try apply(Array(piece), messages, connection)
+        }
+        return failed.map { deletion, error in
+            Batch.Reject(
+                message: deletion.message, reason: "database", sqlstate: error.sqlstate, detail: error.serverMessage)
+        }
+    }
+
+    private static func apply(
+        _ deletions: [(message: Int, id: Int64)], _ all: [Batch.Message], _ connection: borrowing PostgresConnection
     ) throws(PostgresError) {
-        guard !batch.deletions.isEmpty else { return }
-        let messages = batch.deletions.map { batch.messages[$0.message] }
+        let messages = deletions.map { all[$0.message] }
         _ = try connection.query(
             sql,
             [
-                arrayLiteral(batch.deletions.map { $0.id }), arrayLiteral(messages.map(\.partition.topic)),
+                arrayLiteral(deletions.map { $0.id }), arrayLiteral(messages.map(\.partition.topic)),
                 arrayLiteral(messages.map { Int64($0.partition.partition) }), arrayLiteral(messages.map(\.offset)),
             ], doing: "delete tweets")
     }

@@ -21,6 +21,15 @@ struct UnknownKeysTable {
             counts[path]?.tweet = key.tweet
         }
         let sorted = counts.sorted { $0.key < $1.key }
+        // A key that cannot be counted is no reason to stop: its tweets are stored with the whole line.
+        _ = try connection.isolating(sorted[...]) { piece throws(PostgresError) in
+            try add(Array(piece), connection)
+        }
+    }
+
+    private func add(
+        _ sorted: [(key: String, value: (count: Int64, tweet: Int64))], _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) {
         _ = try connection.query(
             """
             INSERT INTO unknown_keys AS k (path, count, seen_in)

@@ -23,6 +23,8 @@ package final class KafkaFront: Sendable {
         var bytesPerSecond: Int?
         var visiblePartitions = Int.max
         var isToCut = false
+        var phantoms: [Int32: KafkaPhantoms] = [:]
+        var topicSettings: [String: String]?
         var refused = 0
         var accepted = 0
     }
@@ -108,6 +110,18 @@ package final class KafkaFront: Sendable {
         set { state.withLock { $0.visiblePartitions = newValue } }
     }
 
+    /// Offsets without a message in partitions of the topic `tweets`; to be set before a client connects.
+    package var phantoms: [Int32: KafkaPhantoms] {
+        get { state.withLock { $0.phantoms } }
+        set { state.withLock { $0.phantoms = newValue } }
+    }
+
+    /// What is answered about the settings of any topic; nil: the request is unknown, as to the mock cluster.
+    package var topicSettings: [String: String]? {
+        get { state.withLock { $0.topicSettings } }
+        set { state.withLock { $0.topicSettings = newValue } }
+    }
+
     /// How often somebody was refused.
     package var refused: Int { state.withLock { $0.refused } }
 
@@ -184,11 +198,18 @@ package final class KafkaFront: Sendable {
         case KafkaAnswer.Kind.apiVersions where request.version > 2:
             return Self.send(KafkaAnswer.olderVersions(correlation), to: pair.client)
         case KafkaAnswer.Kind.apiVersions: break
+        case KafkaAnswer.describeConfigs:
+            return Self.send(KafkaAnswer.topicSettings(frame, correlation, topicSettings ?? [:]), to: pair.client)
         default: if !pair.isSignedIn, credentials != nil { return false }
         }
         let changed = [KafkaAnswer.Kind.apiVersions, KafkaAnswer.Kind.metadata, KafkaAnswer.Kind.findCoordinator]
         if changed.contains(request.kind) { pair.asked[correlation] = request }
-        return Self.send(frame, to: pair.server)
+        let phantoms = phantoms
+        guard !phantoms.isEmpty else { return Self.send(frame, to: pair.server) }
+        if [KafkaAnswer.fetch, KafkaAnswer.listOffsets].contains(request.kind) { pair.asked[correlation] = request }
+        let isFetch = request.kind == KafkaAnswer.fetch
+        return Self.send(
+            isFetch ? KafkaAnswer.fetchRequest(frame, phantoms, topic: "tweets") : frame, to: pair.server)
     }
 
     private func answer(_ frame: [UInt8], _ pair: inout Pair) -> Bool {
@@ -200,7 +221,12 @@ package final class KafkaFront: Sendable {
         let (version, port) = (request.version, state.advertisedPort)
         let changed =
             switch request.kind {
-            case KafkaAnswer.Kind.apiVersions: KafkaAnswer.apiVersions(frame, hasSASL: state.credentials != nil)
+            case KafkaAnswer.Kind.apiVersions:
+                KafkaAnswer.apiVersions(
+                    frame, hasSASL: state.credentials != nil, hasPhantoms: !state.phantoms.isEmpty,
+                    hasSettings: state.topicSettings != nil)
+            case KafkaAnswer.fetch: KafkaAnswer.fetchAnswer(frame, state.phantoms, topic: "tweets")
+            case KafkaAnswer.listOffsets: KafkaAnswer.offsetsAnswer(frame, state.phantoms, topic: "tweets")
             case KafkaAnswer.Kind.findCoordinator: KafkaAnswer.coordinator(frame, version: version, port: port)
             default:
                 KafkaAnswer.metadata(frame, version: version, port: port, partitions: state.visiblePartitions)

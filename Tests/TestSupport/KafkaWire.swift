@@ -69,21 +69,25 @@ enum KafkaAnswer {
 
     /// The kinds of requests that are taken, those that are changed in versions that are known here, and SASL's when there
     /// is any.
-    static func apiVersions(_ answer: [UInt8], hasSASL: Bool) -> [UInt8] {
+    static func apiVersions(
+        _ answer: [UInt8], hasSASL: Bool, hasPhantoms: Bool = false, hasSettings: Bool = false
+    ) -> [UInt8] {
         var old = KafkaWire(answer)
         var new = KafkaWire()
         new.append(old.integer(Int32.self))
         new.append(old.integer(Int16.self))
         let count = old.integer(Int32.self)
-        new.append(count + (hasSASL ? 2 : 0))
+        new.append(count + (hasSASL ? 2 : 0) + (hasSettings ? 1 : 0))
         for _ in 0..<count {
             let (kind, low, high) = (old.integer(Int16.self), old.integer(Int16.self), old.integer(Int16.self))
-            let known: [Int16: Int16] = [Kind.metadata: 4, Kind.findCoordinator: 2]
+            var known: [Int16: Int16] = [Kind.metadata: 4, Kind.findCoordinator: 2]
+            if hasPhantoms { known.merge([fetch: 4, listOffsets: 1]) { $1 } }
             for number in [kind, low, min(high, known[kind] ?? high)] { new.append(number) }
         }
         if hasSASL {
             for number in [Kind.saslHandshake, 0, 1, Kind.saslAuthenticate, 0, 0] as [Int16] { new.append(number) }
         }
+        if hasSettings { for number in [describeConfigs, 0, 0] { new.append(number) } }
         new.append(old.rest())
         return new.bytes
     }
@@ -94,16 +98,22 @@ enum KafkaAnswer {
         var new = KafkaWire()
         new.append(old.take(version >= 3 ? 8 : 4))
         let brokers = old.integer(Int32.self)
+        var broker: Int32 = -1
         new.append(brokers)
         for _ in 0..<brokers {
-            new.append(old.take(4))
+            broker = old.integer(Int32.self)
+            new.append(broker)
             new.append(string: old.string())
             _ = old.integer(Int32.self)
             new.append(Int32(port))
             if version >= 1 { new.append(string: old.string()) }
         }
         if version >= 2 { new.append(string: old.string()) }
-        if version >= 1 { new.append(old.take(4)) }
+        // The mock cluster names no controller; every broker can be one.
+        if version >= 1 {
+            _ = old.take(4)
+            new.append(broker)
+        }
         let topics = old.integer(Int32.self)
         new.append(topics)
         for _ in 0..<topics { topic(&old, &new, version: version, limit: limit) }

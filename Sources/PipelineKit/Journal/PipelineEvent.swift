@@ -114,6 +114,23 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
         }
     }
 
+    /// Why a line with `pipeline_event` is none that can be read: the member and what is wrong with it, never its value.
+    package static func problem(of line: [UInt8]) -> String {
+        do {
+            _ = try JSONDecoder().decode(Envelope.self, from: Data(line))
+            return "none"
+        } catch DecodingError.keyNotFound(let key, _) {
+            return "\(key.stringValue) is missing"
+        } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context) {
+            return "\(context.codingPath.last?.stringValue ?? "the line") is of the wrong type"
+        } catch DecodingError.dataCorrupted(let context) {
+            // Foundation does not say which number does not fit.
+            return "\(context.codingPath.last?.stringValue ?? "a member") has a value that is unknown or out of range"
+        } catch {
+            return "it cannot be read"
+        }
+    }
+
     /// Reads a journal line; nil when it is not a pipeline event.
     package init?(line: [UInt8]) {
         guard let envelope = try? JSONDecoder().decode(Envelope.self, from: Data(line)) else { return nil }

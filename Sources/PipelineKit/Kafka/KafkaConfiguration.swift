@@ -78,6 +78,13 @@ package struct KafkaConfiguration: Sendable {
         return result
     }
 
+    /// The same with other values, also for properties that were set.
+    func replacing(_ values: [String: String]) -> KafkaConfiguration {
+        var result = self
+        for (name, value) in values { result.properties[name] = Property(value, from: "the program") }
+        return result
+    }
+
     /// The same with properties that a guarantee hangs on.
     ///
     /// - Throws: `Failure` (78) when one of them was set to something else.

@@ -20,6 +20,10 @@ package final class KafkaConsumer {
     private let context: KafkaContext
     private var started: Set<TopicPartition> = []
     private var isClosed = false
+    private var limits = KafkaFetchLimits()
+    private var errors: KafkaErrorLog
+    private var ends: [TopicPartition: Int64] = [:]
+    private var queue: KafkaQueue?
 
     /// Before 2.3.0, librdkafka aborts the process when a member leaves ahead of its first cooperative assignment
     /// (confluentinc/librdkafka issue 4312).
@@ -30,13 +34,8 @@ package final class KafkaConsumer {
     /// What a consumer is made with unless the user says otherwise.
     private static let defaults = [
         "partition.assignment.strategy": assignmentStrategy,
-        // Memory for records fetched ahead, over all partitions together; the bytes alone decide. Above either bound librdkafka
-        // looks only once a second whether to fetch again, so what is fetched must last for longer: with 20,000 messages
-        // a loader stood still for most of the time.
-        "queued.max.messages.kbytes": "65536",
-        "queued.min.messages": "10000000",
-        "fetch.wait.max.ms": "50",
-        "fetch.message.max.bytes": "1048576",
+        // So that offsets without a message at the end of a partition are seen: what transactions and compaction leave.
+        "enable.partition.eof": "true",
         "client.id": "tweet-loader",
         // A killed loader's partitions go to others this soon; one that only seemed dead is kept out by the fence.
         "session.timeout.ms": "10000",
@@ -63,11 +62,14 @@ package final class KafkaConsumer {
         var fixed = Self.fixed
         fixed["group.id"] = group
         handle = try unsafe KafkaHandle(
-            RD_KAFKA_CONSUMER, configuration.withDefaults(Self.defaults).fixing(fixed), context: context
+            RD_KAFKA_CONSUMER,
+            KafkaFetchLimits.bound(configuration.withDefaults(Self.defaults)).fixing(fixed), context: context
         ) { settings in
             unsafe rd_kafka_conf_set_rebalance_cb(settings, kafkaRebalanced)
         }
         unsafe rd_kafka_poll_set_consumer(handle.client)
+        errors = KafkaErrorLog(logger: logger)
+        queue = unsafe KafkaQueue(of: handle.client)
         guard !topics.isEmpty else { return }
         let list = KafkaPartitionList(topics.map { TopicPartition($0, RD_KAFKA_PARTITION_UA) })
         let code = unsafe rd_kafka_subscribe(handle.client, list.pointer)
@@ -91,10 +93,31 @@ package final class KafkaConsumer {
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
             defer { unsafe rd_kafka_message_destroy(message) }
             let partition = unsafe TopicPartition(name, message.pointee.partition)
+            if code == RD_KAFKA_RESP_ERR__PARTITION_EOF { unsafe ends[partition] = message.pointee.offset }
             return try unsafe ignoreOrThrow(code, partition, reason: rd_kafka_message_errstr(message))
         }
         context.brokersAnswered()
-        return unsafe KafkaMessage(message, topicPartition: TopicPartition(name, message.pointee.partition))
+        let partition = unsafe TopicPartition(name, message.pointee.partition)
+        if !errors.isEmpty { errors.ended(partition) }
+        if KafkaFetchLimits.needsNudges,
+            limits.isNudgeDue(after: unsafe message.pointee.len, queued: { queue?.count ?? 0 })
+        {
+            nudge(partition)
+        }
+        return unsafe KafkaMessage(message, topicPartition: partition)
+    }
+
+    /// The ends of partitions that were reached since the last call: the offset after the last that was read, whether
+    /// there was a message or not.
+    package func takeEnds() -> [TopicPartition: Int64] {
+        guard !ends.isEmpty else { return [:] }
+        defer { ends = [:] }
+        return ends
+    }
+
+    /// Has the thread that serves a partition's broker look again whether to fetch: any request wakes it.
+    private func nudge(_ partition: TopicPartition) {
+        _ = try? watermarks(partition, timeout: .milliseconds(500))
     }
 
     private func ignoreOrThrow(
@@ -102,13 +125,15 @@ package final class KafkaConsumer {
     ) throws(KafkaError) -> KafkaMessage? {
         let text = unsafe reason.map { unsafe String(cString: $0) }
         switch code {
-        case RD_KAFKA_RESP_ERR__PARTITION_EOF: return nil
+        case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+            if !errors.isEmpty { errors.ended(partition) }
+            return nil
         case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE,
             RD_KAFKA_RESP_ERR__FATAL:
             throw KafkaError(code, "fetch \(partition)", reason: text, of: partition)
         default:
-            context.logger.warning(
-                "Kafka: waiting", metadata: ["partition": "\(partition)", "reason": "\(text ?? "")"])
+            errors.note(
+                KafkaError(code, "consume", reason: text), of: partition.topic.isEmpty ? nil : partition)
             return nil
         }
     }
@@ -120,6 +145,7 @@ package final class KafkaConsumer {
             return changes
         }
         for case .revoked(let partitions, _) in changes { started.subtract(partitions) }
+        if !changes.isEmpty { errors.ended(nil) }
         return changes
     }
 
@@ -144,6 +170,28 @@ package final class KafkaConsumer {
         unsafe rd_kafka_rebalance_protocol(handle.client).map { unsafe String(cString: $0) } == "COOPERATIVE"
     }
 
+    /// Stops fetching a partition until the group gives it anew; `resume` leaves it as it is.
+    package func hold(_ partition: TopicPartition) throws(KafkaError) {
+        started.remove(partition)
+        let list = KafkaPartitionList([partition])
+        let code = unsafe rd_kafka_pause_partitions(handle.client, list.pointer)
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(code, "pause \(partition)") }
+    }
+
+    /// Settings of a topic as the broker reports them; see `KafkaHandle.topicConfig`.
+    package func topicConfig(
+        _ topic: String, names: [String], timeout: Duration
+    ) throws(KafkaError) -> [String: String] {
+        try handle.topicConfig(topic, names: names, timeout: timeout)
+    }
+
+    /// The cluster's id, if it is known by now: since the first answer of a broker of Kafka 0.10 or later.
+    package var clusterID: String? {
+        guard let text = unsafe rd_kafka_clusterid(handle.client, 0) else { return nil }
+        defer { unsafe rd_kafka_mem_free(handle.client, text) }
+        return unsafe String(cString: text)
+    }
+
     /// Stops fetching every started partition; `poll` goes on serving the group.
     package func pause() throws(KafkaError) {
         let list = KafkaPartitionList(started)
@@ -163,7 +211,8 @@ package final class KafkaConsumer {
         let list = KafkaPartitionList(offsets)
         let code = unsafe rd_kafka_commit(handle.client, list.pointer, 1)
         if code != RD_KAFKA_RESP_ERR_NO_ERROR {
-            context.logger.debug("\(KafkaError(code, "commit to Kafka"))")
+            context.logger.debug(
+                "offsets were not committed to Kafka", metadata: ["reason": "\(KafkaError(code, "commit"))"])
         }
     }
 
@@ -189,53 +238,7 @@ package final class KafkaConsumer {
     /// Leaves the group if that has not happened yet.
     deinit {
         close()
+        // Before the client that it belongs to.
+        queue = nil
     }
-}
-
-/// A rebalance (rdkafka.h, rebalance_cb): runs inside `poll` or `close`.
-///
-/// An assignment is taken note of and answered with nothing to fetch; `start` adds the partitions when PostgreSQL has
-/// said from where.
-private func kafkaRebalanced(
-    client: OpaquePointer?, code: rd_kafka_resp_err_t,
-    partitions: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?, opaque: UnsafeMutableRawPointer?
-) {
-    guard let client = unsafe client, let partitions = unsafe partitions, let opaque = unsafe opaque else { return }
-    let context = unsafe Unmanaged<KafkaContext>.fromOpaque(opaque).takeUnretainedValue()
-    let isCooperative = unsafe String(cString: rd_kafka_rebalance_protocol(client)) == "COOPERATIVE"
-    let names = unsafe KafkaPartitionList.partitions(of: partitions)
-    if code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-        context.changes.withLock { $0.append(.assigned(names)) }
-        let nothing = KafkaPartitionList()
-        if isCooperative {
-            unsafe check(rd_kafka_incremental_assign(client, nothing.pointer), context)
-        } else {
-            unsafe rd_kafka_assign(client, nothing.pointer)
-        }
-        return
-    }
-    let isLost = unsafe rd_kafka_assignment_lost(client) != 0
-    context.changes.withLock { $0.append(.revoked(names, isLost: isLost)) }
-    if isCooperative {
-        let fetched = unsafe fetchedPartitions(client).intersection(names)
-        let list = KafkaPartitionList(fetched)
-        unsafe check(rd_kafka_incremental_unassign(client, list.pointer), context)
-    } else {
-        unsafe rd_kafka_assign(client, nil)
-    }
-}
-
-/// The partitions that are being fetched, which may be fewer than the group has given us.
-private func fetchedPartitions(_ client: OpaquePointer) -> Set<TopicPartition> {
-    var list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?
-    guard unsafe rd_kafka_assignment(client, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list = unsafe list else {
-        return []
-    }
-    defer { unsafe rd_kafka_topic_partition_list_destroy(list) }
-    return unsafe Set(KafkaPartitionList.partitions(of: list))
-}
-
-private func check(_ error: OpaquePointer?, _ context: KafkaContext) {
-    guard let error = unsafe error else { return }
-    context.logger.warning("\(unsafe KafkaError(consuming: error, "rebalance"))")
 }

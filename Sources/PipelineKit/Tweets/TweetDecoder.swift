@@ -51,7 +51,7 @@ package struct TweetDecoder: ~Copyable {
         if root["pipeline_event"] != nil {
             let line = parser.alterations.isEmpty ? unsafe Array(value) : parser.cleaned
             return PipelineEvent(line: line).map(DecodedLine.event)
-                ?? .reject(LineReject(.notATweet, "pipeline_event of an unknown form"))
+                ?? .reject(LineReject(.notATweet, "pipeline_event: \(PipelineEvent.problem(of: line))"))
         }
         if let control = ControlMessage(root) { return .control(control) }
         return .reject(LineReject(.notATweet, root.isObject ? "no data and no errors" : "not a JSON object"))

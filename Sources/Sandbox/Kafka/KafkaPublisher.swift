@@ -33,15 +33,20 @@ package final class KafkaPublisher {
 
     /// The broker keeps records as they come: compressed when `compression` names a codec of librdkafka.
     ///
+    /// - Parameter more: further properties of librdkafka, which come before our own.
     /// - Throws: `Failure` (unavailable) when librdkafka makes no producer.
-    package init(bootstrapServers: String, compression: String = "none") throws(Failure) {
+    package init(
+        bootstrapServers: String, compression: String = "none", properties more: [String: String] = [:]
+    ) throws(Failure) {
         var reason = [CChar](repeating: 0, count: 512)
         let settings = unsafe rd_kafka_conf_new()
         let properties = [
             "bootstrap.servers": bootstrapServers, "acks": "all", "enable.idempotence": "true", "linger.ms": "5",
             "compression.type": compression, "queue.buffering.max.messages": "200000", "log_level": "3",
         ]
-        for (name, value) in properties { unsafe rd_kafka_conf_set(settings, name, value, &reason, reason.count) }
+        for (name, value) in properties.merging(more, uniquingKeysWith: { $1 }) {
+            unsafe rd_kafka_conf_set(settings, name, value, &reason, reason.count)
+        }
         guard let client = unsafe rd_kafka_new(RD_KAFKA_PRODUCER, settings, &reason, reason.count) else {
             unsafe rd_kafka_conf_destroy(settings)
             throw Failure(.unavailable, "Kafka publisher: librdkafka made no producer")
