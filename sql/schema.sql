@@ -635,6 +635,18 @@ COMMENT ON COLUMN loader_offsets.committed_at IS 'When a batch of this partition
 COMMENT ON COLUMN loader_offsets.rate IS
     'Messages a second up to committed_at, as a mean in which those of 10 s ago count for a third.';
 
+CREATE TABLE loaders (
+    owner      text PRIMARY KEY,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    seen_at    timestamptz NOT NULL DEFAULT now(),
+    ended_at   timestamptz
+) WITH (fillfactor = 50);
+COMMENT ON TABLE loaders IS 'Loaders that run, and those that ended within the last week.';
+COMMENT ON COLUMN loaders.owner IS 'The loader: host, process id and a random part, as in loader_offsets.owner.';
+COMMENT ON COLUMN loaders.started_at IS 'When it gave its first sign of life.';
+COMMENT ON COLUMN loaders.seen_at IS 'When it gave its last one; a loader that runs gives one every 5 s.';
+COMMENT ON COLUMN loaders.ended_at IS 'When it ended; null while it runs, and when it was killed.';
+
 CREATE TABLE kafka_holes (
     topic        text NOT NULL,
     partition    integer NOT NULL,
