@@ -20,6 +20,8 @@ PRODUCER_PAUSE_SECONDS ?= 60
 ARCHIVE_KILL_ROUNDS ?= 500
 # How long loaders are under random faults in `make soak`, at 5,000 tweets a second.
 LOADER_SOAK_SECONDS ?= 1200
+# How often `verify` runs beside a pipeline that is killed now and then, in `make soak`.
+VERIFY_LOOKS ?= 1000
 # What `make bench` measures (producer start loader latency; all of it when empty), and how much.
 BENCH_PARTS ?=
 BENCH_ROWS ?= 200000
@@ -92,6 +94,7 @@ soak: setup ## Random kills of both services and of a journal's writer; loaders 
 		ARCHIVE_KILL_ROUNDS=$(ARCHIVE_KILL_ROUNDS) \
 		PRODUCER_PAUSE_SECONDS=$(PRODUCER_PAUSE_SECONDS) \
 		$(SWIFT) test --skip-build --disable-xctest --filter 'KillSoakTests|JournalKillTests|ProcessFaultTests.f34'
+	@VERIFY_LOOKS=$(VERIFY_LOOKS) $(SWIFT) test --skip-build --disable-xctest --filter VerifyBesideTests
 	@X_BURST_SECONDS=60 X_DISK_STALL_SECONDS=15 $(SWIFT) test --skip-build --disable-xctest --filter 'XFaultTests\..*/f(27|06)'
 	@$(quiet) 'building (release)' .build/make-release.log $(SWIFT) build -c release --static-swift-stdlib
 	@LOADER_SOAK_SECONDS=$(LOADER_SOAK_SECONDS) \

@@ -704,6 +704,18 @@ COMMENT ON COLUMN loader_offsets.mark_offset IS
 COMMENT ON COLUMN loader_offsets.mark_time IS 'Kafka''s time of that message, milliseconds since 1970; null when it has none.';
 COMMENT ON COLUMN loader_offsets.mark_digest IS 'Hash of the length and of both ends of that message.';
 
+CREATE TABLE loaders (
+    owner      text PRIMARY KEY,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    seen_at    timestamptz NOT NULL DEFAULT now(),
+    ended_at   timestamptz
+) WITH (fillfactor = 50);
+COMMENT ON TABLE loaders IS 'Loaders that run, and those that ended within the last week.';
+COMMENT ON COLUMN loaders.owner IS 'The loader: host, process id and a random part, as in loader_offsets.owner.';
+COMMENT ON COLUMN loaders.started_at IS 'When it gave its first sign of life.';
+COMMENT ON COLUMN loaders.seen_at IS 'When it gave its last one; a loader that runs gives one every 5 s.';
+COMMENT ON COLUMN loaders.ended_at IS 'When it ended; null while it runs, and when it was killed.';
+
 CREATE TABLE kafka_holes (
     topic        text NOT NULL,
     partition    integer NOT NULL,

@@ -1,54 +1,91 @@
 import Logging
 import PipelineKit
 
-/// Looks at Kafka's partitions from outside the group, so that looking never moves a partition.
+/// Where Kafka's partitions begin and end, and what they hold, for commands that only look.
 struct KafkaEnds {
-    private let consumer: KafkaConsumer
-
-    init(_ configuration: KafkaConfiguration, group: String) throws {
-        consumer = try KafkaConsumer(
-            configuration, group: group, topics: [],
-            logger: Logger(label: "tweet-loader") { _ in SwiftLogNoOpLogHandler() })
-    }
-
-    /// First and next offset of each partition; stops at the first that Kafka does not answer for.
-    func read(_ partitions: [TopicPartition]) throws(KafkaError) -> [TopicPartition: (low: Int64, high: Int64)] {
+    /// What Kafka says of its partitions.
+    struct Answer {
+        /// The oldest offset and the last stable offset of each partition.
         var ends: [TopicPartition: (low: Int64, high: Int64)] = [:]
-        for partition in partitions {
-            ends[partition] = try consumer.watermarks(partition, timeout: .seconds(5))
-        }
-        return ends
+        /// What could not be found out, and why.
+        var problems: [String] = []
     }
 
-    /// When the first message at or behind each offset was received from X, else stored in Kafka; without the
-    /// partitions that do not answer in time.
-    func times(
-        of offsets: [TopicPartition: Int64], timeout: Duration = .seconds(3)
-    ) throws(KafkaError) -> [TopicPartition: Timestamp] {
-        var times: [TopicPartition: Timestamp] = [:]
-        try consumer.start(offsets)
-        let deadline = ContinuousClock.now + timeout
-        while times.count < offsets.count, ContinuousClock.now < deadline {
-            guard let message = try consumer.poll(timeout: .milliseconds(100)) else { continue }
-            guard times[message.topicPartition] == nil else { continue }
-            times[message.topicPartition] = message.recordHeaders()?.receivedAt ?? message.timestamp
-        }
-        return times
+    private let inspector: KafkaInspector
+    private let servers: String
+
+    init(_ configuration: KafkaConfiguration, group: String) throws(Failure) {
+        servers = configuration.bootstrapServers
+        inspector = try KafkaInspector(
+            configuration, group: group, logger: Logger(label: "tweet-loader") { _ in SwiftLogNoOpLogHandler() })
     }
 
-    /// The sequence numbers of the messages that are in Kafka and not settled yet.
+    /// Asks for all partitions of the topics, and for those that are known from before.
     ///
-    /// - Parameter ranges: offsets to read of each partition.
-    /// - Returns: the numbers, and how many messages were not read in time.
-    /// - Throws: `KafkaError` for an offset that Kafka no longer has.
-    func numbers(
-        in ranges: [TopicPartition: Range<Int64>]
-    ) throws(KafkaError) -> (found: [JournalName: SequenceSet], unread: Int64) {
-        var numbers: [JournalName: [Int64]] = [:]
-        let unread = try messages(in: ranges) { message in
-            if let headers = message.recordHeaders() { numbers[JournalName(headers), default: []].append(headers.seq) }
+    /// - Parameters:
+    ///   - topics: the topics that are loaded.
+    ///   - known: partitions that were loaded; one that does not exist is a problem.
+    func read(topics: [String], known: [TopicPartition]) -> Answer {
+        var answer = Answer()
+        let found: [String: Int]
+        do { found = try inspector.topics(timeout: .seconds(10)) } catch {
+            answer.problems = ["Kafka at \(servers) cannot be reached: \(error)"]
+            return answer
         }
-        return (numbers.mapValues { SequenceSet($0) }, unread)
+        var partitions = Set(known)
+        for topic in Set(topics).union(known.map(\.topic)).sorted() {
+            let count = found[topic] ?? 0
+            partitions.formUnion((0..<count).map { TopicPartition(topic, Int32(clamping: $0)) })
+            if count == 0 {
+                answer.problems.append(
+                    "topic \(topic) does not exist in Kafka at \(servers), or the user may not describe it")
+            }
+        }
+        for partition in partitions.sorted() {
+            guard let count = found[partition.topic], count > 0 else { continue }
+            guard Int(partition.partition) < count else {
+                answer.problems.append("partition \(partition) does not exist: the topic has \(count) partitions")
+                continue
+            }
+            do { answer.ends[partition] = try inspector.ends(of: partition, timeout: .seconds(5)) } catch {
+                answer.problems.append("\(error)")
+                // Each further partition would take as long.
+                if error.isAway { break }
+            }
+        }
+        return answer
+    }
+
+    /// The first message of a partition at or behind an offset.
+    struct First {
+        var offset: Int64
+        /// When it was received from X, else stored in Kafka.
+        var at: Timestamp?
+    }
+
+    /// The first message at or behind each offset, or where the partition ends without one; without the partitions that
+    /// do not answer in time.
+    func first(
+        from offsets: [TopicPartition: Int64], timeout: Duration = .seconds(3)
+    ) throws(KafkaError) -> [TopicPartition: First] {
+        var found: [TopicPartition: First] = [:]
+        guard !offsets.isEmpty else { return found }
+        try inspector.start(offsets)
+        let deadline = ContinuousClock.now + timeout
+        while found.count < offsets.count, ContinuousClock.now < deadline {
+            guard let event = inspector.poll(timeout: .milliseconds(100)) else { continue }
+            switch event {
+            case .message(let message):
+                let partition = message.topicPartition
+                guard found[partition] == nil else { continue }
+                let time = message.recordHeaders()?.receivedAt ?? message.timestamp
+                found[partition] = First(offset: message.offset, at: time)
+            case .end(let partition, let offset):
+                if found[partition] == nil { found[partition] = First(offset: offset) }
+            case .failed: continue
+            }
+        }
+        return found
     }
 
     /// Reads messages, each partition's in their order.
@@ -57,23 +94,33 @@ struct KafkaEnds {
     ///   - ranges: offsets to read of each partition.
     ///   - timeout: how long to wait without any message before giving up.
     ///   - body: gets each message.
-    /// - Returns: how many messages were not read in time.
-    /// - Throws: `KafkaError` for an offset that Kafka no longer has.
+    /// - Returns: the partitions that were not read to the end of their range, and why.
     func messages(
         in ranges: [TopicPartition: Range<Int64>], timeout: Duration = .seconds(10),
-        _ body: (borrowing KafkaMessage) -> Void
-    ) throws(KafkaError) -> Int64 {
+        _ body: (borrowing KafkaMessage) throws -> Void
+    ) throws -> [TopicPartition: String] {
         var open = ranges.filter { !$0.value.isEmpty }
-        try consumer.start(open.mapValues(\.lowerBound))
+        var failed: [TopicPartition: String] = [:]
+        guard !open.isEmpty else { return failed }
+        try inspector.start(open.mapValues(\.lowerBound))
         var deadline = ContinuousClock.now + timeout
         while !open.isEmpty, ContinuousClock.now < deadline {
-            guard let message = try consumer.poll(timeout: .milliseconds(200)) else { continue }
-            guard let range = open[message.topicPartition] else { continue }
-            deadline = .now + timeout
-            if message.offset < range.upperBound { body(message) }
-            let next = message.offset + 1
-            open[message.topicPartition] = next < range.upperBound ? next..<range.upperBound : nil
+            guard let event = inspector.poll(timeout: .milliseconds(200)) else { continue }
+            switch event {
+            case .message(let message):
+                let partition = message.topicPartition
+                guard let range = open[partition] else { continue }
+                deadline = .now + timeout
+                if message.offset < range.upperBound { try body(message) }
+                if message.offset + 1 >= range.upperBound { open[partition] = nil }
+            // A follower that is read may be behind its leader.
+            case .end(let partition, let offset):
+                if let range = open[partition], offset >= range.upperBound { open[partition] = nil }
+            case .failed(let partition, let error):
+                if open.removeValue(forKey: partition) != nil { failed[partition] = "\(error)" }
+            }
         }
-        return open.values.reduce(Int64(0)) { $0 + Int64($1.count) }
+        for partition in open.keys { failed[partition] = "\(partition) was not read to its end in time" }
+        return failed
     }
 }

@@ -1,20 +1,37 @@
 import FoundationEssentials
 import PipelineKit
 
-/// What the ledger says about completeness, as `verify` shows it.
+/// What is known of completeness, as `verify` shows it.
 struct LedgerReport: Report {
+    /// The one word for it.
+    enum Verdict: String, Encodable {
+        /// Every line is settled.
+        case complete
+        /// Lines are on their way to PostgreSQL.
+        case pending = "nothing_missing"
+        /// Lines, messages or rows are missing for certain.
+        case missing
+        /// Something could not be checked.
+        case unknown
+    }
+
     struct Journal: Encodable {
         var stream: String
         var journal: String
-        /// How many numbers are settled, and the highest number that is known.
+        /// The highest number that is known.
+        var numbered: Int64
+        /// How many numbers are settled as row, event or reject.
         var settled: Int64
-        var last: Int64
-        /// How many are in Kafka and not settled yet.
+        /// How many are neither settled nor missing: `inKafka`, `unpublished` and `onTheWay` together.
+        var inFlight: Int64
+        /// In Kafka and not settled yet.
         var inKafka: Int64
-        /// How many are in neither.
+        /// In the journal and not acknowledged by Kafka; 0 when the journal is not looked at.
+        var unpublished: Int64
+        /// Between the journal and the offsets that were read; when something could not be checked, not found.
+        var onTheWay: Int64
         var missing: Int64
-        /// Which, for instance `17, 40-41`.
-        var missingNumbers: String
+        var missingNumbers: SequenceSet
     }
 
     struct Gap: Encodable {
@@ -23,6 +40,15 @@ struct LedgerReport: Report {
         var startedAt: String
         var endedAt: String?
         var cause: String?
+    }
+
+    /// The gaps that are open.
+    struct Gaps: Encodable {
+        var open: Int64 = 0
+        /// How long they are together.
+        var seconds: Int64 = 0
+        /// The five that began last.
+        var last: [Gap] = []
     }
 
     /// Messages that Kafka deleted before they were loaded.
@@ -35,146 +61,175 @@ struct LedgerReport: Report {
         var foundAt: String
         /// Whether the loader went on behind it.
         var isPassed: Bool
+
+        var place: String { "\(topic)-\(partition)@\(firstOffset)" }
+    }
+
+    /// Lines that are settled and are not rows.
+    struct Rejected: Encodable {
+        /// Kafka rejected the line.
+        var kafka: Int64 = 0
+        /// PostgreSQL rejected the row.
+        var postgresql: Int64 = 0
+        /// The line is not a tweet.
+        var content: Int64 = 0
+
+        var count: Int64 { kafka + postgresql + content }
     }
 
     var journals: [Journal]
-    var openGaps: [Gap]
-    var openHoles: [Hole]
+    var rejected: Rejected
+    /// Lines that the disk had changed before they were published.
+    var damaged: Int64
+    var gaps: Gaps
+    var holes: [Hole]
     /// What was found of the messages that Kafka still has; nil when that was not asked.
     var rows: RowCheck?
-    /// Messages in Kafka behind the settled offsets; nil when Kafka did not answer.
+    /// Messages in Kafka that are not settled; nil when that is not known.
     var lag: Int64?
-    var kafkaProblem: String?
+    /// Messages of other producers among them.
+    private var foreign: Int64
+    /// What could not be checked, and why.
+    private var ledgerProblems: [String]
+    /// How long it was waited for what is pending; nil when it was not.
+    var waited: Duration?
 
-    /// Whether nothing is missing: no number, no message that Kafka deleted, no row.
-    var isComplete: Bool {
-        journals.allSatisfy { $0.missing == 0 } && openHoles.isEmpty && (rows?.missing ?? 0) == 0
+    init(_ journals: [Journal], _ facts: LedgerFacts, lag: Int64, foreign: Int64, problems: [String]) {
+        self.journals = journals
+        (gaps, holes, rejected, damaged) = (facts.gaps, facts.holes, facts.rejected, facts.damaged)
+        self.lag = problems.isEmpty ? lag : nil
+        self.foreign = foreign
+        ledgerProblems = problems
     }
 
-    /// Asks Kafka for its ends, PostgreSQL for what is settled, and Kafka for what lies between: in this order a message
-    /// that is settled meanwhile counts as settled.
-    static func make(_ settings: LoaderSettings) throws -> LedgerReport {
-        let names = try onDatabase(settings.conninfo, role: .writer) { connection in
-            try LoaderStatus(connection).partitions.map { TopicPartition($0.topic, $0.partition) }
-        }
-        var problem: String?
-        var ends: [TopicPartition: (low: Int64, high: Int64)] = [:]
-        let kafka = try KafkaEnds(settings.kafka, group: settings.group)
-        do { ends = try kafka.read(names) } catch { problem = "\(error)" }
-        let stored = try onDatabase(settings.conninfo, role: .writer) { connection in try Stored(connection) }
-        var unsettled: (found: [JournalName: SequenceSet], unread: Int64) = ([:], 0)
-        let ranges = stored.unsettled(ends)
-        do { unsettled = try kafka.numbers(in: ranges) } catch { problem = "\(error)" }
-        if unsettled.unread > 0 { problem = "\(unsettled.unread) messages could not be read from Kafka in time" }
-        return LedgerReport(stored, unsettled.found, lag: ranges.values.reduce(0) { $0 + Int64($1.count) }, problem)
+    /// What could not be checked, and why.
+    var problems: [String] { ledgerProblems + (rows?.problems ?? []) }
+
+    /// Lines, and messages of other producers, that are on their way to PostgreSQL.
+    var pending: Int64 { journals.reduce(foreign) { $0 + $1.inFlight } }
+
+    /// Numbers that are missing for certain.
+    var missing: Int64 { journals.reduce(0) { $0 + $1.missing } }
+
+    /// What is missing for certain wins over what could not be checked.
+    var verdict: Verdict {
+        if missing > 0 || !holes.isEmpty || (rows?.missing ?? 0) > 0 { return .missing }
+        if !problems.isEmpty { return .unknown }
+        return pending == 0 ? .complete : .pending
     }
 
-    /// What PostgreSQL knows, in one snapshot.
-    private struct Stored {
-        var ledger: [JournalName: SequenceSet]
-        var offsets: [TopicPartition: Int64?]
-        var gaps: [Gap]
-        var holes: [Hole]
-
-        init(_ connection: borrowing PostgresConnection) throws {
-            try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            ledger = try StreamLedger.read(connection)
-            offsets = [:]
-            let rows = try connection.query(
-                "SELECT topic, partition, next_offset FROM loader_offsets", doing: "read offsets")
-            for row in 0..<rows.rowCount {
-                guard let topic = rows.text(row, 0), let partition = rows.integer(row, 1) else { continue }
-                offsets.updateValue(rows.integer(row, 2), forKey: TopicPartition(topic, Int32(clamping: partition)))
-            }
-            gaps = try Self.gaps(connection)
-            holes = try Self.holes(connection)
-            try connection.execute("COMMIT")
-        }
-
-        private static func gaps(_ connection: borrowing PostgresConnection) throws -> [Gap] {
-            let answer = try connection.query(
-                """
-                SELECT stream, journal, \(rfc3339("started_at")), \(rfc3339("ended_at")), cause
-                FROM stream_gaps WHERE status = 'open' ORDER BY started_at
-                """, doing: "read gaps")
-            return answer.rows.map { row in
-                Gap(
-                    stream: row[0] ?? "", journal: row[1] ?? "", startedAt: row[2] ?? "", endedAt: row[3], cause: row[4]
-                )
-            }
-        }
-
-        private static func holes(_ connection: borrowing PostgresConnection) throws -> [Hole] {
-            let answer = try connection.query(
-                """
-                SELECT topic, partition, first_offset, end_offset - first_offset, \(rfc3339("found_at")),
-                    passed_at IS NOT NULL
-                FROM kafka_holes WHERE status = 'open' ORDER BY topic, partition, first_offset
-                """, doing: "read holes")
-            return (0..<answer.rowCount).map { row in
-                Hole(
-                    topic: answer.text(row, 0) ?? "", partition: answer.integer(row, 1) ?? 0,
-                    firstOffset: answer.integer(row, 2) ?? 0, messages: answer.integer(row, 3),
-                    foundAt: answer.text(row, 4) ?? "", isPassed: answer.text(row, 5) == "t")
-            }
-        }
-
-        /// The offsets that Kafka has and PostgreSQL has not settled.
-        func unsettled(_ ends: [TopicPartition: (low: Int64, high: Int64)]) -> [TopicPartition: Range<Int64>] {
-            var ranges: [TopicPartition: Range<Int64>] = [:]
-            for (partition, end) in ends {
-                let next = max(end.low, (offsets[partition] ?? nil) ?? end.low)
-                if next < end.high { ranges[partition] = next..<end.high }
-            }
-            return ranges
+    /// How the command ends.
+    var status: ExitStatus {
+        switch verdict {
+        case .complete: .done
+        case .pending: waited == nil ? .done : .tryAgain
+        case .missing: .badData
+        case .unknown: .unavailable
         }
     }
 
-    private init(
-        _ stored: Stored, _ inKafka: [JournalName: SequenceSet], lag: Int64, _ kafkaProblem: String?
-    ) {
-        journals = Set(stored.ledger.keys).union(inKafka.keys).sorted().map { name in
-            let settled = stored.ledger[name] ?? SequenceSet([])
-            let known = settled.union(inKafka[name] ?? SequenceSet([]))
-            return Journal(
-                stream: name.stream, journal: name.journal, settled: settled.count, last: known.last,
-                inKafka: known.count - settled.count, missing: known.missing.count,
-                missingNumbers: known.missing.description)
-        }
-        openGaps = stored.gaps
-        openHoles = stored.holes
-        self.lag = kafkaProblem == nil ? lag : nil
-        self.kafkaProblem = kafkaProblem
+    private enum CodingKeys: CodingKey {
+        case verdict, pending, missing, journals, rejected, damaged, gaps, holes, rows, lag, problems
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(verdict, forKey: .verdict)
+        try container.encode(problems.isEmpty ? pending : nil, forKey: .pending)
+        try container.encode(missing, forKey: .missing)
+        try container.encode(journals, forKey: .journals)
+        try container.encode(rejected, forKey: .rejected)
+        try container.encode(damaged, forKey: .damaged)
+        try container.encode(gaps, forKey: .gaps)
+        try container.encode(holes, forKey: .holes)
+        try container.encode(rows, forKey: .rows)
+        try container.encode(lag, forKey: .lag)
+        try container.encode(problems, forKey: .problems)
     }
 }
 
 extension LedgerReport {
+    /// A line for each journal and finding; the last one is the verdict.
     var text: String {
-        var lines: [String] = []
-        for journal in journals {
-            var line = "\(journal.stream) \(journal.journal): \(journal.settled) of \(journal.last) settled"
-            if journal.inKafka > 0 { line += ", \(journal.inKafka) still in Kafka" }
-            line += journal.missing == 0 ? ", none missing" : ", \(journal.missing) missing: \(journal.missingNumbers)"
-            lines.append(line)
+        var lines = journals.map(\.text)
+        if journals.isEmpty, problems.isEmpty {
+            lines.append("the ledger is empty: nothing with sequence numbers was loaded yet")
         }
-        if journals.isEmpty { lines.append("the ledger is empty: nothing with sequence numbers was loaded yet") }
-        for gap in openGaps {
-            lines.append(
-                "gap: \(gap.stream) \(gap.journal) from \(gap.startedAt) to \(gap.endedAt ?? "now")"
-                    + " (\(gap.cause ?? "unknown"))")
-        }
-        for hole in openHoles {
-            let end = hole.messages.map { "\(hole.firstOffset + $0 - 1), \($0) messages" } ?? "the old end, unknown"
-            lines.append(
-                "hole: \(hole.topic)-\(hole.partition) offsets \(hole.firstOffset) to \(end)"
-                    + (hole.isPassed ? "" : "; the partition stands still (--on-hole)"))
-        }
+        if rejected.count > 0 { lines.append("rejected: \(rejectedText)") }
+        if damaged > 0 { lines.append("damaged: \(counted(damaged, "line")) on the producer's disk") }
+        lines += gapLines + holeLines
         if let rows { lines.append(rows.text) }
-        if let kafkaProblem {
-            lines.append("what is still in Kafka is unknown, and may be part of what is missing: \(kafkaProblem)")
-        }
-        let missing = journals.reduce(0) { $0 + $1.missing }
-        lines.append(isComplete ? "complete" : "missing=\(missing + (rows?.missing ?? 0))")
+        lines += problems.map { "not checked: \($0)" }
+        lines.append(verdictLine)
         return lines.joined(separator: "\n")
+    }
+
+    private var rejectedText: String {
+        let parts = [
+            (rejected.kafka, "by Kafka"), (rejected.postgresql, "by PostgreSQL"), (rejected.content, "not a tweet"),
+        ]
+        return parts.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }.joined(separator: ", ")
+    }
+
+    private var gapLines: [String] {
+        guard gaps.open > 0 else { return [] }
+        let count = "gaps: \(gaps.open) open, \(age(gaps.seconds)) in all"
+        return [count + (gaps.open > Int64(gaps.last.count) ? "; the last \(gaps.last.count):" : ":")]
+            + gaps.last.map { gap in
+                "  \(gap.stream) \(gap.journal) from \(gap.startedAt) to \(gap.endedAt ?? "now")"
+                    + " (\(gap.cause ?? "unknown"))"
+            }
+    }
+
+    private var holeLines: [String] {
+        let lines = holes.suffix(5).map { hole in
+            let end = hole.messages.map { "\(hole.firstOffset + $0 - 1), \($0) messages" } ?? "the old end, unknown"
+            return "hole: \(hole.topic)-\(hole.partition) offsets \(hole.firstOffset) to \(end)"
+                + (hole.isPassed ? "" : "; the partition stands still (--on-hole)")
+        }
+        return lines + (holes.count > 5 ? ["holes: \(holes.count - 5) more before these"] : [])
+    }
+
+    private var verdictLine: String {
+        var parts: [String]
+        switch verdict {
+        case .complete: parts = ["complete"]
+        case .pending: parts = ["nothing missing, \(pending) pending"]
+        case .missing: parts = ["missing: \(missingText)"]
+        case .unknown: parts = ["unknown: not everything could be checked"]
+        }
+        if verdict == .missing, !problems.isEmpty { parts.append("not everything could be checked") }
+        if verdict == .pending, let waited { parts[0] += " after \(waited.short)" }
+        if rejected.count > 0 { parts.append("\(rejected.count) rejected (\(rejectedText))") }
+        if damaged > 0 { parts.append("\(damaged) damaged") }
+        if gaps.open > 0 { parts.append("\(counted(gaps.open, "gap")) open") }
+        if !holes.isEmpty, verdict != .missing || missing > 0 {
+            parts.append("\(counted(Int64(holes.count), "hole")) in Kafka open")
+        }
+        return parts.joined(separator: "; ")
+    }
+
+    private var missingText: String {
+        var parts: [String] = []
+        if missing > 0 { parts.append(counted(missing, "line")) }
+        if missing == 0, !holes.isEmpty {
+            parts.append("messages that Kafka deleted (\(counted(Int64(holes.count), "hole")) open)")
+        }
+        if let rows, rows.missing > 0 { parts.append(counted(rows.missing, "row")) }
+        return parts.joined(separator: ", ")
+    }
+}
+
+extension LedgerReport.Journal {
+    fileprivate var text: String {
+        var line = "\(stream) \(journal): \(numbered) numbered, \(settled) settled"
+        let places = [(inKafka, "in Kafka"), (unpublished, "unpublished"), (onTheWay, "not found yet")]
+            .filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
+        if inFlight > 0 { line += ", \(inFlight) in flight (\(places.joined(separator: ", ")))" }
+        guard missing > 0 else { return line + ", none missing" }
+        let ranges = missingNumbers.ranges.count
+        // Nobody reads hundreds of ranges; --json has them all.
+        let shown = SequenceSet(firstOf: missingNumbers, ranges: 20)
+        return line + ", \(missing) missing: \(shown)" + (ranges > 20 ? ", … \(ranges - 20) more ranges" : "")
     }
 }

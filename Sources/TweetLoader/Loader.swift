@@ -20,6 +20,7 @@ final class Loader {
     private var unknownKeys = UnknownKeysTable()
     private var ledger = StreamLedger()
     private var progress: LoaderProgress
+    private var presence: LoaderPresence
     private var nextCheck = ContinuousClock.now + checkInterval
 
     /// How often PostgreSQL is asked whether our claims still hold, while nothing is written.
@@ -36,6 +37,7 @@ final class Loader {
         claims = PartitionClaims(owner: settings.owner)
         limits = settings.limits
         progress = LoaderProgress(logger: logger)
+        presence = LoaderPresence(owner: settings.owner)
     }
 
     /// Loads until the stop is raised; then finishes the batch in hand and leaves the group.
@@ -60,11 +62,13 @@ final class Loader {
         do { try outcome.get() } catch is Abandoned {
             logger.info("stopped while PostgreSQL is away", metadata: ["messages left to Kafka": "\(batch.count)"])
         }
+        if session.hasServed { try? session.attempt { connection in try presence.end(connection) } }
         progress.report(isFinal: true)
     }
 
     private func load() throws {
         while true {
+            giveSign()
             var news = handover.take(until: .now + .milliseconds(500))
             if let failure = news.failure { throw failure }
             news.takeBatch(&batch)
@@ -188,6 +192,14 @@ final class Loader {
         guard ledger.isDue else { return }
         do { try session.attempt { connection in try ledger.fold(connection) } } catch {
             logger.debug("the ledger was not folded", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// Shows that this loader runs; a sign that fails is given later, as loading itself notices an outage.
+    private func giveSign() {
+        guard presence.takeTurn() else { return }
+        do { try session.attempt { connection in try presence.sign(connection) } } catch {
+            logger.debug("no sign of life was given", metadata: ["reason": "\(error)"])
         }
     }
 

@@ -31,7 +31,15 @@ struct LoaderStatus: Report {
         var journal: String
         var settled: Int64
         var last: Int64
-        var missing: Int64
+        /// Numbers below `last` that are not settled: in flight or missing, as `verify` finds out.
+        var unsettled: Int64
+    }
+
+    /// A loader that runs.
+    struct LoaderProcess: Encodable {
+        var owner: String
+        var partitions: Int64
+        var startedAt: String
     }
 
     var schemaVersion: Int64
@@ -45,8 +53,12 @@ struct LoaderStatus: Report {
     var openGaps: Int64
     /// Partitions that stand still, or did, because Kafka had deleted messages before they were loaded.
     var openHoles: Int64
-    /// Why Kafka did not say where its partitions end.
-    var kafkaProblem: String?
+    /// What Kafka did not answer, and why.
+    var problems: [String] = []
+    /// The loaders that run: they gave a sign of life or committed within `LoaderPresence.silence`, or commit right now.
+    var loaders: [LoaderProcess]
+    /// Since any loader was seen; nil when none ever was.
+    var secondsSinceSeen: Int64?
 
     /// The sum of all lags; nil when one is not known.
     var lag: Int64? {
@@ -58,7 +70,7 @@ struct LoaderStatus: Report {
 
     private enum CodingKeys: CodingKey {
         case schemaVersion, tweets, isTweetsExact, partitions, rejects, journals, events, openGaps, openHoles
-        case kafkaProblem, lag, rate
+        case problems, lag, rate, isRunning, loaders, secondsSinceSeen
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -72,7 +84,10 @@ struct LoaderStatus: Report {
         try container.encode(events, forKey: .events)
         try container.encode(openGaps, forKey: .openGaps)
         try container.encode(openHoles, forKey: .openHoles)
-        try container.encode(kafkaProblem, forKey: .kafkaProblem)
+        try container.encode(problems, forKey: .problems)
+        try container.encode(!loaders.isEmpty, forKey: .isRunning)
+        try container.encode(loaders, forKey: .loaders)
+        try container.encode(secondsSinceSeen, forKey: .secondsSinceSeen)
         try container.encode(lag, forKey: .lag)
         try container.encode(rate, forKey: .rate)
     }
@@ -82,6 +97,7 @@ struct LoaderStatus: Report {
         try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         schemaVersion = try connection.integer("SELECT max(version) FROM schema_version")
         partitions = try Self.partitions(connection)
+        (loaders, secondsSinceSeen) = try Self.loaders(connection)
         rejects = try Self.rejects(connection)
         events = try connection.integer("SELECT count(*) FROM stream_events")
         openGaps = try connection.integer("SELECT count(*) FROM stream_gaps WHERE status = 'open'")
@@ -89,7 +105,7 @@ struct LoaderStatus: Report {
         journals = try StreamLedger.read(connection).sorted { $0.key < $1.key }.map { name, settled in
             Journal(
                 stream: name.stream, journal: name.journal, settled: settled.count, last: settled.last,
-                missing: settled.missing.count)
+                unsettled: settled.missing.count)
         }
         let estimate = try connection.integer(
             """
@@ -108,7 +124,7 @@ struct LoaderStatus: Report {
         let answer = try connection.query(
             """
             SELECT topic, partition, next_offset, owner, \(rfc3339("committed_at")), seconds::bigint,
-                coalesce(rate * exp(-least(greatest(seconds - 1, 0), 1000)::double precision / 10), 0)
+                CASE WHEN seconds <= 10 THEN rate * exp(-greatest(seconds - 1, 0)::double precision / 10) ELSE 0 END
             FROM loader_offsets,
                 LATERAL (SELECT extract(epoch FROM clock_timestamp() - committed_at)) AS since (seconds)
             ORDER BY topic, partition
@@ -121,6 +137,38 @@ struct LoaderStatus: Report {
                 secondsSinceCommit: answer.integer(row, 5))
         }
     }
+
+    /// The loaders that run, and since when none was seen.
+    private static func loaders(
+        _ connection: borrowing PostgresConnection
+    ) throws -> (running: [LoaderProcess], secondsSinceSeen: Int64?) {
+        let answer = try connection.query(
+            """
+            SELECT l.owner, held.partitions, \(rfc3339("l.started_at")), since.seconds::bigint,
+                l.ended_at IS NULL AND (since.seconds <= \(LoaderPresence.silence.milliseconds / 1000)
+                    OR since.seconds <= 600 AND held.partitions > 0 AND (\(isWritingSQL)))
+            FROM loaders l,
+                LATERAL (SELECT count(*) AS partitions, max(committed_at) AS committed_at
+                    FROM loader_offsets o WHERE o.owner = l.owner) AS held,
+                LATERAL (SELECT extract(epoch FROM clock_timestamp() - greatest(l.seen_at, held.committed_at)))
+                    AS since (seconds)
+            ORDER BY l.owner
+            """, doing: "read loaders")
+        let rows = 0..<answer.rowCount
+        let running = rows.filter { answer.text($0, 4) == "t" }.map { row in
+            LoaderProcess(
+                owner: answer.text(row, 0) ?? "", partitions: answer.integer(row, 1) ?? 0,
+                startedAt: answer.text(row, 2) ?? "")
+        }
+        return (running, rows.compactMap { answer.integer($0, 3) }.min().map { max(0, $0) })
+    }
+
+    /// Whether a loader is in a transaction, which may take longer than the silence that counts as an end.
+    private static let isWritingSQL = """
+        SELECT count(*) > 0 FROM pg_locks WHERE relation = 'loader_offsets'::regclass AND granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND mode IN ('RowShareLock', 'RowExclusiveLock')
+        """
 
     private static func rejects(_ connection: borrowing PostgresConnection) throws -> [Rejects] {
         let answer = try connection.query(
@@ -144,27 +192,36 @@ struct LoaderStatus: Report {
             })
     }
 
-    /// Adds since when messages wait.
-    mutating func add(_ times: [TopicPartition: Timestamp], now: Timestamp) {
+    /// Adds since when messages wait, and takes out of the lag what is no message: markers of transactions, records of
+    /// aborted ones, and offsets that compaction emptied.
+    mutating func add(_ first: [TopicPartition: KafkaEnds.First], now: Timestamp) {
         for index in partitions.indices {
             let name = TopicPartition(partitions[index].topic, partitions[index].partition)
-            guard let time = times[name] else { continue }
+            guard let first = first[name], let end = partitions[index].endOffset else { continue }
+            partitions[index].lag = max(0, end - first.offset)
+            guard partitions[index].lag != 0, let time = first.at else { continue }
             partitions[index].oldestUnsettledAt = time.description
             partitions[index].secondsUnsettled = max(0, (now.milliseconds - time.milliseconds) / 1000)
         }
     }
 
-    /// Adds where Kafka's partitions end.
-    mutating func add(_ ends: [TopicPartition: (low: Int64, high: Int64)]) {
+    /// Adds where Kafka's partitions end, those that no loader has claimed yet included.
+    mutating func add(_ answer: KafkaEnds.Answer) {
+        problems += answer.problems
+        let known = Set(partitions.map { TopicPartition($0.topic, $0.partition) })
+        for new in answer.ends.keys where !known.contains(new) {
+            partitions.append(Partition(topic: new.topic, partition: new.partition, rate: 0, owner: ""))
+        }
+        partitions.sort { ($0.topic, $0.partition) < ($1.topic, $1.partition) }
         for index in partitions.indices {
             let name = TopicPartition(partitions[index].topic, partitions[index].partition)
-            guard let end = ends[name] else { continue }
+            guard let end = answer.ends[name] else { continue }
             partitions[index].endOffset = end.high
             let next = partitions[index].nextOffset ?? end.low
             if (end.low...max(end.low, end.high)).contains(next) {
                 partitions[index].lag = end.high - next
             } else {
-                kafkaProblem = "\(name): Kafka has the offsets from \(end.low) to \(end.high), not \(next)"
+                problems.append("\(name): Kafka has the offsets from \(end.low) to \(end.high), not \(next)")
             }
         }
     }
@@ -175,60 +232,5 @@ extension PostgresConnection {
     fileprivate func integer(_ sql: String) throws(PostgresError) -> Int64 {
         let answer = try query(sql, doing: "read the status")
         return answer.rowCount == 1 ? answer.integer(0, 0) ?? 0 : 0
-    }
-}
-
-extension LoaderStatus {
-    /// A few tables for people.
-    var text: String {
-        let committed = partitions.compactMap(\.secondsSinceCommit).min()
-        let oldest = partitions.compactMap(\.secondsUnsettled).max()
-        let unsettled = oldest.map { "\(age($0)) old" } ?? (lag == 0 ? "none" : "unknown")
-        let facts: [[String]] = [
-            ["tweets", "\(isTweetsExact ? "" : "about ")\(tweets)"],
-            ["lag", lag.map { "\($0)" } ?? "unknown: \(kafkaProblem ?? "Kafka was not asked")"],
-            ["rate", "\(Int(rate.rounded())) messages a second"],
-            ["oldest unsettled", unsettled],
-            ["last commit", committed.map { "\(age($0)) ago" } ?? "never"],
-            ["rejects", "\(rejects.reduce(0) { $0 + $1.count })"],
-            ["events", "\(events), gaps open \(openGaps), holes in Kafka open \(openHoles)"],
-            ["schema", "version \(schemaVersion)"],
-        ]
-        var sections = [TextTable.render(header: nil, facts)]
-        if !partitions.isEmpty { sections.append(partitionsTable) }
-        if !journals.isEmpty { sections.append(journalsTable) }
-        if !rejects.isEmpty {
-            sections.append(
-                TextTable.render(
-                    header: ["reject", "count", "last"], rejects.map { [$0.reason, "\($0.count)", $0.last] }))
-        }
-        return sections.joined(separator: "\n\n")
-    }
-
-    private var partitionsTable: String {
-        TextTable.render(
-            header: [
-                "partition", "next offset", "Kafka's end", "lag", "rate", "oldest unsettled", "last commit", "owner",
-            ],
-            partitions.map(\.row))
-    }
-
-    private var journalsTable: String {
-        TextTable.render(
-            header: ["stream", "journal", "settled", "last", "missing"],
-            journals.map { [$0.stream, $0.journal, "\($0.settled)", "\($0.last)", "\($0.missing)"] })
-    }
-}
-
-extension LoaderStatus.Partition {
-    /// A line of the table.
-    fileprivate var row: [String] {
-        func text(_ number: Int64?, _ unknown: String) -> String { number.map { "\($0)" } ?? unknown }
-        let waiting = secondsUnsettled.map { age($0) } ?? "-"
-        let committed = secondsSinceCommit.map { age($0) + " ago" } ?? "-"
-        return [
-            "\(topic)-\(partition)", text(nextOffset, "-"), text(endOffset, "?"), text(lag, "?"),
-            "\(Int(rate.rounded()))/s", waiting, committed, owner,
-        ]
     }
 }

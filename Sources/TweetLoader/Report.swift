@@ -31,3 +31,8 @@ func age(_ seconds: Int64) -> String {
     default: "\(seconds / 86_400) d"
     }
 }
+
+/// A number and what it counts: `1 gap`, `2 gaps`.
+func counted(_ count: Int64, _ noun: String) -> String {
+    "\(count) \(noun)\(count == 1 ? "" : "s")"
+}

@@ -10,42 +10,26 @@ struct RowCheck: Encodable {
     var missingMessages: [String] = []
     /// Tweets of months that are not in the database any more.
     var retired: Int64 = 0
-    /// Messages that Kafka did not hand over in time.
-    var unread: Int64 = 0
+    /// What could not be read, and why; empty when everything was looked for.
+    var problems: [String] = []
 
     /// Reads every settled message that Kafka still has.
     ///
-    /// - Throws: `Failure` when PostgreSQL or Kafka does not answer.
+    /// - Throws: `Failure` when PostgreSQL does not answer.
     static func make(_ settings: LoaderSettings) throws -> RowCheck {
-        try onDatabase(settings.conninfo, role: .writer) { connection in
-            let kafka = try KafkaEnds(settings.kafka, group: settings.group)
-            do {
-                let settled = try settledOffsets(connection)
-                let ends = try kafka.read(settled.keys.sorted())
-                var ranges: [TopicPartition: Range<Int64>] = [:]
-                for (partition, next) in settled {
-                    guard let end = ends[partition], end.low < min(next, end.high) else { continue }
-                    ranges[partition] = end.low..<min(next, end.high)
-                }
-                return try check(kafka, ranges, connection)
-            } catch let error as KafkaError {
-                throw Failure(.unavailable, "Kafka: \(error)")
+        let kafka = try KafkaEnds(settings.kafka, group: settings.group)
+        return try onDatabase(settings.conninfo, role: .writer) { connection in
+            let settled = try LoaderOffsets.read(connection).compactMapValues { $0 }
+            let answer = kafka.read(topics: settings.topics, known: settled.keys.sorted())
+            var ranges: [TopicPartition: Range<Int64>] = [:]
+            for (partition, next) in settled {
+                guard let end = answer.ends[partition], end.low < min(next, end.high) else { continue }
+                ranges[partition] = end.low..<min(next, end.high)
             }
+            var result = try check(kafka, ranges, connection)
+            result.problems = answer.problems + result.problems
+            return result
         }
-    }
-
-    private static func settledOffsets(
-        _ connection: borrowing PostgresConnection
-    ) throws(PostgresError) -> [TopicPartition: Int64] {
-        let answer = try connection.query(
-            "SELECT topic, partition, next_offset FROM loader_offsets WHERE next_offset IS NOT NULL",
-            doing: "read offsets")
-        var offsets: [TopicPartition: Int64] = [:]
-        for row in 0..<answer.rowCount {
-            let partition = TopicPartition(answer.text(row, 0) ?? "", Int32(clamping: answer.integer(row, 1) ?? 0))
-            offsets[partition] = answer.integer(row, 2)
-        }
-        return offsets
     }
 
     private static func check(
@@ -53,14 +37,12 @@ struct RowCheck: Encodable {
     ) throws -> RowCheck {
         var result = RowCheck()
         var sought = SoughtMessages()
-        var failure: (any Error)?
-        result.unread = try kafka.messages(in: ranges) { message in
+        let failed = try kafka.messages(in: ranges) { message in
             sought.add(message)
-            guard sought.count >= 5000, failure == nil else { return }
-            do { try result.look(for: &sought, connection) } catch { failure = error }
+            if sought.count >= 5000 { try result.look(for: &sought, connection) }
         }
-        if let failure { throw failure }
         try result.look(for: &sought, connection)
+        result.problems = failed.sorted { $0.key < $1.key }.map(\.value)
         return result
     }
 
@@ -86,7 +68,6 @@ struct RowCheck: Encodable {
         var parts = ["rows: \(messages) settled messages are in Kafka, \(missing) of them in no table"]
         if missing > 0 { parts.append(missingMessages.joined(separator: ", ") + (missing > 100 ? ", ..." : "")) }
         if retired > 0 { parts.append("\(retired) of months that were removed") }
-        if unread > 0 { parts.append("\(unread) could not be read in time") }
         return parts.joined(separator: "; ")
     }
 }

@@ -14,6 +14,16 @@ struct SequenceSet: Equatable {
         }
     }
 
+    /// All numbers of a range.
+    init(_ range: ClosedRange<Int64>) {
+        ranges = [range.lowerBound..<range.upperBound + 1]
+    }
+
+    /// The first ranges of a set.
+    init(firstOf other: SequenceSet, ranges count: Int) {
+        ranges = Array(other.ranges.prefix(count))
+    }
+
     private init(ranges: [Range<Int64>]) {
         self.ranges = ranges
     }
@@ -64,6 +74,41 @@ struct SequenceSet: Equatable {
         return SequenceSet(ranges: result)
     }
 
+    /// Adds a number that is higher than all others.
+    mutating func append(_ number: Int64) {
+        if let last = ranges.last, last.upperBound == number {
+            ranges[ranges.count - 1] = last.lowerBound..<number + 1
+        } else {
+            ranges.append(number..<number + 1)
+        }
+    }
+
+    /// The numbers that only this set holds.
+    func subtracting(_ other: SequenceSet) -> SequenceSet {
+        var result: [Range<Int64>] = []
+        var index = 0
+        for range in ranges {
+            var start = range.lowerBound
+            while index < other.ranges.count, other.ranges[index].upperBound <= start { index += 1 }
+            var next = index
+            while next < other.ranges.count, other.ranges[next].lowerBound < range.upperBound {
+                if start < other.ranges[next].lowerBound { result.append(start..<other.ranges[next].lowerBound) }
+                start = max(start, other.ranges[next].upperBound)
+                next += 1
+            }
+            if start < range.upperBound { result.append(start..<range.upperBound) }
+        }
+        return SequenceSet(ranges: result)
+    }
+
+    /// The numbers that both hold.
+    func intersection(_ other: SequenceSet) -> SequenceSet { subtracting(subtracting(other)) }
+
+    /// How many numbers it holds that are not below `bound`.
+    func count(from bound: Int64) -> Int64 {
+        ranges.reduce(0) { $0 + max(0, $1.upperBound - max($1.lowerBound, bound)) }
+    }
+
     /// The numbers from 1 to `last` that it does not hold.
     var missing: SequenceSet {
         var next: Int64 = 1
@@ -73,6 +118,14 @@ struct SequenceSet: Equatable {
             next = range.upperBound
         }
         return SequenceSet(ranges: holes)
+    }
+}
+
+extension SequenceSet: Encodable {
+    /// For programs: `[[1,4],[7,7]]`, first and last number of each range.
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.unkeyedContainer()
+        for range in ranges { try container.encode([range.lowerBound, range.upperBound - 1]) }
     }
 }
 

@@ -5,11 +5,12 @@ import PipelineKit
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "How far each partition is, how fast, and what was rejected.",
+        abstract: "Show whether a loader runs, how far and how fast it is, and what was rejected.",
         discussion: """
-            PostgreSQL says what is settled, Kafka what is still to come; when Kafka does not answer, the lag is unknown \
-            and the rest is shown. The rate is that of the last seconds; oldest unsettled says since when the first \
-            message waits that is in Kafka and not in PostgreSQL.
+            PostgreSQL holds what is settled, Kafka what is still to come; without Kafka the lag is unknown and the rest \
+            is shown. A loader counts as running when it gave a sign of life within 15 s. The rate is that of the last \
+            seconds, 0 when nothing was committed for 10 s. Oldest unsettled is the age of the first message that is in \
+            Kafka and not in PostgreSQL. On a terminal the tables fit the screen, and idle partitions are one line.
 
               tweet-loader status
               tweet-loader status --watch 5s
@@ -20,7 +21,10 @@ struct StatusCommand: ParsableCommand {
 
     @OptionGroup var options: InspectionOptions
 
-    @Option(help: ArgumentHelp("Show it again and again, so often, until Ctrl-C.", valueName: "time"))
+    @Flag(help: "List idle partitions on a terminal, too.")
+    var all = false
+
+    @Option(help: ArgumentHelp("Refresh every <time> until Ctrl-C.", valueName: "time"))
     var watch: String?
 
     func validate() throws {
@@ -33,7 +37,10 @@ struct StatusCommand: ParsableCommand {
         try runCommand {
             let settings = try options.settings()
             guard let interval = watch.flatMap(Duration.init(setting:)) else {
-                return options.base.show(try readStatus(settings))
+                let status = try readStatus(settings)
+                // A screen that is not redrawn scrolls: only its width counts.
+                let width = TerminalSize.ofStandardOutput.map { TerminalSize(columns: $0.columns) }
+                return print(options.base.json ? status.json() : status.text(on: width, listsIdle: all))
             }
             while true {
                 show(settings)
@@ -44,13 +51,15 @@ struct StatusCommand: ParsableCommand {
 
     /// Shows the status in place of the one before; an outage is part of what is watched.
     private func show(_ settings: LoaderSettings) {
+        let size = options.base.json ? nil : TerminalSize.ofStandardOutput
         let text: String
         do {
             let status = try readStatus(settings)
-            text = options.base.json ? status.json(isCompact: true) : status.text
+            // The time takes two lines, and the cursor one.
+            let room = size.map { TerminalSize(columns: $0.columns, rows: $0.rows.map { $0 - 3 }) }
+            text = options.base.json ? status.json(isCompact: true) : status.text(on: room, listsIdle: all)
         } catch { text = options.base.json ? #"{"problem":\#(JSONText.string("\(error)"))}"# : "\(error)" }
-        let isScreen = isatty(STDOUT_FILENO) == 1 && !options.base.json
-        print(isScreen ? "\u{1B}[H\u{1B}[2J\(Timestamp.now())\n\n\(text)" : text)
+        print(size != nil ? "\u{1B}[H\u{1B}[2J\(Timestamp.now())\n\n\(text)" : text)
         fflush(nil)
     }
 }
@@ -60,13 +69,13 @@ struct StatusCommand: ParsableCommand {
 /// - Throws: `Failure` when PostgreSQL does not answer; a silent Kafka is part of the answer.
 func readStatus(_ settings: LoaderSettings) throws -> LoaderStatus {
     var status = try onDatabase(settings.conninfo, role: .any) { connection in try LoaderStatus(connection) }
-    let partitions = status.partitions.map { TopicPartition($0.topic, $0.partition) }
     do {
         let kafka = try KafkaEnds(settings.kafka, group: settings.group)
-        status.add(try kafka.read(partitions))
-        status.add(try kafka.times(of: status.waiting), now: .now())
+        let known = status.partitions.map { TopicPartition($0.topic, $0.partition) }
+        status.add(kafka.read(topics: settings.topics, known: known))
+        status.add(try kafka.first(from: status.waiting), now: .now())
     } catch let error as KafkaError {
-        status.kafkaProblem = "\(error)"
+        status.problems.append("\(error)")
     }
     return status
 }

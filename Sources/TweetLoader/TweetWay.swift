@@ -68,10 +68,12 @@ struct TweetWay: Report {
     var stored: Stored?
     var rejects: [Rejection]
     var deletions: [Deletion]
-    /// Gaps that it may lie in, when it is not stored.
-    var gaps: [Gap]
+    /// Gaps that it may lie in, when it is not stored and was not deleted.
+    var gaps: [Gap] = []
     /// Since when streams are recorded here; nil when none is.
     var recordedSince: String?
+    /// Whether it is older than the recording, so that no stream could bring it.
+    var isOlderThanRecording = false
 
     /// Reads all that the database knows of a tweet, in one snapshot.
     init(_ id: Int64, _ connection: borrowing PostgresConnection) throws {
@@ -81,10 +83,15 @@ struct TweetWay: Report {
         stored = try Self.stored(id, connection)
         rejects = try Self.rejects(id, connection)
         deletions = try Self.deletions(id, connection)
-        gaps = stored == nil ? try Self.gaps(id, connection) : []
         recordedSince = try connection.query(
             "SELECT \(rfc3339("min(at)")) FROM stream_events", doing: "look for the first event"
         ).text(0, 0)
+        if let began = recordedSince.flatMap({ Timestamp($0) }) {
+            // Ids without a time are from before 2010.
+            isOlderThanRecording = (Snowflake.timestamp(of: id) ?? Timestamp(milliseconds: 0)) < began
+        }
+        // A tweet that was received, or could not be, is in no gap.
+        if stored == nil, deletions.isEmpty, !isOlderThanRecording { gaps = try Self.gaps(id, connection) }
         try connection.execute("COMMIT")
     }
 
@@ -206,21 +213,28 @@ extension TweetWay {
 
     /// What can be said of a tweet that is not here.
     private var absence: [String] {
-        var lines = ["not here: no row and no reject"]
-        if !rejects.isEmpty { lines = ["not here: it was rejected"] }
-        if !deletions.isEmpty { lines = ["not here: it was deleted"] }
-        for gap in gaps {
+        if !deletions.isEmpty { return ["not here: it was deleted"] }
+        if !rejects.isEmpty { return ["not here: it was rejected"] + gapLines }
+        if isOlderThanRecording {
+            let began = recordedSince?.prefix(10) ?? ""
+            return [
+                "not here: made before recording began (\(madeAt?.prefix(10) ?? "before 2010-11") < \(began)): never collected"
+            ]
+        }
+        guard gaps.isEmpty else { return ["not here: no row and no reject"] + gapLines }
+        let since = recordedSince.map { "since \($0), when recording began, " } ?? "no stream was recorded here: "
+        return [
+            "not here: no row and no reject",
+            since + "no gap covers it: either no rule matched it, or it is still in flight"
+                + " (tweet-loader status, tweet-loader verify)",
+        ]
+    }
+
+    private var gapLines: [String] {
+        gaps.map { gap in
             let cause = gap.cause.map { " (\($0))" } ?? ""
-            lines.append(
-                "it may lie in a gap: \(gap.stream) \(gap.journal) was not connected from \(gap.startedAt)"
-                    + " to \(gap.endedAt ?? "now")\(cause), \(gap.status)")
+            return "it may lie in a gap: \(gap.stream) \(gap.journal) was not connected from \(gap.startedAt)"
+                + " to \(gap.endedAt ?? "now")\(cause), \(gap.status)"
         }
-        if gaps.isEmpty, rejects.isEmpty, deletions.isEmpty {
-            let since = recordedSince.map { "since \($0), when recording began, " } ?? "no stream was recorded here: "
-            lines.append(
-                since + "no gap covers it: either no rule matched it, or it is still on its way"
-                    + " (tweet-loader status, tweet-loader verify)")
-        }
-        return lines
     }
 }

@@ -4,20 +4,20 @@ import PipelineKit
 struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
-        abstract: "Says from the ledger whether anything is missing, and what.",
+        abstract: "Check that every received line reached PostgreSQL, and name what is missing.",
         discussion: """
-            Each line that the producer received has a number, dense within its journal. What PostgreSQL has settled as \
-            row, event or reject is in the ledger; what Kafka still holds is read from Kafka; what is in neither is \
-            missing, and named by number. So are the messages that Kafka deleted before they were loaded. Gaps, in which \
-            the stream was not connected, are listed apart.
+            The producer numbers each line. A number is settled (row, event or reject), in flight (in Kafka, or with \
+            --journal also in the producer's journal), or missing. A number counts as missing after 20 s of repeated \
+            looks. Without --journal, lines of a producer that is stopped or cut off from Kafka look like missing ones.
 
-            With --rows every message that Kafka still has is read, and looked for in the tables.
+            With --rows every message that Kafka still has is read and looked for in the tables.
 
-              tweet-loader verify
-              tweet-loader verify --rows
-              tweet-loader verify --json | jq '.journals[].missing'
+              tweet-loader verify --journal /var/lib/tweet-pipeline/journal
+              tweet-loader verify --json | jq .verdict
 
-            Exit status: 0 when nothing is missing, 65 when something is.
+            The last line is the verdict, with rejects, open gaps and open holes. Exit status: 0 complete, or nothing \
+            missing · 65 something is missing · 69 unknown: something could not be checked · 75 --wait ended with lines \
+            in flight.
             """)
 
     @OptionGroup var options: InspectionOptions
@@ -25,13 +25,38 @@ struct VerifyCommand: ParsableCommand {
     @Flag(help: "Also read the whole topic, and look for the row, event or reject of each settled message.")
     var rows = false
 
+    @Option(
+        help: ArgumentHelp("Count unpublished lines in these journals, too.", valueName: "folder"),
+        completion: .directory)
+    var journal: String?
+
+    @Option(help: ArgumentHelp("Wait at most this long until nothing is in flight.", valueName: "time"))
+    var wait: String?
+
+    func validate() throws {
+        if let wait, Duration(setting: wait) == nil {
+            throw ValidationError("--wait: '\(wait)' is not a time such as 500ms, 60s or 5m")
+        }
+    }
+
     func run() throws {
         try runCommand {
             let settings = try options.settings()
-            var report = try LedgerReport.make(settings)
-            if rows { report.rows = try RowCheck.make(settings) }
+            let wait = wait.flatMap(Duration.init(setting:))
+            var verification = try Verification(settings, journals: journal)
+            var report = try verification.run(wait: wait)
+            report.waited = wait
+            if rows { try addRows(to: &report, settings) }
             options.base.show(report)
-            if !report.isComplete { throw ExitCode(ExitStatus.badData.rawValue) }
+            if report.status != .done { throw ExitCode(report.status.rawValue) }
+        }
+    }
+
+    private func addRows(to report: inout LedgerReport, _ settings: LoaderSettings) throws {
+        do { report.rows = try RowCheck.make(settings) } catch let failure as Failure
+            where failure.status == .unavailable
+        {
+            report.rows = RowCheck(problems: ["\(failure)"])
         }
     }
 }

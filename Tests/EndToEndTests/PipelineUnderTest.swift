@@ -85,6 +85,14 @@ final class PipelineUnderTest {
         return output
     }
 
+    /// Starts a command; what it writes on standard output is to be read.
+    func launch(_ name: String, _ arguments: [String]) throws -> ChildProcess {
+        var command = try command(name, arguments)
+        command.output = .pipe
+        command.errors = .file(folder + "/errors.log")
+        return try ChildProcess(command)
+    }
+
     /// Starts the producer.
     ///
     /// - Parameter settings: for this run only, by environment name.

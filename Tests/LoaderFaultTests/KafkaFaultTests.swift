@@ -39,7 +39,7 @@ import Testing
         let lost = end - 100
         #expect(verdict.contains("hole: tweets-0 offsets 100 to \(end - 1), \(lost) messages"))
         #expect(verdict.contains("\(lost) missing: 201-\(200 + lost)"))
-        #expect(try bench.run(["status"]).contains("holes in Kafka open 1"))
+        #expect(try bench.run(["status"]).contains("1 hole in Kafka"))
     }
 
     /// Loader A is stopped inside its COPY; B takes over; A finds at its return that it cannot commit.

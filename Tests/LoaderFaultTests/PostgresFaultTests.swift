@@ -133,7 +133,7 @@ import Testing
             bench.wait { onReplica("SELECT count(*), count(DISTINCT id) FROM tweets") == "500|500" },
             "\(bench.logged())")
         #expect(onReplica("SELECT count(*) FROM rejects") == "0")
-        #expect(try bench.run(["verify"]).contains("500 of 500 settled, none missing"))
+        #expect(try bench.run(["verify"]).contains("500 numbered, 500 settled, none missing"))
         #expect(bench.stored == 400, "the old primary got nothing more")
     }
 

@@ -116,6 +116,61 @@ struct CommandTests {
         #expect(late.json().contains(#""rejects" : ["#))
     }
 
+    @Test("a tweet from before the recording was never collected, and a deleted one lies in no gap")
+    func explainAbsence() throws {
+        try database.query(
+            """
+            INSERT INTO stream_events (type, at, kafka_topic, kafka_partition, kafka_offset)
+            VALUES ('started', tweet_time($1::bigint), 't', 0, 0)
+            """, ["\(TestLines.firstID)"])
+        try database.query(
+            """
+            INSERT INTO stream_gaps (stream, journal, opened_seq, started_at, cause)
+            VALUES ('test', '0a1b2c3d', 9, tweet_time($1::bigint), 'stall')
+            """, ["\(TestLines.firstID)"])
+        let connection = try database.connect()
+        let old = try TweetWay(1_266_850_733_409_931_264, connection)
+        #expect(old.isOlderThanRecording && old.gaps.isEmpty)
+        #expect(
+            old.text.hasSuffix("not here: made before recording began (2020-05-30 < 2022-03-05): never collected"),
+            "\(old.text)")
+        #expect(try TweetWay(20, connection).text.contains("(before 2010-11 < 2022-03-05)"))
+        let deleted = TestLines.firstID + 5
+        #expect(try TweetWay(deleted, connection).text.contains("it may lie in a gap"))
+        try database.query(
+            """
+            INSERT INTO tweet_deletions (tweet_id, deleted_at, tweets, kafka_topic, kafka_partition, kafka_offset)
+            VALUES ($1::bigint, now(), 1, 't', 0, 1)
+            """, ["\(deleted)"])
+        let way = try TweetWay(deleted, connection)
+        #expect(way.gaps.isEmpty)
+        #expect(way.text.hasSuffix("not here: it was deleted"))
+    }
+
+    @Test(
+        "a tweet is named by its id or by a link",
+        arguments: [
+            "1866459871234567890", "https://x.com/user/status/1866459871234567890",
+            "x.com/i/status/1866459871234567890",
+            "https://twitter.com/user/status/1866459871234567890?s=20&t=abc",
+            "http://mobile.twitter.com/user/statuses/1866459871234567890/photo/1",
+            "https://www.x.com/i/web/status/1866459871234567890#m", "HTTPS://X.com/user/status/1866459871234567890/",
+        ])
+    func links(text: String) {
+        #expect(TweetLink.id(in: text) == 1_866_459_871_234_567_890)
+    }
+
+    @Test(
+        "what names no tweet is refused",
+        arguments: [
+            "", "abc", "-5", "99999999999999999999", "https://x.com/user", "https://x.com/status/5",
+            "https://example.com/user/status/5", "https://x.com/user/status/5a", "https://x.com/user/status/",
+            "https://notx.com/user/status/5",
+        ])
+    func noLinks(text: String) {
+        #expect(TweetLink.id(in: text) == nil)
+    }
+
     @Test("the rate of a partition is a mean of the last seconds")
     func rate() {
         var rate = MeanRate()

@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -14,6 +15,12 @@ struct SequenceSetTests {
         #expect(set.multirange == "{[1,4),[5,6),[8,10)}")
         #expect(set.description == "1-3, 5, 8-9")
         #expect(set.missing.description == "4, 6-7")
+    }
+
+    @Test("for programs it is an array of ranges")
+    func json() throws {
+        #expect(
+            String(decoding: try JSONEncoder().encode(SequenceSet([17, 40, 41])), as: UTF8.self) == "[[17,17],[40,41]]")
     }
 
     @Test("what PostgreSQL writes is read, anything else is refused")
@@ -39,5 +46,12 @@ struct SequenceSetTests {
         let last = first.union(second).max() ?? 0
         let missing = last == 0 ? [] : Set(1...last).subtracting(first.union(second))
         #expect(union.missing == SequenceSet(missing))
+        let (left, right) = (SequenceSet(first), SequenceSet(second))
+        #expect(left.subtracting(right) == SequenceSet(first.subtracting(second)))
+        #expect(left.intersection(right) == SequenceSet(first.intersection(second)))
+        #expect(left.count(from: 40) == Int64(first.count { $0 >= 40 }))
+        var appended = SequenceSet([])
+        for number in first.sorted() { appended.append(number) }
+        #expect(appended == left)
     }
 }

@@ -1,0 +1,157 @@
+import FoundationEssentials
+import PipelineKit
+
+/// One look at where the numbered lines are: PostgreSQL, Kafka and the journal.
+///
+/// The order makes it right beside services that run: a line that the journal counts as acknowledged was in Kafka before
+/// Kafka's ends were read, and a line below these ends is either settled in the ledger, which is read after them, or still
+/// in Kafka. Without a journal a single look cannot distinguish a line that never reached Kafka from one that was
+/// published after the ends were read; `Verification` looks again.
+struct LedgerLook {
+    /// What is settled as row, event or reject.
+    var settled: [JournalName: SequenceSet] = [:]
+    /// What the journals hold that Kafka has not acknowledged.
+    var unpublished: [JournalName: SequenceSet] = [:]
+    var facts = LedgerFacts()
+    /// The offsets that Kafka has and PostgreSQL has not settled.
+    var unsettled: [TopicPartition: Range<Int64>] = [:]
+    /// What could not be checked, and why.
+    var problems: [String] = []
+
+    /// Looks at everything but Kafka's messages.
+    ///
+    /// - Throws: `Failure` when PostgreSQL does not answer.
+    init(_ settings: LoaderSettings, journals: String?, _ kafka: KafkaEnds) throws {
+        if let journals { readJournals(journals) }
+        let known = try onDatabase(settings.conninfo, role: .writer) { connection in
+            try LoaderOffsets.read(connection)
+        }
+        let answer = kafka.read(topics: settings.topics, known: known.keys.sorted())
+        problems += answer.problems
+        try onDatabase(settings.conninfo, role: .writer) { connection in
+            try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            settled = try StreamLedger.read(connection)
+            compare(answer.ends, with: try LoaderOffsets.read(connection))
+            try facts.read(connection)
+            try connection.execute("COMMIT")
+        }
+    }
+
+    private mutating func readJournals(_ folder: String) {
+        do {
+            for stream in try JournalStatus.streams(in: folder) {
+                let status = try JournalStatus(folder: folder, stream: stream, quota: nil)
+                let first = max(status.checkpoint + 1, status.firstSeq ?? 1)
+                let name = JournalName(stream: stream, journal: status.journal)
+                unpublished[name] = first <= status.lastSeq ? SequenceSet(first...status.lastSeq) : SequenceSet([])
+            }
+        } catch {
+            problems.append("\(error)")
+        }
+    }
+
+    private mutating func compare(
+        _ ends: [TopicPartition: (low: Int64, high: Int64)], with offsets: [TopicPartition: Int64?]
+    ) {
+        for (partition, end) in ends.sorted(by: { $0.key < $1.key }) {
+            let next = (offsets[partition] ?? nil) ?? end.low
+            if next > end.high {
+                problems.append(
+                    "\(partition) ends at offset \(end.high) in Kafka, but \(next) is settled: the topic was created anew"
+                )
+            } else if next < end.low {
+                facts.holes.append(
+                    LedgerReport.Hole(
+                        topic: partition.topic, partition: Int64(partition.partition), firstOffset: next,
+                        messages: end.low - next, foundAt: "\(Timestamp.now())", isPassed: false))
+            }
+            let first = max(end.low, next)
+            if first < end.high { unsettled[partition] = first..<end.high }
+        }
+    }
+}
+
+/// `loader_offsets`, as far as reports need it.
+enum LoaderOffsets {
+    /// The next offset of each partition; nil before its first batch.
+    static func read(_ connection: borrowing PostgresConnection) throws(PostgresError) -> [TopicPartition: Int64?] {
+        let rows = try connection.query(
+            "SELECT topic, partition, next_offset FROM loader_offsets", doing: "read offsets")
+        var offsets: [TopicPartition: Int64?] = [:]
+        for row in 0..<rows.rowCount {
+            guard let topic = rows.text(row, 0), let partition = rows.integer(row, 1) else { continue }
+            offsets.updateValue(rows.integer(row, 2), forKey: TopicPartition(topic, Int32(clamping: partition)))
+        }
+        return offsets
+    }
+}
+
+/// What PostgreSQL knows beside the ledger that a report names.
+struct LedgerFacts {
+    var gaps = LedgerReport.Gaps()
+    var holes: [LedgerReport.Hole] = []
+    var rejected = LedgerReport.Rejected()
+    /// Lines that the disk had changed before they were published.
+    var damaged: Int64 = 0
+
+    fileprivate mutating func read(_ connection: borrowing PostgresConnection) throws {
+        try readGaps(connection)
+        try readHoles(connection)
+        try readRejects(connection)
+    }
+
+    private mutating func readGaps(_ connection: borrowing PostgresConnection) throws {
+        let sum = try connection.query(
+            """
+            SELECT count(*), coalesce(sum(extract(epoch FROM coalesce(ended_at, now()) - started_at)), 0)::bigint
+            FROM stream_gaps WHERE status = 'open'
+            """, doing: "count gaps")
+        (gaps.open, gaps.seconds) = (sum.integer(0, 0) ?? 0, sum.integer(0, 1) ?? 0)
+        let answer = try connection.query(
+            """
+            SELECT stream, journal, \(rfc3339("started_at")), \(rfc3339("ended_at")), cause
+            FROM stream_gaps WHERE status = 'open' ORDER BY started_at DESC LIMIT 5
+            """, doing: "read gaps")
+        gaps.last = answer.rows.reversed().map { row in
+            LedgerReport.Gap(
+                stream: row[0] ?? "", journal: row[1] ?? "", startedAt: row[2] ?? "", endedAt: row[3], cause: row[4])
+        }
+    }
+
+    private mutating func readHoles(_ connection: borrowing PostgresConnection) throws {
+        let answer = try connection.query(
+            """
+            SELECT topic, partition, first_offset, end_offset - first_offset, \(rfc3339("found_at")),
+                passed_at IS NOT NULL
+            FROM kafka_holes WHERE status = 'open' ORDER BY topic, partition, first_offset
+            """, doing: "read holes")
+        let recorded = (0..<answer.rowCount).map { row in
+            LedgerReport.Hole(
+                topic: answer.text(row, 0) ?? "", partition: answer.integer(row, 1) ?? 0,
+                firstOffset: answer.integer(row, 2) ?? 0, messages: answer.integer(row, 3),
+                foundAt: answer.text(row, 4) ?? "", isPassed: answer.text(row, 5) == "t")
+        }
+        // What a loader has recorded already is not found a second time.
+        let found = holes.filter { hole in !recorded.contains { $0.place == hole.place } }
+        holes = recorded + found
+    }
+
+    private mutating func readRejects(_ connection: borrowing PostgresConnection) throws {
+        let answer = try connection.query(
+            """
+            SELECT CASE WHEN reason = 'damaged_on_disk' OR detail LIKE 'damaged_on_disk%' THEN 'damaged'
+                WHEN reason = 'refused_by_kafka' THEN 'kafka' WHEN reason = 'database' THEN 'postgresql'
+                ELSE 'content' END, count(*)
+            FROM rejects GROUP BY 1
+            """, doing: "count rejects")
+        for row in 0..<answer.rowCount {
+            let count = answer.integer(row, 1) ?? 0
+            switch answer.text(row, 0) {
+            case "damaged": damaged = count
+            case "kafka": rejected.kafka = count
+            case "postgresql": rejected.postgresql = count
+            default: rejected.content = count
+            }
+        }
+    }
+}

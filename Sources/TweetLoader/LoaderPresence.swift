@@ -1,0 +1,39 @@
+import PipelineKit
+
+/// A loader's signs of life in the table `loaders`, by which `status` shows whether one runs.
+struct LoaderPresence {
+    let owner: String
+    private var nextSign = ContinuousClock.now
+
+    /// How often a loader gives a sign, and after which silence it counts as ended.
+    static let interval = Duration.seconds(5)
+    static let silence = Duration.seconds(15)
+
+    init(owner: String) {
+        self.owner = owner
+    }
+
+    /// Whether it is time for the next sign, which then is due only after another interval.
+    mutating func takeTurn() -> Bool {
+        guard ContinuousClock.now >= nextSign else { return false }
+        nextSign = .now + Self.interval
+        return true
+    }
+
+    /// Writes that this loader runs, and forgets loaders that ended a week ago.
+    func sign(_ connection: borrowing PostgresConnection) throws(PostgresError) {
+        _ = try connection.query(
+            """
+            WITH forgotten AS (DELETE FROM loaders WHERE seen_at < now() - interval '7 days' AND owner <> $1)
+            INSERT INTO loaders (owner) VALUES ($1)
+            ON CONFLICT (owner) DO UPDATE SET seen_at = clock_timestamp(), ended_at = NULL
+            """, [owner], doing: "give a sign of life")
+    }
+
+    /// Writes that this loader ends.
+    func end(_ connection: borrowing PostgresConnection) throws(PostgresError) {
+        _ = try connection.query(
+            "UPDATE loaders SET seen_at = clock_timestamp(), ended_at = clock_timestamp() WHERE owner = $1", [owner],
+            doing: "sign off")
+    }
+}

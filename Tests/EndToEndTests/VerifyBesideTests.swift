@@ -1,0 +1,104 @@
+import Foundation
+import PipelineKit
+import Sandbox
+import TestSupport
+import Testing
+
+/// `verify` and `status` beside services that run and are killed: what is only in flight is never reported missing.
+@Suite(.serialized) struct VerifyBesideTests {
+    private static let environment = ProcessInfo.processInfo.environment
+    /// How often `verify` runs at each rate: a few times in every test run, `VERIFY_LOOKS` times in all in `make soak`.
+    private static let looks = (environment["VERIFY_LOOKS"].flatMap { Int($0) } ?? 42) / 3
+    private static let seed = environment["VERIFY_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1_000_000)
+    /// Looks at one pipeline; then another one is made, because the mock cluster keeps only 5 MiB of each partition.
+    private static let looksPerPipeline = 14
+    /// How long X sends to one pipeline.
+    private static let seconds = 15
+
+    @Test(.timeLimit(.minutes(240)), arguments: [50, 800, 5000])
+    func f71VerifyReportsNothingInFlightAsMissing(rate: Int) async throws {
+        print("verify beside: VERIFY_SEED=\(Self.seed) rate=\(rate) looks=\(Self.looks)")
+        var random = SplitMix64(seed: Self.seed &+ UInt64(rate))
+        var outcome = Outcome()
+        while outcome.looks < Self.looks {
+            let looks = min(Self.looksPerPipeline, Self.looks - outcome.looks)
+            try await look(looks, rate: rate, &random, &outcome)
+        }
+        print("verify beside: rate=\(rate) \(outcome)")
+        #expect(outcome.pending > 0, "else nothing was in flight, and this shows nothing")
+    }
+
+    /// What `verify` has reported.
+    private struct Outcome: CustomStringConvertible {
+        var looks = 0
+        var complete = 0
+        var pending = 0
+        var kills = 0
+        var longest = Duration.zero
+
+        var description: String {
+            "looks=\(looks) complete=\(complete) pending=\(pending) kills=\(kills) longest=\(longest.short)"
+        }
+    }
+
+    private func look(_ looks: Int, rate: Int, _ random: inout SplitMix64, _ outcome: inout Outcome) async throws {
+        var configuration = XSimulator.Configuration()
+        configuration.feed = .generator(seed: random.next() % 1_000_000, count: Int64(rate * Self.seconds))
+        configuration.rate = Double(rate)
+        configuration.enforcesRateLimits = false
+        configuration.redelivery = .seconds(20)
+        let pipeline = try await PipelineUnderTest(configuration, partitions: 64)
+        do {
+            pipeline.x.addRules([("pipeline", "beside")])
+            try pipeline.startProducer()
+            try pipeline.startLoader()
+            #expect(try await pipeline.wait { try pipeline.value("SELECT count(*) FROM tweets") != "0" })
+            for number in 0..<looks {
+                try await lookOnce(pipeline, number, &random, &outcome)
+            }
+            pipeline.x.stopFeed()
+            let last = try pipeline.run("tweet-loader", ["verify", "--wait", "180s"])
+            #expect(last.contains("none missing"), "\(last)")
+        } catch {
+            await pipeline.end()
+            throw error
+        }
+        await pipeline.end()
+    }
+
+    /// One look, during which a service is killed and started again two times out of three.
+    private func lookOnce(
+        _ pipeline: PipelineUnderTest, _ number: Int, _ random: inout SplitMix64, _ outcome: inout Outcome
+    ) async throws {
+        let journal = Bool.random(using: &random) ? ["--journal", pipeline.folder + "/journal"] : []
+        let begin = ContinuousClock.now
+        let verify = try pipeline.launch("tweet-loader", ["verify", "--json"] + journal)
+        try await Task.sleep(for: .milliseconds(Int.random(in: 0...600, using: &random)))
+        switch number % 3 {
+        case 1:
+            pipeline.producer?.kill()
+            try pipeline.startProducer()
+            outcome.kills += 1
+        case 2:
+            pipeline.loader?.kill()
+            try pipeline.startLoader()
+            outcome.kills += 1
+        default: break
+        }
+        let (text, exit) = (verify.readAll(), verify.wait())
+        outcome.looks += 1
+        outcome.longest = max(outcome.longest, ContinuousClock.now - begin)
+        let log = { "\(pipeline.log("producer").suffix(1500))\n\(pipeline.log("loader").suffix(1500))" }
+        #expect(exit == .status(0), "VERIFY_SEED=\(Self.seed) \(journal) \(text)\n\(log())")
+        let report = try JSONDecoder().decode(Report.self, from: Data(text.utf8))
+        #expect(["complete", "nothing_missing"].contains(report.verdict))
+        #expect(report.missing == 0)
+        if report.verdict == "complete" { outcome.complete += 1 } else { outcome.pending += 1 }
+        if number % 4 == 0 { #expect(try pipeline.run("tweet-loader", ["status"]).hasPrefix("loader: ")) }
+    }
+
+    private struct Report: Decodable {
+        var verdict: String
+        var missing: Int64
+    }
+}
