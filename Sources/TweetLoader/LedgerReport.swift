@@ -78,10 +78,11 @@ struct LedgerReport: Report {
 
         init(_ connection: borrowing PostgresConnection) throws {
             try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            ledger = try StreamLedger.read(connection)
+            let dismissed = try Dismissals.journals(connection)
+            ledger = try StreamLedger.read(connection).filter { !dismissed.contains($0.key.journal) }
             offsets = [:]
             let rows = try connection.query(
-                "SELECT topic, partition, next_offset FROM loader_offsets", doing: "read offsets")
+                "SELECT topic, partition, next_offset FROM loader_offsets WHERE \(Dismissals.partitionCounts)", doing: "read offsets")
             for row in 0..<rows.rowCount {
                 guard let topic = rows.text(row, 0), let partition = rows.integer(row, 1) else { continue }
                 offsets.updateValue(rows.integer(row, 2), forKey: TopicPartition(topic, Int32(clamping: partition)))
@@ -95,7 +96,7 @@ struct LedgerReport: Report {
             let answer = try connection.query(
                 """
                 SELECT stream, journal, \(rfc3339("started_at")), \(rfc3339("ended_at")), cause
-                FROM stream_gaps WHERE status = 'open' ORDER BY started_at
+                FROM stream_gaps WHERE status = 'open' AND \(Dismissals.gapCounts) ORDER BY started_at
                 """, doing: "read gaps")
             return answer.rows.map { row in
                 Gap(
@@ -109,7 +110,7 @@ struct LedgerReport: Report {
                 """
                 SELECT topic, partition, first_offset, end_offset - first_offset, \(rfc3339("found_at")),
                     passed_at IS NOT NULL
-                FROM kafka_holes WHERE status = 'open' ORDER BY topic, partition, first_offset
+                FROM kafka_holes WHERE status = 'open' AND \(Dismissals.holeCounts) ORDER BY topic, partition, first_offset
                 """, doing: "read holes")
             return (0..<answer.rowCount).map { row in
                 Hole(

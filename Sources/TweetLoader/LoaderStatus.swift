@@ -84,9 +84,11 @@ struct LoaderStatus: Report {
         partitions = try Self.partitions(connection)
         rejects = try Self.rejects(connection)
         events = try connection.integer("SELECT count(*) FROM stream_events")
-        openGaps = try connection.integer("SELECT count(*) FROM stream_gaps WHERE status = 'open'")
-        openHoles = try connection.integer("SELECT count(*) FROM kafka_holes WHERE status = 'open'")
-        journals = try StreamLedger.read(connection).sorted { $0.key < $1.key }.map { name, settled in
+        openGaps = try connection.integer("SELECT count(*) FROM stream_gaps WHERE status = 'open' AND \(Dismissals.gapCounts)")
+        openHoles = try connection.integer("SELECT count(*) FROM kafka_holes WHERE status = 'open' AND \(Dismissals.holeCounts)")
+        let dismissed = try Dismissals.journals(connection)
+        let counted = try StreamLedger.read(connection).filter { !dismissed.contains($0.key.journal) }
+        journals = counted.sorted { $0.key < $1.key }.map { name, settled in
             Journal(
                 stream: name.stream, journal: name.journal, settled: settled.count, last: settled.last,
                 missing: settled.missing.count)
@@ -111,7 +113,7 @@ struct LoaderStatus: Report {
                 coalesce(rate * exp(-least(greatest(seconds - 1, 0), 1000)::double precision / 10), 0)
             FROM loader_offsets,
                 LATERAL (SELECT extract(epoch FROM clock_timestamp() - committed_at)) AS since (seconds)
-            ORDER BY topic, partition
+            WHERE \(Dismissals.partitionCounts) ORDER BY topic, partition
             """, doing: "read offsets")
         return (0..<answer.rowCount).map { row in
             Partition(

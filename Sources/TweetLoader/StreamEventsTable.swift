@@ -17,6 +17,7 @@ enum StreamEventsTable {
             throw TweetWriter.EveryRowRefused(error: first.error)
         }
         try StreamGapsTable.update(with: rows, connection)
+        try Dismissals.apply(rows, connection)
         return refused.map { row, error in
             Batch.Reject(
                 message: row.index, reason: "database", sqlstate: error.sqlstate, detail: error.serverMessage)
