@@ -153,11 +153,15 @@ import Testing
     }
 
     @Test func arraysAndMarksAreRead() throws {
+        // RFC 7464 puts a record separator before each text.
+        let sequence = "\u{1e}\(line(1))\n\u{1e}\(line(2))\n"
+        #expect(try replay(write(Array(sequence.utf8), "sequence.json")).problems.isEmpty)
         let text = "\u{feff}[\(line(1)),\n {\n \"id\": \"2\", \"text\": \"]},{[\\\"\" }\n, \(line(3)) ]\n\(line(4))\r\n\n"
         let replayed = try replay(write(Array(text.utf8), "array.json"))
         #expect(replayed.published == 4 && replayed.problems.isEmpty)
-        let values = try values(4)
-        #expect(values[0] == line(1) && values[1] == #"{"data":{"id":"2","text":"]},{[\""}}"# && values[2] == line(3))
+        let values = try values(6)
+        #expect(values.count { $0 == line(1) } == 2 && values.contains(line(2)) && values.contains(line(3)))
+        #expect(values.contains(#"{"data":{"id":"2","text":"]},{[\""}}"#))
     }
 
     @Test func twoFilesOfOneNameAndSizeAreTwoJournals() throws {
@@ -212,7 +216,7 @@ import Testing
         let inputs = "/work/shared/cases/12-replay/in/"
         guard FileManager.default.fileExists(atPath: inputs) else { return }
         let good = [
-            "array.json": 2, "blank.jsonl": 2, "comma.jsonl": 2, "emptymember.jsonl.gz": 2, "emptypage.jsonl": 1,
+            "array.json": 3, "blank.jsonl": 2, "comma.jsonl": 2, "emptymember.jsonl.gz": 2, "emptypage.jsonl": 1,
             "errors-page.jsonl": 2, "fake.jsonl.gz": 2, "nameonly.gz": 1, "numid.jsonl": 1, "rs.jsonl": 2,
             "gzwithoutsuffix.jsonl": 2,
         ]
@@ -228,6 +232,6 @@ import Testing
             if !bad.contains(name) { #expect(replayed.published > 0, "\(name)") }
         }
         let flipped = try replay(inputs + "flipped-member.jsonl.gz").problems.first
-        #expect(flipped?.contains("what follows byte 111 is no gzip member") == true, "\(flipped ?? "")")
+        #expect(flipped?.contains("what follows byte 89 is no gzip member") == true, "\(flipped ?? "")")
     }
 }

@@ -73,7 +73,8 @@ struct LineCutter {
         while index < chunk.count {
             switch unsafe chunk[index] {
             case UInt8(ascii: "\n"): place.line += 1
-            case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"): break
+            // 0x1e precedes each text of a sequence (RFC 7464).
+            case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"), 0x1e: break
             case UInt8(ascii: "["):
                 (part, arrayLine, place.element) = (.array, place.line, 0)
                 return index + 1
