@@ -82,7 +82,8 @@ struct LedgerReport: Report {
             ledger = try StreamLedger.read(connection).filter { !dismissed.contains($0.key.journal) }
             offsets = [:]
             let rows = try connection.query(
-                "SELECT topic, partition, next_offset FROM loader_offsets WHERE \(Dismissals.partitionCounts)", doing: "read offsets")
+                "SELECT topic, partition, next_offset FROM loader_offsets WHERE \(Dismissals.partitionCounts)",
+                doing: "read offsets")
             for row in 0..<rows.rowCount {
                 guard let topic = rows.text(row, 0), let partition = rows.integer(row, 1) else { continue }
                 offsets.updateValue(rows.integer(row, 2), forKey: TopicPartition(topic, Int32(clamping: partition)))

@@ -84,8 +84,10 @@ struct LoaderStatus: Report {
         partitions = try Self.partitions(connection)
         rejects = try Self.rejects(connection)
         events = try connection.integer("SELECT count(*) FROM stream_events")
-        openGaps = try connection.integer("SELECT count(*) FROM stream_gaps WHERE status = 'open' AND \(Dismissals.gapCounts)")
-        openHoles = try connection.integer("SELECT count(*) FROM kafka_holes WHERE status = 'open' AND \(Dismissals.holeCounts)")
+        openGaps = try connection.integer(
+            "SELECT count(*) FROM stream_gaps WHERE status = 'open' AND \(Dismissals.gapCounts)")
+        openHoles = try connection.integer(
+            "SELECT count(*) FROM kafka_holes WHERE status = 'open' AND \(Dismissals.holeCounts)")
         let dismissed = try Dismissals.journals(connection)
         let counted = try StreamLedger.read(connection).filter { !dismissed.contains($0.key.journal) }
         journals = counted.sorted { $0.key < $1.key }.map { name, settled in

@@ -73,7 +73,8 @@ struct GapRepairRun {
             let names = job.seqs.map(String.init).joined(separator: ", ")
             writeToStandardError(
                 "warning: gap \(names) lasted \(missing.short), the search covers \(window.short): most of its posts are"
-                    + " stored already, and X charges for them. --min-gap leaves short gaps out; `gaps close` accepts one.\n")
+                    + " stored already, and X charges for them. --min-gap leaves short gaps out; `gaps close` accepts one.\n"
+            )
         }
     }
 
@@ -187,7 +188,8 @@ struct GapRepairRun {
             }
             if isTerminal {
                 let posts = chosenNow(gaps).map(\.posts).reduce(0, +)
-                writeToStandardError("\rqueued for \(begin.duration(to: .now).short), \(groupedDigits(posts)) posts so far\u{1B}[K")
+                writeToStandardError(
+                    "\rqueued for \(begin.duration(to: .now).short), \(groupedDigits(posts)) posts so far\u{1B}[K")
             }
             usleep(500_000)
         }

@@ -68,7 +68,9 @@ struct GapsCommand: ParsableCommand {
                 try requireJournal(folder, stream)
                 let gaps = GapBook(folder: folder + "/" + stream).gaps.filter { all || $0.status == .open }
                 let request = RepairRequest.waiting(in: folder + "/" + stream)
-                let rows = gaps.map { GapRow($0, plan: plan, now: .now(), isQueued: request?.asks(for: $0.seq) == true) }
+                let rows = gaps.map {
+                    GapRow($0, plan: plan, now: .now(), isQueued: request?.asks(for: $0.seq) == true)
+                }
                 print(options.json ? try jsonText(rows) : GapRow.table(rows))
             }
         }
@@ -135,7 +137,9 @@ struct GapsCommand: ParsableCommand {
                     logger: Logger(label: "tweet-producer.gaps"))
                 run.waits = wait ?? (isatty(STDOUT_FILENO) == 1)
                 let shortest = minGap.map { Duration(setting: $0) } ?? .zero
-                if shortest == nil { reader.addMistake("--min-gap: '\(minGap ?? "")' is no time such as 500ms, 1s or 2m") }
+                if shortest == nil {
+                    reader.addMistake("--min-gap: '\(minGap ?? "")' is no time such as 500ms, 1s or 2m")
+                }
                 try options.common.startLogging(&reader)
                 try reader.finish()
                 try requireJournal(folder, run.stream.stream)

@@ -19,7 +19,9 @@ struct OperatorEvent {
     /// - Throws: `Failure` (64) when it is empty or longer than 1,000 characters.
     static func reason(_ text: String) throws(Failure) -> String {
         let trimmed = text.trimmingCharacters(in: .whitespacesAndNewlines)
-        guard (1...1000).contains(trimmed.count) else { throw Failure(.usage, "--reason: must have 1 to 1,000 characters") }
+        guard (1...1000).contains(trimmed.count) else {
+            throw Failure(.usage, "--reason: must have 1 to 1,000 characters")
+        }
         return trimmed
     }
 

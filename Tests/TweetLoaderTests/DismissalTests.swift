@@ -54,12 +54,14 @@ struct DismissalTests {
         #expect(try database.query(select) == accepted)
     }
 
-    @Test("a foreign event of these types stops nothing", arguments: [
-        #"{"pipeline_event":{"type":"gap_closed","at":"x"}}"#,
-        #"{"pipeline_event":{"type":"gap_closed","at":"x","seq":9223372036854775807,"detail":""}}"#,
-        #"{"pipeline_event":{"type":"journal_forgotten","at":"2026-01-01T00:00:00Z"}}"#,
-        #"{"pipeline_event":{"type":"journal_forgotten","at":"x","cause":"a\u0000b","detail":"\ud800"}}"#,
-    ])
+    @Test(
+        "a foreign event of these types stops nothing",
+        arguments: [
+            #"{"pipeline_event":{"type":"gap_closed","at":"x"}}"#,
+            #"{"pipeline_event":{"type":"gap_closed","at":"x","seq":9223372036854775807,"detail":""}}"#,
+            #"{"pipeline_event":{"type":"journal_forgotten","at":"2026-01-01T00:00:00Z"}}"#,
+            #"{"pipeline_event":{"type":"journal_forgotten","at":"x","cause":"a\u0000b","detail":"\ud800"}}"#,
+        ])
     func poison(text: String) throws {
         try settle(gap() + [text], firstOffset: 0, firstSeq: 1)
         #expect(try openGaps == 1)

@@ -48,7 +48,9 @@ import Testing
     private func values(_ count: Int) throws -> [String] {
         try TopicReader(servers: kafka.bootstrapServers, topics: [topic, topic + ".events"])
             .read(patience: .seconds(90)) { $0.count >= count }
-            .sorted { ($0.headers?.seq ?? 0) < ($1.headers?.seq ?? 0) }.map { String(decoding: $0.value, as: UTF8.self) }
+            .sorted { ($0.headers?.seq ?? 0) < ($1.headers?.seq ?? 0) }.map {
+                String(decoding: $0.value, as: UTF8.self)
+            }
     }
 
     private func line(_ id: Int) -> String { #"{"data":{"id":"\#(id)","text":"x"}}"# }
@@ -86,7 +88,8 @@ import Testing
     }
 
     @Test func membersEmptyMembersAndPaddingAreGood() throws {
-        let bytes = try gzip(line(1) + "\n" + #"{"data":"#) + gzip("") + gzip(#"{"id":"2","text":"x"}}"# + "\n" + line(3))
+        let bytes =
+            try gzip(line(1) + "\n" + #"{"data":"#) + gzip("") + gzip(#"{"id":"2","text":"x"}}"# + "\n" + line(3))
         let replayed = try replay(write(bytes + [UInt8](repeating: 0, count: 300_000), "good.jsonl.gz"))
         #expect(replayed.problems.isEmpty && replayed.published == 3)
         #expect(try replay(write(try gzip(line(9)), "no-suffix.jsonl")).published == 1)
@@ -156,7 +159,8 @@ import Testing
         // RFC 7464 puts a record separator before each text.
         let sequence = "\u{1e}\(line(1))\n\u{1e}\(line(2))\n"
         #expect(try replay(write(Array(sequence.utf8), "sequence.json")).problems.isEmpty)
-        let text = "\u{feff}[\(line(1)),\n {\n \"id\": \"2\", \"text\": \"]},{[\\\"\" }\n, \(line(3)) ]\n\(line(4))\r\n\n"
+        let text =
+            "\u{feff}[\(line(1)),\n {\n \"id\": \"2\", \"text\": \"]},{[\\\"\" }\n, \(line(3)) ]\n\(line(4))\r\n\n"
         let replayed = try replay(write(Array(text.utf8), "array.json"))
         #expect(replayed.published == 4 && replayed.problems.isEmpty)
         let values = try values(6)
@@ -180,7 +184,8 @@ import Testing
     @Test func aLineLimitHoldsEverywhere() throws {
         let long = String(repeating: "x", count: 5000)
         for text in [
-            line(1) + "\n" + #"{"data":{"id":"2","text":"\#(long)"}}"#, "[\(line(1)),\n{\"id\":\"2\",\"text\":\"\(long)\"}]",
+            line(1) + "\n" + #"{"data":{"id":"2","text":"\#(long)"}}"#,
+            "[\(line(1)),\n{\"id\":\"2\",\"text\":\"\(long)\"}]",
         ] {
             let replayed = try replay(write(Array(text.utf8), "a.json"), limit: 4096)
             #expect(replayed.published == 1)

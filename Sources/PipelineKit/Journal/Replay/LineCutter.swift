@@ -45,7 +45,9 @@ struct LineCutter {
     /// Cuts the next piece of the file; `give` gets each line without its end.
     ///
     /// - Throws: `Problem`, and what `give` throws.
-    mutating func feed(_ chunk: UnsafeRawBufferPointer, _ give: (UnsafeRawBufferPointer, LinePlace) throws -> Void) throws {
+    mutating func feed(
+        _ chunk: UnsafeRawBufferPointer, _ give: (UnsafeRawBufferPointer, LinePlace) throws -> Void
+    ) throws {
         var index = 0
         while index < chunk.count {
             switch part {

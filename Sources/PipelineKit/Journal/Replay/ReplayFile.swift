@@ -229,7 +229,8 @@ package struct ReplayFile: Sendable {
                 position += unsafe Int64(line.bytes.count) + 1
                 try body(
                     unsafe ReplayLine(
-                        seq: line.seq, place: place, bytes: line.bytes, receivedAt: line.receivedAt, connection: line.connection,
+                        seq: line.seq, place: place, bytes: line.bytes, receivedAt: line.receivedAt,
+                        connection: line.connection,
                         isDamaged: line.isDamaged),
                     position)
             }) > 0

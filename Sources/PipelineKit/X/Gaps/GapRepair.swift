@@ -48,7 +48,8 @@ package final class GapRepair {
     /// Runs until the stop is raised.
     package func run() {
         while !stop.wait(for: Self.glance) {
-            if let request = EventRequest.waiting(in: folder), deliver(JournalChunk(events: request.events)) == .durable {
+            if let request = EventRequest.waiting(in: folder), deliver(JournalChunk(events: request.events)) == .durable
+            {
                 book.apply(request.events)
                 request.finish(in: folder)
             }
