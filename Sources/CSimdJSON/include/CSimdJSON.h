@@ -27,10 +27,6 @@ void simdjson_parser_destroy(simdjson_parser *parser);
    Returns 0, or simdjson's error code (simdjson::error_code); `document` is only set on 0. */
 int simdjson_parse(simdjson_parser *parser, const uint8_t *json, size_t length, simdjson_document *document);
 
-/* Whether the simdjson that is loaded finds outlines as this code expects; without, simdjson_find_outline returns
-   UNSUPPORTED_ARCHITECTURE, and documents have to be parsed. It is found out once. */
-int simdjson_has_outline(void);
-
 /* Where the parts of a document begin: the offsets, in their order, of every bracket, brace, colon and comma outside strings,
    of every string's opening quote and of every other scalar's first byte. They belong to the parser and are overwritten by
    its next parse or outline. */
