@@ -833,7 +833,7 @@ COMMENT ON TABLE stream_events IS
     'What happened to the streams: events of the producer (connected, disconnected, ...) and messages of X that are no tweets.';
 COMMENT ON COLUMN stream_events.id IS 'Number of the event.';
 COMMENT ON COLUMN stream_events.type IS
-    'started, connected, disconnected, connect_failed, quiet, lively, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, rules, torn_tail, rejected, dropped or stopped from the producer; x_message for a line of X.';
+    'started, connected, disconnected, connect_failed, quiet, lively, rules, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, gap_closed, journal_forgotten, torn_tail, rejected, dropped or stopped from the producer; x_message for a line of X.';
 COMMENT ON COLUMN stream_events.at IS 'When it happened; for a line of X when it was received.';
 COMMENT ON COLUMN stream_events.stream IS 'Stream; null when the message has no headers of ours.';
 COMMENT ON COLUMN stream_events.journal IS 'Journal that holds the line.';
@@ -862,12 +862,14 @@ CREATE TABLE stream_gaps (
     connection bigint,
     newest_id  bigint,
     status     text NOT NULL DEFAULT 'open'
-        CHECK (status IN ('open', 'repaired_exactly', 'repaired_approximately')),
+        CHECK (status IN ('open', 'repaired_exactly', 'repaired_approximately', 'accepted')),
     repaired_by       text,
     repaired_at       timestamptz,
     repaired_posts    bigint,
     repair_connection bigint,
     repair_detail     text,
+    accepted_at       timestamptz,
+    accepted_reason   text,
     PRIMARY KEY (stream, journal, opened_seq)
 );
 COMMENT ON TABLE stream_gaps IS
@@ -882,7 +884,7 @@ COMMENT ON COLUMN stream_gaps.cause IS 'Why the connection ended.';
 COMMENT ON COLUMN stream_gaps.connection IS 'Connection that ended.';
 COMMENT ON COLUMN stream_gaps.newest_id IS 'Highest tweet id received before the gap: where a repair begins.';
 COMMENT ON COLUMN stream_gaps.status IS
-    'open: it is not filled; repaired_exactly: X replayed all of it; repaired_approximately: it was searched again.';
+    'open: it is not filled; repaired_exactly: X replayed all of it; repaired_approximately: it was searched again; accepted: an operator closed it.';
 COMMENT ON COLUMN stream_gaps.repaired_by IS
     'How it was filled, or last tried: backfill, recovery, search.';
 COMMENT ON COLUMN stream_gaps.repaired_at IS 'When the last try ended.';
@@ -890,3 +892,19 @@ COMMENT ON COLUMN stream_gaps.repaired_posts IS 'Posts that all tries have broug
 COMMENT ON COLUMN stream_gaps.repair_connection IS
     'Marks what the last try has brought: tweets.connection of those lines, unless they had come before.';
 COMMENT ON COLUMN stream_gaps.repair_detail IS 'Why the last try did not fill it.';
+COMMENT ON COLUMN stream_gaps.accepted_at IS 'When an operator accepted it as lost.';
+COMMENT ON COLUMN stream_gaps.accepted_reason IS 'Why, in the operator''s words.';
+
+CREATE TABLE dismissed (
+    kind         text NOT NULL CHECK (kind IN ('topic', 'journal')),
+    name         text NOT NULL,
+    reason       text NOT NULL,
+    dismissed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (kind, name)
+);
+COMMENT ON TABLE dismissed IS
+    'Topics and journals that an operator dismissed: verify and status no longer count them. Their rows stay.';
+COMMENT ON COLUMN dismissed.kind IS 'topic or journal.';
+COMMENT ON COLUMN dismissed.name IS 'Name of the topic, or id of the journal.';
+COMMENT ON COLUMN dismissed.reason IS 'Why, in the operator''s words.';
+COMMENT ON COLUMN dismissed.dismissed_at IS 'When; a topic that is committed to later counts again.';

@@ -15,6 +15,8 @@ struct LedgerLook {
     var facts = LedgerFacts()
     /// The offsets that Kafka has and PostgreSQL has not settled.
     var unsettled: [TopicPartition: Range<Int64>] = [:]
+    /// The ids of the journals that an operator dismissed: nothing of them counts.
+    var forgotten: Set<String> = []
     /// What could not be checked, and why.
     var problems: [String] = []
 
@@ -30,6 +32,7 @@ struct LedgerLook {
         problems += answer.problems
         try onDatabase(settings.conninfo, role: .writer) { connection in
             try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            forgotten = try Dismissals.journals(connection)
             settled = try StreamLedger.read(connection)
             compare(answer.ends, with: try LoaderOffsets.read(connection))
             try facts.read(connection)
@@ -76,7 +79,8 @@ enum LoaderOffsets {
     /// The next offset of each partition; nil before its first batch.
     static func read(_ connection: borrowing PostgresConnection) throws(PostgresError) -> [TopicPartition: Int64?] {
         let rows = try connection.query(
-            "SELECT topic, partition, next_offset FROM loader_offsets", doing: "read offsets")
+            "SELECT topic, partition, next_offset FROM loader_offsets WHERE \(Dismissals.partitionCounts)",
+            doing: "read offsets")
         var offsets: [TopicPartition: Int64?] = [:]
         for row in 0..<rows.rowCount {
             guard let topic = rows.text(row, 0), let partition = rows.integer(row, 1) else { continue }
@@ -104,13 +108,13 @@ struct LedgerFacts {
         let sum = try connection.query(
             """
             SELECT count(*), coalesce(sum(extract(epoch FROM coalesce(ended_at, now()) - started_at)), 0)::bigint
-            FROM stream_gaps WHERE status = 'open'
+            FROM stream_gaps WHERE status = 'open' AND \(Dismissals.gapCounts)
             """, doing: "count gaps")
         (gaps.open, gaps.seconds) = (sum.integer(0, 0) ?? 0, sum.integer(0, 1) ?? 0)
         let answer = try connection.query(
             """
             SELECT stream, journal, \(rfc3339("started_at")), \(rfc3339("ended_at")), cause
-            FROM stream_gaps WHERE status = 'open' ORDER BY started_at DESC LIMIT 5
+            FROM stream_gaps WHERE status = 'open' AND \(Dismissals.gapCounts) ORDER BY started_at DESC LIMIT 5
             """, doing: "read gaps")
         gaps.last = answer.rows.reversed().map { row in
             LedgerReport.Gap(
@@ -121,9 +125,10 @@ struct LedgerFacts {
     private mutating func readHoles(_ connection: borrowing PostgresConnection) throws {
         let answer = try connection.query(
             """
-            SELECT topic, partition, first_offset, end_offset - first_offset, \(rfc3339("found_at")),
+            SELECT topic, partition, first_offset, coalesce(messages, end_offset - first_offset), \(rfc3339("found_at")),
                 passed_at IS NOT NULL
-            FROM kafka_holes WHERE status = 'open' ORDER BY topic, partition, first_offset
+            FROM kafka_holes WHERE status = 'open' AND \(Dismissals.holeCounts)
+            ORDER BY topic, partition, first_offset
             """, doing: "read holes")
         let recorded = (0..<answer.rowCount).map { row in
             LedgerReport.Hole(

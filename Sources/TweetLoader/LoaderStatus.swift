@@ -100,9 +100,13 @@ struct LoaderStatus: Report {
         (loaders, secondsSinceSeen) = try Self.loaders(connection)
         rejects = try Self.rejects(connection)
         events = try connection.integer("SELECT count(*) FROM stream_events")
-        openGaps = try connection.integer("SELECT count(*) FROM stream_gaps WHERE status = 'open'")
-        openHoles = try connection.integer("SELECT count(*) FROM kafka_holes WHERE status = 'open'")
-        journals = try StreamLedger.read(connection).sorted { $0.key < $1.key }.map { name, settled in
+        openGaps = try connection.integer(
+            "SELECT count(*) FROM stream_gaps WHERE status = 'open' AND \(Dismissals.gapCounts)")
+        openHoles = try connection.integer(
+            "SELECT count(*) FROM kafka_holes WHERE status = 'open' AND \(Dismissals.holeCounts)")
+        let dismissed = try Dismissals.journals(connection)
+        let counted = try StreamLedger.read(connection).filter { !dismissed.contains($0.key.journal) }
+        journals = counted.sorted { $0.key < $1.key }.map { name, settled in
             Journal(
                 stream: name.stream, journal: name.journal, settled: settled.count, last: settled.last,
                 unsettled: settled.missing.count)
@@ -127,7 +131,7 @@ struct LoaderStatus: Report {
                 CASE WHEN seconds <= 10 THEN rate * exp(-greatest(seconds - 1, 0)::double precision / 10) ELSE 0 END
             FROM loader_offsets,
                 LATERAL (SELECT extract(epoch FROM clock_timestamp() - committed_at)) AS since (seconds)
-            ORDER BY topic, partition
+            WHERE \(Dismissals.partitionCounts) ORDER BY topic, partition
             """, doing: "read offsets")
         return (0..<answer.rowCount).map { row in
             Partition(

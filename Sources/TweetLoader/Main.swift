@@ -19,12 +19,13 @@ struct TweetLoader: ParsableCommand {
               tweet-loader explain ID       the whole way of one tweet
               tweet-loader rejects list     what did not become a row, and why
               tweet-loader retention        drops old months
+              tweet-loader forget           dismisses topics and journals that nothing uses
 
             Exit status: 0 done, 64 usage, 65 numbers are missing, 69 unavailable, 77 refused credentials, 78 settings.
             """,
         subcommands: [
             RunCommand.self, MigrateCommand.self, StatusCommand.self, VerifyCommand.self, ExplainCommand.self,
-            RejectsCommand.self, RetentionCommand.self,
+            RejectsCommand.self, RetentionCommand.self, ForgetCommand.self,
         ]
     )
 }

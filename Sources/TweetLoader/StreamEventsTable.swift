@@ -9,6 +9,7 @@ enum StreamEventsTable {
     private static func apply(_ rows: [EventRow], _ connection: borrowing PostgresConnection) throws(PostgresError) {
         try StreamGapsTable.update(with: rows, connection)
         try RulesTable.record(rows, connection)
+        try Dismissals.apply(rows, connection)
     }
 
     /// Inserts the events and applies them; those that PostgreSQL refuses alone are returned as rejects.

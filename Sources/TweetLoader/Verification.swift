@@ -94,6 +94,7 @@ struct Verification {
 
     private func names(_ look: LedgerLook) -> Set<JournalName> {
         Set(look.settled.keys).union(seen.numbers.keys).union(look.unpublished.keys)
+            .filter { !look.forgotten.contains($0.journal) }
     }
 
     /// The numbers of a journal that are somewhere.

@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import PipelineKit
 
@@ -8,6 +9,8 @@ struct GapRepairRun {
     let price: PostPrice
     let json: Bool
     let logger: Logger
+    /// Whether it waits for a producer that does the work.
+    var waits = false
     private var chosen: [StreamGap] = []
 
     /// A job of the dry run.
@@ -49,12 +52,30 @@ struct GapRepairRun {
     /// Takes the gaps with these numbers, or all that can be filled.
     ///
     /// - Throws: `Failure` (65) for a number that is no open gap.
-    mutating func choose(_ numbers: [Int64]) throws(Failure) {
+    mutating func choose(_ numbers: [Int64], shortest: Duration = .zero) throws(Failure) {
         let open = GapBook(folder: path).gaps.filter { $0.status == .open && $0.end != nil }
         for number in numbers where !open.contains(where: { $0.seq == number }) {
             throw Failure(.badData, "\(number) is no open gap that has ended; see `tweet-producer gaps list`")
         }
-        chosen = numbers.isEmpty ? open : open.filter { numbers.contains($0.seq) }
+        chosen = (numbers.isEmpty ? open : open.filter { numbers.contains($0.seq) }).filter { length($0) >= shortest }
+    }
+
+    private func length(_ gap: StreamGap) -> Duration {
+        .milliseconds((gap.ended ?? gap.started) - gap.started)
+    }
+
+    /// Warns of searches whose window is mostly margin: what they return, and X charges for, is mostly stored already.
+    private func warnOfMargins(_ jobs: [RepairPlan.Job]) {
+        for job in jobs where job.method == .search {
+            let window = Duration.milliseconds(job.to.milliseconds - job.from.milliseconds)
+            let missing = job.gaps.map(length).reduce(.zero, +)
+            guard missing < window - missing else { continue }
+            let names = job.seqs.map(String.init).joined(separator: ", ")
+            writeToStandardError(
+                "warning: gap \(names) lasted \(missing.short), the search covers \(window.short): most of its posts are"
+                    + " stored already, and X charges for them. --min-gap leaves short gaps out; `gaps close` accepts one.\n"
+            )
+        }
     }
 
     private func repair(_ book: GapBook, deliver: @escaping (JournalChunk) -> ChunkDelivery) -> GapRepair {
@@ -72,6 +93,7 @@ struct GapRepairRun {
                 gaps: job.seqs, from: job.from.description, to: job.to.description, method: job.method.rawValue,
                 posts: posts, dollars: dollars, unsearchable: unsearchable.map(\.value))
         }
+        warnOfMargins(RepairPlan.jobs(chosen, plan: stream.plan, at: .now()))
         if json { return print(try jsonText(costs)) }
         guard !costs.isEmpty else { return print("nothing can be filled") }
         let rows = costs.map { cost -> [String] in
@@ -100,6 +122,7 @@ struct GapRepairRun {
                 "a search costs money: say with --max-posts (X_REPAIR_MAX_POSTS) how many posts it may bring, at least 10."
                     + " --dry-run tells how many there are")
         }
+        warnOfMargins(jobs)
         let journal: Journal
         do {
             journal = try Journal.open(folder: folder, stream: stream.stream)
@@ -146,8 +169,40 @@ struct GapRepairRun {
         } catch {
             throw Failure(.disk, "the request cannot be left for the producer that runs: \(error)")
         }
-        let text = "handed \(gaps.count) to the producer that runs; see `tweet-producer gaps list --all`"
-        print(json ? "{\"handed_over\":\(gaps.count)}" : text)
+        guard waits else {
+            let text = "queued \(gaps.count) for the producer that runs; see `tweet-producer gaps list`"
+            return print(json ? "{\"queued\":\(gaps.count)}" : text)
+        }
+        try waitForProducer(gaps)
+    }
+
+    /// Waits until the producer has worked on the request, and shows what became of the gaps.
+    ///
+    /// - Throws: `Failure` 69 when a gap stays open, 75 when the producer ends first.
+    private func waitForProducer(_ gaps: [Int64]) throws {
+        let begin = ContinuousClock.now
+        let isTerminal = isatty(STDERR_FILENO) == 1
+        while let request = RepairRequest.waiting(in: path), gaps.contains(where: request.asks) {
+            guard try JournalStatus(folder: folder, stream: stream.stream, quota: nil).process != nil else {
+                throw Failure(.tryAgain, "the producer ended; the request stays queued for its next run")
+            }
+            if isTerminal {
+                let posts = chosenNow(gaps).map(\.posts).reduce(0, +)
+                writeToStandardError(
+                    "\rqueued for \(begin.duration(to: .now).short), \(groupedDigits(posts)) posts so far\u{1B}[K")
+            }
+            usleep(500_000)
+        }
+        if isTerminal { writeToStandardError("\r\u{1B}[K") }
+        let rows = chosenNow(gaps).map { GapRow($0, plan: stream.plan, now: .now()) }
+        print(json ? try jsonText(rows) : GapRow.table(rows))
+        guard rows.allSatisfy({ $0.status != StreamGap.Status.open.rawValue }) else {
+            throw Failure(.unavailable, "not every gap could be filled; those stay open")
+        }
+    }
+
+    private func chosenNow(_ gaps: [Int64]) -> [StreamGap] {
+        GapBook(folder: path).gaps.filter { gaps.contains($0.seq) }
     }
 
     private func show(_ results: [Result]) {

@@ -20,14 +20,15 @@ struct GapRow: Encodable {
     let filledFrom: String?
     let note: String?
 
-    init(_ gap: StreamGap, plan: AccountPlan, now: Timestamp) {
+    /// - Parameter isQueued: whether a producer has a request to fill it.
+    init(_ gap: StreamGap, plan: AccountPlan, now: Timestamp, isQueued: Bool = false) {
         self.gap = gap.seq
         started = gap.start.description
         ended = gap.end?.description
         seconds = Double((gap.ended ?? now.milliseconds) - gap.started) / 1000
         cause = gap.cause
         newestID = gap.newestID
-        status = gap.status.rawValue
+        status = isQueued && gap.status == .open && gap.end != nil ? "queued" : gap.status.rawValue
         repairedBy = gap.repairedBy?.rawValue
         posts = gap.posts
         repairConnection = gap.repairConnection

@@ -6,7 +6,7 @@ struct JournalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "journal",
         abstract: "What the journal and its archive hold, and whether it is whole.",
-        subcommands: [StatusCommand.self, VerifyCommand.self])
+        subcommands: [StatusCommand.self, VerifyCommand.self, JournalForgetCommand.self])
 
     /// The flags of both subcommands.
     struct Options: ParsableArguments {
@@ -76,7 +76,7 @@ struct JournalCommand: ParsableCommand {
 
 extension JournalCommand.Options {
     /// The journal's folder, its streams, and the quota that is set.
-    fileprivate func read() throws -> (folder: String, streams: [String], quota: Int64?) {
+    func read() throws -> (folder: String, streams: [String], quota: Int64?) {
         let flags = common.flags.merging(["JOURNAL_DIR": journal].compactMapValues { $0 }) { $1 }
         var reader = try SettingsReader(flags: flags, configFile: common.config, known: ProducerSettings.known)
         let folder = reader.string(ProducerOptions.journalSetting, default: "./journal")

@@ -14,6 +14,7 @@ final class Replay {
     private let logger: Logger
     private var producer: KafkaProducer
     private var key = TweetKey(findsRules: false)
+    private var foreign = ForeignLines()
     private var state: ReplayState
     private var acknowledged = AcknowledgedLines(through: 0)
     /// Records handed over since the producer was made, and where in the files each stands.
@@ -26,6 +27,11 @@ final class Replay {
     private var sent = 0
     /// Lines that Kafka refused for good, or the disk has damaged.
     private(set) var refused = RefusedLines()
+    /// Damaged files and files without a tweet, each named with the place.
+    private(set) var problems: [String] = []
+    private var others = OtherLines()
+    /// Lines that earlier runs published.
+    private let earlier: Int64
     /// Their reject events that are yet to be handed over, under the numbers of their records.
     private var undeclared: [(id: Int64, value: [UInt8], reason: String)] = []
     /// Records whose reject event was handed over since the producer was made.
@@ -53,6 +59,13 @@ final class Replay {
         (self.settings, self.files, self.stop, self.logger) = (settings, files, stop, logger)
         producer = try KafkaProducer(settings.kafka, logger: logger)
         state = try Self.load(settings.stateFile, ReplayState(source: source, window: settings.window))
+        guard state.fits(files) else {
+            throw Failure(
+                .badSettings,
+                "--state: files of \(source) were added, moved or removed since. Remove the state file to begin anew,"
+                    + " which does no harm.")
+        }
+        (earlier, problems) = (state.published, state.problems ?? [])
         progress = ReplayProgress(totalBytes: files.reduce(0) { $0 + $1.bytes }, isTerminal: isTerminal)
     }
 
@@ -65,7 +78,7 @@ final class Replay {
             do {
                 try pass()
                 save(isDue: true)
-                progress.end(published: state.published, refused: refused)
+                progress.end(published: state.published, earlier: earlier, refused: refused, others: others)
                 return true
             } catch is Again {
                 logger.warning("sending again", metadata: ["reason": "\(undelivered.map { "\($0)" } ?? "")"])
@@ -77,7 +90,7 @@ final class Replay {
                 declared.removeAll()
             } catch is Stopped {
                 save(isDue: true)
-                progress.end(published: state.published, refused: refused)
+                progress.end(published: state.published, earlier: earlier, refused: refused, others: others)
                 producer.purge()
                 return false
             }
@@ -88,47 +101,88 @@ final class Replay {
     private func pass() throws {
         let start = state
         var done = files[..<start.file].reduce(Int64(0)) { $0 + $1.bytes }
+        problems = start.problems ?? []
         for index in start.file..<files.count {
-            let file = files[index]
-            var at = ReplayState(source: start.source, window: start.window, file: index)
-            at.published = handed == 0 ? start.published : places.last?.state.published ?? state.published
-            var skip = index == start.file ? start.line : 0
-            var number: Int64 = 0
-            let journal = file.journal ?? (settings.foreignStream, foreignJournal(file))
-            let isOwn = file.journal != nil
-            try file.read { line, position in
-                for piece in pieces(of: line, isOwn: isOwn) where isWanted(line, piece, isOwn: isOwn) {
+            do {
+                try files[index].withLocal { try goThrough($0, at: index, from: start, done) }
+            } catch let failure as Failure where failure.status == .badData {
+                let text = failure.description
+                if !problems.contains(text) { problems.append(text) }
+            }
+            done += files[index].bytes
+        }
+        while acknowledged.through < handed {
+            try take(producer.poll(timeout: .milliseconds(50)))
+            try declareRefused()
+        }
+        state.problems = problems.isEmpty ? nil : problems
+    }
+
+    /// Publishes the lines of one file.
+    private func goThrough(_ file: ReplayFile, at index: Int, from start: ReplayState, _ done: Int64) throws {
+        var at = ReplayState(source: start.source, window: start.window, file: index)
+        at.published = handed == 0 ? start.published : places.last?.state.published ?? state.published
+        (at.name, at.problems) = (files[index].path, problems)
+        var skip = index == start.file ? start.line : 0
+        var number: Int64 = 0
+        let isOwn = file.journal != nil
+        if !isOwn, try !requireTweet(file, files[index].path) { return }
+        let journal = try file.journal ?? (settings.foreignStream, foreignJournal(file))
+        do {
+            try file.read(lineLimit: settings.lineLimit) { line, position in
+                for piece in pieces(of: line, at: index, isOwn: isOwn) where isWanted(line, piece, isOwn: isOwn) {
                     number += 1
-                    let seq = isOwn ? line.seq : number
                     at.line += 1
                     if skip > 0 {
                         skip -= 1
                         continue
                     }
                     at.published += 1
-                    try publish(
-                        piece,
-                        RecordHeaders(
-                            stream: journal.0, journal: journal.1, seq: seq,
-                            receivedAt: line.receivedAt ?? .now(), connection: line.connection), at: at,
-                        isDamaged: line.isDamaged)
+                    let headers = RecordHeaders(
+                        stream: journal.0, journal: journal.1, seq: isOwn ? line.seq : number,
+                        receivedAt: line.receivedAt ?? .now(), connection: line.connection)
+                    try publish(piece, headers, at: at, isDamaged: line.isDamaged)
                 }
                 progress.tell(bytes: done + position, published: state.published)
             }
-            done += file.bytes
-        }
-        while acknowledged.through < handed {
-            try take(producer.poll(timeout: .milliseconds(50)))
-            try declareRefused()
+        } catch let failure as Failure where failure.status == .badData && at.line > 0 {
+            throw Failure(.badData, "\(failure) The \(groupedDigits(at.line)) lines before it were published.")
         }
     }
 
-    private func pieces(of line: ReplayLine, isOwn: Bool) -> [[UInt8]] {
-        if !isOwn {
-            if unsafe line.bytes.allSatisfy({ $0 == 32 || $0 == 9 || $0 == 13 }) { return [] }
-            if let lines = unsafe PageLines.split(line.bytes) { return lines }
+    /// Looks for the first tweet of another tool's file, before any of its lines is published; false for a file without lines.
+    ///
+    /// - Throws: `Failure` (65) when no line of it is a tweet.
+    private func requireTweet(_ file: ReplayFile, _ path: String) throws -> Bool {
+        struct Found: Error {}
+        var first: String?
+        var lines = 0
+        do {
+            try file.read(lineLimit: settings.lineLimit) { line, _ in
+                if stop.isRaised { throw Stopped() }
+                switch unsafe foreign.content(of: line.bytes) {
+                case .tweets: throw Found()
+                case .empty: return
+                case .other(let reason): first = first ?? "\(line.place): \(reason)"
+                }
+                lines += 1
+            }
+        } catch is Found { return true }
+        if let first { throw Failure(.badData, "\(path): 0 of \(lines) lines are tweets; \(first)") }
+        // A folder of hours has empty ones; a source of nothing else is no success.
+        if files.count == 1 { throw Failure(.badData, "\(path) holds no tweet: it has no lines, or only empty pages") }
+        return false
+    }
+
+    private func pieces(of line: ReplayLine, at index: Int, isOwn: Bool) -> [[UInt8]] {
+        guard !isOwn else { return [unsafe Array(line.bytes)] }
+        switch unsafe foreign.content(of: line.bytes) {
+        case .tweets(let lines): return lines
+        case .empty: return []
+        case .other(let reason):
+            others.insert(file: index, line, path: files[index].path, reason: reason)
+            return [unsafe Array(line.bytes)]
         }
-        return [unsafe Array(line.bytes)]
     }
 
     private func isWanted(_ line: ReplayLine, _ piece: [UInt8], isOwn: Bool) -> Bool {
@@ -142,11 +196,15 @@ final class Replay {
         return settings.since.map { moment >= $0 } ?? true && settings.until.map { moment < $0 } ?? true
     }
 
-    /// Eight digits that stay the same for a file of this name and size, in this window.
-    private func foreignJournal(_ file: ReplayFile) -> String {
+    /// Eight digits that stay the same for a file of this name, size and content, in this window.
+    ///
+    /// By name and size alone, the loader would pass over the second of two files of the same name, as settled.
+    private func foreignJournal(_ file: ReplayFile) throws -> String {
         let name = file.path.split(separator: "/").last ?? ""
         var hash: UInt32 = 2_166_136_261
-        for byte in "\(name) \(file.bytes) \(settings.window)".utf8 { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
+        for byte in try Array("\(name) \(file.bytes) \(settings.window)".utf8) + file.sample() {
+            hash = (hash ^ UInt32(byte)) &* 16_777_619
+        }
         let digits = String(hash, radix: 16)
         return String(repeating: "0", count: 8 - digits.utf8.count) + digits
     }

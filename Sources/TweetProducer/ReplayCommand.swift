@@ -9,10 +9,11 @@ struct ReplayCommand: ParsableCommand {
         commandName: "replay",
         abstract: "Publish archived lines again.",
         discussion: """
-            Takes a file, a folder of files, a stream's journal folder, or what `run` has uploaded to S3: JSON Lines, plain \
+            Reads a file, a folder of files, a stream's journal folder, or what `run` has uploaded to S3: JSON Lines, plain \
             or gzip. Lines of our own journal keep their stream, journal and number, so the loader settles each once, \
-            however often it is replayed. Lines of other tools (v2 objects, or pages {"data":[…],"includes":…}, which are \
-            split into one line a tweet) are numbered under a stream of their own (--stream).
+            however often it is replayed. Files of other tools hold v2 tweets as the stream sends them, pages \
+            {"data":[…],"includes":…}, flat tweets (twarc's `flatten`), or JSON arrays of these; their tweets are numbered \
+            under a stream of their own (--stream).
 
             --since and --until go by the time of receipt; in files of other tools by the time in the tweet's id.
 
@@ -21,10 +22,12 @@ struct ReplayCommand: ParsableCommand {
               tweet-producer replay pages.jsonl.gz --stream old-captures
 
             Ctrl-C ends it; with --state it goes on there the next time, without it begins anew, which does no harm.
+            A damaged file, and a file without a tweet, is named at the end; the lines before a damage, and the other files, \
+            are published. Objects of S3 are fetched one at a time into a private folder below TMPDIR.
             A line that Kafka refuses for good, or that the disk has damaged, becomes a reject with its number; how many and why \
             is told at the end.
 
-            Exit status: 0 done, 65 a file is damaged or lines were refused, 74 disk, 75 interrupted, 78 bad settings.
+            Exit status: 0 done, 65 a file is damaged, cut short or without a tweet, or lines were refused, 69 Kafka or S3, 74 disk, 75 interrupted, 78 bad settings.
             """)
 
     @Argument(help: ArgumentHelp("A file, a folder, or s3://BUCKET/PREFIX.", valueName: "source"))
@@ -64,18 +67,17 @@ struct ReplayCommand: ParsableCommand {
             try common.startLogging(&reader)
             try reader.finish()
             let (stop, source) = (Stop(), source)
-            let result = Mutex((isWhole: false, refused: RefusedLines()))
+            let result = Mutex((isWhole: false, refused: RefusedLines(), problems: [String]()))
             let loop = Service.Loop("replay") {
-                let fetched = try s3.map { try S3Download(source, $0, stop: stop) }
+                let files = try s3.map { try S3Files.list(source, $0, stop: stop) } ?? ReplayFile.list(source)
                 let replay = try Replay(
-                    source, files: fetched?.files ?? ReplayFile.list(source), settings: settings,
+                    source, files: files, settings: settings,
                     isTerminal: isatty(STDERR_FILENO) == 1, stop: stop, logger: Logger(label: "tweet-producer"))
                 let isWhole = try replay.run()
-                result.withLock { $0 = (isWhole, replay.refused) }
-                withExtendedLifetime(fetched) {}
+                result.withLock { $0 = (isWhole, replay.refused, replay.problems) }
             }
             try Service.run([loop], stop: stop, drain: .seconds(5), logger: Logger(label: "tweet-producer"))
-            let (isWhole, refused) = result.withLock { $0 }
+            let (isWhole, refused, problems) = result.withLock { $0 }
             guard isWhole else {
                 throw Failure(
                     .tryAgain,
@@ -83,9 +85,9 @@ struct ReplayCommand: ParsableCommand {
                         + (state == nil
                             ? "The next run begins anew, which does no harm." : "The next run goes on here."))
             }
-            guard refused.isEmpty else {
-                throw Failure(
-                    .badData, "\(refused). Their numbers are in the log, and with their beginnings in rejects.")
+            let rejected = refused.isEmpty ? [] : ["\(refused); their numbers are in the log and in rejects"]
+            guard problems.isEmpty, rejected.isEmpty else {
+                throw Failure(.badData, (problems + rejected).joined(separator: "\n"))
             }
         }
     }
@@ -110,6 +112,7 @@ struct ReplayCommand: ParsableCommand {
         if let rate, !(rate > 0 && rate.isFinite) { reader.addMistake("--rate: must be greater than 0") }
         settings.rate = rate
         settings.stateFile = state
+        settings.lineLimit = reader.bytes(StreamSettings.lineLimitSetting, default: ReplayFile.lineLimit)
         settings.foreignStream = stream ?? "replay"
         if !(1...64).contains(settings.foreignStream.utf8.count) {
             reader.addMistake("--stream: must have 1 to 64 characters")

@@ -30,13 +30,38 @@ struct ReplayProgress {
         (published - (first ?? 0)) * 1000 / max(1, begin.duration(to: .now).milliseconds)
     }
 
-    /// Tells how much it was, and how many lines Kafka or the disk had refused.
-    func end(published: Int64, refused: RefusedLines) {
+    /// Shows how much it was, and how many lines Kafka or the disk rejected.
+    ///
+    /// - Parameters:
+    ///   - published: lines of this run and of those before it.
+    ///   - earlier: lines of the runs before it.
+    ///   - refused: lines that became rejects.
+    ///   - others: lines that are no tweets.
+    func end(published: Int64, earlier: Int64, refused: RefusedLines, others: OtherLines) {
         let text =
-            "\(published) lines, \(rate(published)) a second, \(begin.duration(to: .now).short)"
-            + (refused.isEmpty ? "" : "; \(refused)")
-        writeToStandardError((isTerminal ? "\r\u{1B}[K" : "") + "replay: \(text)\n")
+            published == earlier && earlier > 0
+            ? "nothing left: \(groupedDigits(earlier)) lines were published before"
+            : "\(published) lines, \(rate(published)) a second, \(begin.duration(to: .now).short)"
+        let notes = (refused.isEmpty ? "" : "; \(refused)") + (others.count == 0 ? "" : "; \(others)")
+        writeToStandardError((isTerminal ? "\r\u{1B}[K" : "") + "replay: \(text)\(notes)\n")
     }
+}
+
+/// Lines of other tools' files that are no tweets; they go to the events topic as they are.
+struct OtherLines: CustomStringConvertible {
+    private(set) var count = 0
+    private var first = ""
+    private var last: (file: Int, line: Int64) = (-1, 0)
+
+    /// Counts one; a line that is read again counts once.
+    mutating func insert(file: Int, _ line: ReplayLine, path: String, reason: String) {
+        guard (file, line.seq) > last else { return }
+        last = (file, line.seq)
+        count += 1
+        if first.isEmpty { first = "\(path), \(line.place): \(reason)" }
+    }
+
+    var description: String { "\(count) lines are no tweets (the first: \(first))" }
 }
 
 /// Lines that a replay could not publish as they are, and why; in their place events of type `rejected` were published.

@@ -18,6 +18,8 @@ struct ReplaySettings: Sendable {
     var stateFile: String?
     /// The stream that lines of other tools are counted under.
     var foreignStream = "replay"
+    /// Bytes of the longest line (X_LINE_LIMIT).
+    var lineLimit = ReplayFile.lineLimit
 
     /// What tells one replay from another.
     var window: String {
@@ -34,4 +36,13 @@ struct ReplayState: Codable, Equatable {
     /// Lines of that file that were looked at, and those of them that were published.
     var line: Int64 = 0
     var published: Int64 = 0
+    /// That file's path; nil in a new state, and in states of earlier versions.
+    var name: String?
+    /// What was wrong with files up to there.
+    var problems: [String]?
+
+    /// Whether it stands where it says in a list of files.
+    func fits(_ files: [ReplayFile]) -> Bool {
+        name == nil || files.indices.contains(file) && files[file].path == name
+    }
 }

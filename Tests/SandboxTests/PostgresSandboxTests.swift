@@ -1,3 +1,4 @@
+import Glibc
 import PipelineKit
 import Sandbox
 import Testing
@@ -26,6 +27,42 @@ struct PostgresSandboxTests {
         try sandbox.start()
         #expect(try sandbox.query("SELECT a FROM t") == "42")
         #expect(sandbox.log.contains("automatic recovery") == (mode == .immediate))
+    }
+
+    @Test("a port that somebody takes while the server is stopped is waited for")
+    func takenPort() throws {
+        let sandbox = try PostgresSandbox()
+        defer { sandbox.destroy() }
+        let port = sandbox.port
+        sandbox.stop()
+        let thief = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        let isTaken = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe bind(thief, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 && listen(thief, 1) == 0
+            }
+        }
+        #expect(isTaken)
+        let log = sandbox.log.utf8.count
+        let releaser = JoinableThread(name: "releaser") {
+            while !String(decoding: sandbox.log.utf8.dropFirst(log), as: UTF8.self).contains("Address already in use") {
+                usleep(10_000)
+            }
+            close(thief)
+        }
+        try sandbox.start()
+        releaser.join()
+        #expect(sandbox.port == port)
+        #expect(try sandbox.query("SELECT 1") == "1")
+    }
+
+    @Test("two calls never get the same port")
+    func ports() throws {
+        var ports: Set<Int> = []
+        for _ in 0..<100 { #expect(ports.insert(try freePort()).inserted) }
     }
 
     @Test("a settings mistake is told in the server's words")

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Looks again and again until a condition holds.
 ///
 /// - Parameters:
@@ -14,4 +16,19 @@ package func holds(within patience: Duration, _ condition: @Sendable () throws -
         try await Task.sleep(for: max(.milliseconds(10), begin.duration(to: .now)))
     }
     return try condition()
+}
+
+/// Looks again and again until a condition holds, on a thread that may block; `holds` for tests that are not `async`.
+///
+/// - Parameters:
+///   - patience: how long.
+///   - condition: is asked every 10 ms.
+/// - Returns: false when it did not hold in time.
+package func eventually(within patience: Duration = .seconds(90), _ condition: () -> Bool) -> Bool {
+    let deadline = ContinuousClock.now + patience
+    while ContinuousClock.now < deadline {
+        if condition() { return true }
+        usleep(10_000)
+    }
+    return condition()
 }

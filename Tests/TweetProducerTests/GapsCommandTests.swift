@@ -97,7 +97,9 @@ import Testing
         defer { server.close() }
         let journal = try Journal.open(folder: folder.path, stream: "default")
         let handed = try run(["repair", "--max-posts", "100"], url: server.url)
-        #expect(handed.status == 0 && handed.output.contains("handed 1 to the producer that runs"))
+        #expect(handed.status == 0 && handed.output.contains("queued 1 for the producer that runs"))
+        let listed = try run(["list"]).output.split(separator: "\n")
+        #expect(listed.last?.contains("queued") == true && listed.dropLast().last?.contains("queued") == false)
         #expect(server.requests.isEmpty)
 
         // What the producer's own thread then does.
@@ -111,10 +113,91 @@ import Testing
             ).run()
         }
         #expect(log.wait { $0.message == "filled a gap" })
+        #expect(eventually { RepairRequest.waiting(in: path) == nil })
         stop.raise()
         thread.join()
         #expect(GapBook(folder: path).gaps.map(\.status) == [.open, .repairedApproximately])
         #expect(!FileManager.default.fileExists(atPath: path + "/repair-request.json"))
         _ = journal
+    }
+
+    /// A thread as the producer's, which delivers nothing but says so.
+    private func gapThread(_ url: String, _ stop: Stop, _ log: LogRecorder) -> JoinableThread {
+        let settings = StreamSettings(x: XSettings(url: url, token: .value(Secret("TEST-TOKEN"))))
+        let path = folder.path + "/default"
+        return JoinableThread(name: "gaps") {
+            GapRepair(
+                settings, folder: path, book: GapBook(folder: path), stop: stop, logger: log.logger,
+                deliver: { _ in .durable }
+            ).run()
+        }
+    }
+
+    @Test func waitsForARunningProducer() throws {
+        let server = try server()
+        defer { server.close() }
+        let journal = try Journal.open(folder: folder.path, stream: "default")
+        let stop = Stop()
+        let thread = gapThread(server.url, stop, LogRecorder())
+        let waited = try run(["repair", "3", "--max-posts", "100", "--wait"], url: server.url)
+        #expect(waited.status == 0 && waited.output.contains("repaired_approximately (search)"), "\(waited)")
+        stop.raise()
+        thread.join()
+        withExtendedLifetime(journal) {}
+    }
+
+    @Test func closesAGapWithAReason() throws {
+        #expect(try run(["close", "2"]).status == 64)
+        #expect(try run(["close", "9", "--reason", "x"]).status == 65)
+        let closed = try run(["close", "2", "--reason", " trial run "])
+        #expect(closed.status == 0 && closed.output == "gap 2: accepted\n", "\(closed)")
+        #expect(try run(["list", "--all"]).output.contains("accepted"))
+        #expect(try run(["close", "2", "--reason", "again"]).status == 65)
+        let journal = try Journal.open(folder: folder.path, stream: "default")
+        var reader = try JournalReader(journal.source, from: 4)
+        var event: PipelineEvent?
+        _ = try reader.read(limit: 10) { event = PipelineEvent(line: unsafe Array($0.bytes)) }
+        #expect(event?.type == .gapClosed && event?.seq == 2 && event?.detail == "trial run")
+
+        let stop = Stop()
+        let thread = gapThread("http://127.0.0.1:1", stop, LogRecorder())
+        let asked = try run(["close", "3", "--reason", "known"])
+        #expect(asked.status == 0 && asked.output == "gap 3: accepted\n", "\(asked)")
+        stop.raise()
+        thread.join()
+        #expect(GapBook(folder: folder.path + "/default").gaps.map(\.status) == [.accepted, .accepted])
+        withExtendedLifetime(journal) {}
+    }
+
+    @Test func forgetsAJournalThatWasDeleted() throws {
+        func forget(_ id: String) throws -> ProducerCommand {
+            try ProducerCommand(["journal", "forget", id, "--reason", "trial"], ["JOURNAL_DIR": folder.path])
+        }
+        #expect(try forget("39FEFAC2").status == 64)
+        let own = try Journal.open(folder: folder.path, stream: "default").source.journal
+        #expect(try forget(own).status == 64, "the journal in use")
+        #expect(try forget("39fefac2").output == "journal 39fefac2: forgotten\n")
+        let journal = try Journal.open(folder: folder.path, stream: "default")
+        var reader = try JournalReader(journal.source, from: 4)
+        var event: PipelineEvent?
+        _ = try reader.read(limit: 10) { event = PipelineEvent(line: unsafe Array($0.bytes)) }
+        #expect(event?.type == .journalForgotten && event?.cause == "39fefac2" && event?.detail == "trial")
+    }
+
+    @Test func warnsOfAGapThatIsShorterThanItsSearch() throws {
+        let server = try server()
+        defer { server.close() }
+        let path = folder.path + "/default"
+        let at = Timestamp.now().advanced(by: .seconds(-100))
+        let event = PipelineEvent(.disconnected, at: at, connection: 1, cause: "reset")
+        var gap = try #require(StreamGap(event, seq: 7))
+        gap.ended = at.milliseconds + 14
+        GapBook(folder: path).open(gap)
+        let told = try run(["repair", "7", "--dry-run"], url: server.url)
+        #expect(told.errors.contains("gap 7 lasted 14ms"), "\(told)")
+        #expect(told.errors.contains("stored already"))
+        let left = try run(["repair", "7", "--dry-run", "--min-gap", "1s"], url: server.url)
+        #expect(left.status == 0 && left.output.contains("nothing can be filled"))
+        #expect(try run(["repair", "--min-gap", "soon"], url: server.url).status == 78)
     }
 }

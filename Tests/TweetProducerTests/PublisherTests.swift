@@ -12,6 +12,7 @@ import Testing
     let folder: TemporaryFolder
     let kafka: KafkaSandbox
     let topic = "tweets-\(UInt32.random(in: 0 ... .max))"
+    private let log = LogRecorder()
 
     init() throws {
         folder = try TemporaryFolder()
@@ -41,9 +42,9 @@ import Testing
         try journal.sync()
         let source = journal.source
         let stop = Stop()
+        let logger = log.logger
         let thread = JoinableThread(name: "publisher") {
             do {
-                let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
                 try Publisher(settings: settings, source: source, stop: stop, logger: logger).run()
             } catch { Issue.record(error) }
         }
@@ -131,8 +132,7 @@ import Testing
         kafka.setBroker(isUp: false)
         let settings = try settings(["message.timeout.ms": "300", "socket.timeout.ms": "200"])
         let checkpoint = try publish((1...100).map { tweet($0) }, settings) {
-            // Long enough for the first delivery to fail: the failure itself is what this waits for.
-            Thread.sleep(forTimeInterval: 1.5)
+            #expect(log.wait { $0.message.contains("sending again") })
             kafka.setBroker(isUp: true)
         }
         #expect(checkpoint?.acknowledged == 100)

@@ -57,8 +57,7 @@ import Testing
             Archiver(source, options: ArchiveOptions(), stop: stop, logger: logger).run()
         }
         let archive = folder.path + "/s/archive/manifest.jsonl"
-        for _ in 0..<9000 where !FileManager.default.fileExists(atPath: archive) { usleep(10_000) }
-        usleep(300_000)
+        #expect(eventually { FileManager.default.fileExists(atPath: archive) })
         stop.raise()
         archiver.join()
         return journal
@@ -94,9 +93,9 @@ import Testing
         let records = try read(3)
         #expect(
             records.map { String(decoding: $0.value, as: UTF8.self) } == [
-                #"{"data":{"author_id":"10","id":"1","text":"a"},"includes":{"users":[{"id":"10"}]}}"#,
-                #"{"data":{"author_id":"11","id":"2","referenced_tweets":[{"id":"3","type":"quoted"}],"text":"b"},"#
-                    + #""includes":{"tweets":[{"author_id":"12","id":"3"}],"users":[{"id":"11"},{"id":"12"}]}}"#,
+                #"{"data":{"id":"1","author_id":"10","text":"a"},"includes":{"users":[{"id":"10"}]}}"#,
+                #"{"data":{"id":"2","author_id":"11","text":"b","referenced_tweets":[{"type":"quoted","id":"3"}]},"#
+                    + #""includes":{"users":[{"id":"11"},{"id":"12"}],"tweets":[{"id":"3","author_id":"12"}]}}"#,
                 #"{"data":{"id":"5"}}"#,
             ])
         #expect(records.compactMap(\.headers?.seq) == [1, 2, 3])
@@ -120,12 +119,11 @@ import Testing
             } catch { Issue.record(error) }
         }
         let state = URL(filePath: folder.path + "/state.json")
-        for _ in 0..<9000 {
-            let text = (try? String(contentsOf: state, encoding: .utf8)) ?? ""
-            let found = try? JSONDecoder().decode(ReplayState.self, from: Data(text.utf8))
-            if found?.published ?? 0 >= 50 { break }
-            usleep(10_000)
-        }
+        #expect(
+            eventually {
+                let text = (try? String(contentsOf: state, encoding: .utf8)) ?? ""
+                return (try? JSONDecoder().decode(ReplayState.self, from: Data(text.utf8)))?.published ?? 0 >= 50
+            })
         stop.raise()
         thread.join()
         settings.rate = nil
@@ -151,9 +149,12 @@ import Testing
 
     @Test func aDamagedFileIsNamed() throws {
         try Data([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3]).write(to: URL(filePath: folder.path + "/bad.jsonl.gz"))
-        let failure = try #require(throws: Failure.self) { try replay(folder.path + "/bad.jsonl.gz", settings()) }
-        #expect(failure.status == .badData)
-        #expect(failure.description.contains("bad.jsonl.gz"))
+        let path = folder.path + "/bad.jsonl.gz"
+        let replay = try Replay(
+            path, files: ReplayFile.list(path), settings: settings(), isTerminal: false, stop: Stop(), logger: logger)
+        #expect(try replay.run() && replay.problems.count == 1)
+        #expect(replay.problems.first?.contains("bad.jsonl.gz is damaged") == true)
         #expect(throws: Failure.self) { try ReplayFile.list(folder.path + "/none") }
+        #expect(throws: Failure.self, "a pipe cannot be read twice") { try ReplayFile.list("/dev/null") }
     }
 }

@@ -23,23 +23,24 @@ import Testing
         kafka = try KafkaSandbox(topics: [topic: 4, topic + ".events": 1])
     }
 
-    /// Where fetched files lie meanwhile.
-    private var fetched: String {
-        (ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp")
-            + "/tweet-replay-\(ProcessInfo.processInfo.processIdentifier)"
+    /// Folders of fetched objects in this process's own TMPDIR.
+    private var fetched: [String] {
+        let folder = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
+        return ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
+            .filter { $0.hasPrefix("tweet-replay-") }.map { folder + "/" + $0 }
     }
 
-    private func replay(_ url: String, from seq: Int64 = 1) throws -> Int64 {
-        let download = try S3Download(url, server.settings(), stop: Stop())
-        #expect(FileManager.default.fileExists(atPath: fetched))
+    @discardableResult
+    private func replay(_ url: String, from seq: Int64 = 1) throws -> Replay {
         var settings = ReplaySettings(
             kafka: KafkaConfiguration(bootstrapServers: kafka.bootstrapServers), topic: topic, partitions: 4,
             replication: -1)
         settings.seqs = seq...Int64.max
         let replay = try Replay(
-            url, files: download.files, settings: settings, isTerminal: false, stop: Stop(), logger: log.logger)
+            url, files: S3Files.list(url, server.settings(), stop: Stop()), settings: settings, isTerminal: false,
+            stop: Stop(), logger: log.logger)
         #expect(try replay.run())
-        return withExtendedLifetime(download) { replay.published }
+        return replay
     }
 
     private func read(_ count: Int) throws -> [ReadRecord] {
@@ -94,16 +95,16 @@ import Testing
 
     @Test func whatRunHasUploadedKeepsItsNumbers() throws {
         let journal = try upload(100, to: "own")
-        #expect(try replay("s3://\(S3TestServer.bucket)/own/s") == 100)
+        #expect(try replay("s3://\(S3TestServer.bucket)/own/s").published == 100)
         let records = try read(100)
         #expect(records.compactMap(\.headers?.seq) == (1...100).map { $0 })
         #expect(records.allSatisfy { $0.headers?.journal == journal.source.journal && $0.headers?.stream == "s" })
         #expect(records.allSatisfy { $0.headers?.receivedAt.milliseconds == ($0.headers?.seq ?? 0) * 1000 })
         #expect(records.allSatisfy { $0.headers?.connection == 7 })
         #expect(records.map(\.value) == (1...100).map { Array(#"{"data":{"id":"\#($0)"}}"#.utf8) })
-        #expect(!FileManager.default.fileExists(atPath: fetched), "what was fetched is gone")
+        #expect(fetched.isEmpty, "what was fetched is gone")
         // A window, and one segment alone.
-        #expect(try replay("s3://\(S3TestServer.bucket)/own/", from: 91) == 10)
+        #expect(try replay("s3://\(S3TestServer.bucket)/own/", from: 91).published == 10)
         #expect(try server.requests().allSatisfy { $0.mistake == nil })
     }
 
@@ -112,10 +113,50 @@ import Testing
         try put(#"{"data":[{"id":"1"},{"id":"2"}]}"# + "\n", "other/a.ndjson")
         try put("notes", "other/notes.txt")
         try put("{\"state\":1}", "other/upload-state.json")
-        #expect(try replay("s3://\(S3TestServer.bucket)/other") == 3)
+        #expect(try replay("s3://\(S3TestServer.bucket)/other").published == 3)
         let records = try read(3)
         #expect(Set(records.compactMap(\.key)) == ["1", "2", "5"])
         #expect(Set(records.compactMap(\.headers?.stream)) == ["replay"])
+    }
+
+    @Test func objectsAreFetchedOneAtATimeIntoAPrivateFolder() throws {
+        for number in 1...3 { try put(#"{"data":{"id":"\#(number)"}}"# + "\n", "many/\(number).jsonl") }
+        let files = try S3Files.list("s3://\(S3TestServer.bucket)/many", server.settings(), stop: Stop())
+        #expect(files.count == 3 && fetched.isEmpty, "a listing fetches nothing")
+        for file in files {
+            try file.withLocal { local in
+                #expect(fetched.count == 1)
+                let folder = try #require(fetched.first)
+                let attributes = try FileManager.default.attributesOfItem(atPath: folder)
+                #expect(attributes[.posixPermissions] as? Int == 0o700)
+                let held = try FileManager.default.subpathsOfDirectory(atPath: folder)
+                #expect(held.count { $0.hasSuffix(".jsonl") } == 1)
+                #expect(local.path.hasPrefix(folder))
+            }
+            #expect(fetched.isEmpty)
+        }
+        struct Ended: Error {}
+        #expect(throws: Ended.self) { try files[0].withLocal { _ in throw Ended() } }
+        #expect(fetched.isEmpty, "an error leaves nothing behind")
+    }
+
+    @Test func aFileOrALinkOfThatNameIsNeverWrittenTo() throws {
+        try folder.write("mine", to: "victim")
+        let link = folder.path + "/link"
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: folder.path + "/victim")
+        for path in [link, folder.path + "/victim"] {
+            #expect(throws: FileError.self) { _ = try JournalFile(creating: path).path }
+        }
+    }
+
+    @Test func aDamagedObjectIsNamedByItsAddress() throws {
+        try put("\u{feff}", "bad/a.jsonl")
+        try put("[1]", "bad/b.json")
+        let replay = try replay("s3://\(S3TestServer.bucket)/bad")
+        #expect(
+            replay.problems == [
+                "s3://\(S3TestServer.bucket)/bad/b.json: 0 of 1 lines are tweets; element 1: not a JSON object"
+            ])
     }
 
     @Test(arguments: [
@@ -138,6 +179,6 @@ import Testing
         try server.setFaults("[\(fault)]")
         let failure = try #require(throws: Failure.self) { try replay("s3://\(S3TestServer.bucket)/busy") }
         #expect(failure.status == .unavailable)
-        #expect(!FileManager.default.fileExists(atPath: fetched))
+        #expect(fetched.isEmpty)
     }
 }

@@ -14,6 +14,15 @@ struct JournalFile: ~Copyable {
         guard descriptor >= 0 else { throw FileError("open", path) }
     }
 
+    /// Creates a file for appending that only this user can read.
+    ///
+    /// - Throws: `FileError` also when there is one of that name, or a link.
+    init(creating path: String) throws(FileError) {
+        self.path = path
+        descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_APPEND | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw FileError("create", path) }
+    }
+
     /// Opens a file for reading and writing anywhere, and creates it when it is not there.
     init(updating path: String) throws(FileError) {
         self.path = path

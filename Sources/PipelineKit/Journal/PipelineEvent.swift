@@ -42,6 +42,10 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
         case rules
         /// The producer drained and ended.
         case stopped
+        /// An operator accepted a gap as lost; `seq` is that of the event that opened it, `detail` the reason.
+        case gapClosed = "gap_closed"
+        /// An operator dismissed a journal that nothing uses any more; `cause` is its id, `detail` the reason.
+        case journalForgotten = "journal_forgotten"
     }
 
     /// A rule at X, in an event of type `rules`.

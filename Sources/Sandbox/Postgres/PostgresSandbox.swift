@@ -21,7 +21,8 @@ package final class PostgresSandbox: Sendable {
     }
 
     /// The port, the same after a restart.
-    package let port: Int
+    package var port: Int { chosenPort.withLock { $0 } }
+    private let chosenPort: Mutex<Int>
     private let installation: PostgresInstallation
     private let folder: SandboxFolder
     private let settings: [String: String]
@@ -37,7 +38,7 @@ package final class PostgresSandbox: Sendable {
         SandboxFolder.deleteLeftovers()
         installation = try PostgresInstallation.find()
         folder = try SandboxFolder(user: installation.user)
-        port = try freePort()
+        chosenPort = Mutex(try freePort())
         self.settings = settings.merging(
             ["fsync": fsync ? "on" : "off", "max_connections": "200"], uniquingKeysWith: { given, _ in given })
         SandboxesAtExit.add(self)
@@ -53,7 +54,7 @@ package final class PostgresSandbox: Sendable {
     package init(replicaOf primary: PostgresSandbox) throws(Failure) {
         installation = primary.installation
         folder = try SandboxFolder(user: installation.user)
-        port = try freePort()
+        chosenPort = Mutex(try freePort())
         settings = primary.settings
         SandboxesAtExit.add(self)
         do { try copy(primary) } catch {
@@ -94,10 +95,15 @@ package final class PostgresSandbox: Sendable {
     ///
     /// - Throws: `Failure` (unavailable) with the end of the server's log.
     package func start() throws(Failure) {
+        try start(mayMove: false)
+    }
+
+    /// - Parameter mayMove: whether another port is chosen when somebody has taken this one; otherwise it is waited for.
+    private func start(mayMove: Bool) throws(Failure) {
         let failure = server.withLock { server -> Failure? in
             if server?.exit == nil, server != nil { return nil }
             do throws(Failure) {
-                server = try launch()
+                server = try launch(mayMove: mayMove)
                 return nil
             } catch { return error }
         }
@@ -175,7 +181,7 @@ extension PostgresSandbox {
         let arguments = ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         let (exit, output) = try ChildProcess.run(installation.command("initdb", arguments, folder: folder.path))
         guard exit == .status(0) else { throw Failure(.unavailable, "initdb: \(exit): \(output)") }
-        try start()
+        try start(mayMove: true)
         try query("CREATE ROLE tweets LOGIN", database: "postgres")
         _ = try createDatabase("tweets")
     }
@@ -188,7 +194,26 @@ extension PostgresSandbox {
         let (exit, output) = try ChildProcess.run(
             installation.command("pg_basebackup", arguments, folder: folder.path))
         guard exit == .status(0) else { throw Failure(.unavailable, "pg_basebackup: \(exit): \(output)") }
-        try start()
+        try start(mayMove: true)
+    }
+
+    /// Starts the server, also when its port is taken for a while by a process that does not reserve ports.
+    private func launch(mayMove: Bool) throws(Failure) -> ChildProcess {
+        let deadline = ContinuousClock.now + .seconds(30)
+        while true {
+            let known = log.utf8.count
+            do throws(Failure) { return try launch() } catch {
+                let isTaken = String(decoding: log.utf8.dropFirst(known), as: UTF8.self)
+                    .contains("Address already in use")
+                guard isTaken, ContinuousClock.now < deadline else { throw error }
+                if mayMove {
+                    let other = try freePort()
+                    chosenPort.withLock { $0 = other }
+                } else {
+                    usleep(100_000)
+                }
+            }
+        }
     }
 
     private func launch() throws(Failure) -> ChildProcess {

@@ -4,8 +4,10 @@ import Glibc
 /// One line of a file that is published again.
 @safe
 package struct ReplayLine {
-    /// Its number in our journal; in a foreign file its place, from 1.
+    /// Its number in our journal; in a foreign file its place among the lines and elements that hold something, from 1.
     package let seq: Int64
+    /// Where it stands in its file.
+    package let place: LinePlace
     /// Without the line end, valid only during the call that hands it out.
     package let bytes: UnsafeRawBufferPointer
     /// Nil for a line that our journal did not receive.
@@ -21,7 +23,11 @@ package struct ReplayFile: Sendable {
         case segment(Segment)
         case archived(first: Int64, receipts: String)
         case foreign
+        case object(S3Object)
     }
+
+    /// Bytes of the longest line, when nothing else is set: the default of X_LINE_LIMIT.
+    package static let lineLimit = 4 << 20
 
     package let path: String
     /// As it is stored.
@@ -48,10 +54,12 @@ package struct ReplayFile: Sendable {
             throw error as? Failure ?? Failure(.disk, "replay: \(error)")
         }
         guard !files.isEmpty else {
-            throw Failure(.badSettings, "\(path) holds no file of JSON Lines (.jsonl, .ndjson, .json, each also .gz)")
+            throw Failure(.badSettings, "\(path) \(noFiles)")
         }
         return files
     }
+
+    static let noFiles = "holds no file of JSON Lines (.jsonl, .ndjson, .json, each also .gz)"
 
     private static func inFolder(_ folder: String) throws -> [ReplayFile] {
         let journals = try journals(folder)
@@ -73,7 +81,9 @@ package struct ReplayFile: Sendable {
         let name = path.split(separator: "/").last ?? ""
         let own = [Manifest.fileName, UploadRecord.fileName, UploadState.fileName, "journal.json", "checkpoint.json"]
         if name.hasSuffix(".receipts.jsonl.gz") { return orReceipts }
-        return [".jsonl", ".ndjson", ".json"].contains { name.hasSuffix($0) || name.hasSuffix($0 + ".gz") }
+        // What is compressed otherwise is not passed over in silence: reading it names the remedy.
+        let compressed = ["", ".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip"]
+        return [".jsonl", ".ndjson", ".json"].contains { form in compressed.contains { name.hasSuffix(form + $0) } }
             && !own.contains(String(name))
     }
 
@@ -102,6 +112,10 @@ package struct ReplayFile: Sendable {
         let parts = path.split(separator: "/")
         let folder = path.contains("/") ? String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]) : "."
         guard let size = try JournalFolder.size(path) else { throw FileError("open", path, code: ENOENT) }
+        guard try isRegularFile(path) else {
+            throw Failure(
+                .badSettings, "\(path) is not a regular file: replay reads a source more than once. Save it as a file")
+        }
         let file = parts.last.map(String.init) ?? path
         if let name = ArchiveName(file), try JournalFolder.size(folder + "/" + name.receipts) != nil {
             let listed = try journals ?? Self.journals(folder)
@@ -117,39 +131,88 @@ package struct ReplayFile: Sendable {
         self.init(path: path, bytes: size, journal: nil, kind: .foreign)
     }
 
-    private static func isJournalID(_ text: String) -> Bool {
+    /// An object of a bucket. It is ours when its name and its folder say so and its receipts lie beside it.
+    init(_ object: S3Object) {
+        let parts = object.key.split(separator: "/").map(String.init)
+        var journal: (String, String)?
+        if object.receipts != nil, let name = parts.last.flatMap(ArchiveName.init),
+            let id = parts.dropLast().last, Self.isJournalID(id)
+        {
+            journal = (name.stream, id)
+        }
+        self.init(path: object.url, bytes: object.bytes, journal: journal, kind: .object(object))
+    }
+
+    static func isJournalID(_ text: String) -> Bool {
         text.utf8.count == 8 && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+    }
+
+    /// Runs `body` with the file on this host: an object is fetched, and removed when `body` ends.
+    ///
+    /// - Throws: `Failure` 69 when S3 rejects a request, 74 when the disk fails; what `body` throws.
+    package func withLocal(_ body: (ReplayFile) throws -> Void) throws {
+        guard case .object(let object) = kind else { return try body(self) }
+        try object.withFile { path in try body(ReplayFile(path)) }
+    }
+
+    /// Bytes by which this file is known: the first and the last 64 KiB, as they are stored.
+    ///
+    /// - Throws: `Failure` 74 when the disk fails.
+    package func sample() throws(Failure) -> [UInt8] {
+        do {
+            let file = try JournalFile(reading: path)
+            var sample: [UInt8] = []
+            var buffer = [UInt8](repeating: 0, count: 1 << 16)
+            for offset in [0, max(0, bytes - (1 << 16))] {
+                let count = try unsafe buffer.withUnsafeMutableBytes { try unsafe file.read(at: offset, into: $0) }
+                sample += buffer[..<count]
+            }
+            return sample
+        } catch { throw Failure(.disk, "replay: \(error)") }
     }
 
     /// Hands out every line in order, and how many bytes of the stored file were read so far.
     ///
-    /// - Throws: `Failure` (65) when the file is damaged or cut short, 74 when the disk refuses; what `body` throws.
-    package func read(_ body: (_ line: ReplayLine, _ position: Int64) throws -> Void) throws {
+    /// - Parameters:
+    ///   - lineLimit: bytes of the longest line.
+    ///   - body: gets each line.
+    /// - Throws: `Failure` (65) when the file is damaged, cut short, of a form that is not read, or has a longer line; 74
+    ///   when the disk fails; what `body` throws.
+    package func read(
+        lineLimit: Int = lineLimit, _ body: (_ line: ReplayLine, _ position: Int64) throws -> Void
+    ) throws {
         do {
             switch kind {
             case .segment(let segment): try read(segment, body)
-            case .archived(let first, let receipts):
-                var book = try ReceiptBook(receipts)
-                var seq = first
-                try unsafe LineFile(path).read { bytes, position in
-                    let receipt = book.receipt(of: seq)
-                    try body(
-                        unsafe ReplayLine(
-                            seq: seq, bytes: bytes, receivedAt: receipt?.at, connection: receipt?.connection ?? 0,
-                            isDamaged: false),
-                        position)
-                    seq += 1
-                }
+            case .archived(let first, let receipts): try readArchived(from: first, receipts, lineLimit, body)
             case .foreign:
                 var place: Int64 = 0
-                try unsafe LineFile(path).read { bytes, position in
+                try unsafe LineFile(path, limit: lineLimit, isForeign: true).read { bytes, at, position in
                     place += 1
                     try body(
-                        unsafe ReplayLine(seq: place, bytes: bytes, receivedAt: nil, connection: 0, isDamaged: false),
+                        unsafe ReplayLine(
+                            seq: place, place: at, bytes: bytes, receivedAt: nil, connection: 0, isDamaged: false),
                         position)
                 }
+            case .object: try withLocal { try $0.read(lineLimit: lineLimit, body) }
             }
         } catch let error as FileError { throw Failure(.disk, "replay: \(error)") }
+    }
+
+    private func readArchived(
+        from first: Int64, _ receipts: String, _ limit: Int, _ body: (ReplayLine, Int64) throws -> Void
+    ) throws {
+        var book = try ReceiptBook(receipts)
+        var seq = first
+        try unsafe LineFile(path, limit: limit).read { bytes, at, position in
+            let receipt = book.receipt(of: seq)
+            try body(
+                unsafe ReplayLine(
+                    seq: seq, place: at, bytes: bytes, receivedAt: receipt?.at, connection: receipt?.connection ?? 0,
+                    isDamaged: false),
+                position)
+            seq += 1
+        }
     }
 
     private func read(_ segment: Segment, _ body: (ReplayLine, Int64) throws -> Void) throws {
@@ -158,13 +221,16 @@ package struct ReplayFile: Sendable {
         var reader = try SegmentReader(segment)
         let end = JournalTail.End(seq: last.endSeq, segment: segment.firstSeq, offset: last.endOffset)
         var position: Int64 = 0
+        var place = LinePlace(line: 0)
         while try reader.read(
             limit: 1000, end: end,
             { line in
+                place.line += 1
                 position += unsafe Int64(line.bytes.count) + 1
                 try body(
                     unsafe ReplayLine(
-                        seq: line.seq, bytes: line.bytes, receivedAt: line.receivedAt, connection: line.connection,
+                        seq: line.seq, place: place, bytes: line.bytes, receivedAt: line.receivedAt,
+                        connection: line.connection,
                         isDamaged: line.isDamaged),
                     position)
             }) > 0
@@ -172,77 +238,9 @@ package struct ReplayFile: Sendable {
     }
 }
 
-/// When, and on which connection, the lines of an archived file were received.
-struct ReceiptBook {
-    private struct Receipt: Decodable {
-        var seq: Int64
-        var lines: Int64
-        var received_at: String
-        var connection: String
-    }
-
-    private var receipts: [(seqs: Range<Int64>, at: Timestamp, connection: Int64)] = []
-    private var place = 0
-
-    /// Reads a file of receipts.
-    ///
-    /// - Throws: `Failure` (65) when it is damaged, `FileError` when it cannot be read.
-    init(_ path: String) throws {
-        let decoder = JSONDecoder()
-        var found: [(seqs: Range<Int64>, at: Timestamp, connection: Int64)] = []
-        try unsafe LineFile(path).read { bytes, _ in
-            guard let receipt = try? unsafe decoder.decode(Receipt.self, from: Data(bytes)), receipt.lines > 0,
-                let at = Timestamp(receipt.received_at)
-            else { throw Failure(.badData, "\(path) is damaged: a line is no receipt") }
-            found.append((receipt.seq..<receipt.seq + receipt.lines, at, Int64(receipt.connection) ?? 0))
-        }
-        receipts = found
-    }
-
-    /// Whether it tells of all these lines, and of each once.
-    func covers(_ seqs: ClosedRange<Int64>) -> Bool {
-        var next = seqs.lowerBound
-        for receipt in receipts {
-            guard receipt.seqs.lowerBound == next else { return false }
-            next = receipt.seqs.upperBound
-        }
-        return next == seqs.upperBound + 1
-    }
-
-    /// The receipt of a line; lines are asked for in order.
-    mutating func receipt(of seq: Int64) -> (at: Timestamp, connection: Int64)? {
-        while place < receipts.count, receipts[place].seqs.upperBound <= seq { place += 1 }
-        guard place < receipts.count, receipts[place].seqs.contains(seq) else { return nil }
-        return (receipts[place].at, receipts[place].connection)
-    }
-}
-
-/// Reads lines of a file, compressed or not.
-private struct LineFile: ~Copyable {
-    private let file: GzipReader
-
-    init(_ path: String) throws(FileError) {
-        file = try GzipReader(path, allowsPlain: true)
-    }
-
-    /// Hands out every line without its end, and where in the stored file reading is.
-    func read(_ body: (UnsafeRawBufferPointer, Int64) throws -> Void) throws {
-        var rest: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 1 << 17)
-        while case let count = try unsafe buffer.withUnsafeMutableBytes({ try unsafe file.read(into: $0) }), count > 0 {
-            var start = 0
-            while let end = buffer[start..<count].firstIndex(of: UInt8(ascii: "\n")) {
-                rest += buffer[start..<end]
-                try unsafe give(rest, body)
-                rest.removeAll(keepingCapacity: true)
-                start = end + 1
-            }
-            rest += buffer[start..<count]
-        }
-        if !rest.isEmpty { try unsafe give(rest, body) }
-    }
-
-    private func give(_ line: [UInt8], _ body: (UnsafeRawBufferPointer, Int64) throws -> Void) throws {
-        try unsafe line.withUnsafeBytes { try unsafe body($0, file.offset) }
-    }
+/// Whether a path leads to a regular file.
+private func isRegularFile(_ path: String) throws(FileError) -> Bool {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0 else { throw FileError("stat", path) }
+    return status.st_mode & S_IFMT == S_IFREG
 }

@@ -1,75 +1,119 @@
 import Glibc
 
-/// Files of lines that were fetched from a bucket into a folder of their own, which goes with this value.
-package final class S3Download {
-    /// The files to read, in the order of their keys; receipts lie beside them.
-    package let files: [ReplayFile]
-    private let folder: String
-    private let paths: [String]
-
-    /// Fetches everything below `s3://BUCKET/PREFIX` whose name says that it holds lines.
+/// The files of lines below an address `s3://BUCKET/PREFIX`, as they are to be replayed.
+package enum S3Files {
+    /// Lists the objects whose name says that they hold lines, in the order of their keys; nothing is fetched.
     ///
-    /// - Throws: `Failure` 78 for a bad address or an empty one, 69 when S3 refuses, 74 when the disk does.
-    package init(_ url: String, _ settings: S3Settings, stop: Stop) throws(Failure) {
+    /// - Throws: `Failure` 78 for a bad address or an empty one, 69 when S3 rejects the request.
+    package static func list(_ url: String, _ settings: S3Settings, stop: Stop) throws(Failure) -> [ReplayFile] {
         guard let location = S3Location(url) else {
             throw Failure(.badSettings, "'\(url)' must be s3://BUCKET or s3://BUCKET/PREFIX")
         }
-        folder = (ProcessEnvironment.current["TMPDIR"] ?? "/tmp") + "/tweet-replay-\(getpid())"
-        do { (files, paths) = try Self.fetch(location, settings, into: folder, stop: stop) } catch {
-            if let error = error as? S3Error { throw Failure(.unavailable, "replay: \(error)") }
-            throw error as? Failure ?? Failure(.disk, "replay: \(error)")
-        }
-        guard !files.isEmpty else {
-            throw Failure(.badSettings, "\(url) holds no file of JSON Lines (.jsonl, .ndjson, .json, each also .gz)")
-        }
-    }
-
-    deinit {
-        var folders = Set([folder])
-        for path in paths {
-            try? JournalFolder.remove(path)
-            folders.insert(Self.folder(of: path))
-        }
-        for path in folders {
-            var path = path
-            while path.hasPrefix(folder), unsafe rmdir(path) == 0 { path = Self.folder(of: path) }
-        }
-    }
-
-    private static func folder(of path: String) -> String {
-        String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
-    }
-
-    private static func fetch(
-        _ location: S3Location, _ settings: S3Settings, into folder: String, stop: Stop
-    ) throws -> ([ReplayFile], [String]) {
-        var client = try S3Client(settings, bucket: location.bucket, stop: stop)
-        var paths: [String] = []
-        for object in try client.list(prefix: location.prefix) where ReplayFile.holdsLines(object.key, orReceipts: true)
-        {
-            let parts = object.key.split(separator: "/").filter { $0 != ".." && $0 != "." }
-            let path = folder + "/" + parts.joined(separator: "/")
-            try JournalFolder.create(Self.folder(of: path))
-            paths.append(path)
-            try JournalFolder.remove(path)
-            let file = try JournalFile(appendingTo: path)
-            var written: Int64 = 0
-            var refusal: FileError?
-            try unsafe client.get(object.key) { piece in
-                do throws(FileError) {
-                    try unsafe file.append(piece)
-                    written += Int64(piece.count)
-                    return true
-                } catch {
-                    refusal = error
-                    return false
-                }
+        let found: [S3Client.Object]
+        do throws(S3Error) {
+            var client = try S3Client(settings, bucket: location.bucket, stop: stop)
+            found = try client.list(prefix: location.prefix)
+        } catch { throw Failure(.unavailable, "replay: \(error)") }
+        let keys = Dictionary(found.map { ($0.key, $0.bytes) }) { first, _ in first }
+        let files = found.filter { ReplayFile.holdsLines($0.key, orReceipts: false) }.map { object in
+            var receipts: S3Client.Object?
+            let folder = object.key.lastIndex(of: "/").map { String(object.key[...$0]) } ?? ""
+            if let name = ArchiveName(String(object.key.dropFirst(folder.count))) {
+                receipts = keys[folder + name.receipts].map { .init(key: folder + name.receipts, bytes: $0) }
             }
-            if let refusal { throw refusal }
-            guard written == object.bytes else {
-                throw Failure(.unavailable, "s3://\(location.bucket)/\(object.key) came with \(written) bytes")
+            return ReplayFile(
+                S3Object(bucket: location.bucket, lines: object, receipts: receipts, settings: settings, stop: stop))
+        }
+        guard !files.isEmpty else { throw Failure(.badSettings, "\(url) \(ReplayFile.noFiles)") }
+        return files
+    }
+}
+
+/// An object with lines, which is fetched when it is read.
+struct S3Object: Sendable {
+    let bucket: String
+    let lines: S3Client.Object
+    /// Where our archive has put its receipts; nil for an object of other tools.
+    let receipts: S3Client.Object?
+    let settings: S3Settings
+    let stop: Stop
+
+    var key: String { lines.key }
+    var bytes: Int64 { lines.bytes }
+    var url: String { "s3://\(bucket)/\(key)" }
+
+    /// Fetches it into a folder that only this user can enter, and removes it when `body` ends.
+    ///
+    /// - Throws: `Failure` 69 when S3 rejects a request, 74 when the disk fails; what `body` throws.
+    func withFile(_ body: (_ path: String) throws -> Void) throws {
+        do {
+            let folder = try PrivateFolder()
+            defer { folder.remove() }
+            // The folder's name in the bucket is the journal's; see `ReplayFile.init`. Any other name stays outside.
+            let parts = key.split(separator: "/").map(String.init)
+            let id = parts.dropLast().last.flatMap { ReplayFile.isJournalID($0) ? $0 : nil }
+            let journal = folder.path + "/" + (id ?? "object")
+            try JournalFolder.create(journal)
+            var client = try S3Client(settings, bucket: bucket, stop: stop)
+            for object in [receipts, lines].compactMap(\.self) {
+                let name = object.key.split(separator: "/").last.map(String.init) ?? object.key
+                try fetch(object, to: journal + "/" + name, &client)
+            }
+            let path = journal + "/" + (parts.last ?? key)
+            do { try body(path) } catch let failure as Failure where failure.status == .badData {
+                throw Failure(.badData, failure.description.replacing(path, with: url))
+            }
+        } catch let error as S3Error {
+            throw Failure(.unavailable, "replay: \(error)")
+        } catch let error as FileError {
+            throw Failure(.disk, "replay: \(error)")
+        }
+    }
+
+    private func fetch(_ object: S3Client.Object, to path: String, _ client: inout S3Client) throws {
+        let file = try JournalFile(creating: path)
+        var written: Int64 = 0
+        var problem: FileError?
+        try unsafe client.get(object.key) { piece in
+            do throws(FileError) {
+                try unsafe file.append(piece)
+                written += Int64(piece.count)
+                // An object that grew since the listing must not fill the disk.
+                return written <= object.bytes
+            } catch {
+                problem = error
+                return false
             }
         }
-        return (try paths.filter { ReplayFile.holdsLines($0, orReceipts: false) }.map { try ReplayFile($0) }, paths)
+        if let problem { throw problem }
+        guard written == object.bytes else {
+            throw Failure(
+                .unavailable, "s3://\(bucket)/\(object.key) came with \(written) bytes instead of \(object.bytes)")
+        }
+    }
+}
+
+/// A new folder below TMPDIR that only this user can enter.
+struct PrivateFolder {
+    let path: String
+
+    /// - Throws: `FileError` when it cannot be made.
+    init() throws(FileError) {
+        let template = (ProcessEnvironment.current["TMPDIR"] ?? "/tmp") + "/tweet-replay-XXXXXX"
+        var name = Array(template.utf8CString)
+        let isMade = unsafe name.withUnsafeMutableBufferPointer { unsafe mkdtemp($0.baseAddress!) != nil }
+        guard isMade else { throw FileError("create folder", template) }
+        path = String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// Removes it with what it holds: folders of files. Best effort.
+    func remove() {
+        for folder in (try? JournalFolder.names(path)) ?? [] {
+            for name in (try? JournalFolder.names(path + "/" + folder)) ?? [] {
+                try? JournalFolder.remove(path + "/" + folder + "/" + name)
+            }
+            _ = unsafe rmdir(path + "/" + folder)
+        }
+        _ = unsafe rmdir(path)
     }
 }

@@ -48,9 +48,17 @@ package final class GapRepair {
     /// Runs until the stop is raised.
     package func run() {
         while !stop.wait(for: Self.glance) {
-            if let request = RepairRequest.take(from: folder) {
+            if let request = EventRequest.waiting(in: folder), deliver(JournalChunk(events: request.events)) == .durable
+            {
+                book.apply(request.events)
+                request.finish(in: folder)
+            }
+            if let request = RepairRequest.waiting(in: folder) {
                 let wanted = book.gaps.filter { request.gaps.isEmpty || request.gaps.contains($0.seq) }
                 _ = repair(wanted, budget: request.maxPosts)
+                // What a stop has interrupted is done by the next run.
+                let isLeft = book.gaps.contains { $0.status == .open && $0.end != nil && request.asks(for: $0.seq) }
+                if !stop.isRaised || !isLeft { request.finish(in: folder) }
             } else if settings.repair.isAutomatic, ContinuousClock.now >= notBefore {
                 repairWhatIsDue()
             }
@@ -218,7 +226,9 @@ package final class GapRepair {
 }
 
 /// What `tweet-producer gaps repair` asks of the producer that owns the journal: a file in the stream's folder.
-package struct RepairRequest: Codable, Sendable {
+///
+/// The file stays until the work is done, so that who asked can see that it is queued.
+package struct RepairRequest: Codable, Equatable, Sendable {
     /// The gaps to fill; none: all that are open.
     package var gaps: [Int64]
     /// Posts that searches may bring.
@@ -239,10 +249,21 @@ package struct RepairRequest: Codable, Sendable {
         try JournalFolder.replace(Self.fileName, in: folder, with: String(decoding: data, as: UTF8.self) + "\n")
     }
 
-    /// Takes the request that waits, if one does; it is gone then.
-    static func take(from folder: String) -> RepairRequest? {
+    /// The request that is queued or worked on; nil when there is none. One that cannot be read is removed.
+    package static func waiting(in folder: String) -> RepairRequest? {
         let path = folder + "/" + fileName
-        guard let bytes = try? readWholeFile(path), (try? JournalFolder.remove(path)) != nil else { return nil }
-        return try? JSONDecoder().decode(RepairRequest.self, from: Data(bytes))
+        guard let bytes = try? readWholeFile(path) else { return nil }
+        let request = try? JSONDecoder().decode(RepairRequest.self, from: Data(bytes))
+        if request == nil { try? JournalFolder.remove(path) }
+        return request
+    }
+
+    /// Whether the request asks for this gap.
+    package func asks(for gap: Int64) -> Bool { gaps.isEmpty || gaps.contains(gap) }
+
+    /// Removes the request when its work is done, unless another one has replaced it.
+    func finish(in folder: String) {
+        guard Self.waiting(in: folder) == self else { return }
+        try? JournalFolder.remove(folder + "/" + Self.fileName)
     }
 }

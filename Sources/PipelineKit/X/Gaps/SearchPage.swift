@@ -2,7 +2,8 @@
 struct SearchPage {
     /// Ids of the posts, in X's order.
     private(set) var ids: [String] = []
-    /// For each post `{"data":…,"includes":…,"matching_rules":…}`; data and includes byte for byte as X sent them.
+    /// For each post `{"data":…,"includes":…,"matching_rules":…}`; data and includes byte for byte as X sent them. Without a
+    /// rule there are no `matching_rules`.
     private(set) var lines: [[UInt8]] = []
     let nextToken: String?
 
@@ -10,8 +11,8 @@ struct SearchPage {
     ///
     /// - Parameters:
     ///   - body: X's answer.
-    ///   - rule: the rule whose value was searched, which each line names as its matching rule.
-    init?(_ body: [UInt8], rule: XRule) {
+    ///   - rule: the rule whose value was searched, which each line names as its matching rule; nil when it is not known.
+    init?(_ body: [UInt8], rule: XRule?) {
         // The slices below are cut from text that is JSON for certain.
         var parser = LineParser()
         let isPage = unsafe body.withUnsafeBytes { bytes in
@@ -22,15 +23,21 @@ struct SearchPage {
         let page = JSONSlice(body[...])
         nextToken = page["meta"]?["next_token"]?.text
         let included = (page["includes"]?.members ?? []).map { Included(kind: $0, list: $1) }
-        let tag = rule.tag.map { ",\"tag\":\(JSONText.string($0))" } ?? ""
-        let rules = Array("\"matching_rules\":[{\"id\":\(JSONText.string(rule.id))\(tag)}]}".utf8)
+        let rules = Self.matchingRules(rule)
         for post in page["data"]?.elements ?? [] {
-            guard let id = post["id"]?.text else { continue }
+            // Captures of 2021 have ids that are numbers.
+            guard let id = post["id"].map({ $0.text ?? String(decoding: $0.bytes, as: UTF8.self) }) else { continue }
             ids.append(id)
             lines.append(
-                Array("{\"data\":".utf8) + Self.plain(post.bytes) + [UInt8(ascii: ",")]
-                    + Self.includes(of: post, from: included) + rules)
+                Array("{\"data\":".utf8) + Self.plain(post.bytes) + Self.includes(of: post, from: included) + rules
+                    + [UInt8(ascii: "}")])
         }
+    }
+
+    private static func matchingRules(_ rule: XRule?) -> [UInt8] {
+        guard let rule else { return [] }
+        let tag = rule.tag.map { ",\"tag\":\(JSONText.string($0))" } ?? ""
+        return Array(",\"matching_rules\":[{\"id\":\(JSONText.string(rule.id))\(tag)}]".utf8)
     }
 
     /// The objects of one kind, each with the ids, keys and names by which posts refer to it.
@@ -51,7 +58,7 @@ struct SearchPage {
         }
     }
 
-    /// `"includes":{…},` with what a post, or a post it refers to, names; nothing when that is nothing.
+    /// `,"includes":{…}` with what a post, or a post it refers to, names; nothing when that is nothing.
     private static func includes(of post: JSONSlice, from included: [Included]) -> [UInt8] {
         var names: Set<ArraySlice<UInt8>> = []
         post.collectStrings(into: &names)
@@ -64,7 +71,7 @@ struct SearchPage {
                 + [UInt8(ascii: "]")]
         }
         guard !kinds.isEmpty else { return [] }
-        return Array("\"includes\":{".utf8) + kinds.joined(separator: [UInt8(ascii: ",")]) + Array("},".utf8)
+        return Array(",\"includes\":{".utf8) + kinds.joined(separator: [UInt8(ascii: ",")]) + [UInt8(ascii: "}")]
     }
 
     /// Line feeds between JSON's tokens would end the line.

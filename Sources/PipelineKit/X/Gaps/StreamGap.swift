@@ -17,6 +17,8 @@ package struct StreamGap: Codable, Equatable, Sendable {
         case open
         case repairedExactly = "repaired_exactly"
         case repairedApproximately = "repaired_approximately"
+        /// An operator closed it without a repair; `note` has the reason.
+        case accepted
     }
 
     /// The sequence number of the event that opened it: its name in the ledger, too.

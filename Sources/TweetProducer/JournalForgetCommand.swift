@@ -1,0 +1,49 @@
+import ArgumentParser
+import PipelineKit
+
+struct JournalForgetCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "forget",
+        abstract: "Dismiss a journal that was deleted.",
+        discussion: """
+            Its missing numbers and gaps no longer count in `tweet-loader verify` and `status`; its rows stay. The journal of \
+            this folder records the reason as an event; a running producer appends it, otherwise this command does and the \
+            next `run` publishes it. `tweet-loader forget journal` does the same without a producer.
+
+              tweet-producer journal forget 39fefac2 --reason "trial run"
+
+            Exit status: 0 done, or queued; 64 no such id; 74 the journal cannot be used; 75 another request is queued; \
+            78 bad settings.
+            """)
+
+    @OptionGroup var options: JournalCommand.Options
+
+    @Argument(help: ArgumentHelp("Id of the journal, 8 digits, from `tweet-loader verify`.", valueName: "journal"))
+    var id: String
+
+    @Option(help: ArgumentHelp("Why it is dismissed.", valueName: "text"))
+    var reason: String
+
+    func run() throws {
+        try runCommand {
+            let (folder, streams, _) = try options.read()
+            guard streams.count == 1, let stream = streams.first else {
+                throw Failure(
+                    .usage, "\(folder) has the streams \(streams.joined(separator: ", ")): name one with --stream")
+            }
+            guard id.utf8.count == 8, id.allSatisfy({ $0.isHexDigit && !$0.isUppercase }) else {
+                throw Failure(.usage, "'\(id)' is no journal's id: 8 hexadecimal digits in lower case")
+            }
+            guard try JournalStatus(folder: folder, stream: stream, quota: nil).journal != id else {
+                throw Failure(.usage, "\(id) is the journal of \(folder)/\(stream), which is in use")
+            }
+            var event = PipelineEvent(.journalForgotten, cause: id)
+            event.detail = try OperatorEvent.reason(reason)
+            let isDone = try OperatorEvent(folder: folder, stream: stream, event: event).add()
+            print(
+                options.json
+                    ? "{\"journal\":\"\(id)\",\"status\":\"\(isDone ? "forgotten" : "queued")\"}"
+                    : "journal \(id): \(isDone ? "forgotten" : "queued for the producer that runs")")
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import Foundation
+import Logging
+import PipelineKit
+
+/// An event that an operator adds to a stream's journal, through the producer that owns the journal, or without one directly.
+struct OperatorEvent {
+    /// The journal's folder and the stream in it.
+    let folder: String
+    let stream: String
+    let event: PipelineEvent
+
+    /// How long the producer has for it; it looks once a second, unless a repair is under way.
+    private static let patience = Duration.seconds(20)
+
+    private var path: String { folder + "/" + stream }
+
+    /// Reads the reason that an operator gives.
+    ///
+    /// - Throws: `Failure` (64) when it is empty or longer than 1,000 characters.
+    static func reason(_ text: String) throws(Failure) -> String {
+        let trimmed = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard (1...1000).contains(trimmed.count) else {
+            throw Failure(.usage, "--reason: must have 1 to 1,000 characters")
+        }
+        return trimmed
+    }
+
+    /// Adds the event; returns whether it is durable, otherwise it is queued for the producer.
+    ///
+    /// - Throws: `Failure` 74 when the journal cannot be written, 75 when another request is queued.
+    func add() throws -> Bool {
+        let journal: Journal
+        do { journal = try Journal.open(folder: folder, stream: stream) } catch {
+            guard error.status == .tryAgain else { throw error }
+            try EventRequest([event]).leave(in: path)
+            let deadline = ContinuousClock.now + Self.patience
+            while ContinuousClock.now < deadline {
+                if EventRequest.waiting(in: path) == nil { return true }
+                usleep(100_000)
+            }
+            return false
+        }
+        try journal.declareCrash(Logger(label: "tweet-producer"))
+        try journal.append(event)
+        try journal.sync()
+        GapBook(folder: path).apply([event])
+        return true
+    }
+}
