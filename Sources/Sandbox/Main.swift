@@ -21,6 +21,7 @@ struct SandboxCommand: ParsableCommand {
     // Not asynchronous: Dispatch would take the main thread and let every signal through there, before `waitForEnd`.
     static func main() {
         Service.blockSignals()
+        suggestSubcommand()
         main(nil)
     }
 }

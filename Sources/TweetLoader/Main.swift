@@ -28,4 +28,9 @@ struct TweetLoader: ParsableCommand {
             RejectsCommand.self, RetentionCommand.self,
         ]
     )
+
+    static func main() {
+        suggestSubcommand()
+        main(nil)
+    }
 }

@@ -52,7 +52,8 @@ struct RejectSelection: ParsableArguments {
         let offsets = offsets.flatMap(Self.offsets)
         return [
             numbers.isEmpty ? nil : arrayLiteral(numbers.map { $0 }), reason,
-            since.flatMap { Timestamp(argument: $0) }?.description, until.flatMap { Timestamp(argument: $0) }?.description,
+            since.flatMap { Timestamp(argument: $0) }?.description,
+            until.flatMap { Timestamp(argument: $0) }?.description,
             partition?.topic, partition.map { "\($0.partition)" },
             offsets.map { "\($0.lowerBound)" }, offsets.map { "\($0.upperBound)" },
         ]

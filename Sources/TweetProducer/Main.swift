@@ -19,4 +19,9 @@ struct TweetProducer: ParsableCommand {
             RunCommand.self, RulesCommand.self, GapsCommand.self, UsageCommand.self, JournalCommand.self,
             ReplayCommand.self,
         ])
+
+    static func main() {
+        suggestSubcommand()
+        main(nil)
+    }
 }

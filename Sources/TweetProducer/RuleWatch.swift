@@ -54,7 +54,8 @@ struct RuleWatchSettings: Sendable {
             silence: reader.duration(RuleWatchOptions.silenceSetting, default: .seconds(7 * 86_400)))
         guard !settings.file.isEmpty else { return nil }
         if settings.interval < .seconds(10) {
-            reader.addMistake("\(reader.origin(RuleWatchOptions.intervalSetting)): at least 10s, since X limits the questions")
+            reader.addMistake(
+                "\(reader.origin(RuleWatchOptions.intervalSetting)): at least 10s, since X limits the questions")
         }
         do { _ = try RulesFile(path: settings.file, plan: settings.plan) } catch { reader.addMistake("\(error)") }
         return settings

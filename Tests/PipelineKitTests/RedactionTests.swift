@@ -4,7 +4,9 @@ import Testing
 
 /// No text of a library is shown with credentials in it.
 @Suite struct RedactionTests {
-    static let specials = ["@", ":", "/", "?", "#", "%", "&", "=", "+", "\"", "'", "\\", " ", "é", "\n", "@/", "%zz", "@@"]
+    static let specials = [
+        "@", ":", "/", "?", "#", "%", "&", "=", "+", "\"", "'", "\\", " ", "é", "\n", "@/", "%zz", "@@",
+    ]
 
     /// Two halves around a special character: neither may be seen.
     static func canary(_ special: String) -> String { "C4nary\(special)S3cret" }
@@ -15,7 +17,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("Unsupported proxy syntax in 'http://corp:a@b@proxy.invalid:3128'", "Unsupported proxy syntax in 'http://***@proxy.invalid:3128'"),
+        (
+            "Unsupported proxy syntax in 'http://corp:a@b@proxy.invalid:3128'",
+            "Unsupported proxy syntax in 'http://***@proxy.invalid:3128'"
+        ),
         ("Could not resolve proxy: b@proxy.invalid", "Could not resolve proxy: ***@proxy.invalid"),
         ("host \"2oHGo@db\" not found", "host \"***@db\" not found"),
         ("sasl_ssl://broker:9092/bootstrap: Connect failed", "sasl_ssl://broker:9092/bootstrap: Connect failed"),
@@ -77,7 +82,8 @@ import Testing
         let texts = [
             "postgresql://u:\(password)@127.0.0.1:1/d", "\"postgresql://u:\(password)@127.0.0.1:1/d\"",
             "'postgresql://u:\(password)@127.0.0.1:1/d'", "\"postgresql://u:\(password)@127.0.0.1:1/d",
-            "mysql://u:\(password)@127.0.0.1:1/d", "u:\(password)@127.0.0.1:1/d", "postgresql:/u:\(password)@127.0.0.1/d",
+            "mysql://u:\(password)@127.0.0.1:1/d", "u:\(password)@127.0.0.1:1/d",
+            "postgresql:/u:\(password)@127.0.0.1/d",
             "host=127.0.0.1 port=1 password=\(password)", "host=127.0.0.1 port=1 password='\(password)'",
             "password=\(password) hots=127.0.0.1", "postgresql://127.0.0.1:1/d?password=\(password)&schema=public",
             "postgresql://u:\(password)@127.0.0.1:1/d?schema=public", "postgresql://u:12/\(password)@127.0.0.1/d",
@@ -88,7 +94,9 @@ import Testing
                 let conninfo = try PostgresConninfo(text, environment: [:])
                 #expect(!Self.leaks(conninfo.place), "\(text): \(conninfo.place)")
                 let error = #expect(throws: PostgresError.self) { _ = try PostgresConnection.connect(conninfo) }
-                #expect(!Self.leaks("\(error?.description ?? "") \(error?.serverMessage ?? "")"), "\(text): \(error as Any)")
+                #expect(
+                    !Self.leaks("\(error?.description ?? "") \(error?.serverMessage ?? "")"), "\(text): \(error as Any)"
+                )
             } catch {
                 #expect(error.status == .badSettings)
                 #expect(!Self.leaks(error.description), "\(text): \(error)")
@@ -115,9 +123,12 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "postgresql:///d?host=/run/postgresql", "host=/run/x dbname=d", "postgresql://u@h:5432,i:5433/d", "dbname=d",
-        "postgresql://u:p%40w@h/d?application_name=a@b&sslmode=require", "host=h,i port=1,2", "host=h hostaddr=127.0.0.1",
-        "host=h sslmode=verify-full sslrootcert=/nowhere gssencmode=disable connect_timeout=3", "postgresql://[::1]:1/d",
+        "", "postgresql:///d?host=/run/postgresql", "host=/run/x dbname=d", "postgresql://u@h:5432,i:5433/d",
+        "dbname=d",
+        "postgresql://u:p%40w@h/d?application_name=a@b&sslmode=require", "host=h,i port=1,2",
+        "host=h hostaddr=127.0.0.1",
+        "host=h sslmode=verify-full sslrootcert=/nowhere gssencmode=disable connect_timeout=3",
+        "postgresql://[::1]:1/d",
     ])
     func whatLibpqCanUseIsTaken(text: String) throws {
         _ = try PostgresConninfo(text, environment: [:])

@@ -26,7 +26,8 @@ import Testing
     @Test(arguments: [
         (Array("- value: caf".utf8) + [0xE9, 0x0A], "not UTF-8: byte 0xE9 at line 1, column 13"),
         (Array("a\nb\u{e9}\u{20ac}".utf8) + [0xC3], "byte 0xC3 at line 2, column 4"),
-        (Array("a\n".utf8) + [0xED, 0xA0, 0x80], "byte 0xED at line 2, column 1"), ([0xC0, 0x80], "byte 0xC0 at line 1, column 1"),
+        (Array("a\n".utf8) + [0xED, 0xA0, 0x80], "byte 0xED at line 2, column 1"),
+        ([0xC0, 0x80], "byte 0xC0 at line 1, column 1"),
         ([0xFF, 0xFE, 0x61, 0], "UTF-16 (byte order mark at line 1, column 1)"), ([0xFE, 0xFF, 0, 0x61], "UTF-16"),
         ([0x61, 0, 0x62, 0], "not text: NUL at line 1, column 2"),
     ])
@@ -37,7 +38,9 @@ import Testing
         #expect(error?.description.contains(path) == true)
         let rules = #expect(throws: Failure.self) { try RulesFile(path: path, plan: .selfServe) }
         #expect(rules?.status == .badData && rules?.description.contains(expected) == true)
-        let settings = #expect(throws: Failure.self) { try SettingsReader(flags: [:], configFile: path, known: [], environment: [:]) }
+        let settings = #expect(throws: Failure.self) {
+            try SettingsReader(flags: [:], configFile: path, known: [], environment: [:])
+        }
         #expect(settings?.status == .badSettings && settings?.description.contains(expected) == true)
         let properties = #expect(throws: Failure.self) { try KafkaConfiguration(file: path, overrides: [:]) }
         #expect(properties?.status == .badSettings && properties?.description.contains(expected) == true)
@@ -85,24 +88,31 @@ import Testing
         #expect(reader.string(KafkaOptions.tokenFile) == "~")
     }
 
-    private func reader(_ known: [Setting], environment: [String: String] = [:], flags: [String: String] = [:]) throws -> SettingsReader {
+    private func reader(
+        _ known: [Setting], environment: [String: String] = [:], flags: [String: String] = [:]
+    ) throws -> SettingsReader {
         try SettingsReader(flags: flags, configFile: path, known: known, environment: environment)
     }
 
     @Test func allErrorsOfSettingsComeTogetherEachWithItsOrigin() throws {
         try folder.write(
             "kafka_topik: a\nplan: b\n\nx_connect_timeout: fast\ndatabaze_url: c\nx_stall_timeout: 30\n", to: "file")
-        let known = KafkaOptions.settings + XOptions.settings + StreamOptions.settings + [
-            Setting("X_PLAN", flag: "plan"), Setting("DATABASE_URL", flag: "database"),
-        ]
-        var reader = try reader(known, environment: ["X_BEARER_TOKEN": "t", "X_CONNECT_BUDGET": "no"], flags: ["X_URL": "api"])
+        let known =
+            KafkaOptions.settings + XOptions.settings + StreamOptions.settings + [
+                Setting("X_PLAN", flag: "plan"), Setting("DATABASE_URL", flag: "database"),
+            ]
+        var reader = try reader(
+            known, environment: ["X_BEARER_TOKEN": "t", "X_CONNECT_BUDGET": "no"], flags: ["X_URL": "api"])
         _ = StreamSettings(&reader)
         let text = #expect(throws: Failure.self) { try reader.finish() }?.description ?? ""
         for expected in [
             "\(path):1: unknown setting 'kafka_topik'; did you mean kafka_topic?",
-            "\(path):2: unknown setting 'plan'; did you mean x_plan?", "\(path):4 x_connect_timeout: 'fast' is not a time",
-            "\(path):5: unknown setting 'databaze_url'; did you mean database_url?", "environment X_CONNECT_BUDGET: 'no'",
-            "--x-url: 'api'", "\(path):6 x_stall_timeout: '30' is not a time such as 250ms, 30s, 5m, 2h or 30d; seconds are written 30s",
+            "\(path):2: unknown setting 'plan'; did you mean x_plan?",
+            "\(path):4 x_connect_timeout: 'fast' is not a time",
+            "\(path):5: unknown setting 'databaze_url'; did you mean database_url?",
+            "environment X_CONNECT_BUDGET: 'no'",
+            "--x-url: 'api'",
+            "\(path):6 x_stall_timeout: '30' is not a time such as 250ms, 30s, 5m, 2h or 30d; seconds are written 30s",
         ] {
             #expect(text.contains(expected), "\(expected) is not in:\n\(text)")
         }
@@ -120,18 +130,23 @@ import Testing
         let now = try #require(Timestamp("2026-03-31T12:00:00Z"))
         for (text, expected) in [
             ("2026-11-28T01:02:03Z", "2026-11-28T01:02:03.000Z"), ("2026-11-28", "2026-11-28T00:00:00.000Z"),
-            ("2h", "2026-03-31T10:00:00.000Z"), ("30d", "2026-03-01T12:00:00.000Z"), ("1month", "2026-02-28T12:00:00.000Z"),
+            ("2h", "2026-03-31T10:00:00.000Z"), ("30d", "2026-03-01T12:00:00.000Z"),
+            ("1month", "2026-02-28T12:00:00.000Z"),
             ("12months", "2025-03-31T12:00:00.000Z"), ("2years", "2024-03-31T12:00:00.000Z"),
         ] {
             #expect(Timestamp(argument: text, now: now)?.description == expected, "\(text)")
         }
-        for text in ["", "soon", "2", "2 h", "2026-11", "-2h", "2026-13-01"] { #expect(Timestamp(argument: text, now: now) == nil) }
+        for text in ["", "soon", "2", "2 h", "2026-11", "-2h", "2026-13-01"] {
+            #expect(Timestamp(argument: text, now: now) == nil)
+        }
         #expect(ArchiveKeep(setting: "12months") == .age(.seconds(86_400 * 366)))
         #expect(ArchiveKeep(setting: "30d") == .age(.seconds(86_400 * 30)))
     }
 
     @Test func streamNamesFollowOneRule() {
         for name in ["a", "2024", "a.b_c-d", String(repeating: "x", count: 64)] { #expect(StreamName.isValid(name)) }
-        for name in ["", ".", "-a", "_a", "a/b", "é", "a b", String(repeating: "x", count: 65)] { #expect(!StreamName.isValid(name)) }
+        for name in ["", ".", "-a", "_a", "a/b", "é", "a b", String(repeating: "x", count: 65)] {
+            #expect(!StreamName.isValid(name))
+        }
     }
 }

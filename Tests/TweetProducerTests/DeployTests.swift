@@ -20,7 +20,9 @@ import Testing
             "/usr/bin/env", ["-i", "/bin/sh", "-c", "set -a; . \"$0\"; exec /usr/bin/env -0", file])
         let (exit, output) = try ChildProcess.run(command)
         try #require(exit == .status(0), "\(output)")
-        let pairs = output.split(separator: "\0").map { $0.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false) }
+        let pairs = output.split(separator: "\0").map {
+            $0.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        }
         return Dictionary(uniqueKeysWithValues: pairs.map { (String($0[0]), $0.count > 1 ? String($0[1]) : "") })
             .filter { !["PWD", "OLDPWD", "_", "SHLVL"].contains($0.key) }
     }
@@ -31,7 +33,9 @@ import Testing
         var result: [String: String] = [:]
         for line in text.replacing("\\\n", with: "").split(separator: "\n") {
             let line = line.trimmed
-            guard let first = line.first, first != "#", first != ";", let equals = line.firstIndex(of: "=") else { continue }
+            guard let first = line.first, first != "#", first != ";", let equals = line.firstIndex(of: "=") else {
+                continue
+            }
             var (value, quote) = ("", Character?.none)
             var rest = Substring(line[line.index(after: equals)...].trimmed)
             while let character = rest.popFirst() {
@@ -79,14 +83,18 @@ import Testing
             ("rds.pem", ""),
         ] { try folder.write(text, to: file) }
         var settings = try settings(name, folder.path)
-        (settings["X_LOCK_DIR"], settings["LOG_FORMAT"], settings["X_URL"]) = (folder.path, "json", "http://127.0.0.1:1")
+        (settings["X_LOCK_DIR"], settings["LOG_FORMAT"], settings["X_URL"]) = (
+            folder.path, "json", "http://127.0.0.1:1"
+        )
         // No name of the examples can be looked up, so both wait for Kafka, which says that they accepted every setting.
         var command = try ChildCommand(service: service, ["run", "--drain", "100ms"], settings: settings)
         let log = folder.path + "/log"
         command.output = .file(log)
         let process = try ChildProcess(command)
         let deadline = ContinuousClock.now + .seconds(120)
-        while process.exit == nil, ContinuousClock.now < deadline, (try? readTextFile(log))?.contains("\"message\":") != true {
+        while process.exit == nil, ContinuousClock.now < deadline,
+            (try? readTextFile(log))?.contains("\"message\":") != true
+        {
             usleep(20_000)
         }
         let exit = process.exit
@@ -108,7 +116,7 @@ import Testing
     func supervisordEndsOnUsageCredentialsAndSettings(status: Int) throws {
         let folder = try TemporaryFolder()
         try folder.write("#!/bin/sh\necho start >>\(folder.path)/starts\nexit \(status)\n", to: "service")
-        chmod(folder.path + "/service", 0o755)
+        unsafe chmod(folder.path + "/service", 0o755)
         var programs = try readTextFile(path("supervisor/tweet-pipeline.conf"))
         // Shorter, and as this user in this folder; everything else stays as it is.
         for (old, new) in [

@@ -7,7 +7,9 @@ import Testing
 /// A password with every special character, in every place that can hold one, against peers that refuse or fail: nothing of
 /// it may be seen in any output, journal, topic or table.
 @Suite(.serialized, .timeLimit(.minutes(15))) struct CanaryTests {
-    static let specials = ["", "@", ":", "/", "?", "#", "%", "&", "=", "+", "\"", "'", "\\", " ", "é", "\n", ";", "$", ","]
+    static let specials = [
+        "", "@", ":", "/", "?", "#", "%", "&", "=", "+", "\"", "'", "\\", " ", "é", "\n", ";", "$", ",",
+    ]
 
     /// Two halves around the character: neither may be seen.
     private static func canary(_ special: String) -> String { "C4nary\(special)S3cret" }
@@ -21,7 +23,7 @@ import Testing
     }
 
     private func percentEncoded(_ text: String) -> String {
-        text.utf8.map { "%" + String($0 | 0x100, radix: 16, uppercase: true).dropFirst() }.joined()
+        text.utf8.map { "%" + String(Int($0) + 0x100, radix: 16, uppercase: true).dropFirst() }.joined()
     }
 
     // MARK: Commands that end by themselves
@@ -73,16 +75,21 @@ import Testing
             }
         }
         environments.append(
-            ["X_URL": "https://127.0.0.1:1", "X_BEARER_TOKEN": "t", "https_proxy": "htpp://corp:\(password)@127.0.0.1:1"])
+            [
+                "X_URL": "https://127.0.0.1:1", "X_BEARER_TOKEN": "t",
+                "https_proxy": "htpp://corp:\(password)@127.0.0.1:1",
+            ])
         let usage = environments.map { Case(service: .producer, arguments: ["usage"], settings: $0) }
         let s3 = [
             "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "B",
             "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
         ]
         let s3Changes = [
-            ["AWS_SECRET_ACCESS_KEY": password], ["AWS_SESSION_TOKEN": password], ["http_proxy": "http://c:\(password)@127.0.0.1:1"],
+            ["AWS_SECRET_ACCESS_KEY": password], ["AWS_SESSION_TOKEN": password],
+            ["http_proxy": "http://c:\(password)@127.0.0.1:1"],
             ["AWS_ACCESS_KEY_ID": "", "AWS_SHARED_CREDENTIALS_FILE": folder.path + "/aws"],
-            ["AWS_ENDPOINT_URL_S3": "http://u:\(password)@127.0.0.1:1"], ["http_proxy": "http://c:\(encoded)@127.0.0.1:1"],
+            ["AWS_ENDPOINT_URL_S3": "http://u:\(password)@127.0.0.1:1"],
+            ["http_proxy": "http://c:\(encoded)@127.0.0.1:1"],
         ]
         let replay = s3Changes.map { change in
             Case(service: .producer, arguments: ["replay", "s3://bucket/x"], settings: s3.merging(change) { $1 })
@@ -94,7 +101,7 @@ import Testing
         let encoded = percentEncoded(password)
         try folder.write("127.0.0.1:1:d:u:\(password)\n", to: "pgpass")
         try folder.write("[s]\nhost=127.0.0.1\nport=1\npassword=\(password)\nhots=\(password)\n", to: "service")
-        chmod(folder.path + "/pgpass", 0o600)
+        unsafe chmod(folder.path + "/pgpass", 0o600)
         let quoted = password.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
         let here: [String: String] = ["PGHOST": "127.0.0.1", "PGPORT": "1", "PGUSER": "u", "PGDATABASE": "d"]
         let environments: [[String: String]] = [
@@ -109,7 +116,9 @@ import Testing
             here.merging(["PGPASSFILE": folder.path + "/pgpass"]) { $1 },
             ["PGSERVICE": "s", "PGSERVICEFILE": folder.path + "/service", "PGUSER": "u"],
         ]
-        return environments.map { Case(service: .loader, arguments: ["retention", "--keep", "12months"], settings: $0) }
+        return environments.map {
+            Case(service: .loader, arguments: ["retention", "--keep", "12months"], settings: $0)
+        }
     }
 
     // MARK: Services
@@ -118,7 +127,8 @@ import Testing
     @Test func noSecretReachesJournalTopicsAndTables() async throws {
         let password = percentEncoded(Self.canary("@:/é "))
         let proxy = "http://C4naryUser:\(password)@127.0.0.1:1"
-        try await FaultRun.with(["http_proxy": proxy, "X_BEARER_TOKEN": Self.canary("%"), "LOG_LEVEL": "trace"]) { run in
+        try await FaultRun.with(["http_proxy": proxy, "X_BEARER_TOKEN": Self.canary("%"), "LOG_LEVEL": "trace"]) {
+            run in
             try await run.expect(
                 "SELECT count(*) > 0 FROM stream_events WHERE type = 'connect_failed' AND detail IS NOT NULL", ["t"])
             let consumed = try await blocking {
@@ -161,8 +171,10 @@ import Testing
             ssl.key.password=\(password)
             debug=all
             """, to: "kafka.properties")
-        let base = ["X_URL": "http://127.0.0.1:1", "X_BEARER_TOKEN": "t", "LOG_LEVEL": "trace", "DRAIN": "100ms",
-            "JOURNAL_DIR": folder.path + "/journal", "X_LOCK_DIR": folder.path, "HOME": folder.path]
+        let base = [
+            "X_URL": "http://127.0.0.1:1", "X_BEARER_TOKEN": "t", "LOG_LEVEL": "trace", "DRAIN": "100ms",
+            "JOURNAL_DIR": folder.path + "/journal", "X_LOCK_DIR": folder.path, "HOME": folder.path,
+        ]
         let changes: [[String: String]] = [
             ["KAFKA_PROPERTIES_FILE": folder.path + "/kafka.properties"],
             ["KAFKA_BOOTSTRAP_SERVERS": "SASL_SSL://u:\(password)@127.0.0.1:1"],

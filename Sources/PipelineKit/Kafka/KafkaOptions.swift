@@ -41,7 +41,8 @@ package struct KafkaOptions: ParsableArguments {
                 || [45, 46, 95].contains(byte)
         }
         if !isValid || name.utf8.count > 240 || name == "." || name == ".." {
-            reader.addMistake("\(reader.origin(Self.topicSetting)): '\(name)' must be 1 to 240 letters, digits, '.', '_' or '-'")
+            reader.addMistake(
+                "\(reader.origin(Self.topicSetting)): '\(name)' must be 1 to 240 letters, digits, '.', '_' or '-'")
         }
         return name
     }
@@ -92,7 +93,9 @@ extension KafkaConfiguration {
             var address = Substring(server.trimmed)
             // librdkafka allows a security protocol as scheme (rd_kafka_broker_name_parse).
             if let mark = address.firstRange(of: "://") {
-                if protocols.contains(address[..<mark.lowerBound].lowercased()) { address = address[mark.upperBound...] }
+                if protocols.contains(address[..<mark.lowerBound].lowercased()) {
+                    address = address[mark.upperBound...]
+                }
             }
             if ServerAddress(address, needsPort: false) == nil {
                 return "\(property.origin): bootstrap.servers: '\(Redaction.clean(server.trimmed))' is not host:port"

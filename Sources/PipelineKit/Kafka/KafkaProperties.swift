@@ -31,7 +31,9 @@ enum KafkaProperties {
     }
 
     /// White space of properties files, which does not include line ends.
-    private static func isBlank(_ scalar: Unicode.Scalar) -> Bool { scalar == " " || scalar == "\t" || scalar == "\u{c}" }
+    private static func isBlank(_ scalar: Unicode.Scalar) -> Bool {
+        scalar == " " || scalar == "\t" || scalar == "\u{c}"
+    }
 
     /// Lines with their continuations, without white space at the beginning, blank lines and comments.
     private static func logicalLines(_ text: String) -> [(number: Int, line: [Unicode.Scalar])] {

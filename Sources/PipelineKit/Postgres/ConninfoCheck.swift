@@ -51,7 +51,8 @@ enum ConninfoCheck {
         guard let mark = text.firstRange(of: "://"), mark.lowerBound > text.startIndex else { return nil }
         let name = text[..<mark.lowerBound]
         let isName = name.utf8.allSatisfy { byte in
-            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || [43, 45, 46].contains(byte)
+            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+                || [43, 45, 46].contains(byte)
         }
         return isName ? (String(name), text[mark.upperBound...]) : nil
     }
@@ -59,9 +60,12 @@ enum ConninfoCheck {
     // MARK: Options
 
     private static func optionMistake(_ text: String, _ message: String) -> String? {
-        for prefix in ["invalid connection option \"", "invalid URI query parameter: \""] where message.hasPrefix(prefix) {
+        for prefix in ["invalid connection option \"", "invalid URI query parameter: \""]
+        where message.hasPrefix(prefix) {
             let name = message.dropFirst(prefix.utf8.count).prefix { $0 != "\"" }
-            guard canBeShown(name, in: text) else { return "an option that libpq does not know stands behind the password" }
+            guard canBeShown(name, in: text) else {
+                return "an option that libpq does not know stands behind the password"
+            }
             let near = nearest(String(name), among: knownOptions).map { "; did you mean \($0)?" } ?? ""
             return "invalid connection option \"\(name)\"\(near)"
         }
@@ -70,7 +74,9 @@ enum ConninfoCheck {
 
     /// A name can be a part of a password only where it stands behind one, or in front of an `@`.
     private static func canBeShown(_ name: Substring, in text: String) -> Bool {
-        let isName = name.utf8.allSatisfy { (97...122).contains($0) || (65...90).contains($0) || $0 == UInt8(ascii: "_") }
+        let isName = name.utf8.allSatisfy {
+            (97...122).contains($0) || (65...90).contains($0) || $0 == UInt8(ascii: "_")
+        }
         guard isName, name.utf8.count <= 32, let place = text.firstRange(of: name) else { return false }
         return !text[..<place.lowerBound].contains("password") && !text[place.lowerBound...].contains("@")
     }
@@ -133,7 +139,8 @@ enum ConninfoCheck {
         }
         let ports = (port ?? "").split(separator: ",", omittingEmptySubsequences: false)
         guard ports.allSatisfy({ $0.isEmpty || UInt16($0) ?? 0 > 0 }) else {
-            return "the port is not a number from 1 to 65535; if a part of the password stands there, write / as %2F, @ as %40"
+            return
+                "the port is not a number from 1 to 65535; if a part of the password stands there, write / as %2F, @ as %40"
         }
         let servers = max(hosts.count, (address ?? "").split(separator: ",", omittingEmptySubsequences: false).count)
         return ports.count > 1 && ports.count != servers ? "\(ports.count) ports for \(servers) hosts" : nil

@@ -43,14 +43,19 @@ enum Proxies {
 
     private static func userInfoMistake(_ text: Substring) -> String? {
         let escapes: [Character: String] = ["@": "%40", "/": "%2F", "?": "%3F", "#": "%23", " ": "%20", "\\": "%5C"]
-        var wrong = text.filter { escapes[$0] != nil }.reduce(into: [Character]()) { if !$0.contains($1) { $0.append($1) } }
+        var wrong = text.filter { escapes[$0] != nil }.reduce(into: [Character]()) {
+            if !$0.contains($1) { $0.append($1) }
+        }
         wrong.sort()
         if !wrong.isEmpty {
             let list = wrong.map { "\($0 == " " ? "a space" : String($0)) as \(escapes[$0] ?? "")" }
             return "write \(list.joined(separator: ", ")) in user and password"
         }
-        if text.unicodeScalars.contains(where: { $0.value <= 0x20 || $0.value >= 0x7f || "\"<>^`{|}".unicodeScalars.contains($0) }) {
-            return "write quotation marks and characters outside ASCII in user and password as %XX, one for each byte of UTF-8"
+        if text.unicodeScalars.contains(where: {
+            $0.value <= 0x20 || $0.value >= 0x7f || "\"<>^`{|}".unicodeScalars.contains($0)
+        }) {
+            return
+                "write quotation marks and characters outside ASCII in user and password as %XX, one for each byte of UTF-8"
         }
         let parts = text.split(separator: "%", omittingEmptySubsequences: false).dropFirst()
         let areEscapes = parts.allSatisfy { $0.prefix(2).count == 2 && $0.prefix(2).allSatisfy(\.isHexDigit) }
@@ -84,7 +89,8 @@ struct ServerAddress {
         }
         let inner = isBracketed ? host.dropFirst().dropLast() : host
         let isValid = inner.unicodeScalars.allSatisfy { scalar in
-            scalar.properties.isAlphabetic || scalar.properties.numericType != nil || "-._".unicodeScalars.contains(scalar)
+            scalar.properties.isAlphabetic || scalar.properties.numericType != nil
+                || "-._".unicodeScalars.contains(scalar)
                 || isBracketed && ":%".unicodeScalars.contains(scalar)
         }
         guard isValid, !inner.isEmpty else { return nil }

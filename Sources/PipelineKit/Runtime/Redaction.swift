@@ -31,7 +31,9 @@ package enum Redaction {
     package static func clean(_ text: String) -> String {
         var result = text
         let known = secrets.withLock { $0 }.sorted { $0.utf8.count > $1.utf8.count }
-        for secret in known where result.utf8.count >= secret.utf8.count { result = result.replacing(secret, with: mask) }
+        for secret in known where result.utf8.count >= secret.utf8.count {
+            result = result.replacing(secret, with: mask)
+        }
         return withoutPasswords(withoutUserInfo(result))
     }
 

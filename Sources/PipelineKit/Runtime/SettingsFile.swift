@@ -47,7 +47,8 @@ struct SettingsFile {
     /// What YAML's parser says without the line of the file that it quotes, which may hold a secret.
     private static func reason(_ error: any Error) -> String {
         switch error as? YamlError {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
             "\(problem) at line \(mark.line), column \(mark.column)"
         case .reader(let problem, _, _, _): problem
         default: "it cannot be read"

@@ -62,7 +62,8 @@ package struct SettingsReader {
         let isNumber = string(setting).map { !$0.isEmpty && $0.allSatisfy(\.isASCIIDigit) } ?? false
         let hint = isNumber ? "; seconds are written \(string(setting) ?? "")s" : ""
         return parse(
-            setting, default: value, expected: "a time such as 250ms, 30s, 5m, 2h or 30d" + hint, Duration.init(setting:))
+            setting, default: value, expected: "a time such as 250ms, 30s, 5m, 2h or 30d" + hint,
+            Duration.init(setting:))
     }
 
     /// A number of bytes: `65536`, `64KiB`, `16MiB`, `1GiB`.

@@ -29,7 +29,9 @@ package struct XSettings: Sendable {
         token = BearerToken.read(&reader)
         caFile = reader.string(Self.caFileSetting)
         if let caFile {
-            do { _ = try readWholeFile(caFile) } catch { reader.addMistake("\(reader.origin(Self.caFileSetting)): \(error)") }
+            do { _ = try readWholeFile(caFile) } catch {
+                reader.addMistake("\(reader.origin(Self.caFileSetting)): \(error)")
+            }
         }
         connectTimeout = reader.duration(Self.connectTimeoutSetting, default: .seconds(10))
         for mistake in Proxies.mistakes(reader.environment) { reader.addMistake(mistake) }
@@ -117,7 +119,8 @@ package struct StreamSettings: Sendable {
             Self.quietAfterSetting, default: quietAfter, expected: "a time such as 5m, or off"
         ) { text -> Duration?? in text == "off" ? .some(nil) : Duration(setting: text).map { $0 } }
         if lineLimit < 65_536 || lineLimit > 1 << 30 {
-            reader.addMistake("\(reader.origin(Self.lineLimitSetting)): \(lineLimit) bytes is not between 64KiB and 1GiB")
+            reader.addMistake(
+                "\(reader.origin(Self.lineLimitSetting)): \(lineLimit) bytes is not between 64KiB and 1GiB")
         }
     }
 

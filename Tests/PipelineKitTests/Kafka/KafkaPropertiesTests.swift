@@ -25,10 +25,13 @@ import Testing
     /// What `java.util.Properties` stores and loads (its documentation, `load(Reader)`).
     @Test(arguments: [
         ("bootstrap.servers=127.0.0.1\\:19092", "bootstrap.servers", "127.0.0.1:19092"),
-        ("sasl.password=p\\\\ss\\:w ", "sasl.password", "p\\ss:w "), ("client.id=caf\\u00E9\\=\\#1", "client.id", "café=#1"),
+        ("sasl.password=p\\\\ss\\:w ", "sasl.password", "p\\ss:w "),
+        ("client.id=caf\\u00E9\\=\\#1", "client.id", "café=#1"),
         ("a=\\u0073ecret\\!", "a", "secret!"), ("a = \\ b\\tc\\nd\\re\\ff", "a", " b\tc\nd\re\u{c}f"),
-        ("a\\ b\\:c\\=d=e", "a b:c=d", "e"), ("a=\\ud83d\\ude00", "a", "😀"), ("a : = b", "a", "= b"), ("\u{c}a\t\u{c}b", "a", "b"),
-        ("a=x\\\n   y\\\r\n\tz", "a", "xyz"), ("a=x\\\\\nb=c", "a", "x\\"), ("a=x\\\n#y", "a", "x#y"), ("a=b\rc=d", "a", "b"),
+        ("a\\ b\\:c\\=d=e", "a b:c=d", "e"), ("a=\\ud83d\\ude00", "a", "😀"), ("a : = b", "a", "= b"),
+        ("\u{c}a\t\u{c}b", "a", "b"),
+        ("a=x\\\n   y\\\r\n\tz", "a", "xyz"), ("a=x\\\\\nb=c", "a", "x\\"), ("a=x\\\n#y", "a", "x#y"),
+        ("a=b\rc=d", "a", "b"),
         ("a=\\q\\'\\\"", "a", "q'\""), ("a=x\u{a0}", "a", "x\u{a0}"), ("a==b", "a", "=b"), ("a b=c", "a", "b=c"),
     ])
     func escapesAreThoseOfJava(text: String, name: String, value: String) throws {
@@ -42,7 +45,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ["kafka://u:S3cret@h:9092", "http://h:9092", "h:port", "h:9092,i:99999", "h:0", "a b:1", "127.0.0.1\\:1"])
+    @Test(arguments: [
+        "kafka://u:S3cret@h:9092", "http://h:9092", "h:port", "h:9092,i:99999", "h:0", "a b:1", "127.0.0.1\\:1",
+    ])
     func brokersThatCannotBeHostAndPortAreASettingsError(servers: String) throws {
         var reader = try SettingsReader(
             flags: ["KAFKA_BOOTSTRAP_SERVERS": servers], configFile: nil, known: [], environment: [:])

@@ -44,7 +44,8 @@ package struct S3Settings: Sendable {
         self.endpoint = endpoint
         if !Self.isEndpoint(endpoint) {
             reader.addMistake(
-                "\(reader.origin(Self.endpointSetting)): '\(endpoint)' must be a URL such as https://minio.example:9000")
+                "\(reader.origin(Self.endpointSetting)): '\(endpoint)' must be a URL such as https://minio.example:9000"
+            )
         }
         // Names of buckets are looked up in DNS only where that was set up, as Amazon has.
         style = reader.choice(Self.styleSetting, default: given == nil ? Style.virtualHost : .path)
