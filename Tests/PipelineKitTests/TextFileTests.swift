@@ -23,14 +23,18 @@ import Testing
         #expect(try readTextFile(path) == "\u{feff}a")
     }
 
-    @Test(arguments: [
-        (Array("- value: caf".utf8) + [0xE9, 0x0A], "not UTF-8: byte 0xE9 at line 1, column 13"),
-        (Array("a\nb\u{e9}\u{20ac}".utf8) + [0xC3], "byte 0xC3 at line 2, column 4"),
-        (Array("a\n".utf8) + [0xED, 0xA0, 0x80], "byte 0xED at line 2, column 1"),
-        ([0xC0, 0x80], "byte 0xC0 at line 1, column 1"),
-        ([0xFF, 0xFE, 0x61, 0], "UTF-16 (byte order mark at line 1, column 1)"), ([0xFE, 0xFF, 0, 0x61], "UTF-16"),
-        ([0x61, 0, 0x62, 0], "not text: NUL at line 1, column 2"),
-    ])
+    private static func bytes(_ text: String, _ more: UInt8...) -> [UInt8] { Array(text.utf8) + more }
+
+    private static let broken: [(bytes: [UInt8], expected: String)] = [
+        (bytes("- value: caf", 0xE9, 0x0A), "not UTF-8: byte 0xE9 at line 1, column 13"),
+        (bytes("a\nb\u{e9}\u{20ac}", 0xC3), "byte 0xC3 at line 2, column 4"),
+        (bytes("a\n", 0xED, 0xA0, 0x80), "byte 0xED at line 2, column 1"),
+        (bytes("", 0xC0, 0x80), "byte 0xC0 at line 1, column 1"),
+        (bytes("", 0xFF, 0xFE, 0x61, 0), "UTF-16 (byte order mark at line 1, column 1)"),
+        (bytes("", 0xFE, 0xFF, 0, 0x61), "UTF-16"), (bytes("a", 0, 0x62, 0), "not text: NUL at line 1, column 2"),
+    ]
+
+    @Test(arguments: broken)
     func anythingButUTF8IsAnErrorWithItsPlace(bytes: [UInt8], expected: String) throws {
         try write(bytes)
         let error = #expect(throws: FileError.self) { try readTextFile(path) }

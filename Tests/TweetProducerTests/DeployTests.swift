@@ -42,7 +42,7 @@ import Testing
                 switch (character, quote) {
                 case ("'", nil), ("\"", nil): quote = character
                 case (let mark, let open?) where mark == open: quote = nil
-                case ("\\", .none), ("\\", "\"" as Character?): value += rest.popFirst().map(String.init) ?? ""
+                case ("\\", nil), ("\\", "\""?): value += rest.popFirst().map(String.init) ?? ""
                 default: value.append(character)
                 }
             }
