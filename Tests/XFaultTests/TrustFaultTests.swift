@@ -15,14 +15,14 @@ import Testing
             try FileManager.default.copyItem(atPath: caFile, toPath: folder.path + "/sandbox.pem")
             let rehash = try ChildProcess.run(ChildCommand("/usr/bin/openssl", ["rehash", folder.path]))
             #expect(rehash.exit == .status(0), "\(rehash.output)")
-            let other = try CertificateAuthority()
+            let other = folder.path + "/ca-certificates.crt"
             func list(_ caFile: String?) async throws -> (exit: ChildProcess.Exit, output: String) {
                 let command = try producer(run, caFile: caFile, certificates: folder.path)
                 return try await blocking { try ChildProcess.run(command) }
             }
             let bySystem = try await list(nil)
             #expect(bySystem.exit == .status(0), "\(bySystem.output)")
-            let byOther = try await list(other.caFile)
+            let byOther = try await list(other)
             #expect(byOther.exit == .status(69), "\(byOther.output)")
             #expect(byOther.output.contains("certificate"), "\(byOther.output)")
             let byFile = try await list(caFile)
@@ -33,8 +33,16 @@ import Testing
     /// A folder as /etc/ssl/certs is, with a bundle of somebody else.
     private func systemFolder() throws -> TemporaryFolder {
         let folder = try TemporaryFolder()
-        let authority = try CertificateAuthority()
-        try folder.write(try readTextFile(authority.caFile), to: "ca-certificates.crt")
+        // Of another name: OpenSSL looks into the folder only for names that the file does not have.
+        let made = try ChildProcess.run(
+            ChildCommand(
+                "/usr/bin/openssl",
+                [
+                    "req", "-x509", "-days", "2", "-subj", "/CN=Somebody", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-keyout", folder.path + "/key", "-out",
+                    folder.path + "/ca-certificates.crt",
+                ]))
+        #expect(made.exit == .status(0), "\(made.output)")
         return folder
     }
 

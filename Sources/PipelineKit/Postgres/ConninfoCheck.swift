@@ -35,7 +35,9 @@ enum ConninfoCheck {
         let behind = hasUser ? rest[rest.index(after: end)...] : rest
         let server = behind.prefix { $0 != "?" }
         guard server.contains("@") || misplacedQuery(behind) else { return nil }
-        let found = ["@": "%40", "/": "%2F", "?": "%3F"].sorted { $0.key < $1.key }.filter { rest.contains($0.key) }
+        let userInfo = rest.lastIndex(of: "@").map { rest[..<$0] } ?? rest
+        let escapes = ["@": "%40", "/": "%2F", "?": "%3F"].sorted { $0.key < $1.key }
+        let found = escapes.filter { userInfo.contains($0.key) }
         let remedy = found.map { "\($0.key) as \($0.value)" }.joined(separator: ", ")
         return "user or password holds a character of the URI itself; write \(remedy) there"
     }
