@@ -40,6 +40,7 @@ is_there() {
         postgresql) have_postgres ;;
         logrotate) [ -x /usr/sbin/logrotate ] ;;
         procps) have_command pkill ;;
+        supervisor) have_command supervisord ;;
         python3-venv) have_command python3 && python3 -c 'import venv, ensurepip' >/dev/null 2>&1 ;;
         *) have_command "$1" ;;
     esac
@@ -61,6 +62,7 @@ packages=(
     curl openssl                 # the tests talk to the simulator, and make throw-away certificates
     strace                       # makes the disk slow, for a test
     logrotate procps             # deploy/logrotate is tested with them
+    supervisor                   # deploy/supervisor is tested with it
     python3                      # a web server that is not X, for a test
     python3-venv                 # the tests start an S3 server from PyPI (scripts/s3-server.sh)
     "$@"

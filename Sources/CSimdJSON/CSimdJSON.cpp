@@ -2,11 +2,19 @@
 
 #include <algorithm>
 #include <new>
+#include <string>
 #include <simdjson.h>
 
 struct simdjson_parser {
     simdjson::dom::parser parser;
 };
+
+const char *simdjson_version_text(void) {
+    static const std::string text = std::to_string(simdjson::SIMDJSON_VERSION_MAJOR) + "." +
+                                    std::to_string(simdjson::SIMDJSON_VERSION_MINOR) + "." +
+                                    std::to_string(simdjson::SIMDJSON_VERSION_REVISION);
+    return text.c_str();
+}
 
 simdjson_parser *simdjson_parser_create(void) {
     return new (std::nothrow) simdjson_parser();

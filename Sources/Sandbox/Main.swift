@@ -11,6 +11,7 @@ struct SandboxCommand: ParsableCommand {
             Each part runs in the foreground, prints how to connect to it, and leaves nothing behind when it is \
             ended by Ctrl-C or SIGTERM.
             """,
+        version: versionText,
         subcommands: [
             DemoCommand.self, XCommand.self, KafkaCommand.self, PostgresCommand.self, JournalWriterCommand.self,
             BenchCommand.self,
@@ -20,6 +21,7 @@ struct SandboxCommand: ParsableCommand {
     // Not asynchronous: Dispatch would take the main thread and let every signal through there, before `waitForEnd`.
     static func main() {
         Service.blockSignals()
+        suggestSubcommand()
         main(nil)
     }
 }

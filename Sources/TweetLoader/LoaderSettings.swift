@@ -141,10 +141,10 @@ struct LoaderSettings: Sendable {
         drain = reader.duration(LoaderOptions.drain, default: drain)
         if !(1...256 << 20).contains(limits.bytes) {
             reader.addMistake(
-                "\(LoaderOptions.maxBytes.title): more than 256MiB does not fit into one transaction's memory")
+                "\(reader.origin(LoaderOptions.maxBytes)): more than 256MiB does not fit into one transaction's memory")
         }
         if let timeout = conninfo.statementTimeout, timeout < .seconds(1) {
-            reader.addMistake("\(LoaderOptions.databaseTimeout.title): at least 1s")
+            reader.addMistake("\(reader.origin(LoaderOptions.databaseTimeout)): at least 1s")
         }
     }
 

@@ -23,9 +23,15 @@ struct TweetLoader: ParsableCommand {
 
             Exit status: 0 done, 64 usage, 65 numbers are missing, 69 unavailable, 77 refused credentials, 78 settings.
             """,
+        version: versionText,
         subcommands: [
             RunCommand.self, MigrateCommand.self, StatusCommand.self, VerifyCommand.self, ExplainCommand.self,
             RejectsCommand.self, RetentionCommand.self, ForgetCommand.self,
         ]
     )
+
+    static func main() {
+        suggestSubcommand()
+        main(nil)
+    }
 }

@@ -25,8 +25,8 @@ struct RejectSelection: ParsableArguments {
 
     func validate() throws {
         for (name, value) in [("since", since), ("until", until)] {
-            if let value, Self.moment(value) == nil {
-                throw ValidationError("--\(name): '\(value)' is no time such as 2026-11-20T08:00:00Z or 2h")
+            if let value, Timestamp(argument: value) == nil {
+                throw ValidationError("--\(name): '\(value)' is not \(Timestamp.argumentForm)")
             }
         }
         if let partition, Self.partition(partition) == nil {
@@ -52,15 +52,11 @@ struct RejectSelection: ParsableArguments {
         let offsets = offsets.flatMap(Self.offsets)
         return [
             numbers.isEmpty ? nil : arrayLiteral(numbers.map { $0 }), reason,
-            since.flatMap(Self.moment)?.description, until.flatMap(Self.moment)?.description,
+            since.flatMap { Timestamp(argument: $0) }?.description,
+            until.flatMap { Timestamp(argument: $0) }?.description,
             partition?.topic, partition.map { "\($0.partition)" },
             offsets.map { "\($0.lowerBound)" }, offsets.map { "\($0.upperBound)" },
         ]
-    }
-
-    private static func moment(_ text: String) -> Timestamp? {
-        if let duration = Duration(setting: text) { return Timestamp.now().advanced(by: .zero - duration) }
-        return Timestamp(text)
     }
 
     private static func partition(_ text: String) -> TopicPartition? {

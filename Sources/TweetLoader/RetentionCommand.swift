@@ -19,7 +19,7 @@ struct RetentionCommand: ParsableCommand {
             """)
 
     @Option(
-        help: ArgumentHelp("How much to keep beside the current month: 12months, 2years.", valueName: "time"),
+        help: ArgumentHelp("How much to keep beside the current month: 12months, 2years, 90d.", valueName: "time"),
         transform: KeptTime.init(argument:))
     var keep: KeptTime
 
@@ -42,13 +42,13 @@ struct RetentionCommand: ParsableCommand {
 struct KeptTime {
     let months: Int
 
+    /// Reads `12months`, `2years`, or a span such as `90d`, which becomes the months that are never shorter.
     init(argument: String) throws {
-        let digits = argument.prefix { $0.isASCII && $0.isNumber }
-        let unit = argument.dropFirst(digits.count)
-        let factor = ["month": 1, "months": 1, "year": 12, "years": 12][unit]
-        guard let number = Int(digits), let factor, (1...1200).contains(number * factor) else {
-            throw ValidationError("'\(argument)' is no time to keep: a number of months or years, such as 12months")
+        let shortestMonth: Int64 = 28 * 86_400_000
+        let span = Duration(setting: argument).map { Int(($0.milliseconds + shortestMonth - 1) / shortestMonth) }
+        guard let number = MonthSpan(argument)?.months ?? span, (1...1200).contains(number) else {
+            throw ValidationError("'\(argument)' is no time to keep: months, years or days, such as 12months or 90d")
         }
-        months = number * factor
+        months = number
     }
 }

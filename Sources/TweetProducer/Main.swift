@@ -14,9 +14,14 @@ struct TweetProducer: ParsableCommand {
             Exit status: 0 done, 64 usage, 65 bad data, 69 service unavailable, 74 disk, 75 try again later, \
             77 refused credentials, 78 bad settings.
             """,
-        version: productVersion,
+        version: versionText,
         subcommands: [
             RunCommand.self, RulesCommand.self, GapsCommand.self, UsageCommand.self, JournalCommand.self,
             ReplayCommand.self,
         ])
+
+    static func main() {
+        suggestSubcommand()
+        main(nil)
+    }
 }

@@ -98,11 +98,13 @@ struct ReplayCommand: ParsableCommand {
             partitions: reader.int(ProducerOptions.partitionsSetting, default: 12, in: 1...10_000),
             replication: reader.int(ProducerOptions.replicationSetting, default: -1, in: -1...100))
         for (name, text) in [("--since", since), ("--until", until)] {
-            if let text, Timestamp(text) == nil {
-                reader.addMistake("\(name): '\(text)' is no time such as 2026-11-20T08:15:30Z")
+            if let text, Timestamp(argument: text) == nil {
+                reader.addMistake("\(name): '\(text)' is not \(Timestamp.argumentForm)")
             }
         }
-        (settings.since, settings.until) = (since.flatMap { Timestamp($0) }, until.flatMap { Timestamp($0) })
+        (settings.since, settings.until) = (
+            since.flatMap { Timestamp(argument: $0) }, until.flatMap { Timestamp(argument: $0) }
+        )
         let (first, last) = (fromSeq ?? 1, toSeq ?? Int64.max)
         if first < 1 || last < first {
             reader.addMistake("--from-seq, --to-seq: no such numbers")
@@ -114,8 +116,8 @@ struct ReplayCommand: ParsableCommand {
         settings.stateFile = state
         settings.lineLimit = reader.bytes(StreamSettings.lineLimitSetting, default: ReplayFile.lineLimit)
         settings.foreignStream = stream ?? "replay"
-        if !(1...64).contains(settings.foreignStream.utf8.count) {
-            reader.addMistake("--stream: must have 1 to 64 characters")
+        if !StreamName.isValid(settings.foreignStream) {
+            reader.addMistake("--stream: '\(settings.foreignStream)' is not \(StreamName.rule)")
         }
         return settings
     }

@@ -58,7 +58,8 @@ struct RuleWatchSettings: Sendable {
             interval: reader.duration(RuleWatchOptions.intervalSetting, default: defaultInterval),
             silence: reader.duration(RuleWatchOptions.silenceSetting, default: .seconds(7 * 86_400)))
         if settings.interval < .seconds(10) {
-            reader.addMistake("\(RuleWatchOptions.intervalSetting.title): at least 10s, since X limits the questions")
+            reader.addMistake(
+                "\(reader.origin(RuleWatchOptions.intervalSetting)): at least 10s, since X limits the questions")
         }
         if let file = settings.file {
             do { _ = try RulesFile(path: file, plan: settings.plan) } catch { reader.addMistake("\(error)") }

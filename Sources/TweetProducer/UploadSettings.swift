@@ -24,13 +24,13 @@ struct UploadSettings: Sendable {
     static func read(_ reader: inout SettingsReader) -> UploadSettings? {
         guard let url = reader.string(urlSetting) else { return nil }
         guard let location = S3Location(url) else {
-            reader.addMistake("\(urlSetting.title): '\(url)' must be s3://BUCKET or s3://BUCKET/PREFIX")
+            reader.addMistake("\(reader.origin(urlSetting)): '\(url)' must be s3://BUCKET or s3://BUCKET/PREFIX")
             return nil
         }
         var options = S3UploadOptions(location: location)
         options.storageClass = reader.string(storageClassSetting)
         if let name = options.storageClass, !name.utf8.allSatisfy({ (65...90).contains($0) || $0 == 95 }) {
-            reader.addMistake("\(storageClassSetting.title): '\(name)' must be a class such as STANDARD_IA")
+            reader.addMistake("\(reader.origin(storageClassSetting)): '\(name)' must be a class such as STANDARD_IA")
         }
         if reader.string(encryptionSetting) != nil {
             options.encryption = reader.choice(encryptionSetting, default: Encryption.aes256).rawValue
@@ -39,20 +39,20 @@ struct UploadSettings: Sendable {
         if let key = options.kmsKey {
             if options.encryption?.hasPrefix("aws:kms") != true {
                 reader.addMistake(
-                    "\(kmsKeySetting.title): only with \(encryptionSetting.title)=aws:kms or aws:kms:dsse")
+                    "\(reader.origin(kmsKeySetting)): only with \(encryptionSetting.title)=aws:kms or aws:kms:dsse")
             }
             if !key.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) {
-                reader.addMistake("\(kmsKeySetting.title): must be the id or the ARN of a key")
+                reader.addMistake("\(reader.origin(kmsKeySetting)): must be the id or the ARN of a key")
             }
             if !S3Settings.signsKMSKeys {
                 reader.addMistake(
-                    "\(kmsKeySetting.title): libcurl before 8.10 signs it wrongly;"
+                    "\(reader.origin(kmsKeySetting)): libcurl before 8.10 signs it wrongly;"
                         + " make it the default key of the bucket instead")
             }
         }
         options.partBytes = Int64(reader.bytes(partBytesSetting, default: Int(options.partBytes)))
         if !(5 << 20...5 << 30).contains(options.partBytes) {
-            reader.addMistake("\(partBytesSetting.title): parts must have from 5MiB to 5GiB")
+            reader.addMistake("\(reader.origin(partBytesSetting)): parts must have from 5MiB to 5GiB")
         }
         return UploadSettings(s3: S3Settings(&reader), options: options)
     }

@@ -49,8 +49,8 @@ import Testing
             "X_CA_FILE": "/nowhere/ca.pem", "X_STALL_TIMEOUT": "1ms",
         ])
         for expected in [
-            "X_URL (--x-url): 'api.x.com'", "X_TWEET_FIELDS (--tweet-fields): X has no 'langg'",
-            "'confirmed_email' only to a user's own token", "STREAM_NAME (--stream): '../etc'",
+            "environment X_URL: 'api.x.com'", "environment X_TWEET_FIELDS: X has no 'langg'",
+            "'confirmed_email' only to a user's own token", "environment STREAM_NAME: '../etc'",
             "X_BACKOFF_SCALE: '0'", "X_CONNECT_BUDGET: 'none'", "X_LINE_LIMIT: 1 bytes", "/nowhere/ca.pem",
             "X_BEARER_TOKEN is not set", "X_STALL_TIMEOUT",
         ] {

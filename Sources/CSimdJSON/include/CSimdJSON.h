@@ -18,6 +18,9 @@ typedef struct {
     const uint8_t *strings;
 } simdjson_document;
 
+/* The version of simdjson that this was compiled against, such as 3.0.1. */
+const char *simdjson_version_text(void);
+
 /* Creates a parser, or returns NULL when memory is short. */
 simdjson_parser *simdjson_parser_create(void);
 

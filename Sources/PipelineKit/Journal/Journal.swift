@@ -46,9 +46,8 @@ package final class Journal {
     package static func open(
         folder: String, stream: String, options: JournalOptions = JournalOptions()
     ) throws(Failure) -> Journal {
-        guard JournalFolder.isStreamName(stream) else {
-            throw Failure(
-                .badSettings, "STREAM_NAME (--stream): '\(stream)' must be 1 to 64 letters, digits, '-', '_' or '.'")
+        guard StreamName.isValid(stream) else {
+            throw Failure(.badSettings, "STREAM_NAME (--stream): '\(stream)' is not \(StreamName.rule)")
         }
         do {
             return try Journal(path: folder + "/" + stream, stream: stream, options: options)

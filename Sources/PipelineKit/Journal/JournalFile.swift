@@ -151,15 +151,6 @@ struct JournalFile: ~Copyable {
 
 /// What the journal does to folders and whole files.
 enum JournalFolder {
-    /// Whether a stream's name can name its folder, on every file system and without leaving the journal's folder.
-    static func isStreamName(_ name: String) -> Bool {
-        let isPlain = name.utf8.allSatisfy { byte in
-            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
-                || [45, 46, 95].contains(byte)
-        }
-        return isPlain && (1...64).contains(name.utf8.count) && !name.hasPrefix(".")
-    }
-
     /// Creates a folder and those above it where they are missing.
     static func create(_ path: String) throws(FileError) {
         var built = path.hasPrefix("/") ? "/" : ""

@@ -65,7 +65,7 @@ package struct JournalStatus: Encodable, Sendable, Equatable {
     package static func streams(in folder: String) throws(Failure) -> [String] {
         do {
             var streams: [String] = []
-            for name in try JournalFolder.names(folder).sorted() where JournalFolder.isStreamName(name) {
+            for name in try JournalFolder.names(folder).sorted() where StreamName.isValid(name) {
                 if try JournalIdentity.exists(in: folder + "/" + name) { streams.append(name) }
             }
             return streams

@@ -67,6 +67,11 @@ package struct KafkaConfiguration: Sendable {
         properties = ["bootstrap.servers": Property(bootstrapServers, from: "the program")]
     }
 
+    /// Whether a property's value must never be shown.
+    static func isSecret(_ name: String) -> Bool {
+        ["password", "secret", "token", ".pem", "oauthbearer.config", "sasl.jaas"].contains { name.contains($0) }
+    }
+
     package var bootstrapServers: String { properties["bootstrap.servers"]?.value ?? "" }
 
     /// The same with values for properties that were not set.

@@ -63,14 +63,16 @@ struct KafkaToken {
     init(file: String) throws(Failure) {
         let text: String
         do { text = try readTextFile(file) } catch { throw Failure(.refusedCredentials, "KAFKA_TOKEN_FILE: \(error)") }
-        value = text.trimmed
+        value = String(text.trimmed)
+        Redaction.remember(value)
         // RFC 6750, section 2.1.
         let isToken = value.utf8.allSatisfy { byte in
             (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
                 || "-._~+/=".utf8.contains(byte)
         }
         guard isToken, !value.isEmpty else {
-            throw Failure(.refusedCredentials, "KAFKA_TOKEN_FILE: \(file) has no token")
+            let hint = value.hasPrefix("Bearer ") ? "; leave out 'Bearer '" : ""
+            throw Failure(.refusedCredentials, "KAFKA_TOKEN_FILE: \(file) has no token\(hint)")
         }
         let claims = Self.claims(of: value)
         principal = claims?.sub ?? "tweet-pipeline"
@@ -93,15 +95,6 @@ struct KafkaToken {
 extension Double {
     /// A number of seconds that still fits when it is counted in milliseconds.
     fileprivate var clamped: Double { isFinite ? min(max(self, 0), 1e12) : 0 }
-}
-
-extension String {
-    fileprivate var trimmed: String {
-        var text = self[...]
-        while text.first?.isWhitespace == true { text.removeFirst() }
-        while text.last?.isWhitespace == true { text.removeLast() }
-        return String(text)
-    }
 }
 
 /// librdkafka wants a token (rdkafka.h, oauthbearer_token_refresh_cb): runs on its background thread. After a failure it

@@ -18,7 +18,7 @@ package struct KafkaError: Error, CustomStringConvertible, Sendable {
 
     /// librdkafka's name of the code, such as `MSG_SIZE_TOO_LARGE` or `_TRANSPORT`.
     package let name: String
-    /// librdkafka's text.
+    /// librdkafka's text, without credentials.
     package let reason: String
     /// What was being done.
     package let operation: String
@@ -32,7 +32,7 @@ package struct KafkaError: Error, CustomStringConvertible, Sendable {
         _ code: rd_kafka_resp_err_t, _ operation: String, reason: String? = nil, of partition: TopicPartition? = nil
     ) {
         name = unsafe String(cString: rd_kafka_err2name(code))
-        self.reason = unsafe reason ?? String(cString: rd_kafka_err2str(code))
+        self.reason = Redaction.clean(unsafe reason ?? String(cString: rd_kafka_err2str(code)))
         self.operation = operation
         disposition = Self.disposition(of: code)
         isAway = Self.isAway(code)
@@ -45,7 +45,7 @@ package struct KafkaError: Error, CustomStringConvertible, Sendable {
         let code = unsafe rd_kafka_error_code(error)
         let isFatal = unsafe rd_kafka_error_is_fatal(error) != 0
         name = unsafe String(cString: rd_kafka_err2name(code))
-        reason = unsafe String(cString: rd_kafka_error_string(error))
+        reason = Redaction.clean(unsafe String(cString: rd_kafka_error_string(error)))
         self.operation = operation
         disposition = isFatal ? .rebuild : Self.disposition(of: code)
         isAway = Self.isAway(code)

@@ -64,6 +64,7 @@ struct KafkaHandle: ~Copyable {
     private static func apply(_ configuration: KafkaConfiguration, to settings: OpaquePointer) throws(Failure) {
         var mistakes: [String] = []
         for (name, property) in configuration.properties.sorted(by: { $0.key < $1.key }) {
+            if KafkaConfiguration.isSecret(name) { Redaction.remember(property.value) }
             var reason = [CChar](repeating: 0, count: 512)
             let code = unsafe rd_kafka_conf_set(settings, name, property.value, &reason, reason.count)
             if code != RD_KAFKA_CONF_OK { mistakes.append("\(property.origin): \(explain(name, code, text(reason)))") }
@@ -77,8 +78,7 @@ struct KafkaHandle: ~Copyable {
         if code == RD_KAFKA_CONF_UNKNOWN {
             return "unknown property '\(name)' (librdkafka's CONFIGURATION.md lists them all)"
         }
-        let isSecret = ["password", "secret", "token", "key"].contains { name.contains($0) }
-        return "\(name): " + (isSecret ? "librdkafka refuses the value" : reason)
+        return "\(name): " + (KafkaConfiguration.isSecret(name) ? "librdkafka rejects the value" : reason)
     }
 
     /// What to use in place of a property that only Kafka's Java clients know.
@@ -91,8 +91,9 @@ struct KafkaHandle: ~Copyable {
         }
     }
 
+    /// What librdkafka wrote into a buffer, without credentials.
     static func text(_ buffer: [CChar]) -> String {
-        String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        Redaction.clean(String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
     }
 
     /// The reason why the client is of no use any more; nil when it is still good.
@@ -178,11 +179,11 @@ private func kafkaLogged(
         let opaque = unsafe rd_kafka_opaque(client)
     else { return }
     let context = unsafe Unmanaged<KafkaContext>.fromOpaque(opaque).takeUnretainedValue()
-    let message = unsafe String(cString: text)
+    let message = Redaction.clean(unsafe String(cString: text))
     let name = unsafe facility.map { unsafe String(cString: $0) } ?? ""
     // Lost connections are librdkafka's daily bread and healed by it; the error callback tells when all are gone.
     let isRoutine = level > 4 || name == "FAIL" || name == "ERROR"
-    context.logger.log(level: isRoutine ? .debug : .warning, "librdkafka: \(message)")
+    context.logger.log(level: isRoutine ? .debug : .warning, "librdkafka", metadata: ["text": "\(message)"])
 }
 
 /// librdkafka's errors that belong to no record (rdkafka.h, error_cb): runs inside a poll.
@@ -191,11 +192,11 @@ private func kafkaErrorReported(
 ) {
     guard let opaque = unsafe opaque else { return }
     let context = unsafe Unmanaged<KafkaContext>.fromOpaque(opaque).takeUnretainedValue()
-    let text = unsafe reason.map { unsafe String(cString: $0) } ?? ""
+    let text = Redaction.clean(unsafe reason.map { unsafe String(cString: $0) } ?? "")
     switch rd_kafka_resp_err_t(rawValue: code) {
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN: context.brokersAway(text)
     case RD_KAFKA_RESP_ERR__AUTHENTICATION, RD_KAFKA_RESP_ERR__SSL:
         context.brokersRefused(text)
-    default: context.logger.debug("Kafka: \(text)")
+    default: context.logger.debug("librdkafka reports an error", metadata: ["reason": "\(text)"])
     }
 }

@@ -41,7 +41,8 @@ package struct KafkaOptions: ParsableArguments {
                 || [45, 46, 95].contains(byte)
         }
         if !isValid || name.utf8.count > 240 || name == "." || name == ".." {
-            reader.addMistake("\(Self.topicSetting.title): '\(name)' must be 1 to 240 letters, digits, '.', '_' or '-'")
+            reader.addMistake(
+                "\(reader.origin(Self.topicSetting)): '\(name)' must be 1 to 240 letters, digits, '.', '_' or '-'")
         }
         return name
     }
@@ -57,6 +58,7 @@ package struct KafkaOptions: ParsableArguments {
         }
         configuration.tokenFile = reader.string(Self.tokenFile)
         if let mistake = configuration.tokenMistake { reader.addMistake(mistake) }
+        if let mistake = configuration.serversMistake { reader.addMistake(mistake) }
         return configuration
     }
 
@@ -64,14 +66,16 @@ package struct KafkaOptions: ParsableArguments {
     private func overrides(_ reader: inout SettingsReader) -> [String: KafkaConfiguration.Property] {
         var properties: [String: KafkaConfiguration.Property] = [:]
         if let servers = reader.string(Self.servers) {
-            properties["bootstrap.servers"] = .init(servers, from: Self.servers.title)
+            properties["bootstrap.servers"] = .init(servers, from: reader.origin(Self.servers))
         }
         for pair in self.properties {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             if parts.count == 2, !parts[0].isEmpty {
                 properties[String(parts[0])] = .init(String(parts[1]), from: "-X")
             } else {
-                reader.addMistake("-X \(parts[0]): expected property=value")
+                // Without `=` it may hold a value, even a password.
+                let name = pair.prefix { $0.isASCII && ($0.isLetter || $0 == ".") }
+                reader.addMistake("-X \(name)…: expected property=value")
             }
         }
         return properties
@@ -79,6 +83,27 @@ package struct KafkaOptions: ParsableArguments {
 }
 
 extension KafkaConfiguration {
+    /// What is wrong about the brokers' addresses; nil when nothing is.
+    ///
+    /// librdkafka leaves out what it cannot read, and then waits for brokers that do not exist.
+    fileprivate var serversMistake: String? {
+        guard let property = properties["bootstrap.servers"] else { return nil }
+        let protocols = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]
+        for server in property.value.split(separator: ",") {
+            var address = Substring(server.trimmed)
+            // librdkafka allows a security protocol as scheme (rd_kafka_broker_name_parse).
+            if let mark = address.firstRange(of: "://") {
+                if protocols.contains(address[..<mark.lowerBound].lowercased()) {
+                    address = address[mark.upperBound...]
+                }
+            }
+            if ServerAddress(address, needsPort: false) == nil {
+                return "\(property.origin): bootstrap.servers: '\(Redaction.clean(server.trimmed))' is not host:port"
+            }
+        }
+        return nil
+    }
+
     /// What is wrong about the way that SASL/OAUTHBEARER is to get its token; nil when nothing is.
     fileprivate var tokenMistake: String? {
         let mechanism = (properties["sasl.mechanism"] ?? properties["sasl.mechanisms"])?.value.uppercased()

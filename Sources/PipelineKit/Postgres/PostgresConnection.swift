@@ -73,6 +73,13 @@ package struct PostgresConnection: ~Copyable {
         return unsafe handle
     }
 
+    /// What libpq says when a connection with these key words and values does not start; empty when it does.
+    static func failureOfStarting(_ parameters: [(String, String)]) -> String {
+        guard let handle = unsafe try? start(parameters) else { return "out of memory" }
+        defer { unsafe PQfinish(handle) }
+        return unsafe PQstatus(handle) == CONNECTION_BAD ? PostgresError.message(of: handle) : ""
+    }
+
     /// Drives libpq's connection start (libpq, PQconnectPoll), which unlike PQconnectdb can be stopped.
     private func finishConnecting(within timeout: Duration?) throws(PostgresError) {
         let deadline = timeout.map { ContinuousClock.now + $0 }

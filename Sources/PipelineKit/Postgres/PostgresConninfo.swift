@@ -25,13 +25,21 @@ package struct PostgresConninfo: Sendable {
     /// - Parameters:
     ///   - text: URI or `key=value` pairs; empty leaves everything to `PG*`.
     ///   - environment: where `PG*` is looked up for the defaults of this type; libpq itself reads the process's.
-    /// - Throws: `Failure` (78) when libpq cannot read it; the message quotes nothing of it.
+    /// - Throws: `Failure` (78) when libpq cannot read it or can never use it; the message shows names, never values.
     package init(
         _ text: String, environment: [String: String] = ProcessEnvironment.current
     ) throws(Failure) {
+        let text = text.trimmed
+        self.text = Secret(text)
         let given = try Self.parse(text)
         func value(_ key: String, _ variable: String) -> String? { given[key] ?? environment[variable] }
-        self.text = Secret(text)
+        for secret in [given["password"], given["sslpassword"], environment["PGPASSWORD"]].compactMap({ $0 }) {
+            Redaction.remember(secret)
+        }
+        let mistake = ConninfoCheck.valueMistake(
+            given, host: value("host", "PGHOST"), address: value("hostaddr", "PGHOSTADDR"),
+            port: value("port", "PGPORT"))
+        if let mistake { throw Failure(.badSettings, "\(Self.name): \(mistake)") }
         servers = Self.servers(
             host: value("host", "PGHOST"), address: value("hostaddr", "PGHOSTADDR"), port: value("port", "PGPORT"))
         let seconds = value("connect_timeout", "PGCONNECT_TIMEOUT").flatMap(Int.init) ?? 5
@@ -59,13 +67,11 @@ package struct PostgresConninfo: Sendable {
 
     private static func parse(_ text: String) throws(Failure) -> [String: String] {
         var message: UnsafeMutablePointer<CChar>?
+        if let mistake = ConninfoCheck.shapeMistake(text) { throw unreadable(mistake) }
         guard let options = unsafe PQconninfoParse(text, &message) else {
             defer { unsafe PQfreemem(message) }
-            let reason = unsafe message.map { unsafe String(cString: $0) } ?? "out of memory"
-            throw Failure(
-                .badSettings,
-                "DATABASE_URL (--database) is not a PostgreSQL connection string: \(withoutQuotedParts(reason))\n"
-                    + "write postgresql://USER@HOST:5432/DATABASE or 'host=HOST dbname=DATABASE'")
+            let said = unsafe message.map { unsafe String(cString: $0) } ?? "out of memory"
+            throw unreadable(ConninfoCheck.reason(text, libpq: said))
         }
         defer { unsafe PQconninfoFree(options) }
         var result: [String: String] = [:]
@@ -79,11 +85,13 @@ package struct PostgresConninfo: Sendable {
         return result
     }
 
-    /// libpq quotes what it cannot read, and that may be a password.
-    private static func withoutQuotedParts(_ text: String) -> String {
-        let parts = text.split(separator: "\"", omittingEmptySubsequences: false)
-        let shown = parts.enumerated().map { $0.offset.isMultiple(of: 2) ? String($0.element) : "\"...\"" }
-        return shown.joined().split(whereSeparator: \.isNewline).joined(separator: " ")
+    private static let name = "DATABASE_URL (--database)"
+
+    private static func unreadable(_ reason: String) -> Failure {
+        Failure(
+            .badSettings,
+            "\(name) is not a PostgreSQL connection string: \(reason)\n"
+                + "write postgresql://USER@HOST:5432/DATABASE or 'host=HOST dbname=DATABASE'")
     }
 
     /// One entry for each of several comma-separated hosts; a single one without overrides otherwise.

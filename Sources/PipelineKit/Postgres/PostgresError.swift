@@ -41,7 +41,7 @@ package struct PostgresError: Error, Sendable {
     init(_ operation: String, sqlstate: String? = nil, message: String, isConnectionLost: Bool) {
         self.operation = operation
         self.sqlstate = sqlstate
-        serverMessage = message
+        serverMessage = Redaction.clean(message)
         table = nil
         column = nil
         constraint = nil
@@ -58,7 +58,8 @@ package struct PostgresError: Error, Sendable {
         self.operation = operation
         sqlstate = field(Int32(UInt8(ascii: "C")))
         let detail = field(Int32(UInt8(ascii: "D"))).map { " (\($0))" } ?? ""
-        serverMessage = unsafe (field(Int32(UInt8(ascii: "M"))) ?? PostgresError.message(of: connection)) + detail
+        let message = unsafe (field(Int32(UInt8(ascii: "M"))) ?? PostgresError.message(of: connection)) + detail
+        serverMessage = Redaction.clean(message)
         table = field(Int32(UInt8(ascii: "t")))
         column = field(Int32(UInt8(ascii: "c")))
         constraint = field(Int32(UInt8(ascii: "n")))

@@ -5,12 +5,17 @@ package struct FileError: Error, CustomStringConvertible, Sendable {
     package let operation: String
     package let path: String
     package let code: Int32
+    /// What is wrong in the file and where, when that is more than the system's reason.
+    package let detail: String?
 
     /// Takes `code` from `errno` when not given, so call it right after the failing system call.
     package init(_ operation: String, _ path: String, code: Int32 = errno) {
-        self.operation = operation
-        self.path = path
-        self.code = code
+        (self.operation, self.path, self.code, detail) = (operation, path, code, nil)
+    }
+
+    /// A file whose content cannot be read as text.
+    init(path: String, detail: String) {
+        (operation, self.path, code, self.detail) = ("read", path, EILSEQ, detail)
     }
 
     /// Whether the file or a folder on its way is not there.
@@ -20,13 +25,8 @@ package struct FileError: Error, CustomStringConvertible, Sendable {
     package var isOutOfDescriptors: Bool { code == EMFILE || code == ENFILE }
 
     package var description: String {
-        "\(operation) \(path): \(unsafe String(cString: strerror(code)))"
+        detail.map { "\(path): \($0)" } ?? "\(operation) \(path): \(unsafe String(cString: strerror(code)))"
     }
-}
-
-/// The whole of a small text file. Invalid UTF-8 is repaired.
-package func readTextFile(_ path: String) throws(FileError) -> String {
-    String(decoding: try readWholeFile(path), as: UTF8.self)
 }
 
 /// The bytes of a small file.

@@ -53,11 +53,21 @@ struct StandardErrorLogHandler: LogHandler {
     private func textLine(_ event: LogEvent, _ pairs: [(key: String, value: Logger.MetadataValue)]) -> String {
         let fields = pairs.map { key, value in
             let text = "\(value)"
-            return text.contains(where: { $0 == " " || $0 == "\"" || $0.isNewline }) || text.isEmpty
-                ? " \(key)=\(JSONText.string(text))" : " \(key)=\(text)"
+            let isPlain = !text.isEmpty && text.unicodeScalars.allSatisfy { $0 != " " && $0 != "\"" && !$0.breaksLine }
+            return isPlain ? " \(key)=\(text)" : " \(key)=\(Self.escaped(JSONText.string(text)))"
         }
         let level = event.level.rawValue.uppercased()
-        return "\(Timestamp.now()) \(level) \(event.message)\(fields.joined())"
+        return "\(Timestamp.now()) \(level) \(Self.escaped("\(event.message)"))\(fields.joined())"
+    }
+
+    /// A text that cannot begin a line of its own or move a terminal's cursor, whatever it holds.
+    private static func escaped(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: \.breaksLine) else { return text }
+        return text.unicodeScalars.map { scalar in
+            guard scalar.breaksLine else { return String(scalar) }
+            let digits = String(scalar.value, radix: 16)
+            return "\\u" + String(repeating: "0", count: max(0, 4 - digits.utf8.count)) + digits
+        }.joined()
     }
 
     private func jsonLine(_ event: LogEvent, _ pairs: [(key: String, value: Logger.MetadataValue)]) -> String {
@@ -65,5 +75,16 @@ struct StandardErrorLogHandler: LogHandler {
         return "{\"time\":\"\(Timestamp.now())\",\"level\":\"\(event.level.rawValue)\","
             + "\"logger\":\(JSONText.string(label)),\"message\":\(JSONText.string("\(event.message)"))"
             + fields.joined() + "}"
+    }
+}
+
+extension Unicode.Scalar {
+    /// Control characters, and what Unicode takes for line and paragraph ends or a change of direction.
+    fileprivate var breaksLine: Bool {
+        switch properties.generalCategory {
+        case .control, .lineSeparator, .paragraphSeparator: true
+        case .format: (0x202A...0x202E).contains(value) || (0x2066...0x2069).contains(value)
+        default: false
+        }
     }
 }

@@ -1,12 +1,13 @@
-import Configuration
 import Glibc
-import Yams
 
 /// Reads settings once, at start: flags over environment over settings file over default.
 ///
-/// Mistakes are collected and thrown together by `finish()`, so that a user sees all of them in one run.
+/// Errors are collected and thrown together by `finish()`, so that a user sees all of them in one run.
 package struct SettingsReader {
-    private let reader: ConfigReader
+    /// The environment that is read.
+    package let environment: [String: String]
+    private let flags: [String: String]
+    private var file: SettingsFile?
     private var mistakes: [String] = []
 
     /// - Parameters:
@@ -14,80 +15,39 @@ package struct SettingsReader {
     ///   - configFile: the settings file, or nil; `TWEET_PIPELINE_CONFIG` counts when nil.
     ///   - known: every setting that the settings file may hold.
     ///   - environment: the environment to read.
-    /// - Throws: `Failure` (78) when the settings file cannot be read or holds an unknown key.
+    /// - Throws: `Failure` (78) when the settings file cannot be read as YAML.
     package init(
         flags: [String: String], configFile: String?, known: [Setting],
         environment: [String: String] = ProcessEnvironment.current
     ) throws(Failure) {
-        var fileValues: [String: String] = [:]
+        self.flags = flags
+        self.environment = environment
         if let path = configFile ?? environment["TWEET_PIPELINE_CONFIG"] {
-            fileValues = try Self.readFile(path, known: known)
+            let found = try SettingsFile(path, known: known)
+            mistakes = found.mistakes
+            file = found
         }
-        reader = ConfigReader(providers: [
-            InMemoryProvider(name: "flags", values: Self.configValues(flags)),
-            EnvironmentVariablesProvider(environmentVariables: environment),
-            InMemoryProvider(name: "settings file", values: Self.configValues(fileValues)),
-        ])
-    }
-
-    private static func key(_ environment: String) -> String {
-        environment.lowercased().split(separator: "_").joined(separator: ".")
-    }
-
-    private static func configValues(_ values: [String: String]) -> [AbsoluteConfigKey: ConfigValue] {
-        var result: [AbsoluteConfigKey: ConfigValue] = [:]
-        for (name, value) in values {
-            result[AbsoluteConfigKey(ConfigKey(key(name)))] = ConfigValue(.string(value), isSecret: false)
-        }
-        return result
-    }
-
-    private static func readFile(_ path: String, known: [Setting]) throws(Failure) -> [String: String] {
-        let text: String
-        do { text = try readTextFile(path) } catch {
-            throw Failure(.badSettings, "settings file \(path): \(error)")
-        }
-        let mapping: Node.Mapping
-        do {
-            guard let node = try Yams.compose(yaml: text) else { return [:] }
-            guard let found = node.mapping else {
-                throw Failure(.badSettings, "settings file \(path): expected lines of the form `name: value`")
-            }
-            mapping = found
-        } catch {
-            throw error as? Failure ?? Failure(.badSettings, "settings file \(path): not YAML: \(error)")
-        }
-        let names = Dictionary(known.map { ($0.fileKey, $0.environment) }) { first, _ in first }
-        var values: [String: String] = [:]
-        var mistakes: [String] = []
-        for (keyNode, valueNode) in mapping {
-            let line = keyNode.mark.map { ":\($0.line)" } ?? ""
-            guard let key = keyNode.string, let name = names[key] else {
-                mistakes.append("\(path)\(line): unknown setting '\(keyNode.string ?? "?")'")
-                continue
-            }
-            guard let value = valueNode.scalar?.string else {
-                mistakes.append("\(path)\(line): \(key) must be a single value")
-                continue
-            }
-            values[name] = value
-        }
-        if !mistakes.isEmpty {
-            let list = names.keys.sorted().joined(separator: ", ")
-            throw Failure(.badSettings, mistakes.joined(separator: "\n") + "\nknown settings: \(list)")
-        }
-        return values
     }
 
     /// The text of a setting, or nil when it is set nowhere. An empty text counts as not set.
     package func string(_ setting: Setting) -> String? {
-        let key = ConfigKey(Self.key(setting.environment))
-        let text = reader.string(forKey: key, isSecret: setting.isSecret)
+        let name = setting.environment
+        let text = flags[name] ?? environment[name] ?? file?.values[name]?.text
         return text?.isEmpty == true ? nil : text
     }
 
     package func string(_ setting: Setting, default value: String) -> String {
         string(setting) ?? value
+    }
+
+    /// Where the value of a setting stands, for messages: `--topic`, `environment KAFKA_TOPIC` or
+    /// `producer.yaml:3 kafka_topic`; the setting's name when it is set nowhere.
+    package func origin(_ setting: Setting) -> String {
+        let name = setting.environment
+        if flags[name] != nil { return setting.flag.map { "--\($0)" } ?? name }
+        if environment[name] != nil { return "environment \(name)" }
+        if let file, let value = file.values[name] { return "\(file.path):\(value.line) \(setting.fileKey)" }
+        return setting.title
     }
 
     /// A whole number within `range`.
@@ -99,7 +59,11 @@ package struct SettingsReader {
 
     /// A length of time: `250ms`, `30s`, `5m`, `2h`.
     package mutating func duration(_ setting: Setting, default value: Duration) -> Duration {
-        parse(setting, default: value, expected: "a time such as 250ms, 30s, 5m or 2h", Duration.init(setting:))
+        let isNumber = string(setting).map { !$0.isEmpty && $0.allSatisfy(\.isASCIIDigit) } ?? false
+        let hint = isNumber ? "; seconds are written \(string(setting) ?? "")s" : ""
+        return parse(
+            setting, default: value, expected: "a time such as 250ms, 30s, 5m, 2h or 30d" + hint,
+            Duration.init(setting:))
     }
 
     /// A number of bytes: `65536`, `64KiB`, `16MiB`, `1GiB`.
@@ -129,9 +93,11 @@ package struct SettingsReader {
         return ""
     }
 
-    /// Adds a mistake found elsewhere to those that `finish()` reports.
+    /// Adds a mistake found elsewhere to those that `finish()` reports, once.
     package mutating func addMistake(_ text: String) {
-        mistakes.append(text)
+        // It may quote a URL with user and password.
+        let text = Redaction.clean(text)
+        if !mistakes.contains(text) { mistakes.append(text) }
     }
 
     /// Throws all mistakes that were found, as one `Failure` (78).
@@ -145,7 +111,7 @@ package struct SettingsReader {
         guard let text = string(setting) else { return value }
         if let found = read(text) { return found }
         let shown = setting.isSecret ? "the value" : "'\(text)'"
-        addMistake("\(setting.title): \(shown) is not \(expected)")
+        addMistake("\(origin(setting)): \(shown) is not \(expected)")
         return value
     }
 }
@@ -167,34 +133,5 @@ package enum ProcessEnvironment {
             unsafe entry += 1
         }
         return result
-    }
-}
-
-extension Duration {
-    /// Reads `250ms`, `30s`, `5m`, `2h` or `3d`; nil for anything else.
-    package init?(setting text: String) {
-        let digits = text.prefix { $0.isASCII && $0.isNumber }
-        guard let number = Int64(digits), number <= 1_000_000_000 else { return nil }
-        switch text.dropFirst(digits.count) {
-        case "ms": self = .milliseconds(number)
-        case "s": self = .seconds(number)
-        case "m": self = .seconds(number * 60)
-        case "h": self = .seconds(number * 3600)
-        case "d": self = .seconds(number * 86_400)
-        default: return nil
-        }
-    }
-}
-
-/// Reads `65536`, `64KiB`, `16MiB` or `1GiB`; nil for anything else.
-package func parseByteCount(_ text: String) -> Int? {
-    let digits = text.prefix { $0.isASCII && $0.isNumber }
-    guard let number = Int(digits), number <= 1 << 50 else { return nil }
-    switch text.dropFirst(digits.count) {
-    case "", "B": return number
-    case "KiB": return number << 10
-    case "MiB": return number << 20
-    case "GiB": return number << 30
-    default: return nil
     }
 }

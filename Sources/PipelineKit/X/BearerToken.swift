@@ -45,9 +45,11 @@ package enum BearerToken: Sendable {
     }
 
     private static func checked(_ text: String, from place: String) throws(Failure) -> Secret {
-        var bytes = Array(text.utf8)
-        while bytes.last == UInt8(ascii: "\n") || bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+        let bytes = Array(text.trimmed.utf8)
         guard !bytes.isEmpty else { throw Failure(.badSettings, "\(place): the token is empty") }
+        if String(decoding: bytes.prefix(7), as: UTF8.self).lowercased() == "bearer " {
+            throw Failure(.badSettings, "\(place): leave out 'Bearer '; the token alone belongs here")
+        }
         // RFC 6750, section 2.1: a bearer token is visible ASCII. Anything else is a mistake in copying.
         if let index = bytes.firstIndex(where: { !(0x21...0x7e).contains($0) }) {
             let what =

@@ -4,12 +4,12 @@ import CCurl
 package struct CurlError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The `CURLcode` (curl/curl.h).
     package let code: UInt32
-    /// libcurl's text; it names hosts and system errors, never headers.
+    /// libcurl's text without credentials; it names hosts and system errors, never headers.
     package let description: String
 
     init(_ code: CURLcode, _ text: String = "") {
         self.code = code.rawValue
-        description = text.isEmpty ? unsafe String(cString: curl_easy_strerror(code)) : text
+        description = text.isEmpty ? unsafe String(cString: curl_easy_strerror(code)) : Redaction.clean(text)
     }
 
     init(multi code: CURLMcode) {

@@ -48,12 +48,22 @@ struct CurlTransfer: ~Copyable {
         try set(CURLOPT_ACCEPT_ENCODING, "identity")
         try set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         try set(CURLOPT_CONNECTTIMEOUT_MS, Int(request.connectTimeout.milliseconds))
-        if let caFile = request.caFile { try set(CURLOPT_CAINFO, caFile) }
+        if let caFile = request.caFile { try trustOnly(caFile) }
         if let total = request.totalTimeout { try set(CURLOPT_TIMEOUT_MS, Int(total.milliseconds)) }
         try prepareHeaders(request)
         try prepareBody(request)
         try prepareConnection()
         try prepareCallbacks()
+    }
+
+    /// Trusts the certificates of a file and no others, for the server and for a proxy that speaks TLS.
+    ///
+    /// libcurl looks into its built-in folder as well as into the file, unless the folder is unset (CURLOPT_CAPATH).
+    func trustOnly(_ caFile: String) throws(CurlError) {
+        try set(CURLOPT_CAINFO, caFile)
+        try check(unsafe curl_setopt_string(handle, CURLOPT_CAPATH, nil))
+        try set(CURLOPT_PROXY_CAINFO, caFile)
+        try check(unsafe curl_setopt_string(handle, CURLOPT_PROXY_CAPATH, nil))
     }
 
     /// Runs the transfer to its end on this thread.

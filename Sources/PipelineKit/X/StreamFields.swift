@@ -56,7 +56,7 @@ package enum StreamFields: String, CaseIterable, Sendable {
         case let text:
             let names = text.split(separator: ",").map { $0.filter { !$0.isWhitespace } }.filter { !$0.isEmpty }
             for name in names where !all.contains(name) {
-                reader.addMistake("\(setting.title): \(mistake(in: name))")
+                reader.addMistake("\(reader.origin(setting)): \(mistake(in: name))")
             }
             return names
         }

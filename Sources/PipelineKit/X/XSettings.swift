@@ -25,13 +25,16 @@ package struct XSettings: Sendable {
     package init(_ reader: inout SettingsReader) {
         url = reader.string(Self.urlSetting, default: "https://api.x.com")
         while url.hasSuffix("/") { url.removeLast() }
-        if let mistake = Self.mistake(inURL: url) { reader.addMistake("\(Self.urlSetting.title): \(mistake)") }
+        if let mistake = Self.mistake(inURL: url) { reader.addMistake("\(reader.origin(Self.urlSetting)): \(mistake)") }
         token = BearerToken.read(&reader)
         caFile = reader.string(Self.caFileSetting)
         if let caFile {
-            do { _ = try readWholeFile(caFile) } catch { reader.addMistake("\(Self.caFileSetting.title): \(error)") }
+            do { _ = try readWholeFile(caFile) } catch {
+                reader.addMistake("\(reader.origin(Self.caFileSetting)): \(error)")
+            }
         }
         connectTimeout = reader.duration(Self.connectTimeoutSetting, default: .seconds(10))
+        for mistake in Proxies.mistakes(reader.environment) { reader.addMistake(mistake) }
     }
 
     private static func mistake(inURL text: String) -> String? {
@@ -94,16 +97,14 @@ package struct StreamSettings: Sendable {
     /// Reads the settings; mistakes are added to the reader's.
     package init(_ reader: inout SettingsReader) {
         let name = reader.string(Self.streamSetting, default: "default")
-        if !Self.isStreamName(name) {
-            reader.addMistake(
-                "\(Self.streamSetting.title): '\(name)' is not a name of 1 to 64 letters, digits, '.', '_' or '-' "
-                    + "that begins with a letter or digit")
+        if !StreamName.isValid(name) {
+            reader.addMistake("\(reader.origin(Self.streamSetting)): '\(name)' is not \(StreamName.rule)")
         }
         var fields: [StreamFields: [String]] = [:]
         for parameter in StreamFields.allCases { fields[parameter] = parameter.read(&reader) }
         let stallTimeout = reader.duration(Self.stallTimeoutSetting, default: .seconds(25))
         if stallTimeout < .milliseconds(100) {
-            reader.addMistake("\(Self.stallTimeoutSetting.title): less than 100ms would drop every connection")
+            reader.addMistake("\(reader.origin(Self.stallTimeoutSetting)): less than 100ms would drop every connection")
         }
         self.init(
             stream: name, x: XSettings(&reader), fields: fields, stallTimeout: stallTimeout,
@@ -118,21 +119,15 @@ package struct StreamSettings: Sendable {
             Self.quietAfterSetting, default: quietAfter, expected: "a time such as 5m, or off"
         ) { text -> Duration?? in text == "off" ? .some(nil) : Duration(setting: text).map { $0 } }
         if lineLimit < 65_536 || lineLimit > 1 << 30 {
-            reader.addMistake("\(Self.lineLimitSetting.title): \(lineLimit) bytes is not between 64KiB and 1GiB")
+            reader.addMistake(
+                "\(reader.origin(Self.lineLimitSetting)): \(lineLimit) bytes is not between 64KiB and 1GiB")
         }
-    }
-
-    /// Stream names become folder names, so they hold nothing that a shell or a file system takes for its own.
-    private static func isStreamName(_ name: String) -> Bool {
-        let isPlain = { (character: Character) in character.isASCII && (character.isLetter || character.isNumber) }
-        return (1...64).contains(name.count) && name.first.map(isPlain) == true
-            && name.allSatisfy { isPlain($0) || "._-".contains($0) }
     }
 
     private static func readScale(_ reader: inout SettingsReader) -> Double {
         guard let text = reader.string(backoffScaleSetting) else { return 1 }
         if let scale = Double(text), (0.0001...100).contains(scale) { return scale }
-        reader.addMistake("\(backoffScaleSetting.title): '\(text)' is not a number from 0.0001 to 100")
+        reader.addMistake("\(reader.origin(backoffScaleSetting)): '\(text)' is not a number from 0.0001 to 100")
         return 1
     }
 }

@@ -12,7 +12,7 @@ package enum ArchiveKeep: Sendable, Equatable {
             self = .all
         } else if text == "0" {
             self = .bytes(0)
-        } else if let age = Duration(setting: text) {
+        } else if let age = Duration(span: text) {
             self = .age(age)
         } else if let bytes = parseByteCount(text), text.hasSuffix("B") {
             self = .bytes(Int64(bytes))

@@ -126,12 +126,3 @@ package enum S3CredentialSource: Sendable {
             sessionToken: answer.SessionToken ?? answer.Token, expires: answer.Expiration, from: place)
     }
 }
-
-extension Substring {
-    /// Without white space at either end.
-    fileprivate var trimmed: Substring {
-        var text = drop(while: \.isWhitespace)
-        while text.last?.isWhitespace == true { text.removeLast() }
-        return text
-    }
-}

@@ -36,24 +36,34 @@ package struct S3Settings: Sendable {
     package init(_ reader: inout SettingsReader) {
         region = reader.string(Self.regionSetting, default: "us-east-1")
         if !region.utf8.allSatisfy({ (48...57).contains($0) || (97...122).contains($0) || $0 == 45 }) {
-            reader.addMistake("\(Self.regionSetting.title): '\(region)' must be a region such as eu-central-1")
+            reader.addMistake("\(reader.origin(Self.regionSetting)): '\(region)' must be a region such as eu-central-1")
         }
         let given = reader.string(Self.endpointSetting)
         var endpoint = given ?? "https://s3.\(region).amazonaws.com"
         while endpoint.hasSuffix("/") { endpoint.removeLast() }
         self.endpoint = endpoint
-        let host = endpoint.drop { $0 != ":" }.dropFirst(3)
-        let isURL = endpoint.hasPrefix("http://") || endpoint.hasPrefix("https://")
-        if !isURL || host.isEmpty || host.contains(where: { "/?#@ ".contains($0) }) {
+        if !Self.isEndpoint(endpoint) {
             reader.addMistake(
-                "\(Self.endpointSetting.title): '\(endpoint)' must be a URL such as https://minio.example:9000")
+                "\(reader.origin(Self.endpointSetting)): '\(endpoint)' must be a URL such as https://minio.example:9000"
+            )
         }
         // Names of buckets are looked up in DNS only where that was set up, as Amazon has.
         style = reader.choice(Self.styleSetting, default: given == nil ? Style.virtualHost : .path)
         credentials = S3CredentialSource(&reader)
         caFile = reader.string(Self.caFileSetting)
         timeout = reader.duration(Self.timeoutSetting, default: timeout)
-        if timeout < .seconds(1) { reader.addMistake("\(Self.timeoutSetting.title): must be at least 1s") }
+        if timeout < .seconds(1) { reader.addMistake("\(reader.origin(Self.timeoutSetting)): must be at least 1s") }
+        if case .instance(let url) = credentials, !Self.isEndpoint(url) {
+            let origin = reader.origin(S3CredentialSource.instanceSetting)
+            reader.addMistake("\(origin): '\(url)' must be a URL such as http://169.254.169.254")
+        }
+        for mistake in Proxies.mistakes(reader.environment) { reader.addMistake(mistake) }
+    }
+
+    private static func isEndpoint(_ url: String) -> Bool {
+        guard url.hasPrefix("http://") || url.hasPrefix("https://") else { return false }
+        let host = url.drop { $0 != ":" }.dropFirst(3)
+        return !host.isEmpty && !host.contains { "/?#@ ".contains($0) }
     }
 
     /// Whether this libcurl sorts `x-amz-server-side-encryption` and `x-amz-server-side-encryption-aws-kms-key-id` as

@@ -85,7 +85,7 @@ extension CurlTransfer {
         try set(CURLOPT_CONNECTTIMEOUT_MS, Int(min(timeout, .seconds(10)).milliseconds))
         try set(CURLOPT_LOW_SPEED_LIMIT, 1)
         try set(CURLOPT_LOW_SPEED_TIME, max(1, Int(timeout.components.seconds)))
-        if let caFile { try set(CURLOPT_CAINFO, caFile) }
+        if let caFile { try trustOnly(caFile) }
         try prepareMethod(request)
         for (name, value) in request.headers { try headers.append("\(name): \(value)") }
         if let keys { try sign(request, keys, region: region) }

@@ -115,6 +115,7 @@ private struct RulesFileReading {
                 )
                 continue
             }
+            if valueNode.isNull { continue }
             guard let text = valueNode.scalar?.string else {
                 mistakes.append("\(path)\(line(of: keyNode)): \(key) must be a single text")
                 continue

@@ -15,7 +15,7 @@ package struct PostPrice: Equatable, Sendable {
     package static func read(_ reader: inout SettingsReader) -> PostPrice {
         guard let text = reader.string(setting) else { return listPrice }
         if let dollars = Double(text), (0...1000).contains(dollars) { return PostPrice(dollars: dollars) }
-        reader.addMistake("\(setting.title): '\(text)' is not a number of dollars from 0 to 1000")
+        reader.addMistake("\(reader.origin(setting)): '\(text)' is not a number of dollars from 0 to 1000")
         return listPrice
     }
 

@@ -1,0 +1,66 @@
+import Yams
+
+/// A settings file: YAML, one `name: value` a line, names in lower case.
+struct SettingsFile {
+    let path: String
+    /// By environment name: the text and its line, from 1.
+    private(set) var values: [String: (text: String, line: Int)] = [:]
+    /// Names that are no settings, and values that are none, one text each.
+    private(set) var mistakes: [String] = []
+
+    /// - Parameters:
+    ///   - path: of the file.
+    ///   - known: every setting that the file may hold.
+    /// - Throws: `Failure` (78) when it cannot be read as YAML.
+    init(_ path: String, known: [Setting]) throws(Failure) {
+        self.path = path
+        let text: String
+        do { text = try readTextFile(path) } catch { throw Failure(.badSettings, "settings file: \(error)") }
+        let root: Node?
+        do { root = try Yams.compose(yaml: text) } catch {
+            throw Failure(.badSettings, "settings file \(path): not YAML: \(Self.reason(error))")
+        }
+        guard let root, !root.isNull else { return }
+        guard let mapping = root.mapping else {
+            throw Failure(.badSettings, "settings file \(path): expected lines of the form `name: value`")
+        }
+        let names = Dictionary(known.map { ($0.fileKey, $0) }) { first, _ in first }
+        for (key, value) in mapping { read(key, value, names) }
+    }
+
+    private mutating func read(_ key: Node, _ value: Node, _ names: [String: Setting]) {
+        let place = "\(path)\(key.mark.map { ":\($0.line)" } ?? "")"
+        let name = key.string ?? "?"
+        guard let setting = names[name] else {
+            let meant = Self.suggestion(for: name, names).map { "; did you mean \($0)?" } ?? ""
+            mistakes.append("\(place): unknown setting '\(name)'\(meant)")
+            return
+        }
+        if value.isNull { return }
+        guard let text = value.scalar?.string else {
+            mistakes.append("\(place): \(name) must be a single value")
+            return
+        }
+        values[setting.environment] = (text, key.mark?.line ?? 0)
+    }
+
+    /// What YAML's parser says without the line of the file that it quotes, which may hold a secret.
+    private static func reason(_ error: any Error) -> String {
+        switch error as? YamlError {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            "\(problem) at line \(mark.line), column \(mark.column)"
+        case .reader(let problem, _, _, _): problem
+        default: "it cannot be read"
+        }
+    }
+
+    /// The setting that an unknown name probably means: one of a similar name, or the one whose flag has this name.
+    private static func suggestion(for name: String, _ names: [String: Setting]) -> String? {
+        let key = name.lowercased().replacing("-", with: "_")
+        if names[key] != nil { return key }
+        let byFlag = names.filter { $0.value.flag?.replacing("-", with: "_") == key }.keys.sorted()
+        if let found = byFlag.first { return found }
+        return nearest(key, among: names.keys.sorted()) ?? names.keys.sorted().first { $0.hasSuffix("_" + key) }
+    }
+}

@@ -1,0 +1,154 @@
+import Foundation
+import Glibc
+import PipelineKit
+import Sandbox
+import TestSupport
+import Testing
+
+/// The files below `deploy/` do what their comments say.
+@Suite(.timeLimit(.minutes(5))) struct DeployTests {
+    private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path(percentEncoded: false)
+
+    private func path(_ name: String) -> String { Self.root + "/deploy/" + name }
+
+    // MARK: Environment files
+
+    /// What a shell makes of a file: `set -a; . FILE`.
+    private func byShell(_ file: String) throws -> [String: String] {
+        let command = ChildCommand(
+            "/usr/bin/env", ["-i", "/bin/sh", "-c", "set -a; . \"$0\"; exec /usr/bin/env -0", file])
+        let (exit, output) = try ChildProcess.run(command)
+        try #require(exit == .status(0), "\(output)")
+        let pairs = output.split(separator: "\0").map {
+            $0.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        }
+        return Dictionary(uniqueKeysWithValues: pairs.map { (String($0[0]), $0.count > 1 ? String($0[1]) : "") })
+            .filter { !["PWD", "OLDPWD", "_", "SHLVL"].contains($0.key) }
+    }
+
+    /// What systemd makes of a file (systemd.exec(5), EnvironmentFile=): white space around a value goes, what is left stands as
+    /// it is, except for quotes around parts of it and a backslash before a character.
+    private func bySystemd(_ text: String) -> [String: String] {
+        var result: [String: String] = [:]
+        for line in text.replacing("\\\n", with: "").split(separator: "\n") {
+            let line = line.trimmed
+            guard let first = line.first, first != "#", first != ";", let equals = line.firstIndex(of: "=") else {
+                continue
+            }
+            var (value, quote) = ("", Character?.none)
+            var rest = Substring(line[line.index(after: equals)...].trimmed)
+            while let character = rest.popFirst() {
+                switch (character, quote) {
+                case ("'", nil), ("\"", nil): quote = character
+                case (let mark, let open?) where mark == open: quote = nil
+                case ("\\", nil), ("\\", "\""?): value += rest.popFirst().map(String.init) ?? ""
+                default: value.append(character)
+                }
+            }
+            result[line[..<equals].trimmed] = value
+        }
+        return result
+    }
+
+    /// What `docker run --env-file` makes of a file: nothing but comments at the beginning of a line is special.
+    private func byDocker(_ text: String) -> [String: String] {
+        let pairs = text.split(separator: "\n").filter { !$0.hasPrefix("#") }
+            .map { $0.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false) }
+        return Dictionary(uniqueKeysWithValues: pairs.map { (String($0[0]), String($0[1])) })
+    }
+
+    @Test(arguments: ["producer.env", "loader.env"])
+    func systemdShellAndDockerReadTheSame(name: String) throws {
+        let text = try readTextFile(path(name))
+        let shell = try byShell(path(name))
+        #expect(shell.count >= 5)
+        #expect(bySystemd(text) == shell)
+        #expect(byDocker(text) == shell)
+    }
+
+    /// The settings of exactly these files, with the files that they name in a folder of this test.
+    private func settings(_ name: String, _ folder: String) throws -> [String: String] {
+        try bySystemd(readTextFile(path(name))).mapValues { value in
+            value.replacing("/etc/tweet-pipeline", with: folder).replacing("/var/lib/tweet-pipeline", with: folder)
+                .replacing("/etc/ssl/rds.pem", with: folder + "/rds.pem")
+        }
+    }
+
+    @Test(arguments: [("producer.env", LocalPipeline.Service.producer), ("loader.env", .loader)])
+    func theServicesStartWithTheExamples(name: String, service: LocalPipeline.Service) throws {
+        let folder = try TemporaryFolder()
+        for (file, text) in [
+            ("x-token", "t\n"), ("kafka.properties", "security.protocol=SSL\n"), ("pgpass", "h:5432:tweets:tweets:p\n"),
+            ("rds.pem", ""),
+        ] { try folder.write(text, to: file) }
+        var settings = try settings(name, folder.path)
+        (settings["X_LOCK_DIR"], settings["LOG_FORMAT"], settings["X_URL"]) = (
+            folder.path, "json", "http://127.0.0.1:1"
+        )
+        // No name of the examples can be looked up, so both wait for Kafka, which says that they accepted every setting.
+        var command = try ChildCommand(service: service, ["run", "--drain", "100ms"], settings: settings)
+        let log = folder.path + "/log"
+        command.output = .file(log)
+        let process = try ChildProcess(command)
+        let deadline = ContinuousClock.now + .seconds(120)
+        while process.exit == nil, ContinuousClock.now < deadline,
+            (try? readTextFile(log))?.contains("\"message\":") != true
+        {
+            usleep(20_000)
+        }
+        let exit = process.exit
+        process.terminate(grace: .seconds(60))
+        #expect(exit == nil, "\((try? readTextFile(log)) ?? "")")
+    }
+
+    // MARK: Supervisors
+
+    @Test(arguments: ["tweet-producer", "tweet-loader"])
+    func systemdEndsOnUsageCredentialsAndSettings(name: String) throws {
+        let unit = try readTextFile(path("systemd/\(name).service"))
+        #expect(unit.contains("\nRestartPreventExitStatus=64 77 78\n"))
+        #expect(unit.contains("\nRestart=always\n"))
+    }
+
+    /// Debian's own supervisord with the file that is shipped: 64, 77 and 78 end a service; any other end restarts it.
+    @Test(arguments: [64, 77, 78, 0, 69, 75])
+    func supervisordEndsOnUsageCredentialsAndSettings(status: Int) throws {
+        let folder = try TemporaryFolder()
+        try folder.write("#!/bin/sh\necho start >>\(folder.path)/starts\nexit \(status)\n", to: "service")
+        unsafe chmod(folder.path + "/service", 0o755)
+        var programs = try readTextFile(path("supervisor/tweet-pipeline.conf"))
+        // Shorter, and as this user in this folder; everything else stays as it is.
+        for (old, new) in [
+            ("sleep 5", "sleep 0.2"), ("/usr/local/bin/tweet-producer", folder.path + "/service"),
+            ("/usr/local/bin/tweet-loader", "/bin/false"), ("user=tweet-pipeline\n", ""),
+            ("directory=/var/lib/tweet-pipeline", "directory=\(folder.path)"),
+            ("/var/log/tweet-pipeline", folder.path),
+        ] {
+            #expect(programs.contains(old), "\(old)")
+            programs = programs.replacing(old, with: new)
+        }
+        let head = """
+            [supervisord]
+            nodaemon=true
+            logfile=\(folder.path)/supervisord.log
+            pidfile=\(folder.path)/supervisord.pid
+            childlogdir=\(folder.path)
+
+            """
+        try folder.write(head + programs, to: "supervisord.conf")
+        let command = ChildCommand("/usr/bin/supervisord", ["-c", folder.path + "/supervisord.conf"])
+        let supervisord = try ChildProcess(command)
+        defer { supervisord.terminate() }
+        func log() -> String { (try? readTextFile(folder.path + "/supervisord.log")) ?? "" }
+        func starts() -> Int { (try? readTextFile(folder.path + "/starts"))?.split(separator: "\n").count ?? 0 }
+        let isFinal = [64, 77, 78].contains(status)
+        let deadline = ContinuousClock.now + .seconds(90)
+        // The other program ends with 1 and starts again meanwhile, which shows that supervisord has had the time for it.
+        func others() -> Int { log().split(separator: "\n").count { $0.contains("spawned: 'tweet-loader'") } }
+        while ContinuousClock.now < deadline, others() < 6 || !isFinal && starts() < 3 { usleep(20_000) }
+        #expect(others() >= 6, "\(log())")
+        #expect(isFinal ? starts() == 1 : starts() >= 3, "\(starts()) starts\n\(log())")
+        if isFinal { #expect(log().contains("exited: tweet-producer (exit status \(status); expected)"), "\(log())") }
+    }
+}
