@@ -6,47 +6,49 @@ import Testing
 @testable import PipelineKit
 
 @Suite(.timeLimit(.minutes(4))) struct StopTests {
-    /// Lets two threads begin each round together, until one of them gives up.
-    private final class Rounds: Sendable {
-        private let arrivals = Atomic(0)
-        private let isOver = Atomic(false)
+    private final class Counter: Sendable {
+        private let number = Atomic(0)
 
-        func meet(_ round: Int) {
-            arrivals.add(1, ordering: .acquiringAndReleasing)
-            while arrivals.load(ordering: .acquiring) < 2 * (round + 1), !isOver.load(ordering: .acquiring) {
-                sched_yield()
-            }
-        }
+        var value: Int { number.load(ordering: .acquiring) }
 
-        func giveUp() { isOver.store(true, ordering: .releasing) }
+        func add() { number.add(1, ordering: .acquiringAndReleasing) }
     }
 
     /// Who registers while the stop is being raised is woken, every time.
+    ///
+    /// More threads than processors register without a pause until they see that the stop is raised, so the one that raises it
+    /// is held up at every place, also between two of its steps.
     @Test func aWakeUpIsNeverLost() {
-        let stops = (0..<100_000).map { _ in Stop() }
-        let rounds = Rounds()
-        let raiser = JoinableThread(name: "raiser") {
-            for (round, stop) in stops.enumerated() {
-                rounds.meet(round)
-                stop.raise()
+        let registrars = 4
+        let lost = Counter()
+        for _ in 0..<300 where lost.value == 0 {
+            let stop = Stop()
+            let ended = Counter()
+            for _ in 0..<registrars {
+                Thread.detachNewThread {
+                    Self.register(with: stop, lost)
+                    ended.add()
+                }
             }
+            while stop.registrations < registrars { sched_yield() }
+            stop.raise()
+            while ended.value < registrars { usleep(100) }
         }
-        var lost: Int?
-        for (round, stop) in stops.enumerated() {
+        #expect(lost.value == 0)
+    }
+
+    /// Registers until the stop is raised, and then waits for every call.
+    private static func register(with stop: Stop, _ lost: Counter) {
+        var registered: [(woken: Box, registration: Registration)] = []
+        while !stop.isRaised {
             let woken = Box()
-            rounds.meet(round)
-            let registration = stop.onRaise { woken.flag.store(true, ordering: .releasing) }
-            let deadline = ContinuousClock.now + .seconds(5)
-            while !woken.flag.load(ordering: .acquiring), ContinuousClock.now < deadline { sched_yield() }
-            registration.end()
-            guard woken.flag.load(ordering: .acquiring) else {
-                lost = round
-                break
-            }
+            registered.append((woken, stop.onRaise { woken.flag.store(true, ordering: .releasing) }))
         }
-        rounds.giveUp()
-        raiser.join()
-        #expect(lost == nil)
+        let deadline = ContinuousClock.now + .seconds(20)
+        for (woken, _) in registered {
+            while !woken.flag.load(ordering: .acquiring), ContinuousClock.now < deadline { sched_yield() }
+            if !woken.flag.load(ordering: .acquiring) { lost.add() }
+        }
     }
 
     private final class Box: Sendable {
