@@ -167,7 +167,7 @@ COMMENT ON COLUMN tweets.kafka_partition IS 'Kafka partition of the message.';
 COMMENT ON COLUMN tweets.kafka_offset IS 'Kafka offset of the message.';
 COMMENT ON COLUMN tweets.inserted_at IS 'When the transaction that inserted the row began.';
 COMMENT ON COLUMN tweets.text_altered IS
-    'Whether the line was repaired to fit: U+FFFD stands where NUL, a lone surrogate or invalid UTF-8 was.';
+    'Whether the line did not fit: U+FFFD stands where NUL, a lone surrogate or invalid UTF-8 was, or created_at is null because it was no moment.';
 COMMENT ON COLUMN tweets.payload IS
     'The whole line, with includes and matching rules; null with --payload drop and for an included tweet.';
 COMMENT ON COLUMN tweets.payload_raw IS 'The line byte for byte where it was altered; payload has the repaired one.';

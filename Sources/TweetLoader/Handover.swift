@@ -68,9 +68,12 @@ final class Handover: Sendable {
     private let writer = Signal()
     private let intake = Signal()
 
+    private let registration = Mutex<Registration?>(nil)
+
     /// - Parameter stop: ends every wait.
     init(stop: Stop) {
-        stop.onRaise { [weak self] in self?.wake() }
+        let registration = stop.onRaise { [weak self] in self?.wake() }
+        self.registration.withLock { $0 = registration }
     }
 
     private func wake() {

@@ -7,15 +7,15 @@ extension RulesCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make the rules at X those of a file.",
             discussion: """
-                Checks the file, shows the plan, asks X whether it takes every new rule (dry run), and then changes the rules so \
+                Checks the file, shows the changes, asks X whether it accepts every new rule (dry run), and then changes the rules so \
                 that no rule that stays is ever away: new ones are added before old ones are deleted, and a changed tag \
                 goes over a second rule of the same meaning, since X can neither change a tag nor hold a value twice. \
                 At the end the rules are read back and compared.
 
                 When a call fails in between, what is done stays, and the next `rules apply` goes on from there.
 
-                Exit status: 0 done or nothing to do, 64 no --yes where nobody can be asked, 65 mistakes in the file or \
-                a rule that X does not take, 69 X cannot be reached, 75 too many requests, or somebody else is \
+                Exit status: 0 done or nothing to do, 64 no --yes where nobody can be asked, 65 errors in the file or \
+                a rule that X rejects, 69 X cannot be reached, 75 too many requests, or somebody else is \
                 changing rules, 77 refused credentials, 78 bad settings.
                 """)
 
@@ -32,9 +32,8 @@ extension RulesCommand {
         func run() throws {
             try runCommand {
                 let settings = try RulesSettings(common, x, rules, file: file)
-                let wanted = try settings.readFile().rules
-                let application = settings.application
-                let plan = try application.compare(wanted)
+                let comparison = try settings.compare()
+                let (application, plan) = (settings.application, comparison.plan)
                 print(RulePlanView(plan, price: settings.price).table(hasColours: standardOutputHasColours))
                 if plan.isEmpty { return }
                 guard try yes || isConfirmed() else {
@@ -43,7 +42,7 @@ extension RulesCommand {
                 }
                 // Also after a failure: what was changed by then is to be recorded.
                 defer { settings.requestCheck() }
-                try application.apply(plan, wanted: wanted)
+                try application.apply(plan, wanted: comparison.wanted)
                 print("done: X has \(plan.finalCount) rules, as the file says")
             }
         }
@@ -86,10 +85,11 @@ extension RulesCommand {
         static let configuration = CommandConfiguration(
             abstract: "Check a file of rules without asking X.",
             discussion: """
-                Tells every mistake with its line and column: the file's form, each rule by X's grammar, its length and their \
-                number by the plan. What is only probably wrong is a warning.
+                Shows every error with its line and column: the file's form, each rule by X's grammar, its length and their \
+                number by the plan. What is only probably wrong is a warning, and so is an operator that is not in the list: \
+                `rules plan` asks X about it.
 
-                Exit status: 0 the file is good, 65 it has mistakes.
+                Exit status: 0 the file is good (warnings or not), 65 it has errors.
                 """)
 
         @OptionGroup var common: CommonOptions
@@ -114,8 +114,9 @@ extension RulesCommand {
                 guard let path else {
                     throw Failure(.usage, "which file? Name it as an argument or in \(RulesFile.setting.environment)")
                 }
-                let checked = try RulesFile(path: path, plan: plan)
-                for doubt in checked.doubts { writeToStandardError("warning: \(doubt)\n") }
+                let checked = try RulesFile.look(at: path, plan: plan)
+                warn(of: checked.doubts())
+                try checked.requireGood()
                 let longest = checked.rules.map { $0.value.unicodeScalars.count }.max() ?? 0
                 print(
                     "\(path): \(checked.rules.count) of at most \(plan.maximalRules) rules, the longest has \(longest) of "

@@ -50,16 +50,30 @@ struct RulesSettings {
         try reader.finish()
     }
 
-    /// The file of rules, checked; what looks unintended goes to standard error.
+    /// What a file says, and what has to be done so that X has it.
+    struct Comparison {
+        let wanted: [WantedRule]
+        let plan: RulePlan
+    }
+
+    /// Reads the file and compares it with X. What looks unintended goes to standard error, errors or not.
     ///
-    /// - Throws: `Failure` 64 when none is named, 65 when it has mistakes.
-    func readFile() throws -> RulesFile {
+    /// - Throws: `Failure` 64 when no file is named, 65 when it has errors in rules that X does not hold, others when X
+    ///   cannot be asked.
+    func compare() throws -> Comparison {
         guard let file else {
             throw Failure(.usage, "which file of rules? Name it as an argument or in \(RulesFile.setting.environment)")
         }
-        let rules = try RulesFile(path: file, plan: plan)
-        for doubt in rules.doubts { writeToStandardError("warning: \(doubt)\n") }
-        return rules
+        let rules = try RulesFile.look(at: file, plan: plan)
+        let plan: RulePlan
+        do { plan = try application.compare(rules.rules) } catch {
+            warn(of: rules.doubts())
+            try rules.requireGood()
+            throw error
+        }
+        warn(of: rules.doubts(beside: plan.held))
+        try rules.requireGood(beside: plan.held)
+        return Comparison(wanted: rules.rules, plan: plan)
     }
 
     /// Lets producers that run read the rules at X now.
@@ -68,6 +82,11 @@ struct RulesSettings {
     var application: RuleApplication {
         RuleApplication(x, ownership: ownership, plan: plan, logger: Logger(label: "tweet-producer.rules"))
     }
+}
+
+/// Shows what is probably not meant.
+func warn(of doubts: [String]) {
+    for doubt in doubts { writeToStandardError("warning: \(doubt)\n") }
 }
 
 /// Whether standard output is a terminal that wants colours (no-color.org).

@@ -12,13 +12,16 @@ extension RulesCommand {
                     tag: swift
                     note: for the newsletter      # stays here
 
+                Rules that stay as they are are counted and, with --all or --estimate, listed. X is asked whether it accepts the \
+                new rules (dry run); a rule that it holds already is good as it is.
+
                 With a prefix, the tags at X begin with it, and rules whose tags do not are left alone.
 
                 --estimate asks X how many posts each rule would have matched in the last seven days. Each rule asked \
                 about costs as much as one post. Posts that match several rules are counted for each and paid once.
 
-                Exit status: 0 done, 2 with --exit-code when something is to be done, 64 no file is named, 65 mistakes in \
-                the file, 69 X cannot be reached, 75 too many requests, 77 refused credentials, 78 bad settings.
+                Exit status: 0 done, 2 with --exit-code when something is to be done, 64 no file is named, 65 errors in \
+                the file or a rule that X rejects, 69 X cannot be reached, 75 too many requests, 77 refused credentials, 78 bad settings.
                 """)
 
         @OptionGroup var common: CommonOptions
@@ -30,6 +33,9 @@ extension RulesCommand {
 
         @Flag(help: "One JSON object instead of a table.")
         var json = false
+
+        @Flag(help: "List the rules that stay as they are as well.")
+        var all = false
 
         @Flag(help: "Exit with 2 when something is to be done.")
         var exitCode = false
@@ -45,15 +51,18 @@ extension RulesCommand {
             try runCommand {
                 let price = [PostPrice.setting.environment: postPrice].compactMapValues { $0 }
                 let settings = try RulesSettings(common, x, rules, file: file, flags: price)
-                let wanted = try settings.readFile().rules
-                let plan = try settings.application.compare(wanted)
+                let comparison = try settings.compare()
+                let plan = comparison.plan
                 isEmpty = plan.isEmpty
                 var view = RulePlanView(plan, price: settings.price)
                 if estimate {
                     let estimator = RuleEstimator(settings.x, plan: settings.plan)
-                    view.estimates = try estimator.estimate(wanted.map(\.value))
+                    view.estimates = try estimator.estimate(comparison.wanted.map(\.oneLine))
                 }
-                print(json ? view.json : view.table(hasColours: standardOutputHasColours))
+                print(json ? view.json : view.table(hasColours: standardOutputHasColours, showsKept: all || estimate))
+                if try settings.application.ask(about: plan), !plan.added.isEmpty {
+                    writeToStandardError("X accepts the new rules (dry run)\n")
+                }
             }
             if exitCode, !isEmpty { throw ExitCode(2) }
         }
@@ -82,8 +91,10 @@ struct RulePlanView {
         let colour: String
     }
 
-    private var rows: [Row] {
-        plan.added.map { Row(sign: "+", what: "add", tag: $0.tag ?? "-", value: $0.value, colour: "32") }
+    private func rows(withKept: Bool) -> [Row] {
+        let kept = withKept ? plan.kept : []
+        return kept.map { Row(sign: " ", what: "keep", tag: $0.tag ?? "-", value: $0.value, colour: "2") }
+            + plan.added.map { Row(sign: "+", what: "add", tag: $0.tag ?? "-", value: $0.value, colour: "32") }
             + plan.changed.map {
                 Row(
                     sign: "~", what: "change", tag: "\($0.old.tag ?? "-") → \($0.new.tag ?? "-")", value: $0.new.value,
@@ -91,13 +102,12 @@ struct RulePlanView {
             }
             + plan.removed.map { Row(sign: "-", what: "remove", tag: $0.tag ?? "-", value: $0.value, colour: "31") }
             + plan.taken.map { Row(sign: "!", what: "taken", tag: $0.tag ?? "-", value: $0.value, colour: "35") }
-            + plan.kept.map { Row(sign: " ", what: "keep", tag: $0.tag ?? "-", value: $0.value, colour: "2") }
     }
 
-    /// A line for each rule, then the sums.
-    func table(hasColours: Bool) -> String {
+    /// A line for each change and, if wanted, each rule that stays, then the sums.
+    func table(hasColours: Bool, showsKept: Bool = false) -> String {
         let byValue = Dictionary(estimates.map { ($0.value, $0) }) { first, _ in first }
-        let rows = rows
+        let rows = rows(withKept: showsKept)
         let tagWidth = min(40, max(3, rows.map(\.tag.count).max() ?? 0))
         var lines = rows.map { row in
             var line = "\(row.sign) \(row.what.padded(6))  \(row.tag.plain.padded(tagWidth))  "

@@ -140,6 +140,7 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
         book.open(try gap(9, -5, nil, cause: "crash", of: now))
         book.end(at: now)
         book.end(at: now.advanced(by: .seconds(50)))
+        book.save()
         book.spend(7, on: 20_411)
         let again = GapBook(folder: folder.path)
         #expect(again.gaps == book.gaps && again.gaps.map(\.seq) == [3] && again.gaps[0].end == now)

@@ -36,7 +36,7 @@ import Testing
         (429, "", .rateLimit),
         (500, #"{"title":7,"errors":"odd"}"#, .serverError),
         (503, "<html><body>Over capacity</body></html>", .serverError),
-        (301, "", .other),
+        (301, "", .redirect), (308, "", .redirect), (304, "", .other),
     ])
     func tellsAnswersApart(status: Int, body: String, kind: ProblemKind) {
         #expect(Problem(status: status, body: Array(body.utf8)).kind == kind)

@@ -64,7 +64,7 @@ struct XAccountTests {
         try await withSimulator({ $0.displacesConnections = true }) { simulator, curl in
             async let first = curl(Curl.stream, seconds: 30)
             try await until { simulator.connections.first?.written.count == 200 }
-            #expect(try await curl(Curl.stream, seconds: 3).status == 200)
+            #expect(try await curl(Curl.stream, seconds: 10).status == 200)
             #expect(try await first.body.contains(#""disconnect_type":"ForceDisconnect""#))
             #expect(simulator.connections.first?.ending == .displaced)
         }

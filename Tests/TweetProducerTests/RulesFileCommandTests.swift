@@ -92,10 +92,58 @@ import Testing
         #expect(isUntouched)
     }
 
+    /// X holds rules that it would not accept any more, and texts that YAML reads in its own way.
+    @Test func whatXHoldsIsExportedAndNeedsNoChange() async throws {
+        let rules: [(value: String, tag: String?)] = [
+            ("kitten has:videos", "vid"), ("in_reply_to_status_id:1", nil), ("-cat", "null"), ("\"open", "1"),
+            ("#x", ""),
+            (" a\nb ", "~"), ("future:1", "a: b"),
+        ]
+        try await withSimulator([]) { simulator, environment in
+            simulator.holdRules(rules)
+            let exported = try await run(["rules", "export"], environment)
+            #expect(exported.status == 0)
+            try folder.write(exported.output, to: "rules.yaml")
+            let plan = try await run(["rules", "plan", file, "--exit-code"], environment)
+            let summary = "nothing to do: 0 to add, 0 to remove, 0 to change, 7 to keep\n"
+            #expect(plan.status == 0 && plan.output == summary && plan.errors.isEmpty, "\(plan)")
+            let all = try await run(["rules", "plan", file, "--all"], environment)
+            #expect(
+                all.output.hasPrefix("  keep    vid   kitten has:videos\n") && all.output.hasSuffix(summary), "\(all)")
+            let applied = try await run(["rules", "apply", file, "--yes"], environment)
+            #expect(applied.status == 0 && simulator.ruleHistory.count == 1, "\(applied)")
+        }
+    }
+
+    /// An operator that is not in our list: a warning, and X's answer decides.
+    @Test func asksXAboutOperatorsThatNobodyKnows() async throws {
+        var configuration = XSimulator.Configuration()
+        configuration.ruleOperators = ["has", "min_reach"]
+        let simulator = XSimulator(configuration)
+        try await simulator.start()
+        let environment = ["X_URL": simulator.url, "X_BEARER_TOKEN": simulator.bearerToken]
+        try folder.write("- value: cat min_reach:9\n", to: "rules.yaml")
+        let validated = try await run(["rules", "validate", file], [:])
+        #expect(validated.status == 0 && validated.errors.hasPrefix("warning: "), "\(validated)")
+        let accepted = try await run(["rules", "plan", file], environment)
+        #expect(accepted.status == 0 && accepted.errors.contains("X accepts the new rules (dry run)"), "\(accepted)")
+        let applied = try await run(["rules", "apply", file, "--yes"], environment)
+        #expect(applied.status == 0, "\(applied)")
+        try folder.write("- value: cat min_reach:9\n- value: cat zzz:1\n", to: "rules.yaml")
+        for arguments in [["plan"], ["apply", "--yes"]] {
+            let rejected = try await run(["rules"] + arguments + [file], environment)
+            #expect(rejected.status == 65 && rejected.output.contains("cat zzz:1"), "\(rejected)")
+            #expect(rejected.errors.contains("Reference to invalid operator 'zzz'"), "\(rejected)")
+        }
+        await simulator.stop()
+        #expect(simulator.ruleHistory.last?.map(\.value) == ["cat min_reach:9"])
+    }
+
     @Test func validatesWithoutX() async throws {
-        try folder.write("- value: 'cat hass:images'\n  tag: cats\n- value: coca-cola\n", to: "rules.yaml")
+        try folder.write("- value: 'cat lang:??'\n  tag: cats\n- value: coca-cola\n", to: "rules.yaml")
         let bad = try await run(["rules", "validate", file], [:])
-        #expect(bad.status == 65 && bad.errors.contains("rules.yaml:1 (tag cats), column 5"), "\(bad)")
+        #expect(bad.status == 65 && bad.errors.contains("rules.yaml:1 (tag cats), column 10"), "\(bad)")
+        #expect(bad.errors.hasPrefix("warning: ") && bad.errors.contains("coca-cola"), "\(bad)")
         try folder.write("- value: coca-cola\n", to: "rules.yaml")
         let good = try await run(["rules", "validate", file], [:])
         #expect(good.status == 0 && good.output.contains("1 of at most 1000 rules"), "\(good)")

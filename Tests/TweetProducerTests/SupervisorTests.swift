@@ -1,5 +1,7 @@
 import Foundation
 import Glibc
+import PipelineKit
+import Sandbox
 import TestSupport
 import Testing
 
@@ -20,10 +22,11 @@ import Testing
         let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         process.executableURL = URL(filePath: own).deletingLastPathComponent().appending(path: "tweet-producer")
         process.arguments = [
-            "run", "--x-url", "http://127.0.0.1:1", "--kafka", "127.0.0.1:1", "--journal", folder.path, "--drain", "1s",
+            "run", "--kafka", "127.0.0.1:1", "--drain", "1s",
         ]
         process.environment = ProcessInfo.processInfo.environment.merging([
             "NOTIFY_SOCKET": folder.path + "/notify", "WATCHDOG_USEC": "1000000", "X_LOCK_DIR": folder.path,
+            "X_URL": "http://127.0.0.1:1", "JOURNAL_DIR": folder.path,
         ]) { $1 }.merging(settings) { $1 }
         process.standardError = FileHandle.nullDevice
         try process.run()
@@ -48,6 +51,65 @@ import Testing
         #expect(last == "STOPPING=1")
         process.waitUntilExit()
         #expect(process.terminationStatus == 0)
+    }
+
+    /// The thread that fills gaps and the one that looks at rules both have something to journal while its disk is full: they
+    /// wait, one behind the other, for much longer than the watchdog does.
+    @Test(.enabled(if: geteuid() == 0, "mounting needs root"))
+    func f75WhoWaitsForAFullDiskIsAliveAndRecordedAfterwards() async throws {
+        var configuration = XSimulator.Configuration()
+        (configuration.losesWhileAway, configuration.keepAlive) = (true, .milliseconds(300))
+        let x = XSimulator(configuration)
+        try await x.start()
+        x.addRules([("pipeline", nil)])
+        x.inject(Fault(.close, after: 20))
+        let disk = folder.path + "/disk"
+        let isMounted = unsafe mkdir(disk, 0o700) == 0 && mount("tmpfs", disk, "tmpfs", 0, "size=32m") == 0
+        try #require(isMounted)
+        defer { _ = unsafe umount2(disk, Int32(MNT_DETACH)) }
+        try folder.write("- value: pipeline\n", to: "rules.yaml")
+        let process = try start([
+            "X_BEARER_TOKEN": x.bearerToken, "X_URL": x.url, "JOURNAL_DIR": disk, "X_RULES_CHECK": "10s",
+            "X_RULES_FILE": folder.path + "/rules.yaml", "X_REPAIR_DELAY": "5s", "X_REPAIR_MAX_POSTS": "1000",
+            "X_BACKOFF_SCALE": "0.01",
+        ])
+        defer { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+        // After the gap, and before anybody looks at it.
+        try await wait { x.connections.count == 2 }
+        fill(disk)
+        x.holdRules([("pipeline", nil), ("another", nil)])
+        try #require(socket.next() == "READY=1")
+        for _ in 0..<80 { try #require(socket.next(patience: 10) == "WATCHDOG=1", "a loop counts as hung") }
+        #expect(!recorded(disk, "rules_differ") && !recorded(disk, "\"repaired\""), "or this shows nothing")
+        _ = unsafe unlink(disk + "/filler")
+        try await wait { recorded(disk, "rules_differ") && recorded(disk, "\"repaired\"") }
+        process.terminate()
+        process.waitUntilExit()
+        await x.stop()
+        #expect(process.terminationStatus == 0)
+    }
+
+    /// Leaves no byte on a disk.
+    private func fill(_ disk: String) {
+        let file = unsafe open(disk + "/filler", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        let bytes = [UInt8](repeating: 0, count: 4096)
+        while unsafe bytes.withUnsafeBytes({ unsafe Glibc.write(file, $0.baseAddress, $0.count) }) > 0 {}
+        close(file)
+    }
+
+    /// Whether a line of the journal holds a text.
+    private func recorded(_ disk: String, _ text: String) -> Bool {
+        let segments = (try? FileManager.default.subpathsOfDirectory(atPath: disk)) ?? []
+        return segments.contains { name in
+            let data = FileManager.default.contents(atPath: disk + "/" + name) ?? Data()
+            return String(decoding: data, as: UTF8.self).contains(text)
+        }
+    }
+
+    private func wait(for condition: () -> Bool) async throws {
+        let deadline = ContinuousClock.now + .seconds(90)
+        while !condition(), ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(50)) }
+        try #require(condition())
     }
 
     /// The reader opens a pipe in place of the token's file, which returns only when somebody writes to it.

@@ -140,6 +140,11 @@ COMMENT ON COLUMN loaders.started_at IS 'When it gave its first sign of life.';
 COMMENT ON COLUMN loaders.seen_at IS 'When it gave its last one; a loader that runs gives one every 5 s.';
 COMMENT ON COLUMN loaders.ended_at IS 'When it ended; null while it runs, and when it was killed.';
 
+-- == flags =============================================================================================================
+
+COMMENT ON COLUMN tweets.text_altered IS
+    'Whether the line did not fit: U+FFFD stands where NUL, a lone surrogate or invalid UTF-8 was, or created_at is null because it was no moment.';
+
 -- == version ==========================================================================================================
 
 INSERT INTO schema_version (version) VALUES (3);

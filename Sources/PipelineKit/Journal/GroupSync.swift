@@ -24,6 +24,7 @@ final class GroupSync: Sendable {
     private struct State {
         var work: Work?
         var outcome: Outcome?
+        var errands: [@Sendable () -> Void] = []
         var isEnded = false
     }
 
@@ -52,6 +53,13 @@ final class GroupSync: Sendable {
         changed.notify()
     }
 
+    /// Does something small that waits for a disk as well, in order, behind the group at hand.
+    func later(_ errand: @escaping @Sendable () -> Void) {
+        startThread()
+        state.withLock { $0.errands.append(errand) }
+        changed.notify()
+    }
+
     /// Says what became of the group, once.
     ///
     /// - Parameter isWaiting: whether to wait for it.
@@ -66,7 +74,7 @@ final class GroupSync: Sendable {
     /// Whether a group was brought to the disk, or could not be, and nobody has asked yet.
     var isDone: Bool { state.withLock { $0.outcome != nil } }
 
-    /// Ends the thread when it has finished its group.
+    /// Ends the thread when it has finished its group and its errands.
     func end() {
         state.withLock { $0.isEnded = true }
         changed.notify()
@@ -83,7 +91,9 @@ final class GroupSync: Sendable {
     }
 
     private func run() {
-        while let work = nextWork() {
+        while let (work, errands) = nextWork() {
+            defer { for errand in errands { errand() } }
+            guard let work else { continue }
             let failure = Self.synchronize(work)
             if failure == nil { tail.publish(work.end) }
             state.withLock { state in
@@ -95,11 +105,16 @@ final class GroupSync: Sendable {
         }
     }
 
-    private func nextWork() -> Work? {
+    private func nextWork() -> (Work?, [@Sendable () -> Void])? {
         while true {
-            changed.wait(until: .now + .seconds(3600)) { state.withLock { $0.work != nil || $0.isEnded } }
-            let (work, isEnded) = state.withLock { ($0.work, $0.isEnded) }
-            if let work { return work }
+            changed.wait(until: .now + .seconds(3600)) {
+                state.withLock { $0.work != nil || !$0.errands.isEmpty || $0.isEnded }
+            }
+            let (work, errands, isEnded) = state.withLock { state in
+                defer { state.errands = [] }
+                return (state.work, state.errands, state.isEnded)
+            }
+            if work != nil || !errands.isEmpty { return (work, errands) }
             if isEnded { return nil }
         }
     }

@@ -131,6 +131,9 @@ package final class Journal {
         }
     }
 
+    /// Does something small that waits for a disk, on the thread that waits for the journal's; in order.
+    func later(_ errand: @escaping @Sendable () -> Void) { groupSync.later(errand) }
+
     /// The number of the line appended last; it counts once `sync()` has returned.
     package var lastSeq: Int64 { nextSeq - 1 }
 

@@ -133,10 +133,15 @@ struct JournalFile: ~Copyable {
         return false
     }
 
-    /// Waits for the exclusive lock; for files that every process holds only for a moment.
-    func waitForLock() throws(FileError) {
-        while flock(descriptor, LOCK_EX) != 0 {
-            if errno != EINTR { throw FileError("lock", path) }
+    /// Waits for the exclusive lock and gives signs of life; for files that every process holds only for a moment.
+    ///
+    /// - Throws: `FileError`, with the code `EWOULDBLOCK` when another process holds it for longer than `patience`.
+    func waitForLock(atMost patience: Duration) throws(FileError) {
+        let deadline = ContinuousClock.now + patience
+        while !(try lock()) {
+            guard ContinuousClock.now < deadline else { throw FileError("lock", path, code: EWOULDBLOCK) }
+            Heartbeat.beat()
+            usleep(5000)
         }
     }
 

@@ -21,11 +21,11 @@ package final class JournalTail: Sendable {
         var isRollRequested = false
         var drop: ClosedRange<Int64>?
         var droppedThrough: Int64 = 0
-        var wakers: [@Sendable () -> Void] = []
     }
 
     private let state: Mutex<State>
     private let signal = Signal()
+    private let wakers = Wakers()
 
     init(_ end: End, acknowledged: Int64) {
         state = Mutex(State(end: end, acknowledged: acknowledged))
@@ -71,11 +71,8 @@ package final class JournalTail: Sendable {
     }
 
     private func request(_ change: (inout State) -> Void) {
-        let wakers = state.withLock { state in
-            change(&state)
-            return state.wakers
-        }
-        for wake in wakers { wake() }
+        state.withLock { change(&$0) }
+        wakers.wake()
     }
 
     /// Makes the writing thread look at `Journal.timeToSync` again.
@@ -84,9 +81,12 @@ package final class JournalTail: Sendable {
     }
 
     /// Adds a function that makes the writing thread look at `Journal.timeToSync` again; it may run on any thread.
-    package func onRequest(_ wake: @escaping @Sendable () -> Void) {
-        state.withLock { $0.wakers.append(wake) }
-    }
+    ///
+    /// - Returns: what keeps it registered.
+    package func onRequest(_ wake: @escaping @Sendable () -> Void) -> Registration { wakers.add(wake) }
+
+    /// How many functions are registered.
+    var registrations: Int { wakers.count }
 
     var isRollRequested: Bool { state.withLock { $0.isRollRequested } }
 

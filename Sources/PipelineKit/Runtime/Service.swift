@@ -59,7 +59,8 @@ package enum Service {
         }
         let supervisor = Supervisor(ProcessEnvironment.current)
         supervisor.tell("READY=1")
-        stop.onRaise { supervisor.tell("STOPPING=1") }
+        let farewell = stop.onRaise { supervisor.tell("STOPPING=1") }
+        defer { farewell.end() }
         // A first sign at once: a loop that hangs from the beginning hangs as well.
         for heart in hearts { heart.beat() }
         let helpers = loops.compactMap { loop in loop.helper.map { ($0.name, $0.heart, loop.bound) } }

@@ -35,7 +35,8 @@ extension Timestamp: CustomStringConvertible {
             + ".\((time % 1000).padded(3))Z"
     }
 
-    /// Reads RFC 3339 in UTC, with any number of fraction digits or none; nil for anything else.
+    /// Reads RFC 3339 with any offset and any number of fraction digits or none; nil for anything else, and for a day or an
+    /// hour that no calendar has.
     package init?(_ text: some StringProtocol) {
         guard let result = unsafe Array(text.utf8).withUnsafeBytes({ unsafe Timestamp(rfc3339: $0) }) else {
             return nil
@@ -43,17 +44,20 @@ extension Timestamp: CustomStringConvertible {
         self = result
     }
 
-    /// Reads RFC 3339 in UTC, with any number of fraction digits or none; nil for anything else.
+    /// Reads RFC 3339 with any offset and any number of fraction digits or none; nil for anything else, and for a day or an
+    /// hour that no calendar has. A leap second counts as the first second of the next minute.
     package init?(rfc3339 text: UnsafeRawBufferPointer) {
         guard text.count >= 20, unsafe text.hasPunctuation,
             let year = unsafe text.decimal(0..<4), let month = unsafe text.decimal(5..<7),
             let day = unsafe text.decimal(8..<10), let hour = unsafe text.decimal(11..<13),
             let minute = unsafe text.decimal(14..<16), let second = unsafe text.decimal(17..<19),
-            let fraction = unsafe text.millisecondsOfFraction,
-            (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second < 61
+            let zoneStart = unsafe text.zoneStart, let offset = unsafe text.minutesOfZone(from: zoneStart),
+            let fraction = unsafe text.millisecondsOfFraction(to: zoneStart),
+            (1...12).contains(month), day >= 1, day <= CivilDate.days(of: month, in: year), hour < 24, minute < 60,
+            second < 60 || second == 60 && (minute - offset + 1) % 60 == 0
         else { return nil }
         let days = CivilDate(year: year, month: Int(month), day: Int(day)).daysSince1970
-        milliseconds = ((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + fraction
+        milliseconds = ((days * 24 + hour) * 60 + minute - offset) * 60_000 + second * 1000 + fraction
     }
 }
 
@@ -83,6 +87,15 @@ package struct CivilDate: Hashable, Sendable {
         year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
     }
 
+    /// How many days a month has.
+    fileprivate static func days(of month: Int64, in year: Int64) -> Int64 {
+        switch month {
+        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+        case 4, 6, 9, 11: 30
+        default: 31
+        }
+    }
+
     package var daysSince1970: Int64 {
         let shiftedYear = month <= 2 ? year - 1 : year
         let era = shiftedYear.flooredQuotient(400)
@@ -106,10 +119,26 @@ extension Int64 {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Whether the separators of RFC 3339 stand where they must, and `Z` at the end; for at least 20 bytes.
+    /// Whether the separators of RFC 3339 stand where they must; for at least 20 bytes.
     fileprivate var hasPunctuation: Bool {
-        unsafe self[4] == UInt8(ascii: "-") && self[7] == UInt8(ascii: "-") && self[10] == UInt8(ascii: "T")
-            && self[13] == UInt8(ascii: ":") && self[16] == UInt8(ascii: ":") && self[count - 1] == UInt8(ascii: "Z")
+        unsafe self[4] == UInt8(ascii: "-") && self[7] == UInt8(ascii: "-") && self[10] | 0x20 == UInt8(ascii: "t")
+            && self[13] == UInt8(ascii: ":") && self[16] == UInt8(ascii: ":")
+    }
+
+    /// Where the offset from UTC begins: `Z`, or `+05:30`; nil when there is none.
+    fileprivate var zoneStart: Int? {
+        if unsafe self[count - 1] | 0x20 == UInt8(ascii: "z") { return count - 1 }
+        guard count >= 25 else { return nil }
+        return unsafe [UInt8(ascii: "+"), UInt8(ascii: "-")].contains(self[count - 6]) ? count - 6 : nil
+    }
+
+    /// The offset from UTC that begins there, in minutes.
+    fileprivate func minutesOfZone(from start: Int) -> Int64? {
+        if start == count - 1 { return 0 }
+        guard unsafe self[count - 3] == UInt8(ascii: ":"), let hours = unsafe decimal(count - 5..<count - 3),
+            let minutes = unsafe decimal(count - 2..<count), hours < 24, minutes < 60
+        else { return nil }
+        return unsafe (hours * 60 + minutes) * (self[start] == UInt8(ascii: "-") ? -1 : 1)
     }
 
     fileprivate func decimal(_ range: Range<Int>) -> Int64? {
@@ -121,16 +150,16 @@ extension UnsafeRawBufferPointer {
         return value
     }
 
-    /// What stands between the seconds and `Z`: nothing, or a point and digits.
-    fileprivate var millisecondsOfFraction: Int64? {
-        if count == 20 { return 0 }
-        guard unsafe count > 21 && self[19] == UInt8(ascii: ".") else { return nil }
+    /// What stands between the seconds and the offset: nothing, or a point and digits.
+    fileprivate func millisecondsOfFraction(to end: Int) -> Int64? {
+        if end == 19 { return 0 }
+        guard unsafe end > 20 && self[19] == UInt8(ascii: ".") else { return nil }
         var milliseconds: Int64 = 0
-        for index in 20..<count - 1 {
+        for index in 20..<end {
             guard let digit = unsafe decimal(index..<index + 1) else { return nil }
             if index < 23 { milliseconds = milliseconds * 10 + digit }
         }
-        for _ in count - 1..<Swift.max(23, count - 1) { milliseconds *= 10 }
+        for _ in end..<Swift.max(23, end) { milliseconds *= 10 }
         return milliseconds
     }
 }

@@ -28,6 +28,9 @@ struct LineEncoder {
         self.authors = authors
     }
 
+    /// Whether the line's own tweet says in no readable way when it was made.
+    var hasOddTime: Bool { tweet.hasOddTime }
+
     /// The row of the line's own tweet; `payload` writes `text_altered`, `payload` and `payload_raw`.
     func appendTweet(to rows: inout RelationRows, payload: (inout CopyBuffer) -> Void) {
         rows.append(to: .tweets, key: id) { row in
@@ -115,7 +118,7 @@ struct LineEncoder {
             tweets.append(included)
             rows.append(to: .tweets, key: included.id, isMatched: false) { row in
                 included.append(to: &row, authors: authors, record: record)
-                row.append(bool: seen.isAltered)
+                row.append(bool: seen.isAltered || included.hasOddTime)
                 row.appendNull()
                 row.appendNull()
                 row.append(bool: false)

@@ -23,9 +23,12 @@ package struct TweetDecoder: ~Copyable {
             let root = try unsafe parser.parse(value)
             let line = Members<LineMember, 4>(of: root)
             guard let data = line[.data] else { return unsafe message(root, value) }
-            let isAltered = !parser.alterations.isEmpty
-            let encoder = try LineEncoder(line, data: data, record: record, isAltered: isAltered)
-            encoder.appendTweet(to: &rows) { row in unsafe appendPayload(payload, of: value, to: &row) }
+            let isRepaired = !parser.alterations.isEmpty
+            let encoder = try LineEncoder(line, data: data, record: record, isAltered: isRepaired)
+            let isAltered = isRepaired || encoder.hasOddTime
+            encoder.appendTweet(to: &rows) { row in
+                unsafe appendPayload(payload, of: value, isAltered: isAltered, to: &row)
+            }
             encoder.appendOthers(to: &rows)
             KnownKeys.shared.walk(root) { path in rows.appendUnknownKey(path, tweet: encoder.id) }
             return .tweet(id: encoder.id, isAltered: isAltered)
@@ -35,13 +38,14 @@ package struct TweetDecoder: ~Copyable {
     }
 
     /// The columns `text_altered`, `payload` and `payload_raw`.
-    private func appendPayload(_ mode: PayloadMode, of value: UnsafeRawBufferPointer, to row: inout CopyBuffer) {
+    private func appendPayload(
+        _ mode: PayloadMode, of value: UnsafeRawBufferPointer, isAltered: Bool, to row: inout CopyBuffer
+    ) {
+        row.append(bool: isAltered)
         guard !parser.alterations.isEmpty else {
-            row.append(bool: false)
             unsafe row.append(value, as: mode)
-            return row.appendNull()
+            return isAltered ? unsafe row.append(bytea: value) : row.appendNull()
         }
-        row.append(bool: true)
         unsafe parser.cleaned.withUnsafeBytes { unsafe row.append($0, as: mode) }
         unsafe row.append(bytea: value)
     }

@@ -29,6 +29,12 @@ struct TweetEncoder {
     /// The versions of the tweet, the oldest first.
     var editHistory: JSONNode? { tweet[.editHistoryTweetIDs] ?? tweet[.editHistoryPostIDs] }
 
+    /// Whether `created_at` is there, but no moment; the column is NULL then, and the row flagged.
+    var hasOddTime: Bool {
+        guard let time = tweet[.createdAt], !time.isNull else { return false }
+        return time.timestamp == nil
+    }
+
     /// Appends the fields from `id` to `kafka_offset`, in the order of the table's columns.
     func append(to row: inout CopyBuffer, authors: [Int64: JSONString], record: RecordInfo) {
         appendIdentity(to: &row, authors)

@@ -18,6 +18,9 @@ package final class FilteredStream {
     private var asksBackfill: Bool
     private let gaps: GapBook?
     private let inbox: JournalInbox
+    /// What wakes `multi`: the stop, the inbox and, while it runs, the journal's tail.
+    private var wakes: [Registration] = []
+    private var tailWake: Registration?
 
     /// - Parameters:
     ///   - settings: of the stream.
@@ -37,8 +40,8 @@ package final class FilteredStream {
         self.logger = logger
         policy = ReconnectPolicy(scale: settings.backoffScale)
         asksBackfill = settings.repair.isAutomatic
-        stop.onRaise { [waker = multi.waker] in waker.wake() }
-        inbox.onDelivery { [waker = multi.waker] in waker.wake() }
+        let waker = multi.waker
+        wakes = [stop.onRaise { waker.wake() }, inbox.onDelivery { waker.wake() }]
     }
 
     /// Reads until the stop is raised; everything that came is durable then.
@@ -50,11 +53,25 @@ package final class FilteredStream {
         if settings.x.url.hasPrefix("http://") {
             logger.warning("the address is not https: the token goes over the network as it is", metadata: url)
         }
-        journal.source.tail.onRequest { [waker = multi.waker] in waker.wake() }
+        warnOfUnknownFields()
+        tailWake = journal.source.tail.onRequest { [waker = multi.waker] in waker.wake() }
+        defer { tailWake = nil }
         let reading = StreamReading(
             journal: journal, posts: try PostCounter(folder: journal.source.folder),
-            watch: PostWatch(folder: journal.source.folder, shortest: settings.quietAfter, logger: logger),
+            watch: PostWatch(folder: journal.source.folder, shortest: settings.quietAfter, logger: logger) {
+                journal.later($0)
+            },
             gaps: gaps ?? GapBook(folder: journal.source.folder))
+        do { try read(reading) } catch {
+            // What the journal loses with this error was perhaps of a chunk.
+            inbox.abandon()
+            throw error
+        }
+        inbox.settle(in: journal)
+    }
+
+    private func read(_ reading: StreamReading) throws {
+        let journal = reading.journal
         while try waitForPosts(reading) {
             let token = Result { try settings.x.token.read() }
             try adopt(try? token.get(), journal)
@@ -69,6 +86,16 @@ package final class FilteredStream {
             }
         }
         try journal.sync()
+    }
+
+    private func warnOfUnknownFields() {
+        for parameter in StreamFields.allCases {
+            let unknown = parameter.unknown(among: settings.fields[parameter] ?? [])
+            if unknown.isEmpty { continue }
+            logger.warning(
+                "field names are not in X's list; X may ignore them",
+                metadata: ["setting": "\(parameter.setting.title)", "names": "\(unknown.joined(separator: ", "))"])
+        }
     }
 
     private var url: Logger.Metadata { ["url": "\(settings.x.url)"] }
@@ -120,7 +147,8 @@ package final class FilteredStream {
     private func rest(for delay: Duration, _ reading: StreamReading, until isEnough: () -> Bool) throws {
         let deadline = ContinuousClock.now + delay
         while !stop.isRaised, ContinuousClock.now < deadline {
-            stop.wait(for: min(.seconds(1), ContinuousClock.now.duration(to: deadline)))
+            let wait = min(.seconds(1), ContinuousClock.now.duration(to: deadline))
+            stop.wait(for: min(wait, reading.journal.timeToSync ?? wait))
             if let due = reading.journal.timeToSync, due <= .zero { try reading.journal.sync() }
             try takeInbox(reading, connection: 0)
             if isEnough() { return }
@@ -131,11 +159,16 @@ package final class FilteredStream {
         let recorder = StreamRecorder(
             reading, connection: newConnection(), lineLimit: settings.lineLimit, logger: logger)
         let begun = Timestamp.now()
-        recorder.onBegin = { [credential, stream = settings.stream] in
+        recorder.onBegin = { [ledger = credential?.ledger, stream = settings.stream] in
             let opened = Timestamp.now()
-            credential?.ledger.noteOpened(
-                OpenedConnection(stream: stream, begun: begun.milliseconds, opened: opened.milliseconds))
             reading.gaps.end(at: opened)
+            let connection = OpenedConnection(
+                stream: stream, begun: begun.milliseconds, opened: opened.milliseconds)
+            // Both wait for files; X sends on meanwhile.
+            reading.journal.later { [gaps = reading.gaps] in
+                ledger?.noteOpened(connection)
+                gaps.save()
+            }
         }
         var backfill = asksBackfill ? Backfill(reading.gaps, plan: settings.plan, at: begun) : nil
         let hasAskedBackfill = backfill != nil
@@ -171,15 +204,15 @@ package final class FilteredStream {
 
     /// Journals what other threads have left.
     private func takeInbox(_ reading: StreamReading, connection: Int64) throws {
-        try inbox.settle { chunk in
+        try inbox.settle(in: reading.journal) { chunk in
             let now = Timestamp.now()
             if !chunk.lines.isEmpty, let closing = settings.posts.closing(reading.posts, at: now) {
-                return .limited(closing.description)
+                return closing.description
             }
-            try chunk.append(to: reading.journal, receivedAt: now, openConnection: connection)
+            try chunk.place(in: reading.journal, receivedAt: now, openConnection: connection)
             for _ in chunk.lines { reading.posts.add(at: now) }
             try reading.posts.save()
-            return .durable
+            return nil
         }
     }
 
@@ -210,7 +243,7 @@ package final class FilteredStream {
         try reading.journal.sync()
         let delay = policy.delay(
             for: interruption.retry, lifetime: lifetime, delivered: recorder.hasDelivered,
-            isMended: remedies.mend(attempt.end, credential))
+            retryAfter: interruption.retryAfter, isMended: remedies.mend(attempt.end, credential))
         var metadata = metadata(interruption, recorder, delay)
         metadata["lines"] = "\(recorder.lines)"
         metadata["bytes"] = "\(recorder.bytes)"
@@ -223,7 +256,9 @@ package final class FilteredStream {
     private func settleFailure(
         _ interruption: Interruption, _ recorder: StreamRecorder, _ journal: Journal, isMended: Bool
     ) throws -> Duration? {
-        guard let delay = policy.delay(for: interruption.retry, lifetime: nil, isMended: isMended) else { return nil }
+        let delay = policy.delay(
+            for: interruption.retry, lifetime: nil, retryAfter: interruption.retryAfter, isMended: isMended)
+        guard let delay else { return nil }
         let (isFirst, isTold) = failures.note(interruption, at: .now)
         if isFirst {
             var event = PipelineEvent(.connectFailed, connection: recorder.connection, cause: interruption.cause)

@@ -18,22 +18,48 @@ final class HTTPAnswer {
     private(set) var headers: [String: String] = [:]
     private(set) var body: [UInt8] = []
     private(set) var isBodyCut = false
+    /// The first byte of the body that is no white space.
+    private var firstByte: UInt8?
+    private var startsWithLineEnd = false
+    private var hasBegun = false
 
     private let bodyLimit: Int
     private let stream: Stream?
 
     /// - Parameters:
     ///   - bodyLimit: bytes of a body that are kept; a longer one ends the transfer (`isBodyCut`).
-    ///   - stream: takes the body of a 200, unless that is a page for people.
+    ///   - stream: takes the body of a 200, when that is JSON.
     init(bodyLimit: Int, stream: Stream? = nil) {
         self.bodyLimit = bodyLimit
         self.stream = stream
     }
 
     /// Whether the body is the stream that was asked for. Portals and proxies answer 200 with a page.
-    var isStream: Bool { isHeaderComplete && status == 200 && !isPage }
+    var isStream: Bool {
+        isHeaderComplete && status == 200 && (kind == .json || kind == .unnamed && hasJSONBody) && !isPage
+    }
 
-    var isPage: Bool { headers["content-type"]?.lowercased().hasPrefix("text/html") == true }
+    /// Whether it may turn out to be the stream: the header does not say what the body is, and none of it has come.
+    var mayBeStream: Bool { isHeaderComplete && status == 200 && kind == .unnamed && firstByte == nil }
+
+    /// Whether the body is a page for people, by its type or by how it begins.
+    var isPage: Bool { kind == .page || firstByte == UInt8(ascii: "<") }
+
+    private enum BodyKind {
+        case json, page, unnamed, other
+    }
+
+    private var kind: BodyKind {
+        guard let type = headers["content-type"]?.lowercased().split(separator: ";").first else { return .unnamed }
+        if type.contains("json") { return .json }
+        return type.contains("html") ? .page : .other
+    }
+
+    /// Whether the body begins like JSON lines, of which an empty one is a keep-alive.
+    private var hasJSONBody: Bool {
+        guard let firstByte = startsWithLineEnd ? UInt8(ascii: "{") : firstByte else { return false }
+        return firstByte == UInt8(ascii: "{") || firstByte == UInt8(ascii: "[")
+    }
 
     /// X's `x-rate-limit-*` headers. The reset counts from the answer's own `Date`, so a wrong local clock does no harm.
     var rateLimit: RateLimit {
@@ -43,7 +69,18 @@ final class HTTPAnswer {
         if let reset = headers["x-rate-limit-reset"].flatMap({ Int64($0) }), (0..<1 << 40).contains(reset) {
             result.resetAfter = .seconds(reset - (date ?? .now()).milliseconds / 1000)
         }
+        result.retryAfter = retryAfter
         return result
+    }
+
+    /// How long to wait at least, as a number of seconds or a date (RFC 9110, section 10.2.3); nil when nothing sensible is said.
+    private var retryAfter: Duration? {
+        guard let text = headers["retry-after"] else { return nil }
+        if let seconds = Int64(text), !text.hasPrefix("+") {
+            return (0..<1 << 40).contains(seconds) ? .seconds(seconds) : nil
+        }
+        guard let until = secondsSince1970(httpDate: text) else { return nil }
+        return max(.zero, .seconds(until - (date ?? .now()).milliseconds / 1000))
     }
 
     /// X's clock, in whole seconds, when it answered; nil when the answer does not say.
@@ -53,9 +90,9 @@ final class HTTPAnswer {
 
     /// What the answer says, when it is not what was asked for.
     var problem: Problem {
-        isPage && status == 200
-            ? Problem(notAStream: headers["content-type"] ?? "")
-            : Problem(status: status, body: body, rateLimit: rateLimit)
+        if status == 200 { return Problem(notAStream: headers["content-type"], isPage: isPage) }
+        let target = [301, 302, 303, 307, 308].contains(status) ? headers["location"] : nil
+        return Problem(status: status, body: body, rateLimit: rateLimit, redirectTarget: target)
     }
 
     /// Takes one header line with its line end: a status line, a field, or the empty line at the end.
@@ -66,19 +103,33 @@ final class HTTPAnswer {
             status = line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
             headers = [:]
             isHeaderComplete = false
+            firstByte = nil
         } else if line.isEmpty {
             guard status >= 200, !isHeaderComplete else { return }
             isHeaderComplete = true
-            if isStream { stream?.begin() }
+            beginIfStream()
         } else if let colon = line.firstIndex(of: ":"), headers.count < 100 {
             let value = line[line.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
             headers[line[..<colon].lowercased()] = String(value)
         }
     }
 
+    private func beginIfStream() {
+        guard isStream, !hasBegun, let stream else { return }
+        hasBegun = true
+        stream.begin()
+    }
+
     /// Takes bytes of the body; false ends the transfer.
     func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        if firstByte == nil {
+            if let first = unsafe bytes.first { startsWithLineEnd = startsWithLineEnd || first == 10 || first == 13 }
+            firstByte = unsafe bytes.first { $0 > 0x20 }
+            beginIfStream()
+        }
         if let stream, isStream { return unsafe stream.take(bytes) }
+        // A page in place of the stream that the header announces ends it.
+        if hasBegun { return false }
         let room = bodyLimit - body.count
         unsafe body.append(contentsOf: bytes.prefix(room))
         isBodyCut = bytes.count > room

@@ -27,13 +27,18 @@ extension JournalChunk {
     ///   - openConnection: the stream's connection at this time, 0 for none: events count for it.
     /// - Throws: `FileError` when the disk refuses; none of it may be there then.
     package func append(to journal: Journal, receivedAt: Timestamp, openConnection: Int64) throws(FileError) {
+        try place(in: journal, receivedAt: receivedAt, openConnection: openConnection)
+        try journal.sync()
+    }
+
+    /// Appends it; it is durable with the next group.
+    func place(in journal: Journal, receivedAt: Timestamp, openConnection: Int64) throws(FileError) {
         for line in lines {
             try unsafe line.withBytes { (bytes) throws(FileError) in
                 try unsafe journal.append(bytes, receivedAt: receivedAt, connection: connection)
             }
         }
         for event in events { try journal.append(event, connection: openConnection) }
-        try journal.sync()
     }
 }
 
@@ -47,58 +52,88 @@ package enum ChunkDelivery: Equatable, Sendable {
     case failed
 }
 
-/// Where other threads leave chunks, one at a time, and wait until the reader has made them durable.
+/// Where other threads leave chunks, one at a time, and wait until they are durable.
+///
+/// Whoever waits gives signs of life, also behind another thread's chunk: the reader may be waiting for room on the disk,
+/// for as long as that takes.
 package final class JournalInbox: Sendable {
     private struct State {
+        /// The turns of the threads that deliver: the next one to give, and the one whose chunk is on its way.
+        var nextTurn = 0
+        var turn = 0
         var chunk: JournalChunk?
-        var isTaken = false
+        /// The number of the chunk's last line, once the reader has appended it.
+        var lastSeq: Int64?
         var result: ChunkDelivery?
         var isClosed = false
-        var wakers: [@Sendable () -> Void] = []
     }
 
-    /// Held by the thread whose chunk is on its way.
-    private let turn = Mutex(())
     private let state = Mutex(State())
     private let changed = Signal()
+    private let wakers = Wakers()
 
     package init() {}
 
     /// Hands a chunk over, after those of other threads, and waits for what becomes of it.
     package func deliver(_ chunk: JournalChunk) -> ChunkDelivery {
-        turn.withLock { _ in handOver(chunk) }
+        let own = state.withLock { state in
+            defer { state.nextTurn += 1 }
+            return state.nextTurn
+        }
+        wait { $0.turn == own }
+        defer {
+            state.withLock { $0.turn += 1 }
+            changed.notify()
+        }
+        return handOver(chunk)
     }
 
     private func handOver(_ chunk: JournalChunk) -> ChunkDelivery {
-        let wakers = state.withLock { state -> [@Sendable () -> Void]? in
-            guard !state.isClosed else { return nil }
-            (state.chunk, state.isTaken, state.result) = (chunk, false, nil)
-            return state.wakers
+        let isOpen = state.withLock { state in
+            if !state.isClosed { (state.chunk, state.lastSeq, state.result) = (chunk, nil, nil) }
+            return !state.isClosed
         }
-        guard let wakers else { return .failed }
-        for wake in wakers { wake() }
-        while true {
-            changed.wait(until: .now + .seconds(3600)) { state.withLock { $0.result != nil } }
-            if let result = state.withLock({ $0.result }) { return result }
+        guard isOpen else { return .failed }
+        wakers.wake()
+        wait { $0.result != nil }
+        return state.withLock { $0.result.take() } ?? .failed
+    }
+
+    private func wait(for isDone: (inout State) -> Bool) {
+        var hasCome = false
+        while !hasCome {
+            hasCome = changed.wait(until: .now + .seconds(3600)) { state.withLock { isDone(&$0) } }
         }
     }
 
     /// Adds a function that makes the reader look here; it may run on any thread.
-    func onDelivery(_ wake: @escaping @Sendable () -> Void) {
-        state.withLock { $0.wakers.append(wake) }
+    func onDelivery(_ wake: @escaping @Sendable () -> Void) -> Registration { wakers.add(wake) }
+
+    /// Says so when the chunk that was appended is durable.
+    func settle(in journal: Journal) {
+        if let lastSeq = state.withLock({ $0.lastSeq }), journal.source.tail.lastSeq >= lastSeq { finish(.durable) }
     }
 
-    /// The reader takes the chunk that waits, if one does, and says what became of it.
-    func settle(_ body: (JournalChunk) throws -> ChunkDelivery) rethrows {
-        let waiting = state.withLock { state -> JournalChunk? in
-            guard !state.isTaken, let chunk = state.chunk else { return nil }
-            state.isTaken = true
-            return chunk
+    /// The reader appends the chunk that was left, if one was, and says what became of it once that is known.
+    ///
+    /// - Parameters:
+    ///   - journal: where to; not waited for.
+    ///   - body: appends the chunk, or names the limit that forbids it. When it throws, the chunk has failed.
+    func settle(in journal: Journal, _ body: (JournalChunk) throws -> String?) throws {
+        settle(in: journal)
+        guard let chunk = state.withLock({ $0.lastSeq == nil ? $0.chunk : nil }) else { return }
+        do {
+            if let limit = try body(chunk) { return finish(.limited(limit)) }
+        } catch {
+            finish(.failed)
+            throw error
         }
-        guard let waiting else { return }
-        var result = ChunkDelivery.failed
-        defer { finish(result) }
-        result = try body(waiting)
+        state.withLock { $0.lastSeq = journal.lastSeq }
+    }
+
+    /// The journal was taken back to what is durable: a chunk that was only appended is lost.
+    func abandon() {
+        if state.withLock({ $0.lastSeq != nil }) { finish(.failed) }
     }
 
     /// The reader has ended: nothing will be taken any more.
@@ -109,7 +144,7 @@ package final class JournalInbox: Sendable {
 
     private func finish(_ result: ChunkDelivery) {
         state.withLock { state in
-            if state.chunk != nil { (state.chunk, state.result) = (nil, result) }
+            if state.chunk != nil { (state.chunk, state.lastSeq, state.result) = (nil, nil, result) }
         }
         changed.notify()
     }

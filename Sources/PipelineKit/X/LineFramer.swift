@@ -76,6 +76,25 @@ package struct LineFramer {
         unsafe keep(rest)
     }
 
+    /// Hands over what stands behind the last line feed of a body that has ended in due form, when it is a whole line.
+    ///
+    /// - Parameters:
+    ///   - isWhole: whether these bytes are a whole message.
+    ///   - handOver: takes the line.
+    /// - Throws: what `handOver` throws.
+    package mutating func finish<Failing: Error>(
+        _ isWhole: (UnsafeRawBufferPointer) -> Bool, _ handOver: (FramedLine) throws(Failing) -> Void
+    ) throws(Failing) {
+        guard skipped == nil, !partial.isEmpty else { return }
+        let rest = partial
+        try unsafe rest.withBytes { (bytes) throws(Failing) in
+            let line = unsafe withoutReturn(bytes)
+            guard unsafe !line.isEmpty && line.count <= limit && isWhole(line) else { return }
+            partial.removeAll(keepingCapacity: true)
+            try unsafe handOver(.line(line))
+        }
+    }
+
     /// Forgets the unfinished line at the end of a connection.
     ///
     /// - Returns: how many bytes were dropped, and how the line began if it was already over the limit.

@@ -9,6 +9,7 @@ final class PostWatch {
     private let shortest: Duration?
     private let folder: String
     private let logger: Logger
+    private let later: (@escaping @Sendable () -> Void) -> Void
     private var posts: Int64 = 0
     private var since: ContinuousClock.Instant?
 
@@ -20,7 +21,12 @@ final class PostWatch {
     ///   - folder: the stream's folder.
     ///   - shortest: nothing is judged by less time than this; nil watches nothing.
     ///   - logger: is told when it is too quiet, and when that is over.
-    init(folder: String, shortest: Duration?, logger: Logger) {
+    ///   - later: does what waits for the disk, on another thread.
+    init(
+        folder: String, shortest: Duration?, logger: Logger,
+        later: @escaping (@escaping @Sendable () -> Void) -> Void = { $0() }
+    ) {
+        self.later = later
         self.folder = folder
         self.shortest = shortest
         self.logger = logger
@@ -78,6 +84,8 @@ final class PostWatch {
     /// Best effort: only an alarm depends on it.
     private func save() {
         guard let data = try? JSONEncoder().encode(pace) else { return }
-        try? JournalFolder.replace(Self.fileName, in: folder, with: String(decoding: data, as: UTF8.self) + "\n")
+        later { [folder] in
+            try? JournalFolder.replace(Self.fileName, in: folder, with: String(decoding: data, as: UTF8.self) + "\n")
+        }
     }
 }

@@ -22,6 +22,8 @@ package enum ProblemKind: String, Sendable, CaseIterable {
     case rateLimit = "rate_limit"
     /// 5xx.
     case serverError = "server_error"
+    /// 3xx: another address answers for this one.
+    case redirect
     /// 200 with something that is not a stream of JSON.
     case notAStream = "not_a_stream"
     /// Anything else.
@@ -34,6 +36,17 @@ package struct RateLimit: Sendable, Equatable {
     package var remaining: Int?
     /// From now (X's clock, when the answer says what it shows) to the end of the window.
     package var resetAfter: Duration?
+    /// How long the server asks to wait (`Retry-After`), whatever the status is.
+    package var retryAfter: Duration?
+
+    /// A wait that a server asks for counts up to this: longer ones are a mistake, or better seen to by a person.
+    static let longestRetryAfter = Duration.seconds(3600)
+
+    /// The longer of both waits; nil when the answer names none.
+    var wait: Duration? {
+        let asked = retryAfter.map { min($0, Self.longestRetryAfter) }
+        return resetAfter.map { max($0, asked ?? .zero) } ?? asked
+    }
 }
 
 /// An answer that says why X does not do what was asked: an RFC 7807 problem, X's own error list, HTML, or nothing.
@@ -54,25 +67,34 @@ package struct Problem: Sendable, Equatable {
     ///   - status: the HTTP status.
     ///   - body: the beginning of the body; only JSON is looked into.
     ///   - rateLimit: from the headers.
-    package init(status: Int, body: [UInt8], rateLimit: RateLimit = RateLimit()) {
+    ///   - redirectTarget: where a 3xx leads.
+    package init(
+        status: Int, body: [UInt8], rateLimit: RateLimit = RateLimit(), redirectTarget: String? = nil
+    ) {
         let message = ProblemMessage(json: body)
         self.status = status
         self.rateLimit = rateLimit
         title = message?.title.map(Self.shortened)
         let details = message?.details?.joined(separator: "; ")
-        detail = (details ?? message?.detail ?? message?.message ?? message?.reason).map(Self.shortened)
+        let redirect = redirectTarget.map { "leads to \(Self.shown(target: $0))" }
+        detail = redirect ?? (details ?? message?.detail ?? message?.message ?? message?.reason).map(Self.shortened)
         type = message?.typeName
         connectionIssue = message?.connectionIssue
         kind = Self.kind(status: status, message: message)
     }
 
-    /// A 200 that does not carry a stream; `contentType` is what it carries instead.
-    package init(notAStream contentType: String) {
+    /// A 200 that does not carry what was asked for.
+    ///
+    /// - Parameters:
+    ///   - contentType: what the header says that it carries; nil when it does not say.
+    ///   - isPage: whether the body is HTML all the same.
+    package init(notAStream contentType: String?, isPage: Bool = false) {
         kind = .notAStream
         status = 200
         title = "not a stream of JSON lines"
-        detail = "the content type is \(Self.shortened(contentType))"
-        type = nil
+        let type = contentType.map { "the content type is \(Self.shortened($0))" } ?? "it has no content type"
+        detail = isPage && contentType?.lowercased().contains("html") != true ? type + ", and the body is HTML" : type
+        self.type = nil
         connectionIssue = nil
         rateLimit = RateLimit()
     }
@@ -87,8 +109,20 @@ package struct Problem: Sendable, Equatable {
         case 409: message?.connectionIssue == "ProvisioningSubscription" ? .other : .noRules
         case 420, 429: tooManyKind(message)
         case 500...599: .serverError
+        case 301, 302, 303, 307, 308: .redirect
         default: .other
         }
+    }
+
+    /// The address that a redirect names, without user and password, query and fragment, which may hold secrets.
+    private static func shown(target: String) -> String {
+        var text = String(target.prefix { $0 != "?" && $0 != "#" })
+        if let start = text.firstRange(of: "//"),
+            let at = text[start.upperBound...].prefix(while: { $0 != "/" && $0 != "\\" }).lastIndex(of: "@")
+        {
+            text.removeSubrange(start.upperBound...at)
+        }
+        return shortened(text.replacing(/[^\x21-\x7e]/, with: "?"))
     }
 
     /// 429 has several meanings, told apart by the body: x-rate-limit headers look healthy on all of them.

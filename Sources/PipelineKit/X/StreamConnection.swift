@@ -60,7 +60,9 @@ struct StreamConnection: ~Copyable {
                 let delay = try journal.syncInBackground()
                 if let delay, delay >= settings.stallTimeout / 5 { recorder.noteSlowDisk(delay) }
             }
-            let phase: StreamWatch.Phase = recorder.begin == nil ? .answer : .stream
+            // Without a content type only the first bytes tell, and X may send none for as long as a stream may be silent.
+            let isStream = recorder.begin != nil || transfer.answer.mayBeStream
+            let phase: StreamWatch.Phase = isStream ? .stream : .answer
             let timeLeft = watch.timeLeft(in: phase, bytes: recorder.bytes, waited: waited)
             if let end = end(multi.takeResult(), timeLeft: timeLeft) { return end }
             let (before, now) = (ContinuousClock.now, Timestamp.now())
@@ -71,6 +73,7 @@ struct StreamConnection: ~Copyable {
     }
 
     private func end(_ result: CURLcode?, timeLeft: Duration) -> ConnectionEnd? {
+        if result == CURLE_OK { recorder.takeRest() }
         if let control = recorder.control { return .control(control) }
         if let result { return end(transfer.error(result), isComplete: result == CURLE_OK) }
         if stop.isRaised { return .stopped }
@@ -87,6 +90,7 @@ struct StreamConnection: ~Copyable {
     }
 
     private func end(_ error: CurlError, isComplete: Bool) -> ConnectionEnd {
+        if transfer.answer.isPage { return .refused(transfer.answer.problem) }
         if recorder.begin != nil {
             return .lost(cause: isComplete ? "closed" : error.cause, detail: isComplete ? nil : error.description)
         }

@@ -1,7 +1,8 @@
 /// The query parameters that choose what X sends with each post, and the names each may hold.
 ///
-/// X ignores a name it does not know, and bills as if nothing were wrong; so names are checked here. Lists: parameters of
-/// `GET /2/tweets/search/stream` in X's OpenAPI description 2.167.
+/// X ignores a name it does not know, and bills as if nothing were wrong; so a name that looks mistyped is an error here, and
+/// any other unknown name a warning: X may have it by now. Lists: parameters of `GET /2/tweets/search/stream` in X's OpenAPI
+/// description 2.167.
 package enum StreamFields: String, CaseIterable, Sendable {
     case tweetFields = "tweet.fields"
     case expansions
@@ -48,24 +49,34 @@ package enum StreamFields: String, CaseIterable, Sendable {
         }
     }
 
-    /// Reads the setting; a name that X does not know is a mistake that names it.
+    /// Reads the setting; a name that is mistyped, or that an app's token cannot ask for, is an error that names it.
     package func read(_ reader: inout SettingsReader) -> [String] {
         switch reader.string(setting, default: "all") {
         case "all": return all
         case "none": return []
         case let text:
             let names = text.split(separator: ",").map { $0.filter { !$0.isWhitespace } }.filter { !$0.isEmpty }
-            for name in names where !all.contains(name) {
-                reader.addMistake("\(reader.origin(setting)): \(mistake(in: name))")
+            for name in names {
+                if let mistake = mistake(in: name) { reader.addMistake("\(reader.origin(setting)): \(mistake)") }
             }
             return names
         }
     }
 
-    private func mistake(in name: String) -> String {
-        onlyForUsers.contains(name)
-            ? "X gives '\(name)' only to a user's own token, and this program uses an app's"
-            : "X has no '\(name)' among \(rawValue); it has \(all.joined(separator: ", "))"
+    /// The names that are not in X's list: X may have them by now, or ignore them.
+    func unknown(among names: [String]) -> [String] { names.filter { !all.contains($0) } }
+
+    private func mistake(in name: String) -> String? {
+        if all.contains(name) { return nil }
+        if onlyForUsers.contains(name) {
+            return "X gives '\(name)' only to a user's own token, and this program uses an app's"
+        }
+        if let nearest = nearestName(to: name, among: all) {
+            return "X has no '\(name)' among \(rawValue); did you mean '\(nearest)'?"
+        }
+        // What else a URL would have to escape is no name.
+        let isName = name.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 95 || $0 == 46 }
+        return isName ? nil : "X has no '\(name)' among \(rawValue); it has \(all.joined(separator: ", "))"
     }
 
     private static let allTweetFields = [

@@ -38,6 +38,13 @@ package enum StreamMessage: Sendable, Equatable {
     /// Longer lines without a post are not looked into, so that garbage cannot keep the reader busy.
     private static let longestControlLine = 65_536
 
+    /// Whether bytes are one whole JSON object, as every message is: so a line that lacks its end can be told from a part.
+    static func isWhole(_ line: UnsafeRawBufferPointer) -> Bool {
+        guard let first = unsafe line.first(where: { $0 > 0x20 }), first == UInt8(ascii: "{") else { return false }
+        var parser = JSONParser()
+        return (try? unsafe parser.parse(line)) != nil
+    }
+
     /// Only lines without `"data"` are parsed; a post always has it.
     package init(line: UnsafeRawBufferPointer) {
         if unsafe holdsData(line) {

@@ -77,6 +77,21 @@ final class StreamRecorder {
         return failure == nil
     }
 
+    /// Takes the rest of a body that has ended in due form: the last line may lack its line feed.
+    func takeRest() {
+        guard failure == nil else { return }
+        let receivedAt = Timestamp.now()
+        var found = unsafe FoundPosts(UnsafeRawBufferPointer(start: nil, count: 0))
+        do throws(FileError) {
+            try unsafe framer.finish(StreamMessage.isWhole) { (line) throws(FileError) in
+                try unsafe record(line, at: receivedAt, &found)
+            }
+        } catch {
+            failure = error
+        }
+        unsafe take(found, receivedAt)
+    }
+
     /// Counts the posts of a chunk at once, and copies only the last of them.
     private func take(_ found: FoundPosts, _ receivedAt: Timestamp) {
         guard unsafe found.count > 0 else { return }

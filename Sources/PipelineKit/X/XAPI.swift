@@ -13,7 +13,8 @@ package struct XAPI: Sendable {
     /// - Parameters:
     ///   - settings: how to reach X.
     ///   - stop: a service gives its own, so that no call outlives it for long.
-    ///   - patience: a call that X's rate limit refuses waits for the limit's reset when that is no further away than this.
+    ///   - patience: a call that X rejects for now (a rate limit, a failure of X with `Retry-After`) waits as long as X asks
+    ///     for when that is no longer than this.
     ///   - onWait: is told how long such a wait takes, before it.
     package init(
         _ settings: XSettings, stop: Stop? = nil, patience: Duration = .zero,
@@ -64,12 +65,17 @@ package struct XAPI: Sendable {
             if (200...299).contains(answer.status), !answer.isPage { return answer }
             let problem = answer.problem
             // A second more, because X counts in whole seconds.
-            guard problem.kind == .rateLimit, let reset = problem.rateLimit.resetAfter,
-                case let wait = max(reset, .zero) + .seconds(1), ContinuousClock.now + wait <= deadline
+            guard [.rateLimit, .serverError].contains(problem.kind), let asked = Self.wait(problem),
+                case let wait = max(asked, .zero) + .seconds(1), ContinuousClock.now + wait <= deadline
             else { throw Self.failure(name, problem) }
             onWait(wait)
             if (stop ?? Stop()).wait(for: wait) { throw Self.failure(name, problem) }
         }
+    }
+
+    /// What X asks to wait for: the end of a rate limit's window, or whatever `Retry-After` says.
+    private static func wait(_ problem: Problem) -> Duration? {
+        problem.kind == .rateLimit ? problem.rateLimit.wait : problem.rateLimit.retryAfter
     }
 
     private func send(
@@ -98,12 +104,14 @@ package struct XAPI: Sendable {
         switch problem.kind {
         case .unauthorized, .forbidden: return Failure(.refusedCredentials, text)
         case .rateLimit:
-            let wait = problem.rateLimit.resetAfter.map { ". Try again in \($0.short)" } ?? ". Try again later"
+            let wait = problem.rateLimit.wait.map { ". Try again in \($0.short)" } ?? ". Try again later"
             return Failure(.tryAgain, text + wait)
         case .usageCap, .noCredits, .tooManyConnections: return Failure(.tryAgain, text)
         case .badRequest: return Failure(.badData, "\(call): \(problem)")
         case .other where (400...499).contains(problem.status): return Failure(.badData, text)
-        default: return Failure(.unavailable, text)
+        default:
+            let wait = problem.rateLimit.retryAfter.map { ". Try again in \($0.short)" } ?? ""
+            return Failure(.unavailable, text + wait)
         }
     }
 

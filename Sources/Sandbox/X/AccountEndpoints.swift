@@ -145,4 +145,11 @@ extension XSimulator {
         history.clear()
         history.add(self.rules.all)
     }
+
+    /// Makes these the rules that X holds, without a look at what they say.
+    package func holdRules(_ rules: [(value: String, tag: String?)]) {
+        self.rules.hold(rules)
+        history.clear()
+        history.add(self.rules.all)
+    }
 }

@@ -13,14 +13,20 @@ final class RuleBook: Sendable {
     private let rules = Mutex<[StreamRule]>([])
     private let maximalCount: Int
     private let maximalLength: Int
+    private let operators: Set<String>?
     private let onChange: @Sendable ([StreamRule]) -> Void
 
     /// - Parameters:
     ///   - maximalCount: rules for the project.
     ///   - maximalLength: code points of a rule.
+    ///   - operators: those that a rule may hold; nil: all.
     ///   - onChange: is told the rules after each change.
-    init(maximalCount: Int, maximalLength: Int, onChange: @escaping @Sendable ([StreamRule]) -> Void) {
+    init(
+        maximalCount: Int, maximalLength: Int, operators: Set<String>?,
+        onChange: @escaping @Sendable ([StreamRule]) -> Void
+    ) {
         self.maximalCount = maximalCount
+        self.operators = operators
         self.maximalLength = maximalLength
         self.onChange = onChange
     }
@@ -36,7 +42,7 @@ final class RuleBook: Sendable {
             var next = rules
             var outcomes: [Outcome] = []
             for (value, tag) in wanted {
-                if let why = RuleSyntax.mistake(in: value, maximalLength: maximalLength) {
+                if let why = RuleSyntax.mistake(in: value, maximalLength: maximalLength, operators) {
                     outcomes.append(.invalid(value: value, why: why))
                 } else if let known = next.first(where: { $0.value == value }) {
                     outcomes.append(.duplicate(of: known))
@@ -51,8 +57,19 @@ final class RuleBook: Sendable {
             if !isDryRun, !isRefused { rules = next }
             return outcomes
         }
-        onChange(all)
+        if !isDryRun { onChange(all) }
         return result
+    }
+
+    /// Holds these rules and no others, whatever they say: X keeps rules that it would not accept any more.
+    func hold(_ wanted: [(value: String, tag: String?)]) {
+        rules.withLock { rules in
+            rules = []
+            for (value, tag) in wanted {
+                rules.append(StreamRule(id: Self.newID(after: rules.last?.id), value: value, tag: tag))
+            }
+        }
+        onChange(all)
     }
 
     /// Deletes the rules that `isWanted` picks; returns how many.
@@ -63,7 +80,7 @@ final class RuleBook: Sendable {
             if !isDryRun { rules = kept }
             return count
         }
-        onChange(all)
+        if !isDryRun { onChange(all) }
         return count
     }
 
@@ -78,17 +95,26 @@ enum RuleSyntax {
     private static let needsCompany = ["is:", "has:", "lang:", "sample:"]
 
     /// Why X would refuse a rule; nil when it would not, as far as is checked here.
-    static func mistake(in rule: String, maximalLength: Int) -> String? {
+    static func mistake(in rule: String, maximalLength: Int, _ operators: Set<String>?) -> String? {
         let length = rule.unicodeScalars.count
         if length > maximalLength { return "Rule length exceeds maximum of \(maximalLength) (was \(length))" }
         let words = rule.split(separator: " ").filter { $0 != "OR" }.map { $0.filter { $0 != "(" && $0 != ")" } }
         if words.isEmpty { return "Rule is empty (at position 1)" }
         if rule.count(where: { $0 == "\"" }) % 2 != 0 { return "Missing closing quote (at position \(length))" }
         if let place = unbalanced(rule) { return "Unbalanced parenthesis (at position \(place))" }
+        if let operators, let unknown = words.compactMap(operatorName).first(where: { !operators.contains($0) }) {
+            return
+                "Reference to invalid operator '\(unknown)'. Operator is not available in current product (at position 1)"
+        }
         let canStandAlone = words.contains { word in
             !word.hasPrefix("-") && !needsCompany.contains { word.hasPrefix($0) }
         }
         return canStandAlone ? nil : "Rule must contain at least one positive, non-stopword clause (at position 1)"
+    }
+
+    private static func operatorName(_ word: String) -> String? {
+        guard !word.hasPrefix("\""), let colon = word.firstIndex(of: ":") else { return nil }
+        return String(word[..<colon].drop { $0 == "-" })
     }
 
     /// The position, from 1, of a parenthesis without its partner.

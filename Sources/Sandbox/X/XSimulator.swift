@@ -41,6 +41,8 @@ package final class XSimulator: Sendable {
         package var maximalRules = 1000
         /// In code points.
         package var maximalRuleLength = 1024
+        /// The operators that the endpoint of rules accepts; nil: all.
+        package var ruleOperators: Set<String>?
         /// 0: any free port.
         package var port = 0
 
@@ -81,6 +83,7 @@ package final class XSimulator: Sendable {
         search = SearchEndpoint(feed: feed, record: record)
         rules = RuleBook(
             maximalCount: configuration.maximalRules, maximalLength: configuration.maximalRuleLength,
+            operators: configuration.ruleOperators,
             onChange: { [history] rules in
                 feed.setRules(rules)
                 history.add(rules)

@@ -101,7 +101,8 @@ import Testing
     @Test func aRequestBeginsASegmentAndWakesTheWriter() throws {
         let journal = try open()
         let woken = Stop()
-        journal.source.tail.onRequest { woken.raise() }
+        let request = journal.source.tail.onRequest { woken.raise() }
+        defer { request.end() }
         try journal.append("one")
         try journal.sync()
         journal.source.tail.requestRoll()

@@ -1,5 +1,6 @@
 import FoundationEssentials
 internal import Logging
+import Synchronization
 
 /// A connection that X answered with 200, by this host's clock.
 struct OpenedConnection: Codable, Equatable, Sendable {
@@ -15,7 +16,7 @@ struct OpenedConnection: Codable, Equatable, Sendable {
 ///
 /// X counts attempts per app, so every process that uses the same folder and credential shares the file. The file's name
 /// is a hash of the credential; nothing in it tells the credential.
-final class ConnectLedger {
+final class ConnectLedger: Sendable {
     private struct Content: Codable {
         /// Milliseconds since 1970.
         var attempts: [Int64] = []
@@ -25,13 +26,19 @@ final class ConnectLedger {
     private let path: String
     private let limit: Int
     private let logger: Logger
-    /// What this process knows; the file may know more.
-    private var known = Content()
-    private var isWritable = true
+    private struct State {
+        /// What this process knows; the file may know more.
+        var known = Content()
+        var isWritable = true
+    }
+
+    private let state = Mutex(State())
 
     /// Connections older than this are no longer at X.
     private static let memory = Duration.seconds(86_400)
     private static let block = 4096
+    /// Another process holds the file for a moment; one that hangs with it holds nobody up for longer.
+    private static let patience = Duration.seconds(2)
 
     /// - Parameters:
     ///   - folder: where the files are; it is made when it is missing.
@@ -42,7 +49,7 @@ final class ConnectLedger {
         path = folder + "/connects-\(credential).json"
         self.limit = limit
         self.logger = logger
-        do { try JournalFolder.create(folder) } catch { complain(error) }
+        do { try JournalFolder.create(folder) } catch { state.withLock { complain(error, &$0) } }
     }
 
     /// Names a credential without telling it: the beginning of a SHA-256 of the address and the token.
@@ -83,35 +90,40 @@ final class ConnectLedger {
         update { $0.opened.filter { $0.stream == stream } }
     }
 
-    private func update<Result>(_ change: (inout Content) -> Result) -> Result {
+    private func update<Result: Sendable>(_ change: (inout Content) -> Result) -> Result {
+        state.withLock { update(&$0, change) }
+    }
+
+    private func update<Result>(_ state: inout State, _ change: (inout Content) -> Result) -> Result {
         do throws(FileError) {
             let file = try JournalFile(updating: path)
-            try file.waitForLock()
+            try file.waitForLock(atMost: Self.patience)
             let stored = Self.read((try? readWholeFile(path)) ?? [])
             var content = Content(
-                attempts: Set(stored.attempts).union(isWritable ? [] : known.attempts).sorted(),
-                opened: stored.opened + (isWritable ? [] : known.opened.filter { !stored.opened.contains($0) }))
+                attempts: Set(stored.attempts).union(state.isWritable ? [] : state.known.attempts).sorted(),
+                opened: stored.opened
+                    + (state.isWritable ? [] : state.known.opened.filter { !stored.opened.contains($0) }))
             let before = (content.attempts, content.opened)
             let result = change(&content)
-            known = content
-            if !isWritable || before.0 != content.attempts || before.1 != content.opened {
+            state.known = content
+            if !state.isWritable || before.0 != content.attempts || before.1 != content.opened {
                 try Self.write(content, to: file)
             }
-            isWritable = true
+            state.isWritable = true
             return result
         } catch {
-            complain(error)
-            return change(&known)
+            complain(error, &state)
+            return change(&state.known)
         }
     }
 
-    private func complain(_ error: FileError) {
-        if isWritable {
+    private func complain(_ error: FileError, _ state: inout State) {
+        if state.isWritable {
             logger.warning(
                 "cannot keep the connect budget on the disk; a restart would forget it",
                 metadata: ["reason": "\(error)"])
         }
-        isWritable = false
+        state.isWritable = false
     }
 
     /// A missing or damaged file has nothing.

@@ -31,6 +31,8 @@ struct Interruption: Equatable {
     var status: Int?
     /// Nil when nothing is to follow.
     var retry: RetryReason?
+    /// How long the server asks to wait at least.
+    var retryAfter: Duration?
     var level = Logger.Level.warning
 
     init(_ end: ConnectionEnd) {
@@ -67,13 +69,14 @@ struct Interruption: Equatable {
                 // X's headers look healthy on every other kind; here a used-up window tells when to come back.
                 (.rateLimit(reset: problem.rateLimit.remaining ?? 0 > 0 ? nil : problem.rateLimit.resetAfter), .warning)
             case .unauthorized, .forbidden, .badRequest: (.http, .error)
-            case .notFound, .notAStream, .serverError, .other: (.http, .warning)
+            case .notFound, .notAStream, .serverError, .redirect, .other: (.http, .warning)
             }
         let said = problem.description
         let detail = [said.hasSuffix(".") ? String(said.dropLast()) : said, Self.remedy(for: problem.kind)]
             .compactMap { $0 }.joined(separator: ". ")
         self.init(
             cause: problem.kind.rawValue, detail: detail, status: problem.status, retry: retry, level: level)
+        retryAfter = problem.rateLimit.retryAfter.map { min($0, RateLimit.longestRetryAfter) }
     }
 
     private init(_ control: StreamControl) {
@@ -103,6 +106,7 @@ struct Interruption: Equatable {
         case .tooManyConnections: "Another connection of this app is open, or an old one has not ended at X yet"
         case .badRequest: "X does not accept the request: look at the X_*_FIELDS, X_EXPANSIONS and X_PLAN settings"
         case .notFound, .notAStream: "Is X_URL (--x-url) the address of X's API?"
+        case .redirect: "Redirects are not followed: set X_URL (--x-url) to the address of X's API itself"
         case .rateLimit, .serverError, .other: nil
         }
     }

@@ -14,17 +14,22 @@ struct ReconnectPolicy: Sendable {
     ///   - retry: the ladder of this end; nil when nothing is to follow.
     ///   - lifetime: from the 200 to the end; nil when no 200 came.
     ///   - delivered: whether a line or a keep-alive came.
+    ///   - retryAfter: how long the server asks to wait at least; the ladder may be longer.
     ///   - isMended: whether what was in the way was removed just now: then there is nothing to wait for, but not
     ///     twice in a row, because X may be slow to notice.
     ///   - random: a number from 0 to 1, for the jitter.
     /// - Returns: how long to wait; nil when nothing is to follow.
     mutating func delay(
-        for retry: RetryReason?, lifetime: Duration?, delivered: Bool = false, isMended: Bool = false,
-        random: Double = .random(in: 0...1)
+        for retry: RetryReason?, lifetime: Duration?, delivered: Bool = false, retryAfter: Duration? = nil,
+        isMended: Bool = false, random: Double = .random(in: 0...1)
     ) -> Duration? {
         defer { wasMended = isMended }
         if let lifetime { backoff.connectionEnded(lifetime: lifetime, delivered: delivered) }
         if isMended, !wasMended { return backoff.delay(for: .network, random: random) }
-        return retry.map { backoff.delay(for: $0, wasEstablished: lifetime != nil, random: random) }
+        return retry.map { retry in
+            let ladder = backoff.delay(for: retry, wasEstablished: lifetime != nil, random: random)
+            // Up to a quarter of a second later, so that many clients do not come back in step.
+            return retryAfter.map { max(ladder, $0 + .milliseconds(250 * random)) } ?? ladder
+        }
     }
 }

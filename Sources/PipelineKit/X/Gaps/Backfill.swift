@@ -3,6 +3,10 @@ struct Backfill {
     private let minutes: Int
     private let seqs: [Int64]
     private var lookAgain = ContinuousClock.now
+    /// The number of the last event that declares the gaps filled, once they are appended.
+    private var declared: Int64?
+    /// The posts that it names.
+    private var filled: Int64 = 0
 
     private static let glance = Duration.milliseconds(200)
 
@@ -24,7 +28,7 @@ struct Backfill {
     ///   - begun: when the connection was asked for.
     ///   - reading: where it is told.
     ///   - scale: of the waits; 1 outside tests.
-    /// - Returns: whether that is done.
+    /// - Returns: whether that is done and durable.
     /// - Throws: `FileError` when the journal refuses.
     mutating func settle(
         _ recorder: StreamRecorder, _ begin: ContinuousClock.Instant, _ begun: Timestamp, _ reading: StreamReading,
@@ -33,6 +37,11 @@ struct Backfill {
         let now = ContinuousClock.now
         guard now >= lookAgain else { return false }
         lookAgain = now + Self.glance
+        if let declared {
+            guard reading.journal.source.tail.lastSeq >= declared else { return false }
+            fill(recorder, reading)
+            return true
+        }
         let newest = recorder.lastPostID().flatMap { Int64($0) }.flatMap { Snowflake.timestamp(of: $0) }
         guard newest.map({ $0 >= begun }) == true || begin.duration(to: now) >= Backoff.provedAfter * scale else {
             return false
@@ -45,13 +54,18 @@ struct Backfill {
             recorder.take(event)
         }
         if let failure = recorder.failure { throw failure }
-        try reading.journal.sync()
-        reading.gaps.change(seqs) { gap in
+        declared = reading.journal.lastSeq
+        filled = recorder.posts
+        return false
+    }
+
+    private func fill(_ recorder: StreamRecorder, _ reading: StreamReading) {
+        reading.gaps.changeUnsaved(seqs) { gap in
             gap.status = .repairedExactly
             gap.repairedBy = .backfill
             gap.repairConnection = recorder.connection
-            if gap.seq == seqs[0] { gap.posts += recorder.posts }
+            if gap.seq == seqs[0] { gap.posts += filled }
         }
-        return true
+        reading.journal.later { [gaps = reading.gaps] in gaps.save() }
     }
 }

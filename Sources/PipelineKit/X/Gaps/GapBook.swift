@@ -4,7 +4,7 @@ import Synchronization
 /// The gaps of one stream as the producer knows them, in `gaps.json` of the stream's folder.
 ///
 /// The ledger in the database has them all, for ever; this has what a repair needs. The journal is the truth of both: a gap
-/// is journalled as an event before it counts. Thread-safe.
+/// is journalled as an event before it counts. Thread-safe; who only looks or changes never waits for a disk, who saves does.
 package final class GapBook: Sendable {
     private struct Content: Codable {
         var gaps: [StreamGap] = []
@@ -13,6 +13,8 @@ package final class GapBook: Sendable {
     }
 
     private let content: Mutex<Content>
+    /// Held while the file is written.
+    private let saving = Mutex(())
     private let folder: String
     private let longest: Int
 
@@ -44,9 +46,9 @@ package final class GapBook: Sendable {
         }
     }
 
-    /// The stream is connected again.
+    /// The stream is connected again. It is not saved.
     func end(at moment: Timestamp) {
-        update { content in
+        content.withLock { content in
             guard let last = content.gaps.indices.last, content.gaps[last].ended == nil else { return }
             content.gaps[last].ended = max(moment.milliseconds, content.gaps[last].started)
         }
@@ -54,7 +56,13 @@ package final class GapBook: Sendable {
 
     /// Changes gaps by name.
     func change(_ seqs: [Int64], _ change: (inout StreamGap) -> Void) {
-        update { content in
+        changeUnsaved(seqs, change)
+        save()
+    }
+
+    /// The same, and it is not saved.
+    func changeUnsaved(_ seqs: [Int64], _ change: (inout StreamGap) -> Void) {
+        content.withLock { content in
             for index in content.gaps.indices where seqs.contains(content.gaps[index].seq) {
                 change(&content.gaps[index])
             }
@@ -70,11 +78,15 @@ package final class GapBook: Sendable {
         update { $0.spent = [String(day): ($0.spent[String(day)] ?? 0) + posts] }
     }
 
-    /// Best effort on a disk that refuses: the ledger in the database does not depend on it.
     private func update(_ change: (inout Content) -> Void) {
-        content.withLock { content in
-            change(&content)
-            guard let data = try? JSONEncoder().encode(content) else { return }
+        content.withLock { change(&$0) }
+        save()
+    }
+
+    /// Writes the file. Best effort on a disk that refuses: the ledger in the database does not depend on it.
+    func save() {
+        saving.withLock { _ in
+            guard let data = try? JSONEncoder().encode(content.withLock { $0 }) else { return }
             try? JournalFolder.replace(Self.fileName, in: folder, with: String(decoding: data, as: UTF8.self) + "\n")
         }
     }

@@ -1,3 +1,5 @@
+import CCurl
+
 /// Fills gaps by a connection of its own to which X sends a window of the past (X: "Recovery and redundancy").
 struct RecoveryRepair {
     let settings: StreamSettings
@@ -29,6 +31,13 @@ struct RecoveryRepair {
                 }
             }
             return true
+        }
+
+        /// Takes the rest of a body that has ended in due form.
+        func takeRest() {
+            unsafe framer.finish(StreamMessage.isWhole) { found in
+                if case .line(let line) = unsafe found { unsafe take(line: line) }
+            }
         }
 
         private func take(line: UnsafeRawBufferPointer) {
@@ -73,18 +82,21 @@ struct RecoveryRepair {
                 url: StreamConnection.url(settings, SearchRepair.window(job)), token: try settings.x.token.read(),
                 caFile: settings.x.caFile, connectTimeout: settings.x.connectTimeout))
         let multi = try CurlMulti()
-        stop.onRaise { [waker = multi.waker] in waker.wake() }
+        let registration = stop.onRaise { [waker = multi.waker] in waker.wake() }
+        defer { registration.end() }
         try multi.add(transfer)
         defer { multi.remove(transfer) }
         var watch = StreamWatch(connectTimeout: settings.x.connectTimeout, stallTimeout: settings.stallTimeout)
         var waited = Duration.zero
         while true {
             try multi.perform()
+            let result = multi.takeResult()
+            if result == CURLE_OK { collector.takeRest() }
             let delivery = handOver(collector, connection)
             guard delivery == .durable else { return outcome.fail(delivery) }
             let left = watch.timeLeft(
                 in: collector.hasBegun ? .stream : .answer, bytes: collector.bytes, waited: waited)
-            if let code = multi.takeResult() { return finish(transfer, collector, transfer.error(code), &outcome) }
+            if let result { return finish(transfer, collector, transfer.error(result), &outcome) }
             if stop.isRaised { return outcome.fail("the service ends", isTransient: true) }
             if left <= .zero { return outcome.fail("nothing came for too long", isTransient: true) }
             let before = ContinuousClock.now
@@ -102,7 +114,7 @@ struct RecoveryRepair {
     private func finish(
         _ transfer: borrowing CurlTransfer, _ collector: Collector, _ error: CurlError, _ outcome: inout RepairOutcome
     ) {
-        if !collector.hasBegun {
+        if !collector.hasBegun || transfer.answer.isPage {
             guard transfer.answer.isHeaderComplete else { return outcome.fail("\(error)", isTransient: true) }
             let problem = transfer.answer.problem
             let isTransient = ![.badRequest, .forbidden, .notFound].contains(problem.kind)

@@ -35,8 +35,8 @@ package struct RuleApplication: Sendable {
     package func apply(_ plan: RulePlan, wanted: [WantedRule]) throws(Failure) {
         let schedule = try RuleSchedule(plan, capacity: self.plan.maximalRules, plan: self.plan)
         try askX(schedule, before: plan)
-        var ids: [String: String] = [:]
-        for rule in plan.removed + plan.changed.map(\.old) { ids[rule.value] = rule.id }
+        var ids: [ExactText: String] = [:]
+        for rule in plan.removed + plan.changed.map(\.old) { ids[ExactText(rule.value)] = rule.id }
         for (index, step) in schedule.steps.enumerated() {
             do throws(Failure) { try run(step, &ids) } catch {
                 throw Failure(
@@ -48,13 +48,13 @@ package struct RuleApplication: Sendable {
         try readBack(wanted)
     }
 
-    private func run(_ step: RuleSchedule.Step, _ ids: inout [String: String]) throws(Failure) {
+    private func run(_ step: RuleSchedule.Step, _ ids: inout [ExactText: String]) throws(Failure) {
         switch step {
         case .add(let new):
-            for rule in try rules.add(new) where !rule.id.isEmpty { ids[rule.value] = rule.id }
+            for rule in try rules.add(new) where !rule.id.isEmpty { ids[ExactText(rule.value)] = rule.id }
             logger.debug("added rules", metadata: ["rules": "\(new.count)"])
         case .delete(let values):
-            let known = values.compactMap { ids[$0] }
+            let known = values.compactMap { ids[ExactText($0)] }
             if known.count == values.count {
                 try rules.delete(ids: known)
             } else {
@@ -66,19 +66,34 @@ package struct RuleApplication: Sendable {
 
     /// X's own judgement about everything that will be added, before anything is changed.
     private func askX(_ schedule: RuleSchedule, before plan: RulePlan) throws(Failure) {
-        let held = Set((plan.kept + plan.removed + plan.foreign + plan.changed.map(\.old)).map(\.value))
-        let free = self.plan.maximalRules - held.count
+        let held = Set(plan.held.map { ExactText($0.value) })
         let new = schedule.steps.flatMap { step in
-            if case .add(let rules) = step { rules.filter { !held.contains($0.value) } } else { [NewRule]() }
+            if case .add(let rules) = step { rules.filter { !held.contains(ExactText($0.value)) } } else { [NewRule]() }
         }
+        try ask(new, held: plan.held.count)
+    }
+
+    /// Asks X whether it would accept the rules that a plan adds (dry run); nothing is changed.
+    ///
+    /// - Returns: whether X could be asked: not when it is full.
+    /// - Throws: `Failure` (65) with X's reasons when it would reject one; others when the call fails.
+    @discardableResult
+    package func ask(about plan: RulePlan) throws(Failure) -> Bool {
+        try ask(plan.added, held: plan.held.count)
+    }
+
+    @discardableResult
+    private func ask(_ new: [NewRule], held: Int) throws(Failure) -> Bool {
+        let free = plan.maximalRules - held
         guard free > 0 else {
             if !new.isEmpty { logger.warning("X is full and cannot be asked beforehand whether it takes the rules") }
-            return
+            return new.isEmpty
         }
         let size = min(free, RuleSchedule.batchSize)
         for start in stride(from: 0, to: new.count, by: size) {
             try rules.add(Array(new[start..<min(start + size, new.count)]), isDryRun: true)
         }
+        return true
     }
 
     /// - Throws: `Failure` (75) when X does not show what was done.

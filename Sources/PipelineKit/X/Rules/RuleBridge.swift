@@ -5,9 +5,13 @@
 enum RuleBridge {
     /// The ways, the plainest first; empty when the rule is too long and too simple for any.
     static func standIns(for value: String, plan: AccountPlan) -> [String] {
-        let expression = RuleCheck(value, plan: plan).expression
-        let candidates = ["(\(value))", "((\(value)))", rotated(value, expression), opened(value, expression)]
-        return candidates.compactMap { $0 }.filter { $0 != value && RuleCheck($0, plan: plan).isValid }
+        let check = RuleCheck(value, plan: plan)
+        let expression = check.expression
+        let grouped = ["(\(value))", "((\(value)))"]
+        // What X holds although it is not understood here can be replaced all the same; X judges the stand-in.
+        guard check.isValid else { return grouped.filter { $0.unicodeScalars.count <= plan.maximalRuleLength } }
+        let candidates = grouped + [rotated(value, expression), opened(value, expression)].compactMap { $0 }
+        return candidates.filter { $0 != value && RuleCheck($0, plan: plan).isValid }
     }
 
     /// The first part moved to the end: the order of parts means nothing.

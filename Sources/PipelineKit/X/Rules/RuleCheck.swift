@@ -2,7 +2,7 @@
 ///
 /// X has the last word (`dry_run`); this finds what can be found without asking, with its place.
 package struct RuleCheck: Sendable {
-    /// What X would refuse, in the order of the rule.
+    /// What X would reject, in the order of the rule; what this list does not know is a doubt instead.
     package private(set) var mistakes: [RuleMistake] = []
     /// What X takes, but what is probably not meant.
     package private(set) var doubts: [RuleMistake] = []
@@ -41,7 +41,9 @@ package struct RuleCheck: Sendable {
         } else if mistakes.isEmpty {
             mistakes.append(RuleMistake(0..<length, "the rule is empty"))
         }
+        if canBeWhole, let expression { findMixedParts(expression, scalars) }
         mistakes.sort { $0.place.lowerBound < $1.place.lowerBound }
+        doubts.sort { $0.place.lowerBound < $1.place.lowerBound }
     }
 
     package var isValid: Bool { mistakes.isEmpty }
@@ -94,7 +96,11 @@ package struct RuleCheck: Sendable {
 
     private mutating func check(_ name: String, _ value: RuleValue, of term: RuleTerm) {
         guard let known = RuleOperator.named(name) else {
-            mistakes.append(RuleMistake(term.place, Self.unknown(name)))
+            if let text = Self.textTakenForOperator(name) {
+                mistakes.append(RuleMistake(term.place, text))
+            } else {
+                doubts.append(RuleMistake(term.place, Self.unknown(name)))
+            }
             return
         }
         if term.isNegated, !known.isNegatable {
@@ -114,23 +120,34 @@ package struct RuleCheck: Sendable {
         }
     }
 
-    private static func unknown(_ name: String) -> String {
+    /// Why a word with a colon is no operator; nil when it may be one.
+    private static func textTakenForOperator(_ name: String) -> String? {
         if name.isEmpty { return "a ':' stands without an operator's name; put it in quotation marks" }
         if ["http", "https"].contains(name) { return "an address stands behind 'url:' in quotation marks: url:\"…\"" }
-        let hint = nearestName(to: name, among: RuleOperator.names).map { "did you mean '\($0):'?" }
-        return "X has no operator '\(name):'; \(hint ?? "put it in quotation marks if it is text to look for")"
+        return nil
+    }
+
+    private static func unknown(_ name: String) -> String {
+        let hint =
+            nearestName(to: name, among: RuleOperator.names).map { "did you mean '\($0):'?" }
+            ?? "put it in quotation marks if it is text to look for."
+        return "'\(name):' is not in the list of X's operators; \(hint) X decides (dry run)"
     }
 
     // MARK: Company
 
     private mutating func checkCompany(_ expression: RuleExpression) {
         checkBranches(expression)
-        if mistakes.isEmpty, let lonely = Self.lonely(in: expression) {
+        guard mistakes.isEmpty else { return }
+        if let lonely = Self.lonely(in: expression, mayStandAlone: { $0 != .needsAnother }) {
             let text =
                 expression.terms.allSatisfy(\.isNegated)
-                ? "a rule cannot only leave out; say also what to find"
+                ? "a rule needs a positive term; this one only excludes"
                 : "this cannot stand alone; put a word, #tag, @user, from: or the like beside it"
             mistakes.append(RuleMistake(lonely.place, text))
+        } else if let lonely = Self.lonely(in: expression, mayStandAlone: { $0 == .canStandAlone }) {
+            doubts.append(
+                RuleMistake(lonely.place, "X's pages do not say whether this can stand alone; X decides (dry run)"))
         }
     }
 
@@ -143,27 +160,51 @@ package struct RuleCheck: Sendable {
         case .any(let parts):
             parts.forEach { checkBranches($0) }
             for part in parts where part.terms.allSatisfy(\.isNegated) {
-                mistakes.append(RuleMistake(part.place, "a side of OR cannot only leave out; say also what to find"))
+                mistakes.append(RuleMistake(part.place, "a side of OR needs a positive term; this one only excludes"))
             }
         }
     }
 
     /// The first part that would have to stand alone and cannot; nil when there is none.
-    private static func lonely(in expression: RuleExpression) -> RuleExpression? {
+    private static func lonely(
+        in expression: RuleExpression, mayStandAlone: (RuleOperator.Company) -> Bool
+    ) -> RuleExpression? {
         switch expression {
-        case .term(let term): term.canStandAlone ? nil : expression
-        case .group(let inner, _): lonely(in: inner)
-        case .any(let parts): parts.lazy.compactMap { lonely(in: $0) }.first
-        case .all(let parts): parts.contains { lonely(in: $0) == nil } ? nil : expression
+        case .term(let term): mayStandAlone(term.company) ? nil : expression
+        case .group(let inner, _): lonely(in: inner, mayStandAlone: mayStandAlone)
+        case .any(let parts): parts.compactMap { lonely(in: $0, mayStandAlone: mayStandAlone) }.first
+        case .all(let parts):
+            parts.contains { lonely(in: $0, mayStandAlone: mayStandAlone) == nil } ? nil : expression
+        }
+    }
+
+    // MARK: Precedence
+
+    /// Parts that stand side by side within an OR without parentheses: many expect OR to bind tighter.
+    private mutating func findMixedParts(_ expression: RuleExpression, _ scalars: [Unicode.Scalar]) {
+        switch expression {
+        case .term: return
+        case .group(let inner, _): findMixedParts(inner, scalars)
+        case .all(let parts): for part in parts { findMixedParts(part, scalars) }
+        case .any(let parts):
+            for part in parts { findMixedParts(part, scalars) }
+            let texts = parts.map { part in
+                let text = String(String.UnicodeScalarView(scalars[part.place]))
+                if case .all = part { return (text: "(\(text))", isMixed: true) }
+                return (text: text, isMixed: false)
+            }
+            guard texts.contains(where: \.isMixed) else { return }
+            let meaning = texts.map(\.text).joined(separator: " OR ")
+            doubts.append(RuleMistake(expression.place, "means \(meaning); write the parentheses"))
         }
     }
 }
 
 extension RuleTerm {
     /// Whether a rule may consist of it.
-    fileprivate var canStandAlone: Bool {
-        if isNegated { return false }
-        guard case .operator(let name, _) = kind else { return true }
-        return RuleOperator.named(name)?.company == .canStandAlone
+    fileprivate var company: RuleOperator.Company {
+        if isNegated { return .needsAnother }
+        guard case .operator(let name, _) = kind else { return .canStandAlone }
+        return RuleOperator.named(name)?.company ?? .unknown
     }
 }

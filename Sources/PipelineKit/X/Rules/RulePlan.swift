@@ -36,6 +36,8 @@ package struct RulePlan: Sendable {
         package let new: NewRule
     }
 
+    /// Every rule that X holds.
+    package let held: [XRule]
     package private(set) var added: [NewRule] = []
     package private(set) var removed: [XRule] = []
     package private(set) var kept: [XRule] = []
@@ -45,17 +47,20 @@ package struct RulePlan: Sendable {
     /// Wanted values that X already holds for others: it holds each value only once.
     package private(set) var taken: [XRule] = []
 
-    /// Compares by value and tag.
+    /// Compares by value and tag, byte by byte. A value that X does not hold as the file has it counts as `oneLine`.
     package init(wanted: [WantedRule], existing: [XRule], ownership: RuleOwnership) {
-        let byValue = Dictionary(existing.map { ($0.value, $0) }) { first, _ in first }
-        let values = Set(wanted.map(\.value))
+        held = existing
+        let byValue = Dictionary(existing.map { (ExactText($0.value), $0) }) { first, _ in first }
+        var values: Set<ExactText> = []
         for rule in wanted {
-            let new = NewRule(value: rule.value, tag: ownership.storedTag(rule.tag))
-            guard let old = byValue[rule.value] else {
+            let value = byValue[ExactText(rule.value)] == nil ? rule.oneLine : rule.value
+            guard values.insert(ExactText(value)).inserted else { continue }
+            let new = NewRule(value: value, tag: ownership.storedTag(rule.tag))
+            guard let old = byValue[ExactText(value)] else {
                 added.append(new)
                 continue
             }
-            if (old.tag ?? "") == (new.tag ?? "") {
+            if ExactText(old.tag ?? "") == ExactText(new.tag ?? "") {
                 kept.append(old)
             } else if ownership.owns(old) {
                 changed.append(Change(old: old, new: new))
@@ -63,7 +68,7 @@ package struct RulePlan: Sendable {
                 taken.append(old)
             }
         }
-        for rule in existing where !values.contains(rule.value) {
+        for rule in existing where !values.contains(ExactText(rule.value)) {
             if ownership.owns(rule) { removed.append(rule) } else { foreign.append(rule) }
         }
     }

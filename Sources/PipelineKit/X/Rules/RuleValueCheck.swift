@@ -55,13 +55,14 @@ enum RuleValueCheck {
         scalar.isASCII && scalar != "_" && !scalar.properties.isAlphabetic && !("0"..."9").contains(scalar)
     }
 
+    /// X may have choices that are not in this list, so X decides.
     private static func choice(_ text: String, _ name: String, _ choices: [String]) -> Finding? {
         let wanted = text.lowercased()
         if choices.contains(wanted) { return nil }
-        if let nearest = nearestName(to: wanted, among: choices) {
-            return .mistake("there is no '\(name):\(text)'; did you mean '\(name):\(nearest)'?")
-        }
-        return .mistake("there is no '\(name):\(text)'; there are \(choices.joined(separator: ", "))")
+        let hint =
+            nearestName(to: wanted, among: choices).map { "did you mean '\(name):\($0)'?" }
+            ?? "known are \(choices.joined(separator: ", "))"
+        return .doubt("'\(name):\(text)' is not in the list of X's operators; \(hint) X decides (dry run)")
     }
 
     private static func language(_ text: String) -> Finding? {

@@ -18,7 +18,8 @@ struct RulesAnswer {
         }
         for rule in decoded.data ?? [] {
             guard let value = rule.value else { continue }
-            rules.append(XRule(id: rule.id?.text ?? "", value: value, tag: rule.tag?.isEmpty == true ? nil : rule.tag))
+            rules.append(
+                XRule(id: rule.id?.text ?? "", value: value, tag: rule.tag.flatMap { $0.text.isEmpty ? nil : $0.text }))
         }
         let summary = decoded.meta?.summary
         nextToken = decoded.meta?.nextToken
@@ -42,7 +43,7 @@ struct RulesAnswer {
         struct Rule: Decodable {
             let id: LenientText?
             let value: String?
-            let tag: String?
+            let tag: LenientText?
         }
         struct Meta: Decodable {
             struct Summary: Decodable {

@@ -1,7 +1,6 @@
-import Yams
-
 /// A rule as the user wants it at X: where it stands in the file, and what it says.
 package struct WantedRule: Equatable, Sendable {
+    /// The rule as the file has it; to X it goes as `oneLine`, unless X holds just this.
     package let value: String
     /// Without the prefix; nil for none.
     package let tag: String?
@@ -16,36 +15,98 @@ package struct WantedRule: Equatable, Sendable {
         self.note = note
         self.line = line
     }
+
+    /// The value on one line and without spaces around it.
+    package var oneLine: String { value.onOneLine }
+}
+
+extension String {
+    /// Its lines joined by spaces, without spaces around them: a rule may be written over several lines, and X reads it as one.
+    var onOneLine: String {
+        split(whereSeparator: \.isNewline).map { $0.trimmingSpaces }.filter { !$0.isEmpty }.joined(separator: " ")
+    }
+}
+
+extension Substring {
+    fileprivate var trimmingSpaces: Substring {
+        var text = drop(while: \.isWhitespace)
+        while text.last?.isWhitespace == true { text.removeLast() }
+        return text
+    }
+}
+
+/// Rules compared by their bytes: X holds two spellings of `é` as two rules, and Swift's `==` takes them for one.
+struct ExactText: Hashable, Sendable {
+    private let bytes: [UInt8]
+
+    init(_ text: String) { bytes = Array(text.utf8) }
 }
 
 /// The file of rules: a YAML list of `value`, `tag` and, if wanted, `note`.
 package struct RulesFile: Sendable {
+    /// Something about a rule, which does not matter any more when X holds it.
+    struct Finding: Sendable {
+        /// Nil for what concerns no single rule.
+        let value: String?
+        let text: String
+    }
+
     package let path: String
     package let rules: [WantedRule]
-    /// What is written in a way that is probably not meant, one text each.
-    package let doubts: [String]
+    private let formErrors: [String]
+    /// What X would reject.
+    private let ruleErrors: [Finding]
+    private let ruleDoubts: [Finding]
 
     /// The setting that names it.
     package static let setting = Setting("X_RULES_FILE", flag: "rules-file")
 
-    /// Reads and checks a file.
+    /// Reads a file of rules; errors of single rules are kept, since X may hold such a rule all the same.
     ///
-    /// - Throws: `Failure` (65) that lists every mistake with line and column, 65 also when the file cannot be read.
+    /// - Throws: `Failure` (65) that lists every error when the file cannot be read or is no list of rules.
     package init(path: String, plan: AccountPlan) throws(Failure) {
-        let text: String
-        do { text = try readTextFile(path) } catch { throw Failure(.badData, "rules file: \(error)") }
-        try self.init(path: path, text: text, plan: plan)
+        self = try Self.look(at: path, plan: plan)
+        if !formErrors.isEmpty { try requireGood() }
     }
 
-    /// Checks the text of a file; `path` is only named.
-    package init(path: String, text: String, plan: AccountPlan) throws(Failure) {
+    /// Reads the text of a file of rules; `path` is only named.
+    package init(path: String, text: String, plan: AccountPlan) {
         var reading = RulesFileReading(path: path)
         reading.read(text)
         reading.check(plan)
-        guard reading.mistakes.isEmpty else { throw Failure(.badData, reading.mistakes.joined(separator: "\n")) }
         self.path = path
         rules = reading.rules
-        doubts = reading.doubts
+        ruleDoubts = reading.doubts
+        formErrors = reading.formErrors
+        ruleErrors = reading.ruleErrors
+    }
+
+    /// Reads a file with everything that is wrong with it.
+    ///
+    /// - Throws: `Failure` (65) when the file cannot be read.
+    package static func look(at path: String, plan: AccountPlan) throws(Failure) -> RulesFile {
+        let text: String
+        do { text = try readTextFile(path) } catch { throw Failure(.badData, "rules file: \(error)") }
+        return RulesFile(path: path, text: text, plan: plan)
+    }
+
+    /// Checks that X can accept the file.
+    ///
+    /// - Parameter held: the rules that X holds; with the same value they are no errors, whatever they say.
+    /// - Throws: `Failure` (65) that lists every error with line and column.
+    package func requireGood(beside held: [XRule] = []) throws(Failure) {
+        let errors = formErrors + texts(of: ruleErrors, beside: held)
+        guard errors.isEmpty else { throw Failure(.badData, errors.joined(separator: "\n")) }
+    }
+
+    /// What is written in a way that is probably not meant, one text each, apart from the rules that X holds.
+    package func doubts(beside held: [XRule] = []) -> [String] { texts(of: ruleDoubts, beside: held) }
+
+    private func texts(of findings: [Finding], beside held: [XRule]) -> [String] {
+        let known = Set(held.map { ExactText($0.value) })
+        let hasAll = !rules.isEmpty && rules.allSatisfy { known.contains(ExactText($0.value)) }
+        return findings.filter { finding in !(finding.value.map { known.contains(ExactText($0)) } ?? hasAll) }
+            .map(\.text)
     }
 
     /// The text of a file that holds these rules.
@@ -60,112 +121,27 @@ package struct RulesFile: Sendable {
     }
 
     /// A quoted scalar (YAML 1.2, sections 7.3.1 and 7.3.2); single quotes where the text allows, as rules are full of double ones.
-    private static func scalar(_ text: String) -> String {
-        let isPlain = text.unicodeScalars.allSatisfy { !["Cc", "Zl", "Zp"].contains($0.categoryCode) }
-        return isPlain ? "'\(text.replacing("'", with: "''"))'" : JSONText.string(text)
+    static func scalar(_ text: String) -> String {
+        if text.unicodeScalars.allSatisfy(\.isPlainInYAML) { return "'\(text.replacing("'", with: "''"))'" }
+        let escaped = text.unicodeScalars.map { scalar in
+            if scalar == "\"" || scalar == "\\" { return "\\\(scalar)" }
+            return scalar.isPlainInYAML ? String(scalar) : "\\U" + scalar.eightHexDigits
+        }
+        return "\"\(escaped.joined())\""
     }
 }
 
 extension Unicode.Scalar {
-    fileprivate var categoryCode: String {
+    /// Whether it may stand as it is in a quoted scalar of one line (YAML 1.2, section 5.1).
+    fileprivate var isPlainInYAML: Bool {
         switch properties.generalCategory {
-        case .control: "Cc"
-        case .lineSeparator: "Zl"
-        case .paragraphSeparator: "Zp"
-        default: ""
-        }
-    }
-}
-
-/// One pass over a rules file, collecting everything that is wrong.
-private struct RulesFileReading {
-    let path: String
-    private(set) var rules: [WantedRule] = []
-    private(set) var mistakes: [String] = []
-    private(set) var doubts: [String] = []
-
-    init(path: String) {
-        self.path = path
-    }
-
-    mutating func read(_ text: String) {
-        let root: Node?
-        do { root = try Yams.compose(yaml: text) } catch {
-            mistakes.append("\(path): not YAML: \(error)")
-            return
-        }
-        guard let root, root.scalar?.string.isEmpty != true else { return }
-        guard let list = root.sequence else {
-            mistakes.append("\(path)\(line(of: root)): expected a list of rules: `- value: …`, `  tag: …`")
-            return
-        }
-        for node in list { readRule(node) }
-    }
-
-    private mutating func readRule(_ node: Node) {
-        guard let mapping = node.mapping else {
-            mistakes.append("\(path)\(line(of: node)): a rule is written `- value: …` with `tag: …` below it")
-            return
-        }
-        var texts: [String: (text: String, line: Int)] = [:]
-        for (keyNode, valueNode) in mapping {
-            guard let key = keyNode.string, ["value", "tag", "note"].contains(key) else {
-                mistakes.append(
-                    "\(path)\(line(of: keyNode)): unknown key '\(keyNode.string ?? "?")'; a rule has value, tag and note"
-                )
-                continue
-            }
-            if valueNode.isNull { continue }
-            guard let text = valueNode.scalar?.string else {
-                mistakes.append("\(path)\(line(of: keyNode)): \(key) must be a single text")
-                continue
-            }
-            texts[key] = (Self.oneLine(text), valueNode.mark?.line ?? 0)
-        }
-        guard let value = texts["value"] else {
-            mistakes.append("\(path)\(line(of: node)): the rule has no value")
-            return
-        }
-        let tag = texts["tag"]?.text ?? ""
-        rules.append(
-            WantedRule(
-                value: value.text, tag: tag.isEmpty ? nil : tag, note: texts["note"]?.text, line: value.line))
-    }
-
-    /// A rule may be written over several lines of the file; to X it is one.
-    private static func oneLine(_ text: String) -> String {
-        let lines = text.split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }
-        var joined = lines.joined(separator: " ")
-        while joined.last?.isWhitespace == true { joined.removeLast() }
-        return joined
-    }
-
-    private func line(of node: Node) -> String {
-        node.mark.map { ":\($0.line)" } ?? ""
-    }
-
-    // MARK: Checks
-
-    mutating func check(_ plan: AccountPlan) {
-        var known: [String: Int] = [:]
-        for rule in rules {
-            if let first = known.updateValue(rule.line, forKey: rule.value) {
-                mistakes.append(
-                    "\(path):\(rule.line): the same value stands in line \(first); X holds a value only once")
-            }
-            let check = RuleCheck(rule.value, plan: plan)
-            mistakes += check.mistakes.map { told($0, in: rule) }
-            doubts += check.doubts.map { told($0, in: rule) }
-        }
-        if rules.count > plan.maximalRules {
-            mistakes.append(
-                "\(path): \(rules.count) rules; the plan \(plan.rawValue) allows \(plan.maximalRules) (X_PLAN, --plan)")
+        case .control, .lineSeparator, .paragraphSeparator: false
+        default: value != 0xfeff && value & 0xfffe != 0xfffe
         }
     }
 
-    private func told(_ mistake: RuleMistake, in rule: WantedRule) -> String {
-        let name = rule.tag.map { " (tag \($0))" } ?? ""
-        return "\(path):\(rule.line)\(name), column \(mistake.column): \(mistake.text)\n"
-            + mistake.excerpt(of: rule.value)
+    fileprivate var eightHexDigits: String {
+        let digits = String(value, radix: 16)
+        return String(repeating: "0", count: 8 - digits.utf8.count) + digits
     }
 }
