@@ -72,7 +72,7 @@ struct DismissalTests {
         let journal = TestLines.headers(1).journal
         try settle(gap(), firstOffset: 0, firstSeq: 5)
         var status = try LoaderStatus(database.connect())
-        #expect(status.openGaps == 1 && status.journals.map(\.missing) == [4])
+        #expect(status.openGaps == 1 && status.journals.map(\.unsettled) == [4])
         var event = PipelineEvent(.journalForgotten, cause: journal)
         event.detail = "trial"
         try settle([line(event), line(event)], firstOffset: 2, firstSeq: 7)
