@@ -7,6 +7,9 @@ final class HTTPAnswer {
     /// Takes a body as it comes.
     @safe
     struct Stream {
+        /// Whether only JSON lines are the stream: what else comes with a 200 is a page of a portal or proxy. An object of S3
+        /// may be anything.
+        let isJSON: Bool
         /// Called when the header of a 200 is complete.
         let begin: () -> Void
         /// Takes the next bytes; false ends the transfer.
@@ -28,7 +31,7 @@ final class HTTPAnswer {
 
     /// - Parameters:
     ///   - bodyLimit: bytes of a body that are kept; a longer one ends the transfer (`isBodyCut`).
-    ///   - stream: takes the body of a 200, when that is JSON.
+    ///   - stream: takes the body of a 200, when that is what it takes.
     init(bodyLimit: Int, stream: Stream? = nil) {
         self.bodyLimit = bodyLimit
         self.stream = stream
@@ -36,7 +39,9 @@ final class HTTPAnswer {
 
     /// Whether the body is the stream that was asked for. Portals and proxies answer 200 with a page.
     var isStream: Bool {
-        isHeaderComplete && status == 200 && (kind == .json || kind == .unnamed && hasJSONBody) && !isPage
+        guard isHeaderComplete, status == 200 else { return false }
+        if stream?.isJSON == false { return true }
+        return (kind == .json || kind == .unnamed && hasJSONBody) && !isPage
     }
 
     /// Whether it may turn out to be the stream: the header does not say what the body is, and none of it has come.

@@ -26,7 +26,7 @@ struct StreamConnection: ~Copyable {
         recorder: StreamRecorder, stop: Stop, onTurn: @escaping () throws -> Void
     ) throws(CurlError) {
         let stream = unsafe HTTPAnswer.Stream(
-            begin: { recorder.takeBegin() }, take: { unsafe recorder.take($0) })
+            isJSON: true, begin: { recorder.takeBegin() }, take: { unsafe recorder.take($0) })
         var transfer = try CurlTransfer(answer: HTTPAnswer(bodyLimit: 64 << 10, stream: stream))
         try transfer.prepare(
             HTTPRequest(

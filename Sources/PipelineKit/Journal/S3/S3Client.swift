@@ -153,6 +153,6 @@ package struct S3Client: ~Copyable {
     ///
     /// - Throws: `S3Error`, also when the body is shorter than it was said to be.
     package mutating func get(_ key: String, _ take: @escaping (UnsafeRawBufferPointer) -> Bool) throws(S3Error) {
-        _ = try unsafe send("GET", key, stream: HTTPAnswer.Stream(begin: {}, take: take))
+        _ = try unsafe send("GET", key, stream: HTTPAnswer.Stream(isJSON: false, begin: {}, take: take))
     }
 }

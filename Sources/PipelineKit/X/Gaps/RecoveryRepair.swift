@@ -75,7 +75,7 @@ struct RecoveryRepair {
         _ job: RepairPlan.Job, _ collector: Collector, _ connection: Int64, _ outcome: inout RepairOutcome
     ) throws {
         let stream = unsafe HTTPAnswer.Stream(
-            begin: { collector.hasBegun = true }, take: { unsafe collector.take($0) })
+            isJSON: true, begin: { collector.hasBegun = true }, take: { unsafe collector.take($0) })
         var transfer = try CurlTransfer(answer: HTTPAnswer(bodyLimit: 64 << 10, stream: stream))
         try transfer.prepare(
             HTTPRequest(
