@@ -13,12 +13,12 @@ extension PostgresConnection {
     /// not play `role`.
     ///
     /// A role, a database and a configuration file may set every one of these (`ALTER ROLE … SET`); what they say must not
-    /// change what is stored or read.
+    /// change what is stored or read. A `lock_timeout` is left alone: a lock that is held is retried until it is free.
     func prepareSession(_ role: Role) throws(PostgresError) {
         let timeout = statementTimeout?.milliseconds ?? 0
         try execute(
             """
-            SET statement_timeout = \(timeout); SET lock_timeout = 0; SET idle_session_timeout = 0;
+            SET statement_timeout = \(timeout); SET idle_session_timeout = 0;
             SET idle_in_transaction_session_timeout = '10s'; SET standard_conforming_strings = on;
             SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
             """, doing: "prepare session")
