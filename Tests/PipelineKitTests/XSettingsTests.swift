@@ -69,11 +69,11 @@ import Testing
     @Test func aTokenFileIsReadAgainAndItsLineEndTrimmed() throws {
         let folder = try TemporaryFolder()
         let path = folder.path + "/token"
-        try folder.write("first\r\n", to: "token")
+        try folder.write("first-token\r\n", to: "token")
         let settings = try read(["X_BEARER_TOKEN_FILE": path])
-        #expect(try settings.x.token.read().value == "first")
-        try folder.write("second\n", to: "token")
-        #expect(try settings.x.token.read().value == "second")
+        #expect(try settings.x.token.read().value == "first-token")
+        try folder.write("second-token\n", to: "token")
+        #expect(try settings.x.token.read().value == "second-token")
         try folder.write("\n", to: "token")
         #expect(throws: Failure.self) { try settings.x.token.read() }
         #expect(mistakes(["X_BEARER_TOKEN_FILE": folder.path + "/none"]).contains("X_BEARER_TOKEN_FILE: open"))
