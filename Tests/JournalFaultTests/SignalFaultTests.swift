@@ -58,7 +58,7 @@ import Testing
             process.send(SIGTERM)
             try await run.expect("the end") { process.exit != nil }
             #expect(process.exit == .status(0))
-            #expect(!run.lines("left with lines that wait in the journal").isEmpty)
+            #expect(!run.lines("exiting with unpublished lines in the journal").isEmpty)
             front.bytesPerSecond = nil
             front.cut()
             try run.pipeline.start(.producer)

@@ -22,6 +22,9 @@ package final class KafkaFront: Sendable {
         var credentials: Credentials?
         var bytesPerSecond: Int?
         var visiblePartitions = Int.max
+        var judge: (@Sendable (KafkaBatch) -> Int16)?
+        var rejectedBatches = 0
+        var topicSettings: [String: String]?
         var isToCut = false
         var refused = 0
         var accepted = 0
@@ -108,6 +111,21 @@ package final class KafkaFront: Sendable {
         set { state.withLock { $0.visiblePartitions = newValue } }
     }
 
+    /// Gives the broker's answer to a batch: an error's code (protocol guide, "Error codes"), 0 to accept it.
+    package var judge: (@Sendable (KafkaBatch) -> Int16)? {
+        get { state.withLock { $0.judge } }
+        set { state.withLock { $0.judge = newValue } }
+    }
+
+    /// How many requests the judge has rejected.
+    package var rejectedBatches: Int { state.withLock { $0.rejectedBatches } }
+
+    /// What DescribeConfigs answers for every topic, to clients that connect from then on; nil: the request is unknown.
+    package var topicSettings: [String: String]? {
+        get { state.withLock { $0.topicSettings } }
+        set { state.withLock { $0.topicSettings = newValue } }
+    }
+
     /// How often somebody was refused.
     package var refused: Int { state.withLock { $0.refused } }
 
@@ -184,7 +202,20 @@ package final class KafkaFront: Sendable {
         case KafkaAnswer.Kind.apiVersions where request.version > 2:
             return Self.send(KafkaAnswer.olderVersions(correlation), to: pair.client)
         case KafkaAnswer.Kind.apiVersions: break
+        case KafkaAnswer.Kind.describeConfigs where topicSettings != nil:
+            _ = wire.take(5)
+            let answer = KafkaAnswer.topicSettings(correlation, topic: wire.string() ?? [], topicSettings ?? [:])
+            return Self.send(answer, to: pair.client)
         default: if !pair.isSignedIn, credentials != nil { return false }
+        }
+        if request.kind == KafkaAnswer.Kind.produce, let judge {
+            let batches = KafkaBatch.read(&wire)
+            if let error = batches.lazy.map(judge).first(where: { $0 != 0 }) {
+                state.withLock { $0.rejectedBatches += 1 }
+                return Self.send(
+                    KafkaAnswer.rejection(correlation, version: request.version, batches, error: error),
+                    to: pair.client)
+            }
         }
         let changed = [KafkaAnswer.Kind.apiVersions, KafkaAnswer.Kind.metadata, KafkaAnswer.Kind.findCoordinator]
         if changed.contains(request.kind) { pair.asked[correlation] = request }
@@ -200,7 +231,9 @@ package final class KafkaFront: Sendable {
         let (version, port) = (request.version, state.advertisedPort)
         let changed =
             switch request.kind {
-            case KafkaAnswer.Kind.apiVersions: KafkaAnswer.apiVersions(frame, hasSASL: state.credentials != nil)
+            case KafkaAnswer.Kind.apiVersions:
+                KafkaAnswer.apiVersions(
+                    frame, hasSASL: state.credentials != nil, hasConfigs: state.topicSettings != nil)
             case KafkaAnswer.Kind.findCoordinator: KafkaAnswer.coordinator(frame, version: version, port: port)
             default:
                 KafkaAnswer.metadata(frame, version: version, port: port, partitions: state.visiblePartitions)

@@ -49,11 +49,13 @@ struct KafkaWire {
 enum KafkaAnswer {
     /// A request's kind (protocol guide, "Api keys").
     enum Kind {
+        static let produce: Int16 = 0
         static let metadata: Int16 = 3
         static let findCoordinator: Int16 = 10
         static let apiVersions: Int16 = 18
         static let saslHandshake: Int16 = 17
         static let saslAuthenticate: Int16 = 36
+        static let describeConfigs: Int16 = 32
     }
 
     /// Asks for an older version of the request for versions (KIP-511), because later ones have another format.
@@ -69,21 +71,22 @@ enum KafkaAnswer {
 
     /// The kinds of requests that are taken, those that are changed in versions that are known here, and SASL's when there
     /// is any.
-    static func apiVersions(_ answer: [UInt8], hasSASL: Bool) -> [UInt8] {
+    static func apiVersions(_ answer: [UInt8], hasSASL: Bool, hasConfigs: Bool) -> [UInt8] {
         var old = KafkaWire(answer)
         var new = KafkaWire()
         new.append(old.integer(Int32.self))
         new.append(old.integer(Int16.self))
         let count = old.integer(Int32.self)
-        new.append(count + (hasSASL ? 2 : 0))
+        new.append(count + (hasSASL ? 2 : 0) + (hasConfigs ? 1 : 0))
         for _ in 0..<count {
             let (kind, low, high) = (old.integer(Int16.self), old.integer(Int16.self), old.integer(Int16.self))
-            let known: [Int16: Int16] = [Kind.metadata: 4, Kind.findCoordinator: 2]
+            let known: [Int16: Int16] = [Kind.produce: 7, Kind.metadata: 4, Kind.findCoordinator: 2]
             for number in [kind, low, min(high, known[kind] ?? high)] { new.append(number) }
         }
         if hasSASL {
             for number in [Kind.saslHandshake, 0, 1, Kind.saslAuthenticate, 0, 0] as [Int16] { new.append(number) }
         }
+        if hasConfigs { for number in [Kind.describeConfigs, 0, 0] as [Int16] { new.append(number) } }
         new.append(old.rest())
         return new.bytes
     }

@@ -42,7 +42,7 @@ package struct KafkaConfiguration: Sendable {
     /// The same as the files say by now.
     ///
     /// - Throws: `Failure` (78) when the properties file cannot be read, naming its line.
-    func current() throws(Failure) -> KafkaConfiguration {
+    package func current() throws(Failure) -> KafkaConfiguration {
         var result = self
         var paths = [file?.path, tokenFile].compactMap { $0 }
         var files = CredentialFiles(paths)
@@ -76,6 +76,21 @@ package struct KafkaConfiguration: Sendable {
             result.properties[name] = Property(value, from: "default")
         }
         return result
+    }
+
+    /// The same with other values, whoever has set them.
+    func replacing(_ values: [String: String]) -> KafkaConfiguration {
+        var result = self
+        for (name, value) in values { result.properties[name] = Property(value, from: "the program") }
+        return result
+    }
+
+    /// The most bytes of a batch (`batch.size`, and librdkafka's default without it).
+    var batchBytes: Int { properties["batch.size"].flatMap { Int($0.value) } ?? 1_000_000 }
+
+    /// How long a request may take (`socket.timeout.ms`, and librdkafka's default without it).
+    package var socketTimeout: Duration {
+        .milliseconds(properties["socket.timeout.ms"].flatMap { Int($0.value) } ?? 60_000)
     }
 
     /// The same with properties that a guarantee hangs on.
