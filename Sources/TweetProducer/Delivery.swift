@@ -20,6 +20,8 @@ final class Delivery {
     let topics: Topics
     let logger: Logger
     let stop: Stop
+    /// Called while a record waits for others that are isolated, or for the end of a pause.
+    var onWait: () -> Void = {}
     let kafka: KafkaConfiguration
     let outage: KafkaOutage
     private let isStopped: () -> Bool
@@ -45,6 +47,9 @@ final class Delivery {
     var suspects: [KafkaRecord] = []
     /// Records handed to the single client, without report yet.
     var alone: [Int64: KafkaRecord] = [:]
+    /// Those of them that were rejected, and the topics that accepted some.
+    var rejectedAlone: [(record: KafkaRecord, error: KafkaError)] = []
+    var acceptedTopics: Set<String> = []
     /// Records that are rejects, and why; their events are yet to be handed over.
     var verdicts: [(record: KafkaRecord, reason: String)] = []
     /// Numbers of records whose reject event was handed over.
@@ -101,6 +106,7 @@ final class Delivery {
                 return try poll()
             }
             try poll(atMost: .milliseconds(50))
+            onWait()
         }
         unsafe handOver(value, in: block, key: key, topic: topic, headers: headers, id: id)
     }
@@ -196,7 +202,10 @@ final class Delivery {
         var topic = watched.isEmpty ? nil : watched.removeValue(forKey: id)
         if !alone.isEmpty, let record = alone.removeValue(forKey: id) {
             isolation.accepted += 1
-            if !declared.contains(id) { topic = record.topic }
+            if !declared.contains(id) {
+                topic = record.topic
+                acceptedTopics.insert(record.topic)
+            }
         }
         guard let topic, breaker.isWatching(topic) else { return }
         if breaker.accept(topic) {
@@ -222,6 +231,7 @@ final class Delivery {
         guard renew() else { return false }
         single = nil
         (suspects, alone, verdicts, declared, watched) = ([], [:], [], [], [:])
+        (rejectedAlone, acceptedTopics) = ([], [])
         isolation = (0, false, 0)
         undelivered = nil
         if let through { acknowledged = AcknowledgedLines(through: through) }

@@ -9,7 +9,9 @@ extension Delivery {
     /// New records that are held to be tried, one at each probe, while delivery is paused.
     private static let mostProbes = 100
 
-    var isIsolating: Bool { !suspects.isEmpty || !alone.isEmpty || breaker.pausedTopic != nil }
+    var isIsolating: Bool {
+        !suspects.isEmpty || !alone.isEmpty || !rejectedAlone.isEmpty || breaker.pausedTopic != nil
+    }
 
     func reject(_ record: KafkaRecord, _ error: KafkaError, isAlone: Bool) {
         guard isAlone else {
@@ -27,12 +29,24 @@ extension Delivery {
                     + " Check its max.message.bytes and its policies.")
             return
         }
-        let wasPaused = breaker.pausedTopic != nil
-        if breaker.reject(record.topic) {
-            verdicts.append((record, error.name))
-        } else {
-            suspects.insert(record, at: 0)
-            if !wasPaused { beginPause(record.topic, error) }
+        rejectedAlone.append((record, error))
+    }
+
+    /// Judges what was rejected alone, once all that was sent with it has its report: reports come in any order.
+    private func judge() {
+        guard alone.isEmpty else { return }
+        defer { acceptedTopics.removeAll() }
+        guard !rejectedAlone.isEmpty else { return }
+        let rejected = rejectedAlone.sorted { $0.record.id < $1.record.id }
+        rejectedAlone.removeAll()
+        for (record, error) in rejected {
+            let wasPaused = breaker.pausedTopic != nil
+            if acceptedTopics.contains(record.topic) || breaker.reject(record.topic) {
+                verdicts.append((record, error.name))
+            } else {
+                suspects.insert(record, at: 0)
+                if !wasPaused { beginPause(record.topic, error) }
+            }
         }
     }
 
@@ -52,6 +66,7 @@ extension Delivery {
 
     /// Sends what was rejected in batches again, one record a batch, once nothing else is on its way.
     func isolate() {
+        judge()
         guard undelivered == nil, isIsolating || isolation.records > 0, producers.outstanding == 0 else { return }
         guard isIsolating else { return endIsolation() }
         guard let client = singleClient() else { return }
@@ -61,7 +76,9 @@ extension Delivery {
             probeDue = .now + probeWait
             sendAlone(record, client)
         } else {
-            if alone.isEmpty { suspects.sort { $0.id > $1.id } }
+            // The next ones follow when all have their reports.
+            guard alone.isEmpty else { return }
+            suspects.sort { $0.id > $1.id }
             while alone.count < Self.mostAlone, breaker.pausedTopic == nil, let record = suspects.popLast() {
                 sendAlone(record, client)
             }

@@ -39,7 +39,11 @@ extension Delivery {
     func topicLimit(isStart: Bool = false) -> Int? {
         var limits: [Int] = []
         for topic in [topics.tweets, topics.events] {
-            let found = (try? producers.topicConfig(topic.name, names: Self.settings, timeout: .seconds(5))) ?? [:]
+            // A broker that does not answer is not asked for the other topic: it would only delay the start.
+            guard
+                let found = try? producers.topicConfig(
+                    topic.name, names: Self.settings, timeout: .seconds(isStart ? 1 : 5))
+            else { return nil }
             if let limit = found["max.message.bytes"].flatMap({ Int($0) }) {
                 limits.append(max(1024, limit - Self.overhead))
             }

@@ -51,6 +51,7 @@ final class Publisher {
 
     /// Runs until the journal is closed and every line is acknowledged, or the stop has become immediate.
     func run() throws {
+        delivery.onWait = { [unowned self] in writeCheckpoint(isLast: false) }
         try delivery.ensureTopics { stop.isImmediate || (stop.isRaised && source.tail.isClosed) }
         let reading = JoinableThread(name: "feed") { [feed, feedHeart] in
             Heartbeat.$current.withValue(feedHeart) { feed.read() }

@@ -17,38 +17,35 @@ package struct NewTopic: Sendable {
 
 /// Looks topics up and creates them.
 enum KafkaTopics {
-    /// Creates a topic, unless it exists, and counts its partitions.
-    ///
-    /// It is created first because librdkafka cannot ask about one topic without the broker's
-    /// `auto.create.topics.enable` creating it, and asking about all topics is much to answer for a large cluster.
-    ///
-    /// - Throws: `KafkaError` with the broker's reason when the topic neither exists nor can be created.
     static func ensure(_ topic: NewTopic, client: OpaquePointer, timeout: Duration) throws(KafkaError) -> Int {
+        if let found = try unsafe partitions(topic.name, client: client, timeout: timeout) { return found }
+        let refusal = unsafe create(topic, client: client, timeout: timeout)
+        // Brokers that do not know CreateTopics, or do not allow it, may still create a topic when asked about it.
         let deadline = ContinuousClock.now + timeout
-        let rejection = unsafe create(topic, client: client, timeout: timeout)
         var pause = timespec(tv_sec: 0, tv_nsec: 100_000_000)
         while true {
-            let left = max(.milliseconds(100), ContinuousClock.now.duration(to: deadline))
-            if let found = try unsafe partitions(topic.name, client: client, timeout: left) { return found }
-            guard rejection == nil, ContinuousClock.now < deadline else { break }
-            // A new topic is known to a broker only after a while.
+            if let found = try unsafe partitions(topic.name, client: client, timeout: timeout, mayCreate: true) {
+                return found
+            }
+            guard refusal == nil, ContinuousClock.now < deadline else { break }
+            // A broker knows a new topic only after a while.
             unsafe nanosleep(&pause, nil)
         }
-        throw rejection ?? KafkaError(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "create topic \(topic.name)")
+        throw refusal ?? KafkaError(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "create topic \(topic.name)")
     }
 
-    /// How many partitions a topic has; nil when there is no such topic. A broker that creates topics on demand creates it.
+    /// How many partitions a topic has; nil when there is no such topic.
     private static func partitions(
-        _ name: String, client: OpaquePointer, timeout: Duration
+        _ name: String, client: OpaquePointer, timeout: Duration, mayCreate: Bool = false
     ) throws(KafkaError) -> Int? {
-        guard let topic = unsafe rd_kafka_topic_new(client, name, nil) else {
-            throw KafkaError(rd_kafka_last_error(), "open topic \(name)")
-        }
-        defer { unsafe rd_kafka_topic_destroy(topic) }
+        // Asking for all topics never creates one; asking for one topic may (broker's auto.create.topics.enable).
+        let topic = mayCreate ? unsafe rd_kafka_topic_new(client, name, nil) : nil
+        defer { if let topic = unsafe topic { unsafe rd_kafka_topic_destroy(topic) } }
         var answer: UnsafePointer<rd_kafka_metadata>?
-        let code = unsafe rd_kafka_metadata(client, 0, topic, &answer, Int32(clamping: timeout.milliseconds))
+        let code = unsafe rd_kafka_metadata(
+            client, mayCreate ? 0 : 1, topic, &answer, Int32(clamping: timeout.milliseconds))
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let answer = unsafe answer else {
-            throw KafkaError(code, "look up topic \(name)")
+            throw KafkaError(code, "ask Kafka for its topics")
         }
         defer { unsafe rd_kafka_metadata_destroy(answer) }
         for index in 0..<Int(unsafe answer.pointee.topic_cnt) {
