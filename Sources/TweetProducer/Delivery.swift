@@ -80,7 +80,7 @@ final class Delivery {
         outage = KafkaOutage(logger)
         window = DeliveryWindow(socketTimeout: try kafka.current().socketTimeout)
         producers = try KafkaProducers(kafka, outage: outage, logger: logger)
-        producers.window = window.bytes
+        producers.limitOutstanding(window.bytes)
     }
 
     // MARK: Handing over
@@ -168,8 +168,8 @@ final class Delivery {
         isolate()
         declare()
         if let failure { throw failure }
-        if undelivered == nil, let error = producers.takeTimeOut() {
-            if window.timeOut(outstanding: producers.outstanding) { undelivered = error }
+        if undelivered == nil, let error = producers.takeTimeOut(), window.mayBeAtFault(producers.outstanding) {
+            undelivered = error
         }
         undelivered = undelivered ?? producers.renewal
     }
@@ -182,7 +182,7 @@ final class Delivery {
     }
 
     private func take(_ report: DeliveryReport, isAlone: Bool) {
-        if window.noteReport(report.id, isAcknowledged: report.error == nil) { producers.window = window.bytes }
+        if window.noteReport(report.id, isAcknowledged: report.error == nil) { producers.limitOutstanding(window.bytes) }
         guard let error = report.error else { return accept(report.id) }
         switch error.disposition {
         case .queueFull: break
@@ -224,7 +224,7 @@ final class Delivery {
     func restart(through: Int64? = nil) -> Bool {
         guard let error = undelivered else { return true }
         logger.warning("delivery failed; sending again what is not acknowledged", metadata: ["error": "\(error)"])
-        if error.isTimeOut { _ = window.timeOut(outstanding: producers.outstanding) }
+        if error.isTimeOut { window.timeOut(outstanding: producers.outstanding) }
         stop.wait(for: .milliseconds(min(30_000, 100 << min(failures, 10))))
         failures += 1
         window.restart()
@@ -258,7 +258,7 @@ final class Delivery {
         }
         guard let made else { return false }
         producers = made
-        producers.window = window.bytes
+        producers.limitOutstanding(window.bytes)
         return true
     }
 

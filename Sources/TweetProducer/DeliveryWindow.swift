@@ -9,6 +9,7 @@ struct DeliveryWindow {
     static let initial = 256 << 10
     /// Two seconds at 64 kbit/s.
     static let least = 16 << 10
+    /// From here on only librdkafka's queue is a limit.
     static let most = 64 << 20
 
     /// Bytes of values without report.
@@ -42,20 +43,21 @@ struct DeliveryWindow {
     mutating func adapt(to time: Duration) -> Bool {
         let old = bytes
         if time > patience {
-            bytes = max(Self.least, bytes / 2)
-        } else if wasFull, time < patience / 4 {
-            bytes = min(Self.most, bytes * 2)
+            bytes = max(Self.least, min(bytes, Self.most) / 2)
+        } else if wasFull, time < patience / 2 {
+            bytes = bytes < Self.most ? bytes * 2 : .max
         }
         wasFull = false
         return bytes != old
     }
 
-    /// Makes the window smaller after a time-out; false when less than the least was on its way, so that size is not why.
-    mutating func timeOut(outstanding: Int) -> Bool {
-        probe = nil
-        guard outstanding > Self.least else { return false }
+    /// Whether a request may have timed out because so many bytes were on their way.
+    func mayBeAtFault(_ outstanding: Int) -> Bool { outstanding > Self.least }
+
+    /// Makes the window smaller after a time-out, if its size may be why.
+    mutating func timeOut(outstanding: Int) {
+        guard mayBeAtFault(outstanding) else { return }
         bytes = max(Self.least, min(bytes, outstanding) / 8)
-        return true
     }
 
     /// Begins with new clients.

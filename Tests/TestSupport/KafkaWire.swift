@@ -98,15 +98,21 @@ enum KafkaAnswer {
         new.append(old.take(version >= 3 ? 8 : 4))
         let brokers = old.integer(Int32.self)
         new.append(brokers)
+        var controller: Int32 = -1
         for _ in 0..<brokers {
-            new.append(old.take(4))
+            controller = old.integer()
+            new.append(controller)
             new.append(string: old.string())
             _ = old.integer(Int32.self)
             new.append(Int32(port))
             if version >= 1 { new.append(string: old.string()) }
         }
         if version >= 2 { new.append(string: old.string()) }
-        if version >= 1 { new.append(old.take(4)) }
+        // The mock cluster names a controller that does not exist.
+        if version >= 1 {
+            _ = old.take(4)
+            new.append(controller)
+        }
         let topics = old.integer(Int32.self)
         new.append(topics)
         for _ in 0..<topics { topic(&old, &new, version: version, limit: limit) }

@@ -32,10 +32,9 @@ package struct KafkaProducers {
     /// The most bytes of one of their batches.
     package var batchBytes: Int { clients[0].batchBytes }
 
-    /// How many bytes of values may be without report at a time.
-    package var window: Int {
-        get { clients.reduce(0) { $0 + $1.window } }
-        nonmutating set { for client in clients { client.window = max(1, newValue / clients.count) } }
+    /// Sets how many bytes of values may be without report at a time.
+    package func limitOutstanding(_ bytes: Int) {
+        for client in clients { client.window = max(1, bytes / clients.count) }
     }
 
     /// How many bytes of values have no report yet.

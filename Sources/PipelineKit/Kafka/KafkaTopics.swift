@@ -38,7 +38,8 @@ enum KafkaTopics {
     private static func partitions(
         _ name: String, client: OpaquePointer, timeout: Duration, mayCreate: Bool = false
     ) throws(KafkaError) -> Int? {
-        // Asking for all topics never creates one; asking for one topic may (broker's auto.create.topics.enable).
+        // Asking for one topic may create it, with the broker's number of partitions (auto.create.topics.enable; librdkafka's
+        // allow.auto.create.topics is for consumers only). Asking for all never does, and is done once, at start.
         let topic = mayCreate ? unsafe rd_kafka_topic_new(client, name, nil) : nil
         defer { if let topic = unsafe topic { unsafe rd_kafka_topic_destroy(topic) } }
         var answer: UnsafePointer<rd_kafka_metadata>?
@@ -56,9 +57,26 @@ enum KafkaTopics {
         return nil
     }
 
+    /// Whether the brokers name one of them as the controller, which answers what is asked about topics: librdkafka would
+    /// wait for one until the time-out.
+    static func hasController(_ client: OpaquePointer, timeout: Duration) -> Bool {
+        var answer: UnsafePointer<rd_kafka_metadata>?
+        // No topic is asked for, only the brokers.
+        let code = unsafe rd_kafka_metadata(client, 0, nil, &answer, Int32(clamping: timeout.milliseconds))
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let answer = unsafe answer else { return false }
+        defer { unsafe rd_kafka_metadata_destroy(answer) }
+        let controller = unsafe rd_kafka_controllerid(client, 0)
+        return (0..<Int(unsafe answer.pointee.broker_cnt)).contains {
+            unsafe answer.pointee.brokers[$0].id == controller
+        }
+    }
+
     /// Asks the broker to create a topic; returns why it did not.
     private static func create(_ topic: NewTopic, client: OpaquePointer, timeout: Duration) -> KafkaError? {
         let operation = "create topic \(topic.name)"
+        guard unsafe hasController(client, timeout: timeout) else {
+            return KafkaError(RD_KAFKA_RESP_ERR_NOT_CONTROLLER, operation, reason: "the brokers name no controller")
+        }
         var reason = [CChar](repeating: 0, count: 512)
         guard
             let new = unsafe rd_kafka_NewTopic_new(
