@@ -20,7 +20,7 @@ final class Delivery {
     let topics: Topics
     let logger: Logger
     let stop: Stop
-    /// Called while a record waits for others that are isolated, or for the end of a pause.
+    /// Called while a record waits: for room, for others that are isolated, or for the end of a pause.
     var onWait: () -> Void = {}
     let kafka: KafkaConfiguration
     let outage: KafkaOutage
@@ -139,6 +139,7 @@ final class Delivery {
                     window.noteFull()
                     for report in producer.poll(timeout: .milliseconds(100)) { take(report, isAlone: single != nil) }
                     takeReports(within: .zero)
+                    onWait()
                 case .rejectRecord:
                     let record = unsafe KafkaRecord(
                         id: id, topic: topic, key: Array(key), value: Array(value), headers: headers)
@@ -168,10 +169,6 @@ final class Delivery {
         isolate()
         declare()
         if let failure { throw failure }
-        if undelivered == nil, let error = producers.takeTimeOut(), window.mayBeAtFault(producers.outstanding) {
-            undelivered = error
-        }
-        undelivered = undelivered ?? producers.renewal
     }
 
     private func takeReports(within duration: Duration) {
@@ -179,6 +176,9 @@ final class Delivery {
         if let single {
             for report in single.poll(timeout: alone.isEmpty ? .zero : duration) { take(report, isAlone: true) }
         }
+        guard undelivered == nil else { return }
+        if let error = producers.takeTimeOut(), window.mayBeAtFault(producers.outstanding) { undelivered = error }
+        undelivered = undelivered ?? producers.renewal
     }
 
     private func take(_ report: DeliveryReport, isAlone: Bool) {
