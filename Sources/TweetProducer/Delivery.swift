@@ -135,11 +135,7 @@ final class Delivery {
                 return
             } catch {
                 switch error.disposition {
-                case .queueFull:
-                    window.noteFull()
-                    for report in producer.poll(timeout: .milliseconds(100)) { take(report, isAlone: single != nil) }
-                    takeReports(within: .zero)
-                    onWait()
+                case .queueFull: awaitRoom(producer, isAlone: single != nil)
                 case .rejectRecord:
                     let record = unsafe KafkaRecord(
                         id: id, topic: topic, key: Array(key), value: Array(value), headers: headers)
@@ -148,6 +144,13 @@ final class Delivery {
                 }
             }
         }
+    }
+
+    private func awaitRoom(_ producer: KafkaProducer, isAlone: Bool) {
+        window.noteFull()
+        for report in producer.poll(timeout: .milliseconds(100)) { take(report, isAlone: isAlone) }
+        takeReports(within: .zero)
+        onWait()
     }
 
     func handOver(_ record: KafkaRecord, to client: KafkaProducer? = nil) {

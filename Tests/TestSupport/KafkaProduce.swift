@@ -36,6 +36,15 @@ package struct KafkaBatch: Sendable {
         }
         return batches
     }
+
+    /// The answer that rejects a request, whose header is behind `wire`; nil when all its batches are accepted.
+    static func rejection(
+        _ wire: inout KafkaWire, _ correlation: Int32, version: Int16, _ judge: (KafkaBatch) -> Int16
+    ) -> [UInt8]? {
+        let batches = read(&wire)
+        let error = batches.lazy.map(judge).first { $0 != 0 }
+        return error.map { KafkaAnswer.rejection(correlation, version: version, batches, error: $0) }
+    }
 }
 
 extension KafkaAnswer {

@@ -19,7 +19,11 @@ package struct NewTopic: Sendable {
 enum KafkaTopics {
     static func ensure(_ topic: NewTopic, client: OpaquePointer, timeout: Duration) throws(KafkaError) -> Int {
         if let found = try unsafe partitions(topic.name, client: client, timeout: timeout) { return found }
-        let refusal = unsafe create(topic, client: client, timeout: timeout)
+        let refusal =
+            unsafe hasController(client, timeout: timeout)
+            ? create(topic, client: client, timeout: timeout)
+            : KafkaError(
+                RD_KAFKA_RESP_ERR_NOT_CONTROLLER, "create topic \(topic.name)", reason: "the brokers name no controller")
         // Brokers that do not know CreateTopics, or do not allow it, may still create a topic when asked about it.
         let deadline = ContinuousClock.now + timeout
         var pause = timespec(tv_sec: 0, tv_nsec: 100_000_000)
@@ -74,9 +78,6 @@ enum KafkaTopics {
     /// Asks the broker to create a topic; returns why it did not.
     private static func create(_ topic: NewTopic, client: OpaquePointer, timeout: Duration) -> KafkaError? {
         let operation = "create topic \(topic.name)"
-        guard unsafe hasController(client, timeout: timeout) else {
-            return KafkaError(RD_KAFKA_RESP_ERR_NOT_CONTROLLER, operation, reason: "the brokers name no controller")
-        }
         var reason = [CChar](repeating: 0, count: 512)
         guard
             let new = unsafe rd_kafka_NewTopic_new(
