@@ -185,7 +185,9 @@ final class Delivery {
     }
 
     private func take(_ report: DeliveryReport, isAlone: Bool) {
-        if window.noteReport(report.id, isAcknowledged: report.error == nil) { producers.limitOutstanding(window.bytes) }
+        if window.noteReport(report.id, isAcknowledged: report.error == nil) {
+            producers.limitOutstanding(window.bytes)
+        }
         guard let error = report.error else { return accept(report.id) }
         switch error.disposition {
         case .queueFull: break

@@ -206,7 +206,8 @@ package final class KafkaProducer {
     /// Settings of a topic as the broker reports them; what it does not say is not in the answer.
     ///
     /// - Throws: `KafkaError` when the broker cannot be reached in time, or has no such topic.
-    package func topicConfig(_ topic: String, names: [String], timeout: Duration) throws(KafkaError) -> [String: String] {
+    package func topicConfig(_ topic: String, names: [String], timeout: Duration) throws(KafkaError) -> [String: String]
+    {
         try handle.topicConfig(topic, names: names, timeout: timeout)
     }
 

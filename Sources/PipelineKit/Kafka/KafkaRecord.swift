@@ -15,7 +15,8 @@ package struct KafkaRecord: Sendable {
 
     /// Copies a record out of its delivery report; nil when it has no headers of ours, which all our records have.
     init?(_ message: UnsafePointer<rd_kafka_message_t>, id: Int64) {
-        guard let headers = unsafe KafkaHeaders.read(message), let name = unsafe rd_kafka_topic_name(message.pointee.rkt)
+        guard let headers = unsafe KafkaHeaders.read(message),
+            let name = unsafe rd_kafka_topic_name(message.pointee.rkt)
         else { return nil }
         self.id = id
         self.headers = headers

@@ -23,7 +23,8 @@ enum KafkaTopics {
             unsafe hasController(client, timeout: timeout)
             ? create(topic, client: client, timeout: timeout)
             : KafkaError(
-                RD_KAFKA_RESP_ERR_NOT_CONTROLLER, "create topic \(topic.name)", reason: "the brokers name no controller")
+                RD_KAFKA_RESP_ERR_NOT_CONTROLLER, "create topic \(topic.name)", reason: "the brokers name no controller"
+            )
         // Brokers that do not know CreateTopics, or do not allow it, may still create a topic when asked about it.
         let deadline = ContinuousClock.now + timeout
         var pause = timespec(tv_sec: 0, tv_nsec: 100_000_000)
