@@ -103,6 +103,7 @@ final class Delivery {
                 suspects.append(
                     unsafe KafkaRecord(
                         id: id, topic: topic, key: Array(key), value: Array(value), headers: headers))
+                probeDue -= .seconds(1)
                 return try poll()
             }
             try poll(atMost: .milliseconds(50))

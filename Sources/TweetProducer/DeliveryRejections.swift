@@ -4,6 +4,8 @@ import PipelineKit
 extension Delivery {
     private static let firstProbeWait = Duration.seconds(1)
     private static let longestProbeWait = Duration.seconds(30)
+    /// How long a probe is left to a new record.
+    private static let grace = Duration.milliseconds(250)
     /// Records at the single client at a time.
     private static let mostAlone = 32
     /// New records that are held to be tried, one at each probe, while delivery is paused.
@@ -60,7 +62,7 @@ extension Delivery {
 
     /// Whether a new record may be tried: what waits may be bad, and the topic good again.
     var isProbeWanted: Bool {
-        breaker.pausedTopic != nil && alone.isEmpty && suspects.count < Self.mostProbes
+        breaker.pausedTopic != nil && alone.isEmpty && suspects.count < Self.mostProbes && undelivered == nil
             && producers.outstanding == 0 && ContinuousClock.now >= probeDue
     }
 
@@ -71,7 +73,10 @@ extension Delivery {
         guard isIsolating else { return endIsolation() }
         guard let client = singleClient() else { return }
         if breaker.pausedTopic != nil {
-            guard alone.isEmpty, ContinuousClock.now >= probeDue, let record = suspects.popLast() else { return }
+            // A new record comes first, which is likelier to be good than what was rejected already.
+            guard alone.isEmpty, ContinuousClock.now >= probeDue + Self.grace, let record = suspects.popLast() else {
+                return
+            }
             probeWait = min(probeWait * 2, Self.longestProbeWait)
             probeDue = .now + probeWait
             sendAlone(record, client)
