@@ -6,6 +6,8 @@ import PipelineKit
 /// What was settled since then is not in it; such a line is merged like any other that comes twice.
 struct SettledLines {
     private var journals: [JournalName: SequenceSet] = [:]
+    /// Lines that Kafka had rejected: a replay may still bring them, and then they are rows.
+    private var rejected: [JournalName: SequenceSet] = [:]
     private var last: (name: JournalName, numbers: SequenceSet)?
 
     init() {}
@@ -13,11 +15,22 @@ struct SettledLines {
     /// Reads the ledger.
     init(_ connection: borrowing PostgresConnection) throws {
         journals = try StreamLedger.read(connection)
+        let answer = try connection.query(
+            """
+            SELECT stream, journal, range_agg(int8range(seq, seq + 1)) FROM rejects
+            WHERE reason = 'refused_by_kafka' AND seq IS NOT NULL GROUP BY 1, 2
+            """, doing: "read the rejects of Kafka")
+        for row in 0..<answer.rowCount {
+            guard let stream = answer.text(row, 0), let journal = answer.text(row, 1) else { continue }
+            let numbers = answer.text(row, 2).flatMap { SequenceSet(multirange: $0) }
+            rejected[JournalName(stream: stream, journal: journal)] = numbers
+        }
     }
 
     /// Whether the line with these headers is settled.
     mutating func contains(_ headers: RecordHeaders) -> Bool {
         guard !journals.isEmpty else { return false }
+        if !rejected.isEmpty, rejected[JournalName(headers)]?.contains(headers.seq) == true { return false }
         if let last, last.name.journal == headers.journal, last.name.stream == headers.stream {
             return last.numbers.contains(headers.seq)
         }

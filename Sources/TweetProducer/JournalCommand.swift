@@ -109,6 +109,7 @@ extension JournalStatus {
                 ["acknowledged", "up to \(checkpoint); \(unacknowledged) not yet"],
                 ["archived", "\(archived.lines) lines in \(archived.segments) files, \(archived.bytes) bytes"],
             ]
+                + (pausedTopic.map { [["publishing", "paused: topic \($0) rejects every record (see the log)"]] } ?? [])
                 + (uploads.map { [["uploaded", $0.text]] } ?? []) + [
                     ["removed", "\(removedLines) lines; \(droppedLines) dropped"],
                     ["used", "\(usedBytes) bytes\(quota); reserve \(holdsReserve ? "held" : "not held")"],

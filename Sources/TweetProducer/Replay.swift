@@ -12,30 +12,24 @@ final class Replay {
     private let files: [ReplayFile]
     private let stop: Stop
     private let logger: Logger
-    private var producer: KafkaProducer
+    private let delivery: Delivery
     private var key = TweetKey(findsRules: false)
     private var foreign = ForeignLines()
     private var state: ReplayState
-    private var acknowledged = AcknowledgedLines(through: 0)
-    /// Records handed over since the producer was made, and where in the files each stands.
+    /// Records handed over since the clients were made, and where in the files each stands.
     private var handed: Int64 = 0
     private var places: [Place] = []
-    private var undelivered: KafkaError?
     private var saveDue = ContinuousClock.now
     private var progress: ReplayProgress
     private let begin = ContinuousClock.now
     private var sent = 0
-    /// Lines that Kafka refused for good, or the disk has damaged.
+    /// Lines that Kafka rejected, or the disk has damaged.
     private(set) var refused = RefusedLines()
     /// Damaged files and files without a tweet, each named with the place.
     private(set) var problems: [String] = []
     private var others = OtherLines()
     /// Lines that earlier runs published.
     private let earlier: Int64
-    /// Their reject events that are yet to be handed over, under the numbers of their records.
-    private var undeclared: [(id: Int64, value: [UInt8], reason: String)] = []
-    /// Records whose reject event was handed over since the producer was made.
-    private var declared: Set<Int64> = []
 
     /// Lines that Kafka has acknowledged, those of earlier runs included.
     var published: Int64 { state.published }
@@ -57,7 +51,12 @@ final class Replay {
         _ source: String, files: [ReplayFile], settings: ReplaySettings, isTerminal: Bool, stop: Stop, logger: Logger
     ) throws(Failure) {
         (self.settings, self.files, self.stop, self.logger) = (settings, files, stop, logger)
-        producer = try KafkaProducer(settings.kafka, logger: logger)
+        delivery = try Delivery(
+            settings.kafka,
+            topics: .init(
+                tweets: NewTopic(settings.topic, partitions: settings.partitions, replication: settings.replication),
+                events: NewTopic(settings.topic + ".events", partitions: 1, replication: settings.replication)),
+            stop: stop, logger: logger, isStopped: { stop.isRaised })
         state = try Self.load(settings.stateFile, ReplayState(source: source, window: settings.window))
         guard state.fits(files) else {
             throw Failure(
@@ -73,7 +72,10 @@ final class Replay {
     ///
     /// - Throws: `Failure` when a file is damaged, or Kafka refuses the topics.
     func run() throws -> Bool {
-        try ensureTopics()
+        delivery.onReject = { [unowned self] id, reason in
+            if let place = place(of: id) { refused.insert(place.state.published, reason: reason) }
+        }
+        try delivery.ensureTopics { stop.isRaised }
         while true {
             do {
                 try pass()
@@ -81,17 +83,13 @@ final class Replay {
                 progress.end(published: state.published, earlier: earlier, refused: refused, others: others)
                 return true
             } catch is Again {
-                logger.warning("sending again", metadata: ["reason": "\(undelivered.map { "\($0)" } ?? "")"])
-                stop.wait(for: .milliseconds(500))
-                producer = try KafkaProducer(settings.kafka, logger: logger)
-                (acknowledged, handed, undelivered) = (AcknowledgedLines(through: 0), 0, nil)
+                while !delivery.restart(through: 0), !stop.isRaised {}
+                handed = 0
                 places.removeAll()
-                undeclared.removeAll()
-                declared.removeAll()
             } catch is Stopped {
                 save(isDue: true)
                 progress.end(published: state.published, earlier: earlier, refused: refused, others: others)
-                producer.purge()
+                delivery.purge()
                 return false
             }
         }
@@ -111,10 +109,7 @@ final class Replay {
             }
             done += files[index].bytes
         }
-        while acknowledged.through < handed {
-            try take(producer.poll(timeout: .milliseconds(50)))
-            try declareRefused()
-        }
+        while delivery.acknowledged.through < handed { try poll(within: .milliseconds(50)) }
         state.problems = problems.isEmpty ? nil : problems
     }
 
@@ -186,7 +181,7 @@ final class Replay {
     }
 
     private func isWanted(_ line: ReplayLine, _ piece: [UInt8], isOwn: Bool) -> Bool {
-        guard settings.seqs.contains(line.seq) else { return false }
+        guard settings.seqs.contains(line.seq), settings.isNumbered(line.seq) else { return false }
         guard settings.since != nil || settings.until != nil else { return true }
         var moment = line.receivedAt
         if moment == nil {
@@ -214,40 +209,17 @@ final class Replay {
         handed += 1
         sent += 1
         places.append(Place(id: handed, state: at, headers: headers))
-        if isDamaged {
-            try refuse(handed, bytes, "damaged_on_disk")
-        } else {
-            let chain = unsafe bytes.withUnsafeBytes { unsafe key.key(of: $0) }
-            try enqueue(
-                bytes, topic: chain == nil ? eventsTopic : settings.topic, key: chain.map(String.init), headers, handed)
-        }
-        try take(producer.poll(timeout: .zero))
-        try declareRefused()
-    }
-
-    private var eventsTopic: String { settings.topic + ".events" }
-
-    /// Hands a record over; waits while librdkafka's queue is full. Without a key it gets the stream's name.
-    private func enqueue(
-        _ bytes: [UInt8], topic: String, key: String?, _ headers: RecordHeaders, _ id: Int64
-    ) throws {
-        let recordKey = Array((key ?? headers.stream).utf8)
-        while true {
-            do {
-                return try unsafe recordKey.withBytes { (key) throws(KafkaError) in
-                    try unsafe bytes.withBytes { (value) throws(KafkaError) in
-                        try unsafe producer.enqueue(topic: topic, key: key, value: value, headers: headers, id: id)
-                    }
-                }
-            } catch  where error.disposition == .queueFull {
-                try take(producer.poll(timeout: .milliseconds(100)))
-            } catch  where error.disposition == .rejectRecord {
-                return try refuse(id, bytes, error.name)
-            } catch {
-                undelivered = error
-                throw Again()
+        try unsafe bytes.withUnsafeBytes { value in
+            if isDamaged { return unsafe delivery.declareDamaged(value, headers: headers, id: handed) }
+            let chain = unsafe key.key(of: value)
+            let topics = delivery.topics
+            try unsafe Array((chain.map(String.init) ?? headers.stream).utf8).withUnsafeBytes { key in
+                try unsafe delivery.enqueue(
+                    value, key: key, topic: chain == nil ? topics.events.name : topics.tweets.name,
+                    headers: headers, id: handed)
             }
         }
+        try poll(within: .zero)
     }
 
     private func keepRate() throws {
@@ -255,26 +227,8 @@ final class Replay {
         let due = begin + .seconds(Double(sent) / rate)
         while ContinuousClock.now < due {
             let left = min(ContinuousClock.now.duration(to: due), .milliseconds(100))
-            try take(producer.poll(timeout: max(left, .milliseconds(1))))
+            try poll(within: max(left, .milliseconds(1)))
         }
-    }
-
-    // MARK: Refused lines
-
-    /// Takes note of a line that cannot be published as it is; its record counts as acknowledged when its event is.
-    private func refuse(_ id: Int64, _ value: [UInt8], _ reason: String) throws {
-        guard let place = place(of: id) else { return }
-        guard declared.insert(id).inserted else {
-            throw Failure(.unavailable, "topic \(eventsTopic) refuses even the note of a refused line: \(reason)")
-        }
-        refused.insert(place.state.published, reason: reason)
-        undeclared.append((id, value, reason))
-        logger.error(
-            "a line cannot be published",
-            metadata: [
-                "stream": "\(place.headers.stream)", "journal": "\(place.headers.journal)",
-                "seq": "\(place.headers.seq)", "reason": "\(reason)",
-            ])
     }
 
     private func place(of id: Int64) -> Place? {
@@ -282,56 +236,21 @@ final class Replay {
         return places[Int(id - first)]
     }
 
-    /// Publishes events with the numbers of refused lines in their place, as the producer does, so that the loader settles
-    /// them and they stand in `rejects`.
-    private func declareRefused() throws {
-        while let (id, value, reason) = undeclared.first {
-            undeclared.removeFirst()
-            guard let place = place(of: id) else { continue }
-            var event = PipelineEvent(.rejected, connection: place.headers.connection, cause: reason)
-            event.seq = place.headers.seq
-            unsafe value.withUnsafeBytes { unsafe event.setRejectedBytes($0) }
-            try enqueue(event.line, topic: eventsTopic, key: nil, place.headers, id)
-        }
-    }
-
-    private func take(_ reports: [DeliveryReport]) throws {
-        for report in reports {
-            switch report.error?.disposition {
-            case nil: acknowledged.acknowledge(report.id)
-            case .rejectRecord: try refuse(report.id, report.refusedValue ?? [], report.error?.name ?? "")
-            case .queueFull: break
-            case .retry, .rebuild, .settings: undelivered = undelivered ?? report.error
-            }
-        }
+    /// Takes delivery reports, and moves the state to what is acknowledged.
+    private func poll(within duration: Duration) throws {
+        try delivery.poll(atMost: duration)
         // Records have numbers without holes, so the place of one is its distance from the first.
-        if let first = places.first?.id, acknowledged.through >= first {
-            let done = Int(acknowledged.through - first)
-            if done >= 1000 || acknowledged.through == handed || ContinuousClock.now >= saveDue {
+        let through = delivery.acknowledged.through
+        if let first = places.first?.id, through >= first {
+            let done = Int(through - first)
+            if done >= 1000 || through == handed || ContinuousClock.now >= saveDue {
                 state = places[done].state
                 places.removeFirst(done + 1)
                 save(isDue: false)
             }
         }
         if stop.isRaised { throw Stopped() }
-        if undelivered != nil { throw Again() }
-    }
-
-    private func ensureTopics() throws {
-        for topic in [
-            NewTopic(settings.topic, partitions: settings.partitions, replication: settings.replication),
-            NewTopic(eventsTopic, partitions: 1, replication: settings.replication),
-        ] {
-            while !stop.isRaised {
-                do {
-                    _ = try producer.ensureTopic(topic, timeout: .seconds(5))
-                    break
-                } catch {
-                    guard error.isAway else { throw Failure(.unavailable, "\(error)") }
-                    stop.wait(for: .milliseconds(500))
-                }
-            }
-        }
+        if delivery.undelivered != nil { throw Again() }
     }
 
     // MARK: State

@@ -45,6 +45,9 @@ struct ReplayCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Only lines with this number or a smaller one.", valueName: "n"))
     var toSeq: Int64?
 
+    @Option(help: ArgumentHelp("Only lines with these numbers, such as 17,40-41.", valueName: "numbers"))
+    var seq: String?
+
     @Option(help: ArgumentHelp("Lines a second (as many as Kafka takes).", valueName: "n"))
     var rate: Double?
 
@@ -110,6 +113,12 @@ struct ReplayCommand: ParsableCommand {
             reader.addMistake("--from-seq, --to-seq: no such numbers")
         } else {
             settings.seqs = first...last
+        }
+        if let seq {
+            settings.numbers = ReplaySettings.numbers(seq)
+            if settings.numbers == nil {
+                reader.addMistake("--seq: '\(seq)' must be numbers and ranges from 1 on, such as 17,40-41")
+            }
         }
         if let rate, !(rate > 0 && rate.isFinite) { reader.addMistake("--rate: must be greater than 0") }
         settings.rate = rate

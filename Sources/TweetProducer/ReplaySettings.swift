@@ -12,6 +12,8 @@ struct ReplaySettings: Sendable {
     var until: Timestamp?
     /// The first and the last number.
     var seqs: ClosedRange<Int64> = 1...Int64.max
+    /// Single numbers and ranges among them; nil for all.
+    var numbers: [ClosedRange<Int64>]?
     /// Lines a second; nil for as fast as Kafka takes them.
     var rate: Double?
     /// Where it is kept how far it has come; nil for nowhere.
@@ -23,7 +25,27 @@ struct ReplaySettings: Sendable {
 
     /// What tells one replay from another.
     var window: String {
-        "\(since?.description ?? "") \(until?.description ?? "") \(seqs.lowerBound) \(seqs.upperBound)"
+        let numbers = numbers.map { " \($0.map { "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: ","))" }
+        return "\(since?.description ?? "") \(until?.description ?? "") \(seqs.lowerBound) \(seqs.upperBound)"
+            + (numbers ?? "")
+    }
+
+    /// Whether a number is one of those that were asked for.
+    func isNumbered(_ seq: Int64) -> Bool {
+        numbers?.contains { $0.contains(seq) } ?? true
+    }
+
+    /// Numbers and ranges of them: `17,40-41`; nil when the text is not of that form.
+    static func numbers(_ text: String) -> [ClosedRange<Int64>]? {
+        var result: [ClosedRange<Int64>] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int64($0) }
+            guard (1...2).contains(ends.count), let first = ends[0], let last = ends[ends.count - 1], first >= 1,
+                last >= first
+            else { return nil }
+            result.append(first...last)
+        }
+        return result
     }
 }
 

@@ -22,9 +22,11 @@ package final class KafkaFront: Sendable {
         var credentials: Credentials?
         var bytesPerSecond: Int?
         var visiblePartitions = Int.max
+        var judge: (@Sendable (KafkaBatch) -> Int16)?
+        var rejectedBatches = 0
+        var topicSettings: [String: String]?
         var isToCut = false
         var phantoms: [Int32: KafkaPhantoms] = [:]
-        var topicSettings: [String: String]?
         var refused = 0
         var accepted = 0
     }
@@ -116,6 +118,15 @@ package final class KafkaFront: Sendable {
         set { state.withLock { $0.phantoms = newValue } }
     }
 
+    /// Gives the broker's answer to a batch: an error's code (protocol guide, "Error codes"), 0 to accept it.
+    package var judge: (@Sendable (KafkaBatch) -> Int16)? {
+        get { state.withLock { $0.judge } }
+        set { state.withLock { $0.judge = newValue } }
+    }
+
+    /// How many requests the judge has rejected.
+    package var rejectedBatches: Int { state.withLock { $0.rejectedBatches } }
+
     /// What is answered about the settings of any topic; nil: the request is unknown, as to the mock cluster.
     package var topicSettings: [String: String]? {
         get { state.withLock { $0.topicSettings } }
@@ -138,7 +149,7 @@ package final class KafkaFront: Sendable {
     private func serve() {
         var pairs: [Pair] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)
-        var allowance = Allowance()
+        var allowance = KafkaAllowance()
         while !stop.isRaised {
             let room = allowance.next(state.withLock { $0.bytesPerSecond })
             // Each has its turn to be the first: what one connection takes is not there for the others.
@@ -171,7 +182,7 @@ package final class KafkaFront: Sendable {
 
     /// Takes what has come from one side and passes whole frames on; false when the connection is over.
     private func pass(
-        _ pair: inout Pair, isFromClient: Bool, _ buffer: inout [UInt8], _ allowance: inout Allowance
+        _ pair: inout Pair, isFromClient: Bool, _ buffer: inout [UInt8], _ allowance: inout KafkaAllowance
     ) -> Bool {
         let count = unsafe read(
             isFromClient ? pair.client : pair.server, &buffer, min(buffer.count, max(1, allowance.bytes)))
@@ -201,6 +212,12 @@ package final class KafkaFront: Sendable {
         case KafkaAnswer.describeConfigs:
             return Self.send(KafkaAnswer.topicSettings(frame, correlation, topicSettings ?? [:]), to: pair.client)
         default: if !pair.isSignedIn, credentials != nil { return false }
+        }
+        if request.kind == KafkaAnswer.Kind.produce, let judge,
+            let rejection = KafkaBatch.rejection(&wire, correlation, version: request.version, judge)
+        {
+            state.withLock { $0.rejectedBatches += 1 }
+            return Self.send(rejection, to: pair.client)
         }
         let changed = [KafkaAnswer.Kind.apiVersions, KafkaAnswer.Kind.metadata, KafkaAnswer.Kind.findCoordinator]
         if changed.contains(request.kind) { pair.asked[correlation] = request }
@@ -282,30 +299,5 @@ package final class KafkaFront: Sendable {
     private static func close(_ pair: Pair) {
         Glibc.close(pair.client)
         Glibc.close(pair.server)
-    }
-}
-
-/// How many bytes may pass by now.
-private struct Allowance {
-    private(set) var bytes = Int.max
-    private var last = ContinuousClock.now
-
-    /// Adds what the time since the last call allows, for at most a tenth of a second.
-    mutating func next(_ rate: Int?) -> Int {
-        let now = ContinuousClock.now
-        guard let rate else {
-            (bytes, last) = (Int.max, now)
-            return bytes
-        }
-        let more = Int(Double(rate) * Double(last.duration(to: now).milliseconds) / 1000)
-        // Fractions must add up, too.
-        guard more > 0 else { return min(bytes, rate / 10) }
-        last = now
-        bytes = min(min(bytes, rate / 10) + more, max(1, rate / 10))
-        return bytes
-    }
-
-    mutating func use(_ count: Int) {
-        if bytes != Int.max { bytes -= count }
     }
 }

@@ -49,11 +49,13 @@ struct KafkaWire {
 enum KafkaAnswer {
     /// A request's kind (protocol guide, "Api keys").
     enum Kind {
+        static let produce: Int16 = 0
         static let metadata: Int16 = 3
         static let findCoordinator: Int16 = 10
         static let apiVersions: Int16 = 18
         static let saslHandshake: Int16 = 17
         static let saslAuthenticate: Int16 = 36
+        static let describeConfigs: Int16 = 32
     }
 
     /// Asks for an older version of the request for versions (KIP-511), because later ones have another format.
@@ -80,7 +82,7 @@ enum KafkaAnswer {
         new.append(count + (hasSASL ? 2 : 0) + (hasSettings ? 1 : 0))
         for _ in 0..<count {
             let (kind, low, high) = (old.integer(Int16.self), old.integer(Int16.self), old.integer(Int16.self))
-            var known: [Int16: Int16] = [Kind.metadata: 4, Kind.findCoordinator: 2]
+            var known: [Int16: Int16] = [Kind.produce: 7, Kind.metadata: 4, Kind.findCoordinator: 2]
             if hasPhantoms { known.merge([fetch: 4, listOffsets: 1]) { $1 } }
             for number in [kind, low, min(high, known[kind] ?? high)] { new.append(number) }
         }

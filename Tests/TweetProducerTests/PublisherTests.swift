@@ -104,7 +104,7 @@ import Testing
 
     @Test func aLineThatKafkaRefusesForGoodBecomesAnEventWithItsNumber() throws {
         // Produce is request 0; MSG_SIZE_TOO_LARGE is error 10 (Kafka protocol guide).
-        kafka.fail(request: 0, with: [10])
+        kafka.fail(request: 0, with: [10, 10])
         let lines = [tweet(100)]
         let checkpoint = try publish(lines, settings())
         #expect(checkpoint?.acknowledged == 1)

@@ -60,7 +60,7 @@ import Testing
 
     @Test func aLineThatTheBrokerRefusesBecomesARejectToo() throws {
         // Produce is request 0; MSG_SIZE_TOO_LARGE is error 10 (Kafka protocol guide).
-        kafka.fail(request: 0, with: [10])
+        kafka.fail(request: 0, with: [10, 10])
         try folder.write(line(7), to: "a.jsonl")
         let replay = try replay(folder.path + "/a.jsonl")
         #expect(replay.refused.count == 1)
@@ -72,11 +72,11 @@ import Testing
 
     /// A topic that does not even take the note is no reason to say that all is done.
     @Test func aTopicThatRefusesTheNoteAsWellEndsTheReplay() throws {
-        kafka.fail(request: 0, with: [10, 10])
+        kafka.fail(request: 0, with: [10, 10, 10, 10])
         try folder.write(line(7), to: "a.jsonl")
         let failure = #expect(throws: Failure.self) { _ = try replay(folder.path + "/a.jsonl") }
         #expect(failure?.status == .unavailable)
-        #expect(failure?.description.contains("refuses even the note") == true)
+        #expect(failure?.description.contains("rejects even the event") == true)
     }
 
     @Test func aLineThatTheDiskHasChangedBecomesARejectAndTheRestIsPublished() throws {

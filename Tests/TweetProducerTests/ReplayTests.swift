@@ -153,7 +153,7 @@ import Testing
         let replay = try Replay(
             path, files: ReplayFile.list(path), settings: settings(), isTerminal: false, stop: Stop(), logger: logger)
         #expect(try replay.run() && replay.problems.count == 1)
-        #expect(replay.problems.first?.contains("bad.jsonl.gz is damaged") == true)
+        #expect(replay.problems.first?.contains("bad.jsonl.gz is cut short at byte 13") == true)
         #expect(throws: Failure.self) { try ReplayFile.list(folder.path + "/none") }
         #expect(throws: Failure.self, "a pipe cannot be read twice") { try ReplayFile.list("/dev/null") }
     }

@@ -6,6 +6,13 @@ package struct Checkpoint: Codable, Sendable, Equatable {
     package var journal: String
     /// Every line up to and with this sequence number is acknowledged; 0 at the start.
     package var acknowledged: Int64
+    /// The topic that rejects every record, so that publishing is paused; nil when it is not.
+    package var pausedTopic: String?
+
+    private enum CodingKeys: String, CodingKey {
+        case journal, acknowledged
+        case pausedTopic = "paused_topic"
+    }
 
     static let fileName = "checkpoint.json"
 
@@ -16,9 +23,10 @@ package struct Checkpoint: Codable, Sendable, Equatable {
 
     /// Writes the checkpoint; after a crash the file holds either this one or the one before.
     package func write(to folder: String) throws(FileError) {
+        let paused = pausedTopic.map { ",\"paused_topic\":\(JSONText.string($0))" } ?? ""
         try JournalFolder.replace(
-            Self.fileName, in: folder, with: "{\"journal\":\"\(journal)\",\"acknowledged\":\(acknowledged)}\n",
-            at: .checkpoint)
+            Self.fileName, in: folder,
+            with: "{\"journal\":\"\(journal)\",\"acknowledged\":\(acknowledged)\(paused)}\n", at: .checkpoint)
     }
 
     /// Reads the checkpoint of a journal folder; nil when none was ever written.

@@ -42,6 +42,8 @@ package struct JournalStatus: Encodable, Sendable, Equatable {
     /// Every line up to this one is acknowledged by Kafka.
     package var checkpoint: Int64 = 0
     package var unacknowledged: Int64 = 0
+    /// The topic that rejects every record, so that publishing is paused; nil when it is not.
+    package var pausedTopic: String?
     package var archived = Archived()
     /// Nil when nothing was ever uploaded or tried to be.
     package var uploads: Uploads?
@@ -87,7 +89,8 @@ package struct JournalStatus: Encodable, Sendable, Equatable {
         do {
             let identity = try JournalIdentity.read(folder: path, stream: stream)
             self.init(stream: stream, journal: identity.journal, folder: path)
-            checkpoint = try Checkpoint.read(from: path, journal: journal)?.acknowledged ?? 0
+            let published = try Checkpoint.read(from: path, journal: journal)
+            (checkpoint, pausedTopic) = (published?.acknowledged ?? 0, published?.pausedTopic)
             try readManifest(path + "/" + ArchiveOptions.folderName)
             try readSegments(path)
             usedBytes = try JournalSpace.bytes(in: path)

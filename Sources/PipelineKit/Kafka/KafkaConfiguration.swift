@@ -42,7 +42,7 @@ package struct KafkaConfiguration: Sendable {
     /// The same as the files say by now.
     ///
     /// - Throws: `Failure` (78) when the properties file cannot be read, naming its line.
-    func current() throws(Failure) -> KafkaConfiguration {
+    package func current() throws(Failure) -> KafkaConfiguration {
         var result = self
         var paths = [file?.path, tokenFile].compactMap { $0 }
         var files = CredentialFiles(paths)
@@ -88,6 +88,14 @@ package struct KafkaConfiguration: Sendable {
         var result = self
         for (name, value) in values { result.properties[name] = Property(value, from: "the program") }
         return result
+    }
+
+    /// The most bytes of a batch (`batch.size`, and librdkafka's default without it).
+    var batchBytes: Int { properties["batch.size"].flatMap { Int($0.value) } ?? 1_000_000 }
+
+    /// How long a request may take (`socket.timeout.ms`, and librdkafka's default without it).
+    package var socketTimeout: Duration {
+        .milliseconds(properties["socket.timeout.ms"].flatMap { Int($0.value) } ?? 60_000)
     }
 
     /// The same with properties that a guarantee hangs on.

@@ -6,7 +6,7 @@ package struct KafkaError: Error, CustomStringConvertible, Sendable {
     package enum Disposition: Sendable {
         /// Try again, later or elsewhere: brokers away, leaders moving, time-outs, missing rights that may come.
         case retry
-        /// This record will never be taken: too large, or against the topic's policy.
+        /// Too large, or against the topic's policy: this record, when it was sent alone, or some record of its batch.
         case rejectRecord
         /// librdkafka's queue is full for the moment.
         case queueFull
@@ -23,6 +23,10 @@ package struct KafkaError: Error, CustomStringConvertible, Sendable {
     /// What was being done.
     package let operation: String
     package let disposition: Disposition
+    /// Whether a smaller batch may be accepted.
+    package let isAboutSize: Bool
+    /// Whether a request timed out.
+    package let isTimeOut: Bool
     /// Whether no broker answered at all.
     package let isAway: Bool
     /// The partition whose offset Kafka does not have: deleted by retention, or from before the topic was made anew.
@@ -36,6 +40,8 @@ package struct KafkaError: Error, CustomStringConvertible, Sendable {
         self.operation = operation
         disposition = Self.disposition(of: code)
         isAway = Self.isAway(code)
+        isAboutSize = Self.isAboutSize(code)
+        isTimeOut = Self.isTimeOut(code)
         let isGone = [RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE].contains(code)
         offsetGone = isGone ? partition : nil
     }
@@ -49,6 +55,8 @@ package struct KafkaError: Error, CustomStringConvertible, Sendable {
         self.operation = operation
         disposition = isFatal ? .rebuild : Self.disposition(of: code)
         isAway = Self.isAway(code)
+        isAboutSize = Self.isAboutSize(code)
+        isTimeOut = Self.isTimeOut(code)
         offsetGone = nil
         unsafe rd_kafka_error_destroy(error)
     }
@@ -64,6 +72,19 @@ package struct KafkaError: Error, CustomStringConvertible, Sendable {
         case RD_KAFKA_RESP_ERR__INVALID_ARG, RD_KAFKA_RESP_ERR__CONFLICT: .settings
         default: .retry
         }
+    }
+
+    private static func isAboutSize(_ code: rd_kafka_resp_err_t) -> Bool {
+        [
+            RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE,
+            RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE,
+        ].contains(code)
+    }
+
+    private static func isTimeOut(_ code: rd_kafka_resp_err_t) -> Bool {
+        [
+            RD_KAFKA_RESP_ERR__TIMED_OUT, RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+        ].contains(code)
     }
 
     private static func isAway(_ code: rd_kafka_resp_err_t) -> Bool {

@@ -1,5 +1,5 @@
 import CRdKafka
-internal import Logging
+package import Logging
 import Synchronization
 
 /// The one owner of a librdkafka client.
@@ -50,7 +50,8 @@ struct KafkaHandle: ~Copyable {
         }
         // Not all who use a client poll it, and without a token it does nothing at all.
         if configuration.tokenFile != nil, let error = unsafe rd_kafka_sasl_background_callbacks_enable(created) {
-            context.logger.warning("\(unsafe KafkaError(consuming: error, "read the token"))")
+            let error = unsafe KafkaError(consuming: error, "read the token")
+            context.logger.warning("the Kafka token cannot be refreshed", metadata: ["error": "\(error)"])
         }
         unsafe client = created
         unsafe self.context = retained
@@ -119,27 +120,35 @@ final class KafkaContext: Sendable {
     let changes = Mutex<[AssignmentChange]>([])
     /// Where the token of SASL/OAUTHBEARER is; empty when there is none.
     let tokenFile: String
-    private let isAway = Atomic(false)
+    private let servers: String
+    /// Bytes of the values of records without report; used by the client's owner only, as `kept` is.
+    nonisolated(unsafe) var outstanding = 0
+    /// Whether a request has timed out.
+    let hasTimedOut = Atomic(false)
+    private let outage: KafkaOutage
     private let isRefused = Atomic(false)
     private let credentials: Mutex<(files: CredentialFiles, lookedAt: ContinuousClock.Instant)>
 
     /// - Parameters:
     ///   - configuration: of the client, just read.
     ///   - keptBytes: how much memory of records it keeps at most.
-    ///   - logger: is told what happens to it.
-    init(_ configuration: KafkaConfiguration, keptBytes: Int = 0, logger: Logger) {
+    ///   - outage: whether Kafka can be reached, shared by clients of the same brokers.
+    ///   - logger: gets what happens to it.
+    init(_ configuration: KafkaConfiguration, keptBytes: Int = 0, outage: KafkaOutage? = nil, logger: Logger) {
         self.logger = logger
+        self.outage = outage ?? KafkaOutage(logger)
+        servers = configuration.bootstrapServers
         unsafe kept = KeptBlocks(mostBytes: keptBytes)
         tokenFile = configuration.tokenFile ?? ""
         credentials = Mutex((configuration.credentialFiles, .now))
     }
 
-    /// Logs that credentials or certificates were refused once, not once a retry.
+    /// Logs that credentials or certificates were rejected once, not once a retry.
     func brokersRefused(_ reason: String) {
         if !isRefused.exchange(true, ordering: .relaxed) {
             logger.error(
-                "Kafka refuses the connection; trying again, with new credentials when a file has them",
-                metadata: ["reason": "\(reason)"])
+                "Kafka rejects the connection; retrying, with new credentials when a file has them",
+                metadata: ["error": "\(reason)", "servers": "\(servers)"])
         }
     }
 
@@ -155,19 +164,51 @@ final class KafkaContext: Sendable {
         }
     }
 
-    /// Logs that brokers are away once, not once a retry.
-    func brokersAway(_ reason: String) {
-        if !isAway.exchange(true, ordering: .relaxed) {
-            logger.warning("Kafka is away, waiting for it", metadata: ["reason": "\(reason)"])
-        }
+    /// Takes note of an error that belongs to no record, which is the cause when no broker can be reached afterwards.
+    func brokerFailed(_ error: KafkaError) {
+        if error.isTimeOut { hasTimedOut.store(true, ordering: .relaxed) }
+        outage.note(error.reason)
+        logger.debug("a Kafka broker failed", metadata: ["error": "\(error.reason)"])
+    }
+
+    func brokersUnreachable(_ reason: String) {
+        outage.begin(reason, servers: servers)
     }
 
     func brokersAnswered() {
-        // Asked for every record, so a look comes before the exchange.
-        if isAway.load(ordering: .relaxed), isAway.exchange(false, ordering: .relaxed) { logger.info("Kafka is back") }
+        outage.end()
         if isRefused.load(ordering: .relaxed), isRefused.exchange(false, ordering: .relaxed) {
             logger.info("Kafka accepts the connection")
         }
+    }
+}
+
+/// Whether Kafka can be reached: logged once when that ends and once when it returns, however many clients notice it.
+package final class KafkaOutage: Sendable {
+    private let logger: Logger
+    private let isUnreachable = Atomic(false)
+    /// What librdkafka reported last: `host:port/id: Connect to … failed: Connection refused …`.
+    private let lastError = Mutex("")
+
+    package init(_ logger: Logger) {
+        self.logger = logger
+    }
+
+    func note(_ error: String) {
+        lastError.withLock { $0 = error }
+    }
+
+    func begin(_ reason: String, servers: String) {
+        guard !isUnreachable.exchange(true, ordering: .relaxed) else { return }
+        let error = lastError.withLock { $0.isEmpty ? reason : $0 }
+        logger.warning(
+            "Kafka is unreachable; retrying", metadata: ["error": "\(error)", "servers": "\(servers)"])
+    }
+
+    func end() {
+        // Asked for every record, so a look comes before the exchange.
+        guard isUnreachable.load(ordering: .relaxed), isUnreachable.exchange(false, ordering: .relaxed) else { return }
+        logger.info("Kafka is reachable again")
     }
 }
 
@@ -182,8 +223,11 @@ private func kafkaLogged(
     let message = Redaction.clean(unsafe String(cString: text))
     let name = unsafe facility.map { unsafe String(cString: $0) } ?? ""
     // Lost connections are librdkafka's daily bread and healed by it; the error callback tells when all are gone.
-    let isRoutine = level > 4 || name == "FAIL" || name == "ERROR"
-    context.logger.log(level: isRoutine ? .debug : .warning, "librdkafka", metadata: ["text": "\(message)"])
+    if name == "REQTMOUT" { context.hasTimedOut.store(true, ordering: .relaxed) }
+    let isRoutine = level > 4 || ["FAIL", "ERROR", "REQTMOUT"].contains(name)
+    context.logger.log(
+        level: isRoutine ? .debug : .warning, "librdkafka",
+        metadata: ["text": "\(message)", "facility": "\(name)"])
 }
 
 /// librdkafka's errors that belong to no record (rdkafka.h, error_cb): runs inside a poll.
@@ -194,9 +238,10 @@ private func kafkaErrorReported(
     let context = unsafe Unmanaged<KafkaContext>.fromOpaque(opaque).takeUnretainedValue()
     let text = Redaction.clean(unsafe reason.map { unsafe String(cString: $0) } ?? "")
     switch rd_kafka_resp_err_t(rawValue: code) {
-    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN: context.brokersAway(text)
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN: context.brokersUnreachable(text)
     case RD_KAFKA_RESP_ERR__AUTHENTICATION, RD_KAFKA_RESP_ERR__SSL:
         context.brokersRefused(text)
-    default: context.logger.debug("librdkafka reports an error", metadata: ["reason": "\(text)"])
+    default:
+        context.brokerFailed(KafkaError(rd_kafka_resp_err_t(rawValue: code), "reach a broker", reason: text))
     }
 }

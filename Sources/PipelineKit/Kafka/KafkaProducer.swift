@@ -7,8 +7,8 @@ package struct DeliveryReport: Sendable {
     package let id: Int64
     /// Nil when the broker has acknowledged it.
     package var error: KafkaError? { failure?.error }
-    /// The value of a record that will never be taken, for the note of it; nil for others.
-    package var refusedValue: [UInt8]? { failure?.refusedValue }
+    /// The record, when the broker rejected the batch it was in; nil for others.
+    package var rejected: KafkaRecord? { failure?.rejected }
 
     /// One word in nearly all reports, which are moved about several times for every record.
     fileprivate let failure: DeliveryFailure?
@@ -16,11 +16,32 @@ package struct DeliveryReport: Sendable {
 
 private final class DeliveryFailure: Sendable {
     let error: KafkaError
-    let refusedValue: [UInt8]?
+    let rejected: KafkaRecord?
 
-    init(_ error: KafkaError, refusedValue: [UInt8]?) {
+    init(_ error: KafkaError, rejected: KafkaRecord?) {
         self.error = error
-        self.refusedValue = refusedValue
+        self.rejected = rejected
+    }
+}
+
+/// How a producer forms its batches.
+package struct KafkaBatching: Sendable, Equatable {
+    /// The most bytes of a batch, with framing and before compression; nil for what the properties say.
+    package var bytes: Int?
+    /// Whether each record is a batch of its own, so that a rejection is about that record.
+    package var isSingle = false
+
+    package init(bytes: Int? = nil, isSingle: Bool = false) {
+        self.bytes = bytes
+        self.isSingle = isSingle
+    }
+
+    /// Properties that follow from it.
+    func properties(_ configuration: KafkaConfiguration) -> [String: String] {
+        var result: [String: String] = [:]
+        if isSingle { result = ["batch.num.messages": "1", "linger.ms": "0"] }
+        if let bytes { result["batch.size"] = String(max(1, min(bytes, configuration.batchBytes))) }
+        return result
     }
 }
 
@@ -60,19 +81,36 @@ package final class KafkaProducer {
     /// - Parameters:
     ///   - configuration: its properties.
     ///   - clients: how many there are to share the memory that one may have by default.
-    ///   - logger: is told what happens to it.
-    /// - Throws: `Failure` (78) when librdkafka refuses a property, or one that a guarantee hangs on is set otherwise.
-    package init(_ configuration: KafkaConfiguration, of clients: Int = 1, logger: Logger) throws(Failure) {
+    ///   - batching: how it forms batches.
+    ///   - outage: whether Kafka can be reached, shared by clients of the same brokers so that it is logged once.
+    ///   - logger: gets what happens to it.
+    /// - Throws: `Failure` (78) when librdkafka rejects a property, or one that a guarantee depends on has another value.
+    package init(
+        _ configuration: KafkaConfiguration, of clients: Int = 1, batching: KafkaBatching = KafkaBatching(),
+        outage: KafkaOutage? = nil, logger: Logger
+    ) throws(Failure) {
         let configuration = try configuration.current()
-        let context = KafkaContext(configuration, keptBytes: Self.keptBytes / clients, logger: logger)
+        let context = KafkaContext(
+            configuration, keptBytes: Self.keptBytes / clients, outage: outage ?? KafkaOutage(logger), logger: logger)
         let defaults = Self.defaults.merging(Self.bounds.mapValues { String($0 / clients) }) { $1 }
+        let complete = try configuration.withDefaults(defaults).fixing(Self.fixed)
         self.context = context
+        batchBytes = batching.bytes.map { min($0, complete.batchBytes) } ?? complete.batchBytes
         handle = try unsafe KafkaHandle(
-            RD_KAFKA_PRODUCER, configuration.withDefaults(defaults).fixing(Self.fixed), context: context
+            RD_KAFKA_PRODUCER, complete.replacing(batching.properties(complete)), context: context
         ) { settings in
             unsafe rd_kafka_conf_set_dr_msg_cb(settings, kafkaDelivered)
         }
     }
+
+    /// The most bytes of one of its batches.
+    package let batchBytes: Int
+    /// How many bytes of values may be without report at a time.
+    package var window = Int.max
+    /// How many bytes of values have no report yet.
+    package var outstanding: Int { unsafe context.outstanding }
+    /// Whether a request has timed out since the last call.
+    package func takeTimeOut() -> Bool { context.hasTimedOut.exchange(false, ordering: .relaxed) }
 
     /// Hands one record to librdkafka.
     ///
@@ -84,11 +122,14 @@ package final class KafkaProducer {
     ///     much is kept already, the value is copied.
     ///   - headers: its headers.
     ///   - id: comes back in the record's `DeliveryReport`; greater than zero.
-    /// - Throws: `KafkaError`: `queueFull` when it must be tried again after a poll, `rejectRecord` when it is too large.
+    /// - Throws: `KafkaError`: `queueFull` when the queue or the window is full until a poll, `rejectRecord` when it is too large.
     package func enqueue(
         topic: String, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, in block: ByteBlock? = nil,
         headers: RecordHeaders, id: Int64
     ) throws(KafkaError) {
+        guard outstanding == 0 || outstanding + value.count <= window else {
+            throw KafkaError(RD_KAFKA_RESP_ERR__QUEUE_FULL, "hand over a record")
+        }
         let target = try kafkaTopic(topic)
         let isKept = unsafe !value.isEmpty && (block.map { unsafe context.kept.keep($0) } ?? false)
         let list = unsafe self.headers.make(headers)
@@ -107,6 +148,7 @@ package final class KafkaProducer {
             unsafe rd_kafka_headers_destroy(list)
             throw unsafe KafkaError(consuming: error, "hand over a record")
         }
+        unsafe context.outstanding += value.count
     }
 
     private static func describe(
@@ -161,6 +203,14 @@ package final class KafkaProducer {
         try unsafe KafkaTopics.ensure(topic, client: handle.client, timeout: timeout)
     }
 
+    /// Settings of a topic as the broker reports them; what it does not say is not in the answer.
+    ///
+    /// - Throws: `KafkaError` when the broker cannot be reached in time, or has no such topic.
+    package func topicConfig(_ topic: String, names: [String], timeout: Duration) throws(KafkaError) -> [String: String]
+    {
+        try handle.topicConfig(topic, names: names, timeout: timeout)
+    }
+
     /// Lets go of the topics before the client.
     deinit {
         topics.removeAll()
@@ -188,16 +238,16 @@ private func kafkaDelivered(
     guard let message = unsafe message, let opaque = unsafe opaque else { return }
     let context = unsafe Unmanaged<KafkaContext>.fromOpaque(opaque).takeUnretainedValue()
     let id = unsafe Int64(Int(bitPattern: message.pointee._private))
-    let failure = unsafe failure(of: message.pointee)
+    let failure = unsafe failure(of: message, id)
     if failure == nil { context.brokersAnswered() }
     if let address = unsafe message.pointee.payload { unsafe context.kept.release(address) }
+    unsafe context.outstanding -= message.pointee.len
     context.reports.withLock { $0.append(DeliveryReport(id: id, failure: failure)) }
 }
 
-private func failure(of message: rd_kafka_message_t) -> DeliveryFailure? {
-    guard unsafe message.err != RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
-    let error = KafkaError(unsafe message.err, "deliver a record")
-    let isRefused = error.disposition == .rejectRecord
-    let value = unsafe UnsafeRawBufferPointer(start: message.payload, count: message.len)
-    return unsafe DeliveryFailure(error, refusedValue: isRefused ? Array(value) : nil)
+private func failure(of message: UnsafePointer<rd_kafka_message_t>, _ id: Int64) -> DeliveryFailure? {
+    guard unsafe message.pointee.err != RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
+    let error = KafkaError(unsafe message.pointee.err, "deliver a record")
+    let isRejected = error.disposition == .rejectRecord
+    return DeliveryFailure(error, rejected: isRejected ? unsafe KafkaRecord(message, id: id) : nil)
 }

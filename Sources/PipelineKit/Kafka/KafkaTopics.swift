@@ -1,4 +1,5 @@
 import CRdKafka
+import Glibc
 
 /// A topic as it shall be when it has to be created.
 package struct NewTopic: Sendable {
@@ -18,14 +19,23 @@ package struct NewTopic: Sendable {
 enum KafkaTopics {
     static func ensure(_ topic: NewTopic, client: OpaquePointer, timeout: Duration) throws(KafkaError) -> Int {
         if let found = try unsafe partitions(topic.name, client: client, timeout: timeout) { return found }
-        let refusal = unsafe create(topic, client: client, timeout: timeout)
+        let refusal =
+            unsafe hasController(client, timeout: timeout)
+            ? create(topic, client: client, timeout: timeout)
+            : KafkaError(
+                RD_KAFKA_RESP_ERR_NOT_CONTROLLER, "create topic \(topic.name)", reason: "the brokers name no controller"
+            )
         // Brokers that do not know CreateTopics, or do not allow it, may still create a topic when asked about it.
         let deadline = ContinuousClock.now + timeout
-        repeat {
+        var pause = timespec(tv_sec: 0, tv_nsec: 100_000_000)
+        while true {
             if let found = try unsafe partitions(topic.name, client: client, timeout: timeout, mayCreate: true) {
                 return found
             }
-        } while refusal == nil && ContinuousClock.now < deadline
+            guard refusal == nil, ContinuousClock.now < deadline else { break }
+            // A broker knows a new topic only after a while.
+            unsafe nanosleep(&pause, nil)
+        }
         throw refusal ?? KafkaError(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "create topic \(topic.name)")
     }
 
@@ -33,7 +43,8 @@ enum KafkaTopics {
     private static func partitions(
         _ name: String, client: OpaquePointer, timeout: Duration, mayCreate: Bool = false
     ) throws(KafkaError) -> Int? {
-        // Asking for all topics never creates one; asking for one topic may (broker's auto.create.topics.enable).
+        // Asking for one topic may create it, with the broker's number of partitions (auto.create.topics.enable; librdkafka's
+        // allow.auto.create.topics is for consumers only). Asking for all never does, and is done once, at start.
         let topic = mayCreate ? unsafe rd_kafka_topic_new(client, name, nil) : nil
         defer { if let topic = unsafe topic { unsafe rd_kafka_topic_destroy(topic) } }
         var answer: UnsafePointer<rd_kafka_metadata>?
@@ -49,6 +60,20 @@ enum KafkaTopics {
             return unsafe found.err == RD_KAFKA_RESP_ERR_NO_ERROR ? Int(found.partition_cnt) : nil
         }
         return nil
+    }
+
+    /// Whether the brokers name one of them as the controller, which answers what is asked about topics: librdkafka would
+    /// wait for one until the time-out.
+    static func hasController(_ client: OpaquePointer, timeout: Duration) -> Bool {
+        var answer: UnsafePointer<rd_kafka_metadata>?
+        // No topic is asked for, only the brokers.
+        let code = unsafe rd_kafka_metadata(client, 0, nil, &answer, Int32(clamping: timeout.milliseconds))
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let answer = unsafe answer else { return false }
+        defer { unsafe rd_kafka_metadata_destroy(answer) }
+        let controller = unsafe rd_kafka_controllerid(client, 0)
+        return (0..<Int(unsafe answer.pointee.broker_cnt)).contains {
+            unsafe answer.pointee.brokers[$0].id == controller
+        }
     }
 
     /// Asks the broker to create a topic; returns why it did not.

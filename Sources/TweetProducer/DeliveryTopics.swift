@@ -1,0 +1,58 @@
+import PipelineKit
+
+extension Delivery {
+    /// What of a topic's settings matters to a producer.
+    private static let settings = ["max.message.bytes", "cleanup.policy"]
+    /// What a broker may count beyond librdkafka's `batch.size`.
+    private static let overhead = 256
+
+    /// Creates or checks the topics, and learns how large their batches may be; retries while Kafka is unreachable.
+    ///
+    /// - Parameter isUnneeded: whether to return without them.
+    /// - Throws: `Failure` (69) when a topic does not exist and Kafka does not create it.
+    func ensureTopics(unless isUnneeded: () -> Bool) throws(Failure) {
+        for topic in [topics.tweets, topics.events] {
+            // An error is reported only between two attempts, so the first are short; a slow broker needs longer ones.
+            var seconds = 1
+            while !isUnneeded() {
+                do throws(KafkaError) {
+                    let partitions = try producers.ensureTopic(topic, timeout: .seconds(seconds))
+                    logger.debug("topic exists", metadata: ["topic": "\(topic.name)", "partitions": "\(partitions)"])
+                    break
+                } catch {
+                    guard error.isAway else {
+                        throw Failure(
+                            .unavailable, "\(error). Create the topics (kafka/create-topics.sh) or allow it.")
+                    }
+                    producers.poll { _ in }
+                    let isRenewed = producers.renewal != nil && renew()
+                    seconds = isRenewed ? 1 : min(seconds + 1, 5)
+                    stop.wait(for: .milliseconds(500))
+                }
+            }
+        }
+        guard !isUnneeded() else { return }
+        if let limit = topicLimit(isStart: true) { setBatchBytes(limit) }
+    }
+
+    /// The most bytes of a batch that both topics accept; nil when Kafka does not say.
+    func topicLimit(isStart: Bool = false) -> Int? {
+        var limits: [Int] = []
+        for topic in [topics.tweets, topics.events] {
+            // A broker that does not answer is not asked for the other topic: it would only delay the start.
+            guard
+                let found = try? producers.topicConfig(
+                    topic.name, names: Self.settings, timeout: .seconds(isStart ? 1 : 5))
+            else { return nil }
+            if let limit = found["max.message.bytes"].flatMap({ Int($0) }) {
+                limits.append(max(1024, limit - Self.overhead))
+            }
+            if isStart, let policy = found["cleanup.policy"], policy.contains("compact") {
+                logger.warning(
+                    "the topic is compacted, so Kafka may delete tweets before they are loaded; set cleanup.policy=delete",
+                    metadata: ["topic": "\(topic.name)", "cleanup_policy": "\(policy)"])
+            }
+        }
+        return limits.min()
+    }
+}
