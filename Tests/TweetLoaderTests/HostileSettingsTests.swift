@@ -89,7 +89,7 @@ struct HostileSettingsTests {
         let (plain, hostile) = (try TestDatabase(), try hostileDatabase())
         let left = Set([
             "jit", "plan_cache_mode", "enable_partition_pruning", "work_mem", "synchronous_commit",
-            "client_min_messages",
+            "client_min_messages", "lock_timeout",
             "constraint_exclusion",
         ])
         let names = Self.hostile.map(\.0).filter { !left.contains($0) }
