@@ -25,6 +25,7 @@ struct KafkaEnds {
     /// - Parameters:
     ///   - topics: the topics that are loaded.
     ///   - known: partitions that were loaded; one that does not exist is a problem.
+    /// - Returns: the ends that are known, and what could not be asked.
     func read(topics: [String], known: [TopicPartition]) -> Answer {
         var answer = Answer()
         let found: [String: Int]
@@ -95,6 +96,7 @@ struct KafkaEnds {
     ///   - timeout: how long to wait without any message before giving up.
     ///   - body: gets each message.
     /// - Returns: the partitions that were not read to the end of their range, and why.
+    /// - Throws: `Failure` or `KafkaError` when the client cannot read at all; what `body` throws.
     func messages(
         in ranges: [TopicPartition: Range<Int64>], timeout: Duration = .seconds(10),
         _ body: (borrowing KafkaMessage) throws -> Void

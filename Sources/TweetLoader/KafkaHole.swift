@@ -12,7 +12,8 @@ struct KafkaHole {
     /// Whether another log stands in the place of the one that was loaded: the topic was created again, or the cluster restored.
     let isReplaced: Bool
 
-    /// - Parameter isReplaced: what a look at the log has shown; offsets that ended below `wanted` show the same.
+    /// A hole between `wanted` and what Kafka kept; `isReplaced` is what a look at the log has shown, and offsets that end below
+    /// `wanted` show the same.
     init(_ partition: TopicPartition, wanted: Int64, in kept: (low: Int64, high: Int64), isReplaced: Bool = false) {
         self.partition = partition
         self.wanted = wanted

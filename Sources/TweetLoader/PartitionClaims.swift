@@ -147,6 +147,8 @@ struct PartitionClaims {
     /// - Parameters:
     ///   - offsets: the next offset of each partition.
     ///   - identities: what identifies their logs now; what is nil in it stays as it is.
+    ///   - connection: that of the transaction.
+    /// - Throws: `PostgresError`.
     func store(
         _ offsets: [TopicPartition: Int64], _ identities: [TopicPartition: LogIdentity],
         _ connection: borrowing PostgresConnection

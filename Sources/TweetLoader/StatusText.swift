@@ -9,6 +9,7 @@ extension LoaderStatus {
     /// - Parameters:
     ///   - size: of the terminal; nil when there is none.
     ///   - listsIdle: also the partitions in which nothing happens.
+    /// - Returns: the lines, without a line end after the last.
     func text(on size: TerminalSize?, listsIdle: Bool = false) -> String {
         var lines = ([headline] + facts).map { $0.cut(to: size?.columns) }
         var left = size?.rows.map { $0 - lines.count }

@@ -49,6 +49,7 @@ struct Verification {
     /// Looks until nothing seems missing or what does counts as missing; with `wait`, until nothing is pending.
     ///
     /// - Parameter wait: how long to wait for what is pending.
+    /// - Returns: what is known then.
     /// - Throws: `Failure` for what is neither an outage nor bad data, such as credentials that PostgreSQL rejects.
     mutating func run(wait: Duration? = nil) throws -> LedgerReport {
         let deadline = wait.map { ContinuousClock.now + $0 }

@@ -91,6 +91,9 @@ final class Delivery {
     ///
     /// - Parameters:
     ///   - value: its bytes, which stand in `block` if that is given.
+    ///   - block: the memory that holds them for as long as librdkafka needs them; nil to copy them.
+    ///   - key: the record's key.
+    ///   - topic: the topic it is for.
     ///   - headers: its headers.
     ///   - id: its number; greater than zero.
     /// - Throws: `Failure` when not even a reject event is accepted.

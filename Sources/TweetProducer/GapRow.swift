@@ -20,7 +20,7 @@ struct GapRow: Encodable {
     let filledFrom: String?
     let note: String?
 
-    /// - Parameter isQueued: whether a producer has a request to fill it.
+    /// The row of a gap; `isQueued` says whether a producer has a request to fill it.
     init(_ gap: StreamGap, plan: AccountPlan, now: Timestamp, isQueued: Bool = false) {
         self.gap = gap.seq
         started = gap.start.description

@@ -48,6 +48,7 @@ struct KafkaFetchLimits {
     /// - Parameters:
     ///   - bytes: the message's value.
     ///   - queued: how many messages are queued.
+    /// - Returns: whether they should.
     mutating func isNudgeDue(after bytes: Int, queued: () -> Int) -> Bool {
         messageBytes += (bytes - messageBytes) / 16
         untilLook -= 1

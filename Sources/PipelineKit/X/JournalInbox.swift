@@ -119,6 +119,7 @@ package final class JournalInbox: Sendable {
     /// - Parameters:
     ///   - journal: where to; not waited for.
     ///   - body: appends the chunk, or names the limit that forbids it. When it throws, the chunk has failed.
+    /// - Throws: what `body` throws.
     func settle(in journal: Journal, _ body: (JournalChunk) throws -> String?) throws {
         settle(in: journal)
         guard let chunk = state.withLock({ $0.lastSeq == nil ? $0.chunk : nil }) else { return }

@@ -33,7 +33,10 @@ package final class KafkaPublisher {
 
     /// The broker keeps records as they come: compressed when `compression` names a codec of librdkafka.
     ///
-    /// - Parameter more: further properties of librdkafka, which come before our own.
+    /// - Parameters:
+    ///   - bootstrapServers: the brokers.
+    ///   - compression: a codec of librdkafka, or `none`.
+    ///   - more: further properties of librdkafka, which come before our own.
     /// - Throws: `Failure` (unavailable) when librdkafka makes no producer.
     package init(
         bootstrapServers: String, compression: String = "none", properties more: [String: String] = [:]

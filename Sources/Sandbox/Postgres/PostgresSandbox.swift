@@ -98,7 +98,7 @@ package final class PostgresSandbox: Sendable {
         try start(mayMove: false)
     }
 
-    /// - Parameter mayMove: whether another port is chosen when somebody has taken this one; otherwise it is waited for.
+    /// Starts the server; `mayMove` says whether it may choose another port when this one is taken, instead of waiting for it.
     private func start(mayMove: Bool) throws(Failure) {
         let failure = server.withLock { server -> Failure? in
             if server?.exit == nil, server != nil { return nil }
