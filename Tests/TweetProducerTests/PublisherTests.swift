@@ -129,11 +129,11 @@ import Testing
     }
 
     @Test func recordsThatTimeOutAreSentAgainFromTheJournal() throws {
-        kafka.setBroker(isUp: false)
-        let settings = try settings(["message.timeout.ms": "300", "socket.timeout.ms": "200"])
+        kafka.setRoundTripTime(.milliseconds(700))
+        let settings = try settings(["message.timeout.ms": "300"])
         let checkpoint = try publish((1...100).map { tweet($0) }, settings) {
             #expect(log.wait { $0.message.contains("sending again") })
-            kafka.setBroker(isUp: true)
+            kafka.setRoundTripTime(.zero)
         }
         #expect(checkpoint?.acknowledged == 100)
         #expect(Set(try read(100).compactMap(\.headers?.seq)) == Set(1...100))
