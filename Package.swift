@@ -12,12 +12,24 @@ let strict: [SwiftSetting] = [
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
+/// The shared modules, for tests, which look into all of them.
+let kit: [Target.Dependency] = [
+    "Core", "Digests", "HTTP", "TweetFormat", "Journal", "ObjectStore", "XAPI", "KafkaClient", "Postgres",
+]
+
+extension Target {
+    /// A shared module of `Sources/PipelineKit`; it sees only what is named here.
+    static func kit(_ name: String, _ dependencies: Dependency...) -> Target {
+        .target(name: name, dependencies: dependencies, path: "Sources/PipelineKit/\(name)", swiftSettings: strict)
+    }
+}
+
 let package = Package(
     name: "tweet-pipeline",
     products: [
-        .executable(name: "tweet-producer", targets: ["TweetProducer"]),
-        .executable(name: "tweet-loader", targets: ["TweetLoader"]),
-        .executable(name: "sandbox", targets: ["Sandbox"]),
+        .executable(name: "tweet-producer", targets: ["tweet-producer"]),
+        .executable(name: "tweet-loader", targets: ["tweet-loader"]),
+        .executable(name: "sandbox", targets: ["sandbox"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -50,49 +62,65 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .kit(
+            "Core", "CMalloc", argumentParser, logging, "Yams",
+            .product(name: "Configuration", package: "swift-configuration")),
+        .kit("Digests", "Core", "COpenSSL", "CDeflate", "CZlib"),
+        .kit("HTTP", "Core", "CCurl"),
+        .kit("TweetFormat", "Core", "Digests", "CSimdJSON"),
+        .kit("Journal", "Core", "Digests", "TweetFormat", logging),
+        .kit("ObjectStore", "Core", "HTTP", "Digests", "CCurl"),
+        .kit("XAPI", "Core", "HTTP", "TweetFormat", "Yams", logging),
+        .kit("KafkaClient", "Core", "CRdKafka", argumentParser, logging),
+        .kit("Postgres", "Core", "CPostgres", "SQLFiles", argumentParser),
         .target(
-            name: "PipelineKit",
+            name: "TweetProducer",
             dependencies: [
-                "CCurl", "CDeflate", "CMalloc", "COpenSSL", "CPostgres", "CRdKafka", "CSimdJSON", "CZlib", "SQLFiles",
-                argumentParser, logging, "Yams",
-                .product(name: "Configuration", package: "swift-configuration"),
+                "Core", "Digests", "HTTP", "TweetFormat", "Journal", "ObjectStore", "XAPI", "KafkaClient",
+                argumentParser,
+                logging,
             ],
-            swiftSettings: strict
-        ),
-        .executableTarget(name: "TweetProducer", dependencies: ["PipelineKit", argumentParser], swiftSettings: strict),
-        .executableTarget(
-            name: "TweetLoader", dependencies: ["PipelineKit", argumentParser, logging], swiftSettings: strict),
-        .executableTarget(
+            swiftSettings: strict),
+        .target(
+            name: "TweetLoader",
+            dependencies: ["Core", "TweetFormat", "Journal", "KafkaClient", "Postgres", argumentParser, logging],
+            swiftSettings: strict),
+        .target(
             name: "Sandbox",
             dependencies: [
-                "PipelineKit", "COpenSSLTLS", "CRdKafka", "CZlib", argumentParser, logging, "Yams",
+                "TweetLoader", "Core", "TweetFormat", "Journal", "KafkaClient", "Postgres", "COpenSSLTLS", "CRdKafka",
+                "CZlib",
+                argumentParser, logging, "Yams",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
-            swiftSettings: strict
-        ),
+            swiftSettings: strict),
+        .executableTarget(name: "tweet-producer", dependencies: ["TweetProducer"], swiftSettings: strict),
+        .executableTarget(name: "tweet-loader", dependencies: ["TweetLoader"], swiftSettings: strict),
+        .executableTarget(name: "sandbox", dependencies: ["Sandbox"], swiftSettings: strict),
         .target(
-            name: "TestSupport", dependencies: ["PipelineKit", "COpenSSL", logging], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: kit + ["COpenSSL", logging], path: "Tests/TestSupport",
             swiftSettings: strict),
         .testTarget(
-            name: "PipelineKitTests", dependencies: ["PipelineKit", "Sandbox", "TestSupport", logging],
+            name: "PipelineKitTests",
+            dependencies: kit + ["TweetProducer", "TweetLoader", "Sandbox", "TestSupport", logging],
             swiftSettings: strict),
         .testTarget(
-            name: "TweetProducerTests", dependencies: ["TweetProducer", "PipelineKit", "Sandbox", "TestSupport"],
+            name: "TweetProducerTests", dependencies: kit + ["TweetProducer", "Sandbox", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "TweetLoaderTests", dependencies: ["TweetLoader", "PipelineKit", "Sandbox", "TestSupport", logging],
+            name: "TweetLoaderTests", dependencies: kit + ["TweetLoader", "Sandbox", "TestSupport", logging],
             exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
-            name: "LoaderFaultTests", dependencies: ["PipelineKit", "Sandbox", "TestSupport"], swiftSettings: strict),
+            name: "LoaderFaultTests", dependencies: kit + ["Sandbox", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "JournalFaultTests", dependencies: ["PipelineKit", "Sandbox", "TestSupport"],
+            name: "JournalFaultTests", dependencies: kit + ["Sandbox", "TestSupport"],
             exclude: ["Support/clock.c"], swiftSettings: strict),
         .testTarget(name: "SandboxTests", dependencies: ["Sandbox"], swiftSettings: strict),
         .testTarget(
-            name: "XFaultTests", dependencies: ["Sandbox", "PipelineKit", "TestSupport"], swiftSettings: strict),
+            name: "XFaultTests", dependencies: kit + ["Sandbox", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["Sandbox", "PipelineKit", "TestSupport", logging],
+            name: "EndToEndTests", dependencies: kit + ["Sandbox", "TestSupport", logging],
             swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17
@@ -100,11 +128,13 @@ let package = Package(
 
 // Set by `make fuzz` alone, to the archive of libFuzzer's runtime: what is fuzzed is compiled to tell it the paths taken.
 if let runtime = Context.environment["FUZZER_RUNTIME"] {
-    package.targets.first { $0.name == "PipelineKit" }?.swiftSettings = strict + [.unsafeFlags(["-sanitize=fuzzer"])]
+    for target in package.targets where target.path?.hasPrefix("Sources/PipelineKit/") == true {
+        target.swiftSettings = strict + [.unsafeFlags(["-sanitize=fuzzer"])]
+    }
     package.targets += [
         .systemLibrary(name: "CLibFuzzer", path: "Fuzz/CLibFuzzer"),
         .executableTarget(
-            name: "fuzz", dependencies: ["PipelineKit", "CLibFuzzer"], path: "Fuzz/Fuzz", swiftSettings: strict,
+            name: "fuzz", dependencies: kit + ["CLibFuzzer"], path: "Fuzz/Fuzz", swiftSettings: strict,
             linkerSettings: [.unsafeFlags([runtime])]),
     ]
 }

@@ -1,4 +1,4 @@
-import PipelineKit
+import TweetFormat
 
 /// What is read of messages that are no posts: in the stream, and as the body of a refusal.
 enum ControlTarget {

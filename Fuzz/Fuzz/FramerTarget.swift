@@ -1,4 +1,4 @@
-import PipelineKit
+import TweetFormat
 
 /// The line framer: whatever the chunks, the lines are those that cutting the whole at its line feeds gives.
 enum FramerTarget {

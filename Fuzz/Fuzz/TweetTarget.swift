@@ -1,4 +1,6 @@
-import PipelineKit
+import Core
+import KafkaClient
+import TweetFormat
 
 /// The decoder: every input is rows, an event, a message of X, or a reject, and its rows are whole.
 enum TweetTarget {

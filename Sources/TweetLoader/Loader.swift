@@ -1,5 +1,7 @@
+import Core
+import KafkaClient
 import Logging
-import PipelineKit
+import Postgres
 
 /// Writes Kafka's messages into PostgreSQL, each batch in one transaction with its offsets.
 ///

@@ -1,5 +1,4 @@
 import Logging
-import PipelineKit
 
 /// Counts what was loaded, and tells it now and then.
 struct LoaderProgress {

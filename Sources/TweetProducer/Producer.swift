@@ -1,6 +1,9 @@
+import Core
+import Journal
 import Logging
-import PipelineKit
 import Synchronization
+import TweetFormat
+import XAPI
 
 /// The producer: one thread reads X into the journal, one publishes the journal to Kafka, one keeps the archive,
 /// one fills gaps, and one records the rules at X.

@@ -2,7 +2,12 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import Digests
+@testable import Journal
+@testable import ObjectStore
+@testable import TweetFormat
+@testable import TweetProducer
 
 /// Compares a journal whose producer is dead with the bucket that it uploads to.
 struct ArchiveAudit {

@@ -3,7 +3,7 @@ import Sandbox
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
 
 /// The producer with uploads is killed at fail points of journal, archive and uploads, again and again, while a loader
 /// fills PostgreSQL; the seed is printed and can be given back.

@@ -1,5 +1,5 @@
 import Foundation
-import PipelineKit
+import Postgres
 import Testing
 
 /// What X sent against what PostgreSQL holds.

@@ -1,7 +1,9 @@
+import Core
 import Foundation
 import Glibc
+import KafkaClient
 import Logging
-import PipelineKit
+import Postgres
 import Sandbox
 
 /// The whole pipeline: both services as processes of their own, against the sandbox's X, Kafka and PostgreSQL.

@@ -1,5 +1,4 @@
 import Foundation
-import PipelineKit
 import Sandbox
 import Testing
 

@@ -1,8 +1,9 @@
 import Foundation
-import PipelineKit
 import Sandbox
 import TestSupport
 import Testing
+
+@testable import TweetLoader
 
 /// `verify` and `status` beside services that run and are killed: what is only in flight is never reported missing.
 @Suite(.serialized) struct VerifyBesideTests {

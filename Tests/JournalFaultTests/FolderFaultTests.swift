@@ -1,6 +1,6 @@
+import Core
 import Foundation
 import Glibc
-import PipelineKit
 import Sandbox
 import TestSupport
 import Testing

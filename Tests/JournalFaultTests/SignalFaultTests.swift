@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import PipelineKit
+import Journal
 import Sandbox
 import TestSupport
 import Testing

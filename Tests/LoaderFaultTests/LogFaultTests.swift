@@ -1,5 +1,5 @@
 import Foundation
-import PipelineKit
+import KafkaClient
 import Sandbox
 import TestSupport
 import Testing

@@ -1,4 +1,3 @@
-import PipelineKit
 import Sandbox
 import TestSupport
 import Testing

@@ -1,6 +1,5 @@
 import Foundation
 import Glibc
-import PipelineKit
 import Sandbox
 import TestSupport
 import Testing

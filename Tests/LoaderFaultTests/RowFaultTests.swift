@@ -1,7 +1,10 @@
+import Core
 import Foundation
-import PipelineKit
 import Sandbox
 import Testing
+import TweetFormat
+
+@testable import TweetLoader
 
 @Suite(.timeLimit(.minutes(4))) struct RowFaultTests {
     /// Three bad rows among 5,000, each refused with a SQLSTATE of its own.

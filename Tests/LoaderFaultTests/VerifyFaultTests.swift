@@ -1,8 +1,9 @@
 import Foundation
-import PipelineKit
 import Sandbox
 import TestSupport
 import Testing
+
+@testable import TweetLoader
 
 /// `verify` as a command: the verdict, and the status that scripts rely on.
 @Suite(.timeLimit(.minutes(4))) struct VerifyFaultTests {

@@ -1,5 +1,5 @@
+import Core
 import Glibc
-import PipelineKit
 import TestSupport
 import Testing
 

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import PipelineKit
+@testable import Core
 
 /// When loops count as silent.
 @Suite struct PulseWatchTests {

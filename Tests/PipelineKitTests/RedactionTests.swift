@@ -1,6 +1,10 @@
+import ObjectStore
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import HTTP
+@testable import KafkaClient
+@testable import Postgres
 
 /// No text of a library is shown with credentials in it.
 @Suite struct RedactionTests {

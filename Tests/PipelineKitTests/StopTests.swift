@@ -3,7 +3,9 @@ import Synchronization
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import Journal
+@testable import TweetProducer
 
 @Suite(.timeLimit(.minutes(4))) struct StopTests {
     private final class Counter: Sendable {

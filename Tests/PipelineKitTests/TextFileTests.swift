@@ -2,7 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import Journal
+@testable import KafkaClient
+@testable import ObjectStore
+@testable import TweetLoader
+@testable import TweetProducer
+@testable import XAPI
 
 /// Rules, settings, properties, tokens and keys come from editors and machines of all kinds.
 @Suite struct TextFileTests {

@@ -2,7 +2,10 @@ import FoundationEssentials
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import HTTP
+@testable import TweetProducer
+@testable import XAPI
 
 /// What the header of an answer says: waits, redirects, and whether it is the stream at all.
 @Suite(.serialized, .timeLimit(.minutes(4))) struct XAnswerTests {

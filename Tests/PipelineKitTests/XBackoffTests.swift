@@ -1,7 +1,9 @@
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import TweetProducer
+@testable import XAPI
 
 @Suite struct XBackoffTests {
     @Test func networkFailuresClimbByAQuarterSecondUpToSixteen() {

@@ -4,7 +4,9 @@ import Synchronization
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import TweetProducer
+@testable import XAPI
 
 /// What outlives a connection and a process: the budget, the lock, and the connections that X still holds.
 @Suite struct XConnectLedgerTests {

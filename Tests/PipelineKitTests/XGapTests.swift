@@ -4,7 +4,11 @@ import Synchronization
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import TweetFormat
+@testable import TweetLoader
+@testable import TweetProducer
+@testable import XAPI
 
 private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset", of now: Timestamp) throws -> StreamGap
 {

@@ -1,7 +1,9 @@
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import Digests
+@testable import TweetFormat
 
 /// What the framer handed over, as values that outlive the call.
 private enum Framed: Equatable {

@@ -1,8 +1,12 @@
+import Core
 import Foundation
-import PipelineKit
+import Journal
 import Sandbox
 import TestSupport
 import Testing
+import XAPI
+
+@testable import TweetProducer
 
 @Suite(.timeLimit(.minutes(4))) struct XPostLimitsTests {
     private let folder: TemporaryFolder

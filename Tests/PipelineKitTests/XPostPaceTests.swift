@@ -2,7 +2,9 @@ import Glibc
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import TweetProducer
+@testable import XAPI
 
 @Suite struct XPostPaceTests {
     private let start = Timestamp(milliseconds: 1_700_006_400_000)

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import PipelineKit
+@testable import TweetFormat
 
 @Suite struct XProblemTests {
     private static let connectionLimit =

@@ -3,7 +3,7 @@ import Logging
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
 
 /// Answers other than the stream: a reason each time, the right ladder, and no hot loop.
 @Suite(.serialized, .timeLimit(.minutes(4))) struct XRefusalTests {

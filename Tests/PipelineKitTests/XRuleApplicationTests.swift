@@ -1,9 +1,10 @@
+import Core
 import Foundation
 import Logging
-import PipelineKit
 import Sandbox
 import TestSupport
 import Testing
+import XAPI
 
 /// Rules of a file against the rule book of the simulator, judged by its record after each call.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct XRuleApplicationTests {

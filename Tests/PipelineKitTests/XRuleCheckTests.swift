@@ -1,6 +1,6 @@
-import PipelineKit
 import TestSupport
 import Testing
+import XAPI
 
 @Suite struct XRuleCheckTests {
     /// A rule of X's pages for every operator, and what is easily taken for a mistake.

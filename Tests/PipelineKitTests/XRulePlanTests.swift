@@ -1,5 +1,6 @@
-import PipelineKit
+import Core
 import Testing
+import XAPI
 
 @Suite struct XRulePlanTests {
     private func rule(_ value: String, _ tag: String?) -> XRule { XRule(id: "id-\(value)", value: value, tag: tag) }

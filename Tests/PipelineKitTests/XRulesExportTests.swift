@@ -1,9 +1,10 @@
+import Core
 import Foundation
 import Logging
-import PipelineKit
 import Sandbox
 import TestSupport
 import Testing
+import XAPI
 
 /// What X holds, whatever it is, comes out of an exported file as it went in.
 @Suite(.serialized, .timeLimit(.minutes(4))) struct XRulesExportTests {

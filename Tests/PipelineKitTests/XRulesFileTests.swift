@@ -1,5 +1,6 @@
-import PipelineKit
+import Core
 import Testing
+import XAPI
 
 @Suite struct XRulesFileTests {
     private func read(_ text: String) throws -> RulesFile {

@@ -1,7 +1,8 @@
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import XAPI
 
 /// The rules endpoint against scripted answers.
 @Suite(.serialized, .timeLimit(.minutes(4))) struct XRulesTests {

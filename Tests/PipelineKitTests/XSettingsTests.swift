@@ -1,7 +1,9 @@
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import TweetProducer
+@testable import XAPI
 
 @Suite struct XSettingsTests {
     private func read(_ environment: [String: String], flags: [String: String] = [:]) throws -> StreamSettings {

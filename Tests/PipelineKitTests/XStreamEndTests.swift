@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import TweetFormat
 
 /// The last line of a body without a line feed: it is a line when the body has ended in due form.
 @Suite(.serialized, .timeLimit(.minutes(4))) struct XStreamEndTests {

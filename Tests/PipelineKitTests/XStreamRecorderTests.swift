@@ -2,7 +2,9 @@ import Logging
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Journal
+@testable import TweetProducer
+@testable import XAPI
 
 /// What is known of the posts that came, however the network cuts the stream.
 @Suite struct XStreamRecorderTests {

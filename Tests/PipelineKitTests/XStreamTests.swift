@@ -2,7 +2,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
 
 /// The stream against a server that misbehaves below and above HTTP.
 @Suite(.serialized, .timeLimit(.minutes(4))) struct XStreamTests {

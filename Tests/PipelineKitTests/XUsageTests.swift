@@ -1,5 +1,6 @@
-import PipelineKit
+import Core
 import Testing
+import XAPI
 
 @Suite struct XUsageTests {
     private func moment(_ text: String) throws -> Timestamp { try #require(Timestamp(text)) }

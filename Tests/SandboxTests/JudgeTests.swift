@@ -1,4 +1,4 @@
-import PipelineKit
+import Core
 import Sandbox
 import Testing
 

@@ -1,7 +1,8 @@
+import Core
 import Foundation
-import PipelineKit
 import Sandbox
 import Testing
+import TweetFormat
 
 @Suite("XSimulator: scenarios, encodings, TLS", .timeLimit(.minutes(4)))
 struct XScenarioTests {

@@ -1,5 +1,5 @@
+import Core
 import Glibc
-import PipelineKit
 import Synchronization
 
 /// A TCP proxy before a mock cluster with one broker: it asks for credentials, is slow, or shows fewer partitions than

@@ -1,5 +1,6 @@
+import Core
 import Glibc
-import PipelineKit
+import KafkaClient
 
 /// Writes the marker that a broker puts behind a committed transaction, which no client of librdkafka can.
 ///

@@ -1,5 +1,5 @@
+import Core
 package import Logging
-import PipelineKit
 import Synchronization
 
 /// Keeps what a `Logger` is told, so that a test can wait for it.

@@ -1,5 +1,5 @@
+import Core
 import Glibc
-import PipelineKit
 
 /// TCP on 127.0.0.1.
 enum Loopback {

@@ -1,5 +1,5 @@
+import Core
 import Glibc
-import PipelineKit
 import Synchronization
 
 /// A TCP proxy before PostgreSQL that knows enough of its protocol to strike at a COMMIT.

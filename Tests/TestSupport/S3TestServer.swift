@@ -1,5 +1,6 @@
+import Core
 import Foundation
-import PipelineKit
+import ObjectStore
 
 /// An S3 server from PyPI, behind an independent check of every signature (scripts/s3-server.py).
 ///

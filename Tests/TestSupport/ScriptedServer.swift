@@ -1,5 +1,5 @@
+import Core
 import Foundation
-import PipelineKit
 import Synchronization
 
 /// A TCP server on the loopback that answers each connection as a test says, byte for byte.

@@ -1,6 +1,9 @@
-import PipelineKit
+import Core
+import Postgres
 import TestSupport
 import Testing
+
+@testable import TweetLoader
 
 @Suite("COPY", .timeLimit(.minutes(4)))
 struct CopyTests {

@@ -1,5 +1,7 @@
-import PipelineKit
+import Core
+import KafkaClient
 import Testing
+import TweetFormat
 
 @testable import TweetLoader
 

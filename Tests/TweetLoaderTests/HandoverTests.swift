@@ -1,4 +1,5 @@
-import PipelineKit
+import Core
+import KafkaClient
 import Testing
 
 @testable import TweetLoader

@@ -1,4 +1,5 @@
-import PipelineKit
+import Core
+import Postgres
 import Testing
 
 @testable import TweetLoader

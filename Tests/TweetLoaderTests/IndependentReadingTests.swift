@@ -1,5 +1,5 @@
+import Core
 import Foundation
-import PipelineKit
 import TestSupport
 import Testing
 

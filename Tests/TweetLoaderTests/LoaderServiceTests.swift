@@ -1,5 +1,7 @@
+import Core
 import FoundationEssentials
-import PipelineKit
+import KafkaClient
+import Postgres
 import Sandbox
 import Testing
 

@@ -1,4 +1,4 @@
-import PipelineKit
+import KafkaClient
 import Testing
 
 @testable import TweetLoader

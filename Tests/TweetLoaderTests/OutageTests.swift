@@ -1,4 +1,5 @@
-import PipelineKit
+import Core
+import Postgres
 import Sandbox
 import Synchronization
 import Testing
@@ -110,11 +111,11 @@ struct OutageTests {
     @Test(
         "a refusal at the start ends with its exit status and a remedy",
         arguments: [
-            ("nowhere", "tweets", PipelineKit.ExitStatus.badSettings, "createdb"),
+            ("nowhere", "tweets", Core.ExitStatus.badSettings, "createdb"),
             ("empty", "tweets", .badSettings, "migrate"),
             ("empty", "nobody", .refusedCredentials, "password"),
         ])
-    func refusedAtStart(database: String, user: String, status: PipelineKit.ExitStatus, remedy: String) throws {
+    func refusedAtStart(database: String, user: String, status: Core.ExitStatus, remedy: String) throws {
         let empty = try TestDatabase(migrated: false)
         let name = database == "empty" ? empty.name : database
         let url = empty.url.replacing("/\(empty.name)", with: "/\(name)").replacing("tweets@", with: "\(user)@")

@@ -1,6 +1,8 @@
-import PipelineKit
+import Core
+import KafkaClient
 import TestSupport
 import Testing
+import TweetFormat
 
 @testable import TweetLoader
 

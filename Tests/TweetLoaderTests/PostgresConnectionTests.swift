@@ -1,7 +1,8 @@
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import Postgres
 @testable import TweetLoader
 
 @Suite("PostgresConnection", .timeLimit(.minutes(4)))

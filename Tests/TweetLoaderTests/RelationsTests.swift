@@ -1,5 +1,7 @@
+import Core
 import Foundation
-import PipelineKit
+import KafkaClient
+import Postgres
 import TestSupport
 import Testing
 

@@ -1,5 +1,5 @@
-import PipelineKit
 import Testing
+import TweetFormat
 
 @testable import TweetLoader
 

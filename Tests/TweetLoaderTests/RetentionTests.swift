@@ -1,6 +1,8 @@
 import ArgumentParser
-import PipelineKit
+import Core
+import Postgres
 import Testing
+import TweetFormat
 
 @testable import TweetLoader
 

@@ -1,4 +1,3 @@
-import PipelineKit
 import Testing
 
 @testable import TweetLoader

@@ -1,4 +1,3 @@
-import PipelineKit
 import TestSupport
 import Testing
 

@@ -1,5 +1,6 @@
+import Core
 import Foundation
-import PipelineKit
+import Journal
 import Sandbox
 import TestSupport
 import Testing

@@ -1,7 +1,9 @@
+import Core
+import Journal
 import Logging
-import PipelineKit
 import TestSupport
 import Testing
+import TweetFormat
 
 @testable import TweetProducer
 

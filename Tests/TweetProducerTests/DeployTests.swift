@@ -1,6 +1,7 @@
+import Core
 import Foundation
 import Glibc
-import PipelineKit
+import ObjectStore
 import Sandbox
 import TestSupport
 import Testing

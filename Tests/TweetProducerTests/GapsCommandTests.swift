@@ -1,7 +1,10 @@
+import Core
 import Foundation
-import PipelineKit
+import Journal
 import TestSupport
 import Testing
+import TweetFormat
+import XAPI
 
 @testable import TweetProducer
 

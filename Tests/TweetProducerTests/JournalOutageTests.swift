@@ -1,9 +1,11 @@
+import Core
 import Foundation
 import Glibc
+import Journal
 import Logging
-import PipelineKit
 import TestSupport
 import Testing
+import TweetFormat
 
 @testable import TweetProducer
 

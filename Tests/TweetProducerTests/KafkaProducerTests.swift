@@ -1,5 +1,6 @@
+import Core
+import KafkaClient
 import Logging
-import PipelineKit
 import Sandbox
 import Testing
 

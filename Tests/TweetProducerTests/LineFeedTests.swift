@@ -1,6 +1,7 @@
+import Core
 import Glibc
+import Journal
 import Logging
-import PipelineKit
 import TestSupport
 import Testing
 

@@ -3,7 +3,8 @@ import Sandbox
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Journal
+@testable import TweetProducer
 
 /// The example of deploy/ with Debian's logrotate, while 2,000 lines a second come.
 @Suite(.serialized) struct LogrotateTests {

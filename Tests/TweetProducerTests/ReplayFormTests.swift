@@ -4,7 +4,9 @@ import Sandbox
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import Digests
+@testable import KafkaClient
 @testable import TweetProducer
 
 /// Forms of files that other tools write: a replay reads them, or ends with 65 and names the place.

@@ -1,9 +1,12 @@
+import Core
 import Foundation
+import Journal
+import KafkaClient
 import Logging
-import PipelineKit
 import Sandbox
 import TestSupport
 import Testing
+import TweetFormat
 
 @testable import TweetProducer
 

@@ -1,6 +1,8 @@
+import Core
 import Foundation
+import Journal
+import KafkaClient
 import Logging
-import PipelineKit
 import Sandbox
 import TestSupport
 import Testing

@@ -1,9 +1,12 @@
+import Core
 import Foundation
-import PipelineKit
+import Journal
 import Sandbox
 import Synchronization
 import TestSupport
 import Testing
+import TweetFormat
+import XAPI
 
 @testable import TweetProducer
 

@@ -2,7 +2,6 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import PipelineKit
 @testable import TweetProducer
 
 /// `tweet-producer rules` as a process: what it prints, where, and how it exits.

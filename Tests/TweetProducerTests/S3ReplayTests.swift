@@ -4,7 +4,11 @@ import Sandbox
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import Digests
+@testable import Journal
+@testable import KafkaClient
+@testable import ObjectStore
 @testable import TweetProducer
 
 /// What was uploaded, published again from the bucket.
@@ -160,11 +164,11 @@ import Testing
     }
 
     @Test(arguments: [
-        ("s3://", PipelineKit.ExitStatus.badSettings, "must be s3://BUCKET"),
+        ("s3://", Core.ExitStatus.badSettings, "must be s3://BUCKET"),
         ("s3://\(S3TestServer.bucket)/nothing", .badSettings, "holds no file of JSON Lines"),
         ("s3://no-such-bucket/x", .unavailable, "NoSuchBucket"),
     ])
-    func aSourceThatIsNotThereIsNamed(url: String, status: PipelineKit.ExitStatus, says: String) throws {
+    func aSourceThatIsNotThereIsNamed(url: String, status: Core.ExitStatus, says: String) throws {
         let failure = try #require(throws: Failure.self) { try replay(url) }
         #expect(failure.status == status)
         #expect(failure.description.contains(says), "\(failure)")

@@ -1,5 +1,5 @@
+import KafkaClient
 import Logging
-import PipelineKit
 
 /// A record as a test sees it.
 struct ReadRecord: Equatable {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import PipelineKit
+@testable import Core
 @testable import TweetProducer
 
 /// What the settings of uploads come to, and what is told of mistakes.

@@ -1,8 +1,8 @@
 import TestSupport
 import Testing
 
-@testable import PipelineKit
 @testable import Sandbox
+@testable import TweetFormat
 
 /// F5 below HTTP: however the network cuts the bytes, the lines are the same.
 @Suite struct ChunkingTests {

@@ -3,7 +3,9 @@ import Sandbox
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import Digests
+@testable import TweetFormat
 
 /// F5, F15, F19–F23, F27: what comes over a good connection.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct ContentFaultTests {

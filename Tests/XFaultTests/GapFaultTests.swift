@@ -1,8 +1,12 @@
-import PipelineKit
+import Core
+import Journal
 import Sandbox
 import Synchronization
 import TestSupport
 import Testing
+import TweetFormat
+
+@testable import TweetLoader
 
 /// F9, F17, F18, F31: what a disconnect leaves at X and in the stream, and how it is made good.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct GapFaultTests {

@@ -2,7 +2,8 @@ import Sandbox
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import XAPI
 
 /// F7–F13, F26: answers that are not the stream.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct RefusalFaultTests {

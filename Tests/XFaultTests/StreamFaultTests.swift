@@ -1,8 +1,11 @@
+import Core
 import Glibc
 import Sandbox
 import Testing
 
-@testable import PipelineKit
+@testable import TweetFormat
+@testable import TweetProducer
+@testable import XAPI
 
 /// F1–F6, F14, F16, F30: what happens on an open connection.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct StreamFaultTests {

@@ -1,18 +1,19 @@
 import COpenSSL
+import Core
 
 /// The size of some bytes and their SHA-256 (FIPS 180-4).
-struct FileDigest: Equatable, Sendable {
-    var bytes: Int64
+package struct FileDigest: Equatable, Sendable {
+    package var bytes: Int64
     /// In 64 lower-case hexadecimal digits, as `sha256sum` prints it.
-    var sha256: String
+    package var sha256: String
 
-    init(bytes: Int64, sha256: String) {
+    package init(bytes: Int64, sha256: String) {
         self.bytes = bytes
         self.sha256 = sha256
     }
 
     /// The digest of a file as it stands on the disk.
-    init(ofFile path: String) throws(FileError) {
+    package init(ofFile path: String) throws(FileError) {
         let file = try JournalFile(reading: path)
         var digest = RunningDigest()
         var buffer = [UInt8](repeating: 0, count: 1 << 18)
@@ -29,20 +30,23 @@ struct FileDigest: Equatable, Sendable {
 }
 
 /// A digest of bytes that come in pieces.
-struct RunningDigest {
+package struct RunningDigest {
     private var context = DigestContext()
-    private(set) var bytes: Int64 = 0
+    package private(set) var bytes: Int64 = 0
 
-    mutating func add(_ piece: UnsafeRawBufferPointer) {
+    package mutating func add(_ piece: UnsafeRawBufferPointer) {
         if !isKnownUniquelyReferenced(&context) { context = DigestContext(copying: context) }
         unsafe context.add(piece)
         bytes += Int64(piece.count)
     }
 
-    var result: FileDigest {
+    package var result: FileDigest {
         let digits: [Character] = Array("0123456789abcdef")
         let text = DigestContext(copying: context).finish().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
         return FileDigest(bytes: bytes, sha256: String(text))
+    }
+
+    package init() {
     }
 }
 

@@ -1,9 +1,10 @@
 import CZlib
+import Core
 import Glibc
 
 /// A gzip file that is being written (RFC 1952); one member, so that every tool reads it.
 @safe
-struct GzipWriter: ~Copyable {
+package struct GzipWriter: ~Copyable {
     let path: String
     private let descriptor: Int32
     private let file: gzFile
@@ -13,7 +14,7 @@ struct GzipWriter: ~Copyable {
     private static let buffer: UInt32 = 1 << 17
 
     /// Creates the file anew.
-    init(creating path: String) throws(FileError) {
+    package init(creating path: String) throws(FileError) {
         self.path = path
         descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else { throw FileError("open", path) }
@@ -31,7 +32,7 @@ struct GzipWriter: ~Copyable {
         close(descriptor)
     }
 
-    func append(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+    package func append(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
         guard unsafe !bytes.isEmpty else { return }
         errno = 0
         guard unsafe gzwrite(file, bytes.baseAddress, UInt32(bytes.count)) == Int32(bytes.count) else {
@@ -40,7 +41,7 @@ struct GzipWriter: ~Copyable {
     }
 
     /// Writes the end of the file, and returns when all of it is on the disk; nothing can be appended then.
-    mutating func finish() throws(FileError) {
+    package mutating func finish() throws(FileError) {
         errno = 0
         isFinished = true
         guard unsafe gzclose_w(file) == Z_OK else { throw FileError("write", path, code: errno == 0 ? EIO : errno) }

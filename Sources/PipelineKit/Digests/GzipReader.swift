@@ -1,4 +1,5 @@
 import CZlib
+import Core
 import Glibc
 
 /// Reads a gzip file (RFC 1952) of one or more members, and rejects one that is cut short, damaged, or followed by other bytes.
@@ -7,10 +8,10 @@ import Glibc
 /// the last member are padding, as for `gzip -d`. Bytes before a damage are handed out before the error is thrown.
 /// Owned by one thread.
 @safe
-final class GzipReader {
+package final class GzipReader {
     private enum Part { case start, plain, member, behindMember, padding }
 
-    let path: String
+    package let path: String
     private let allowsPlain: Bool
     private let descriptor: Int32
     private let stream: UnsafeMutablePointer<z_stream>
@@ -26,7 +27,7 @@ final class GzipReader {
     ///   - path: of the file.
     ///   - allowsPlain: whether a file that does not begin as gzip's do is read as it is, and not rejected.
     /// - Throws: `FileError` when it cannot be opened.
-    init(_ path: String, allowsPlain: Bool = false) throws(FileError) {
+    package init(_ path: String, allowsPlain: Bool = false) throws(FileError) {
         self.path = path
         self.allowsPlain = allowsPlain
         descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
@@ -48,12 +49,12 @@ final class GzipReader {
     }
 
     /// Where in the stored file reading is, in bytes.
-    var offset: Int64 { unsafe fetched - Int64(stream.pointee.avail_in) }
+    package var offset: Int64 { unsafe fetched - Int64(stream.pointee.avail_in) }
 
     /// Fills `buffer` from where the last read ended; returns how many bytes there were, 0 at the file's good end.
     ///
     /// - Throws: `Failure` (65) with the place when the file does not hold what gzip wrote, `FileError` when it cannot be read.
-    func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+    package func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
         if let damage { throw damage }
         while true {
             switch part {

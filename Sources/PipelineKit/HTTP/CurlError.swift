@@ -1,4 +1,5 @@
 import CCurl
+import Core
 
 /// A transfer that libcurl could not do: its code, and its text about this very transfer.
 package struct CurlError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -7,12 +8,12 @@ package struct CurlError: Error, Sendable, Equatable, CustomStringConvertible {
     /// libcurl's text without credentials; it names hosts and system errors, never headers.
     package let description: String
 
-    init(_ code: CURLcode, _ text: String = "") {
+    package init(_ code: CURLcode, _ text: String = "") {
         self.code = code.rawValue
         description = text.isEmpty ? unsafe String(cString: curl_easy_strerror(code)) : Redaction.clean(text)
     }
 
-    init(multi code: CURLMcode) {
+    package init(multi code: CURLMcode) {
         self.code = CURLE_FAILED_INIT.rawValue
         description = unsafe String(cString: curl_multi_strerror(code))
     }

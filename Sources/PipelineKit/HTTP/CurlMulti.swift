@@ -1,16 +1,17 @@
 import CCurl
+import Core
 import Synchronization
 
 /// A libcurl multi handle that runs one transfer at a time, so that another thread can wake it.
 @safe
-struct CurlMulti: ~Copyable {
+package struct CurlMulti: ~Copyable {
     /// Wakes `poll` from any thread.
-    let waker: CurlWaker
+    package let waker: CurlWaker
 
     private let handle: UnsafeMutableRawPointer
 
     /// - Throws: `CurlError` when libcurl has no memory.
-    init() throws(CurlError) {
+    package init() throws(CurlError) {
         guard CurlLibrary.isReady, let created = unsafe curl_multi_init() else { throw CurlError(CURLE_FAILED_INIT) }
         unsafe handle = created
         waker = unsafe CurlWaker(created)
@@ -22,23 +23,23 @@ struct CurlMulti: ~Copyable {
     }
 
     /// Starts a transfer; call `remove` before it is destroyed.
-    func add(_ transfer: borrowing CurlTransfer) throws(CurlError) {
+    package func add(_ transfer: borrowing CurlTransfer) throws(CurlError) {
         try check(unsafe transfer.withHandle { unsafe curl_multi_add_handle(handle, $0) })
     }
 
     /// Ends a transfer at whatever point it is, and closes its connection.
-    func remove(_ transfer: borrowing CurlTransfer) {
+    package func remove(_ transfer: borrowing CurlTransfer) {
         _ = unsafe transfer.withHandle { unsafe curl_multi_remove_handle(handle, $0) }
     }
 
     /// Does what can be done without waiting; callbacks run in here.
-    func perform() throws(CurlError) {
+    package func perform() throws(CurlError) {
         var running: Int32 = 0
         try check(unsafe curl_multi_perform(handle, &running))
     }
 
     /// The code with which the transfer has ended, once.
-    func takeResult() -> CURLcode? {
+    package func takeResult() -> CURLcode? {
         var left: Int32 = 0
         guard let message = unsafe curl_multi_info_read(handle, &left), unsafe message.pointee.msg == CURLMSG_DONE
         else { return nil }
@@ -47,7 +48,7 @@ struct CurlMulti: ~Copyable {
 
     /// Waits until something can be done, the time or half a second is over, or the waker is called; a sign of life
     /// (`Heartbeat`).
-    func poll(timeout: Duration) throws(CurlError) {
+    package func poll(timeout: Duration) throws(CurlError) {
         Heartbeat.beat()
         // Rounded up, so that a fraction of a millisecond does not become a busy loop.
         let milliseconds = max(0, min(timeout.milliseconds + 1, 500))
@@ -57,7 +58,7 @@ struct CurlMulti: ~Copyable {
     /// Runs a transfer to its end, or until the stop is raised.
     ///
     /// - Throws: `CurlError` when it fails or was given up. A body that was cut at its limit is not a failure.
-    func run(_ transfer: borrowing CurlTransfer, until stop: Stop) throws(CurlError) {
+    package func run(_ transfer: borrowing CurlTransfer, until stop: Stop) throws(CurlError) {
         try add(transfer)
         defer { remove(transfer) }
         while !stop.isRaised {
@@ -77,7 +78,7 @@ struct CurlMulti: ~Copyable {
 }
 
 /// Lets any thread end a wait of a `CurlMulti`, also after that is gone.
-final class CurlWaker: Sendable {
+package final class CurlWaker: Sendable {
     /// The handle's address, used under the mutex only; libcurl allows curl_multi_wakeup from any thread.
     private let address: Mutex<UInt?>
 
@@ -86,7 +87,7 @@ final class CurlWaker: Sendable {
     }
 
     /// Makes the present or the next `poll` return at once.
-    func wake() {
+    package func wake() {
         address.withLock { address in
             if let handle = unsafe address.flatMap(UnsafeMutableRawPointer.init(bitPattern:)) {
                 unsafe curl_multi_wakeup(handle)

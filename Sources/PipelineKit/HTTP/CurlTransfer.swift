@@ -1,31 +1,45 @@
 import CCurl
+import Core
 import Glibc
 
 /// One HTTP request to X.
-struct HTTPRequest {
-    var url: String
-    var token: Secret
+package struct HTTPRequest {
+    package var url: String
+    package var token: Secret
     /// A JSON body makes it a POST, unless `method` says otherwise.
-    var body: [UInt8]?
+    package var body: [UInt8]?
     /// Another method than GET without and POST with a body.
-    var method: String?
-    var caFile: String?
-    var connectTimeout: Duration
+    package var method: String?
+    package var caFile: String?
+    package var connectTimeout: Duration
     /// From the beginning to the end of the body; nil for a stream.
-    var totalTimeout: Duration?
+    package var totalTimeout: Duration?
+
+    package init(
+        url: String, token: Core.Secret, body: [UInt8]? = nil, method: String? = nil, caFile: String? = nil,
+        connectTimeout: Duration, totalTimeout: Duration? = nil
+    ) {
+        self.url = url
+        self.token = token
+        self.body = body
+        self.method = method
+        self.caFile = caFile
+        self.connectTimeout = connectTimeout
+        self.totalTimeout = totalTimeout
+    }
 }
 
 /// One libcurl easy handle, prepared for one request; requests to S3 are prepared beside the archive.
 @safe
-struct CurlTransfer: ~Copyable {
-    let answer: HTTPAnswer
+package struct CurlTransfer: ~Copyable {
+    package let answer: HTTPAnswer
 
-    let handle: UnsafeMutableRawPointer
-    var headers = CurlHeaders()
+    package let handle: UnsafeMutableRawPointer
+    package var headers = CurlHeaders()
     private let errorText = CurlErrorText()
 
     /// - Throws: `CurlError` when libcurl has no memory.
-    init(answer: HTTPAnswer) throws(CurlError) {
+    package init(answer: HTTPAnswer) throws(CurlError) {
         guard CurlLibrary.isReady, let created = unsafe curl_easy_init() else { throw CurlError(CURLE_FAILED_INIT) }
         unsafe handle = created
         self.answer = answer
@@ -39,7 +53,7 @@ struct CurlTransfer: ~Copyable {
     /// Sets every option that `request` needs.
     ///
     /// - Throws: `CurlError` when libcurl does not take one, as with a file of certificates it cannot use.
-    mutating func prepare(_ request: HTTPRequest) throws(CurlError) {
+    package mutating func prepare(_ request: HTTPRequest) throws(CurlError) {
         try set(CURLOPT_URL, request.url)
         try set(CURLOPT_PROTOCOLS_STR, "http,https")
         try set(CURLOPT_USERAGENT, "tweet-pipeline/\(productVersion)")
@@ -59,7 +73,7 @@ struct CurlTransfer: ~Copyable {
     /// Trusts the certificates of a file and no others, for the server and for a proxy that speaks TLS.
     ///
     /// libcurl looks into its built-in folder as well as into the file, unless the folder is unset (CURLOPT_CAPATH).
-    func trustOnly(_ caFile: String) throws(CurlError) {
+    package func trustOnly(_ caFile: String) throws(CurlError) {
         try set(CURLOPT_CAINFO, caFile)
         try check(unsafe curl_setopt_string(handle, CURLOPT_CAPATH, nil))
         try set(CURLOPT_PROXY_CAINFO, caFile)
@@ -69,17 +83,17 @@ struct CurlTransfer: ~Copyable {
     /// Runs the transfer to its end on this thread.
     ///
     /// - Throws: `CurlError` when it fails. A body that was cut at its limit is not a failure.
-    func perform() throws(CurlError) {
+    package func perform() throws(CurlError) {
         let code = unsafe curl_easy_perform(handle)
         if code != CURLE_OK && !answer.isBodyCut { throw error(code) }
     }
 
     /// The error of this transfer for a code that libcurl gave, with the text it left.
-    func error(_ code: CURLcode) -> CurlError {
+    package func error(_ code: CURLcode) -> CurlError {
         CurlError(code, errorText.text)
     }
 
-    func withHandle<Result>(_ body: (UnsafeMutableRawPointer) -> Result) -> Result {
+    package func withHandle<Result>(_ body: (UnsafeMutableRawPointer) -> Result) -> Result {
         unsafe body(handle)
     }
 
@@ -118,7 +132,7 @@ struct CurlTransfer: ~Copyable {
         try set(CURLOPT_BUFFERSIZE, 128 << 10)
     }
 
-    func prepareCallbacks() throws(CurlError) {
+    package func prepareCallbacks() throws(CurlError) {
         let context = unsafe Unmanaged.passUnretained(answer).toOpaque()
         try check(unsafe curl_setopt_pointer(handle, CURLOPT_ERRORBUFFER, errorText.buffer))
         try check(unsafe curl_setopt_write(handle, CURLOPT_HEADERFUNCTION, curlHeaderReceived))
@@ -127,22 +141,22 @@ struct CurlTransfer: ~Copyable {
         try check(unsafe curl_setopt_pointer(handle, CURLOPT_WRITEDATA, context))
     }
 
-    func set(_ option: CURLoption, _ value: Int) throws(CurlError) {
+    package func set(_ option: CURLoption, _ value: Int) throws(CurlError) {
         try check(unsafe curl_setopt_long(handle, option, value))
     }
 
-    func set(_ option: CURLoption, _ value: String) throws(CurlError) {
+    package func set(_ option: CURLoption, _ value: String) throws(CurlError) {
         try check(unsafe curl_setopt_string(handle, option, value))
     }
 
-    func check(_ code: CURLcode) throws(CurlError) {
+    package func check(_ code: CURLcode) throws(CurlError) {
         if code != CURLE_OK { throw CurlError(code) }
     }
 }
 
 /// libcurl's process-wide state, set up by the first who asks.
-enum CurlLibrary {
-    static let isReady: Bool = {
+package enum CurlLibrary {
+    package static let isReady: Bool = {
         // libcurl leaves signals alone here (CURLOPT_NOSIGNAL), because it must not touch them beside other threads.
         // So a TLS connection that the peer has closed would end the process on the next write.
         signal(SIGPIPE, SIG_IGN)
@@ -152,10 +166,10 @@ enum CurlLibrary {
 
 /// The header lines of a request; libcurl reads them in place until its handle is gone.
 @safe
-struct CurlHeaders: ~Copyable {
-    private(set) var list: UnsafeMutablePointer<curl_slist>?
+package struct CurlHeaders: ~Copyable {
+    package private(set) var list: UnsafeMutablePointer<curl_slist>?
 
-    init() {
+    package init() {
         unsafe list = nil
     }
 
@@ -163,7 +177,7 @@ struct CurlHeaders: ~Copyable {
         unsafe curl_slist_free_all(list)
     }
 
-    mutating func append(_ line: String) throws(CurlError) {
+    package mutating func append(_ line: String) throws(CurlError) {
         guard let longer = unsafe curl_slist_append(list, line) else { throw CurlError(CURLE_OUT_OF_MEMORY) }
         unsafe list = longer
     }

@@ -1,12 +1,13 @@
 import CCurl
+import Core
 
 /// What came back for one request; libcurl's callbacks fill it on the thread that runs the transfer.
 ///
 /// The body of a 200 goes to `stream` piece by piece when there is one; every other body is kept up to `bodyLimit`.
-final class HTTPAnswer {
+package final class HTTPAnswer {
     /// Takes a body as it comes.
     @safe
-    struct Stream {
+    package struct Stream {
         /// Whether only JSON lines are the stream: what else comes with a 200 is a page of a portal or proxy. An object of S3
         /// may be anything.
         let isJSON: Bool
@@ -14,13 +15,21 @@ final class HTTPAnswer {
         let begin: () -> Void
         /// Takes the next bytes; false ends the transfer.
         let take: (UnsafeRawBufferPointer) -> Bool
+
+        package init(
+            isJSON: Bool, begin: @escaping () -> Void, take: @escaping (UnsafeRawBufferPointer) -> Bool
+        ) {
+            self.isJSON = isJSON
+            self.begin = begin
+            unsafe self.take = take
+        }
     }
 
-    private(set) var status = 0
-    private(set) var isHeaderComplete = false
-    private(set) var headers: [String: String] = [:]
-    private(set) var body: [UInt8] = []
-    private(set) var isBodyCut = false
+    package private(set) var status = 0
+    package private(set) var isHeaderComplete = false
+    package private(set) var headers: [String: String] = [:]
+    package private(set) var body: [UInt8] = []
+    package private(set) var isBodyCut = false
     /// The first byte of the body that is no white space.
     private var firstByte: UInt8?
     private var startsWithLineEnd = false
@@ -32,7 +41,7 @@ final class HTTPAnswer {
     /// - Parameters:
     ///   - bodyLimit: bytes of a body that are kept; a longer one ends the transfer (`isBodyCut`).
     ///   - stream: takes the body of a 200, when that is what it takes.
-    init(bodyLimit: Int, stream: Stream? = nil) {
+    package init(bodyLimit: Int, stream: Stream? = nil) {
         self.bodyLimit = bodyLimit
         self.stream = stream
     }
@@ -45,10 +54,10 @@ final class HTTPAnswer {
     }
 
     /// Whether it may turn out to be the stream: the header does not say what the body is, and none of it has come.
-    var mayBeStream: Bool { isHeaderComplete && status == 200 && kind == .unnamed && firstByte == nil }
+    package var mayBeStream: Bool { isHeaderComplete && status == 200 && kind == .unnamed && firstByte == nil }
 
     /// Whether the body is a page for people, by its type or by how it begins.
-    var isPage: Bool { kind == .page || firstByte == UInt8(ascii: "<") }
+    package var isPage: Bool { kind == .page || firstByte == UInt8(ascii: "<") }
 
     private enum BodyKind {
         case json, page, unnamed, other
@@ -66,20 +75,8 @@ final class HTTPAnswer {
         return firstByte == UInt8(ascii: "{") || firstByte == UInt8(ascii: "[")
     }
 
-    /// X's `x-rate-limit-*` headers. The reset counts from the answer's own `Date`, so a wrong local clock does no harm.
-    var rateLimit: RateLimit {
-        var result = RateLimit()
-        result.limit = headers["x-rate-limit-limit"].flatMap { Int($0) }
-        result.remaining = headers["x-rate-limit-remaining"].flatMap { Int($0) }
-        if let reset = headers["x-rate-limit-reset"].flatMap({ Int64($0) }), (0..<1 << 40).contains(reset) {
-            result.resetAfter = .seconds(reset - (date ?? .now()).milliseconds / 1000)
-        }
-        result.retryAfter = retryAfter
-        return result
-    }
-
     /// How long to wait at least, as a number of seconds or a date (RFC 9110, section 10.2.3); nil when nothing sensible is said.
-    private var retryAfter: Duration? {
+    package var retryAfter: Duration? {
         guard let text = headers["retry-after"] else { return nil }
         if let seconds = Int64(text), !text.hasPrefix("+") {
             return (0..<1 << 40).contains(seconds) ? .seconds(seconds) : nil
@@ -89,19 +86,12 @@ final class HTTPAnswer {
     }
 
     /// X's clock, in whole seconds, when it answered; nil when the answer does not say.
-    var date: Timestamp? {
+    package var date: Timestamp? {
         headers["date"].flatMap(secondsSince1970(httpDate:)).map { Timestamp(milliseconds: $0 * 1000) }
     }
 
-    /// What the answer says, when it is not what was asked for.
-    var problem: Problem {
-        if status == 200 { return Problem(notAStream: headers["content-type"], isPage: isPage) }
-        let target = [301, 302, 303, 307, 308].contains(status) ? headers["location"] : nil
-        return Problem(status: status, body: body, rateLimit: rateLimit, redirectTarget: target)
-    }
-
     /// Takes one header line with its line end: a status line, a field, or the empty line at the end.
-    func takeHeaderLine(_ bytes: UnsafeRawBufferPointer) {
+    package func takeHeaderLine(_ bytes: UnsafeRawBufferPointer) {
         let line = unsafe String(decoding: bytes, as: UTF8.self).trimmingLineEnd()
         if line.hasPrefix("HTTP/") {
             // A new header begins: what came before was an interim answer (1xx).
@@ -126,7 +116,7 @@ final class HTTPAnswer {
     }
 
     /// Takes bytes of the body; false ends the transfer.
-    func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    package func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
         if firstByte == nil {
             if let first = unsafe bytes.first { startsWithLineEnd = startsWithLineEnd || first == 10 || first == 13 }
             firstByte = unsafe bytes.first { $0 > 0x20 }

@@ -1,11 +1,13 @@
+import Core
+
 /// The proxies of the environment, which libcurl uses for X and S3 (libcurl, "Environment variables").
-enum Proxies {
-    static let variables = ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+package enum Proxies {
+    package static let variables = ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
 
     /// What is wrong with them, one text each, without any of their values; their user info is remembered as a secret.
     ///
     /// libcurl would report an invalid one as a failure of the network, with the password in its text.
-    static func mistakes(_ environment: [String: String]) -> [String] {
+    package static func mistakes(_ environment: [String: String]) -> [String] {
         variables.compactMap { name in
             guard let value = environment[name], !value.isEmpty else { return nil }
             return mistake(value).map { "environment \(name): \($0)" }
@@ -64,35 +66,5 @@ enum Proxies {
 
     private static func isServer(_ text: Substring) -> Bool {
         ServerAddress(text, needsPort: false) != nil
-    }
-}
-
-/// `host`, `host:port` or `[IPv6]:port`.
-struct ServerAddress {
-    let host: Substring
-    let port: UInt16?
-
-    /// Nil when the text is no such thing.
-    init?(_ text: Substring, needsPort: Bool) {
-        let isBracketed = text.hasPrefix("[")
-        let hostEnd = isBracketed ? text.firstIndex(of: "]").map(text.index(after:)) : text.firstIndex(of: ":")
-        guard !isBracketed || hostEnd != nil else { return nil }
-        let end = hostEnd ?? text.endIndex
-        host = text[..<end]
-        let rest = text[end...]
-        if rest.isEmpty {
-            guard !needsPort else { return nil }
-            port = nil
-        } else {
-            guard rest.first == ":", let number = UInt16(rest.dropFirst()), number > 0 else { return nil }
-            port = number
-        }
-        let inner = isBracketed ? host.dropFirst().dropLast() : host
-        let isValid = inner.unicodeScalars.allSatisfy { scalar in
-            scalar.properties.isAlphabetic || scalar.properties.numericType != nil
-                || "-._".unicodeScalars.contains(scalar)
-                || isBracketed && ":%".unicodeScalars.contains(scalar)
-        }
-        guard isValid, !inner.isEmpty else { return nil }
     }
 }

@@ -1,3 +1,4 @@
+import Core
 import FoundationEssentials
 
 /// How far Kafka has acknowledged the journal: a small file that is replaced as a whole.

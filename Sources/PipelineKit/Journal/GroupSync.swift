@@ -1,3 +1,4 @@
+import Core
 import Synchronization
 
 /// Brings what was written of a segment to the disk, on a thread of its own, so that the thread that reads X need not wait

@@ -1,4 +1,6 @@
+import Core
 import Glibc
+import TweetFormat
 
 /// The append side of the journal: every line of one stream, in the order received, as plain JSON Lines.
 ///
@@ -132,7 +134,7 @@ package final class Journal {
     }
 
     /// Does something small that waits for a disk, on the thread that waits for the journal's; in order.
-    func later(_ errand: @escaping @Sendable () -> Void) { groupSync.later(errand) }
+    package func later(_ errand: @escaping @Sendable () -> Void) { groupSync.later(errand) }
 
     /// The number of the line appended last; it counts once `sync()` has returned.
     package var lastSeq: Int64 { nextSeq - 1 }

@@ -1,10 +1,11 @@
+import Core
 import FoundationEssentials
 import Glibc
 
 /// Names a journal folder for ever, so that a folder that was lost and made anew is not mistaken for the old one.
-struct JournalIdentity: Codable {
-    let journal: String
-    let stream: String
+package struct JournalIdentity: Codable {
+    package let journal: String
+    package let stream: String
     let created: String
 
     private static let fileName = "journal.json"
@@ -18,7 +19,7 @@ struct JournalIdentity: Codable {
     }
 
     /// - Throws: `Failure` (74) when it is damaged or another stream's, `FileError` when it cannot be read.
-    static func read(folder: String, stream: String) throws -> JournalIdentity {
+    package static func read(folder: String, stream: String) throws -> JournalIdentity {
         let path = folder + "/" + fileName
         let bytes = try readWholeFile(path)
         guard let identity = try? JSONDecoder().decode(JournalIdentity.self, from: Data(bytes)),

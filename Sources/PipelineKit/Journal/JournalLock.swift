@@ -1,3 +1,4 @@
+import Core
 import Glibc
 
 /// The one process that writes a journal: a lock on a file that ends with the process, however that ends.

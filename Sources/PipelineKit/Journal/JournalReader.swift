@@ -1,3 +1,5 @@
+import Core
+
 /// One durable line of the journal with what its index knows of it.
 @safe
 package struct JournalLine {

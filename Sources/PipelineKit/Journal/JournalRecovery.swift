@@ -1,3 +1,6 @@
+import Core
+import Digests
+
 /// What opening a journal found, after a clean end or a crash.
 package struct JournalRecovery: Sendable {
     /// The segment to go on with.

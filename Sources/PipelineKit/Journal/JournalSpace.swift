@@ -1,3 +1,4 @@
+import Core
 import Glibc
 import Synchronization
 
@@ -36,7 +37,7 @@ package final class JournalSpace: Sendable {
     }
 
     /// Takes note of bytes that came or, when negative, went.
-    func add(_ bytes: Int64) {
+    package func add(_ bytes: Int64) {
         used.add(bytes, ordering: .relaxed)
     }
 

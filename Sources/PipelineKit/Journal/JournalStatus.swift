@@ -1,3 +1,4 @@
+import Core
 import FoundationEssentials
 
 /// What one stream's journal holds, read beside a producer that may be writing it.

@@ -1,3 +1,4 @@
+import Core
 import Synchronization
 
 /// How far the journal is durable and acknowledged, and what other threads ask of the one that writes it.
@@ -5,13 +6,19 @@ import Synchronization
 /// The reader thread appends and publishes the end; the publisher and the archiver follow.
 package final class JournalTail: Sendable {
     /// The end of what is durable.
-    struct End: Sendable, Equatable {
+    package struct End: Sendable, Equatable {
         /// The sequence number after the last durable line.
         var seq: Int64
         /// First sequence number of the segment that the end lies in.
         var segment: Int64
         /// The byte in that segment after the last durable line.
         var offset: Int64
+
+        package init(seq: Int64, segment: Int64, offset: Int64) {
+            self.seq = seq
+            self.segment = segment
+            self.offset = offset
+        }
     }
 
     private struct State {

@@ -1,3 +1,5 @@
+import Core
+import Digests
 import FoundationEssentials
 
 /// Whether a journal and its archive hold every line, unchanged: what was looked at, and what is wrong.

@@ -1,3 +1,6 @@
+import Core
+import Digests
+
 /// The segment that is being written: its files, and what is not yet on the disk.
 struct OpenSegment: ~Copyable {
     let segment: Segment

@@ -1,10 +1,11 @@
-import CDeflate
+import Core
+import Digests
 
 /// One entry of a segment's index: a group of lines that were received together.
 ///
 /// It holds what the lines do not (when and on which connection they were received), where they are, and the
 /// checksum by which recovery tells a group that reached the disk from one that did not.
-struct IndexEntry: Equatable, Sendable {
+package struct IndexEntry: Equatable, Sendable {
     /// Sequence number of the group's first line.
     var firstSeq: Int64
     /// Where the group begins in the segment, in bytes.
@@ -21,9 +22,9 @@ struct IndexEntry: Equatable, Sendable {
     var checksum: UInt32
 
     /// The sequence number after the group's last line.
-    var endSeq: Int64 { firstSeq + Int64(lines) }
+    package var endSeq: Int64 { firstSeq + Int64(lines) }
     /// The byte after the group.
-    var endOffset: Int64 { offset + Int64(length) }
+    package var endOffset: Int64 { offset + Int64(length) }
 
     /// Bytes of an entry in the file: five numbers of 64 bits and four of 32, little-endian, the last one the
     /// entry's own CRC-32, then zeros.
@@ -79,7 +80,7 @@ struct IndexEntry: Equatable, Sendable {
 }
 
 /// The index file of one segment, read by position.
-struct SegmentIndex: ~Copyable {
+package struct SegmentIndex: ~Copyable {
     private let file: JournalFile
 
     init(_ segment: Segment) throws(FileError) {
@@ -87,7 +88,7 @@ struct SegmentIndex: ~Copyable {
     }
 
     /// Opens it for reading; a missing file counts as one without entries.
-    init(reading segment: Segment) throws(FileError) {
+    package init(reading segment: Segment) throws(FileError) {
         do { file = try JournalFile(reading: segment.indexPath) } catch {
             guard error.isMissingFile else { throw error }
             file = try JournalFile(reading: "/dev/null")
@@ -124,7 +125,7 @@ struct SegmentIndex: ~Copyable {
     }
 
     /// The last entry whose lines are all within a segment of `size` bytes; nil when there is none.
-    func lastWhole(size: Int64) throws(FileError) -> IndexEntry? {
+    package func lastWhole(size: Int64) throws(FileError) -> IndexEntry? {
         var position = try count() - 1
         while position >= 0 {
             if let entry = try entry(position), entry.endOffset <= size { return entry }
@@ -145,11 +146,4 @@ struct SegmentIndex: ~Copyable {
     func truncate(toCount count: Int) throws(FileError) {
         try file.truncate(to: Int64(count * IndexEntry.size))
     }
-}
-
-/// CRC-32 of some bytes as zlib and gzip (RFC 1952, 8) count it, going on from `previous`.
-func crc32(of bytes: UnsafeRawBufferPointer, from previous: UInt32 = 0) -> UInt32 {
-    // libdeflate takes no bytes at all for a question about the initial value (libdeflate.h, libdeflate_crc32).
-    guard let start = bytes.baseAddress else { return previous }
-    return unsafe libdeflate_crc32(previous, start, bytes.count)
 }

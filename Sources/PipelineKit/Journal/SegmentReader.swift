@@ -1,10 +1,12 @@
+import Core
+import Digests
 import Glibc
 
 /// Reads one segment, group by group as its index tells, and checks every group's checksum.
 ///
 /// Numbers come from the index, so that a damaged group changes the numbers of no other line. Where the index itself
 /// is damaged or gone, lines are counted.
-struct SegmentReader: ~Copyable {
+package struct SegmentReader: ~Copyable {
     let segment: Segment
     private let file: JournalFile
     private let index: SegmentIndex
@@ -46,7 +48,7 @@ struct SegmentReader: ~Copyable {
     ///   - pool: gives the memory of lines; for who reads a segment once and right behind its writer. What was read then
     ///     leaves the system's cache: pages that are used again cost the writer a fraction of fresh ones.
     /// - Throws: `FileError` when the segment or its index cannot be opened.
-    init(_ segment: Segment, pool: ByteBlockPool? = nil) throws(FileError) {
+    package init(_ segment: Segment, pool: ByteBlockPool? = nil) throws(FileError) {
         let file = try JournalFile(reading: segment.path)
         let index = try SegmentIndex(reading: segment)
         let modified = try file.status().modified
@@ -101,7 +103,7 @@ struct SegmentReader: ~Copyable {
     }
 
     /// Hands out up to `limit` lines that lie before `end`, and none after lines of so many bytes; returns how many there were.
-    mutating func read(
+    package mutating func read(
         limit: Int, bytes: Int = .max, end: JournalTail.End, _ body: (JournalLine) throws -> Void
     ) throws -> Int {
         var (count, room) = (0, bytes)

@@ -1,3 +1,5 @@
+import Core
+
 /// librdkafka properties, from which clients are made.
 ///
 /// Names and meanings are librdkafka's own (its CONFIGURATION.md); every one can be set.

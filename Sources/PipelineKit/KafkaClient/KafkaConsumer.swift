@@ -1,4 +1,5 @@
 import CRdKafka
+import Core
 package import Logging
 
 /// A change of what the consumer group has given us.

@@ -1,4 +1,5 @@
 import CRdKafka
+import Core
 import FoundationEssentials
 import Glibc
 

@@ -1,4 +1,5 @@
 import CRdKafka
+import Core
 
 /// A failure that librdkafka or a broker reported.
 package struct KafkaError: Error, CustomStringConvertible, Sendable {

@@ -1,4 +1,5 @@
 import CRdKafka
+import Core
 package import Logging
 import Synchronization
 

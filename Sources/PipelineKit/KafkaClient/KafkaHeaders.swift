@@ -1,4 +1,5 @@
 import CRdKafka
+import Core
 
 /// Translates our record headers from and to librdkafka's.
 struct KafkaHeaders {

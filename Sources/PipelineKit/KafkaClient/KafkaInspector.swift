@@ -1,4 +1,5 @@
 import CRdKafka
+import Core
 package import Logging
 
 /// A client that looks at topics without joining a group, so that looking never moves a partition.

@@ -1,4 +1,5 @@
 import CRdKafka
+import Core
 
 /// A partition of a topic.
 package struct TopicPartition: Hashable, Comparable, Sendable, CustomStringConvertible {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Core
 
 /// Where Kafka is and which topic is meant; the same for both services.
 package struct KafkaOptions: ParsableArguments {

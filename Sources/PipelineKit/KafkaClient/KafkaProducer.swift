@@ -1,4 +1,5 @@
 import CRdKafka
+import Core
 package import Logging
 
 /// What became of one record.

@@ -1,4 +1,5 @@
 import CRdKafka
+import Core
 package import Logging
 
 /// Two clients for the records of one thread, because librdkafka compresses on one thread for each broker, and one is not
@@ -54,10 +55,11 @@ package struct KafkaProducers {
         try clients[0].topicConfig(topic, names: names, timeout: timeout)
     }
 
-    /// The client for a key's records: by the key's CRC-32, as librdkafka's `consistent_random` partitioner has it, so that
-    /// with an even number of partitions all records of one come from one client, in fewer and larger batches.
+    /// The client for a key's records: by a hash of the key (FNV-1a, 32 bits), so that all records of a key come
+    /// from one client, in their order.
     package func client(for key: UnsafeRawBufferPointer) -> KafkaProducer {
-        unsafe clients[Int(crc32(of: key)) % clients.count]
+        let hash = unsafe key.reduce(2_166_136_261 as UInt32) { ($0 ^ UInt32($1)) &* 16_777_619 }
+        return clients[Int(hash) % clients.count]
     }
 
     /// Lets delivery reports come in, for about `duration`, and hands them over; those of one client in the order they came.

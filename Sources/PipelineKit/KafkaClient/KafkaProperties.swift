@@ -1,3 +1,5 @@
+import Core
+
 /// Reads Java-style properties files, as Kafka's own tools do.
 enum KafkaProperties {
     /// The properties of a file's text, as `java.util.Properties.load(Reader)` reads them: `key=value`, `key:value` or

@@ -1,3 +1,5 @@
+import Core
+
 /// The memory that librdkafka reads records from, kept until each of them has its delivery report.
 ///
 /// Owned by the thread that owns the client.

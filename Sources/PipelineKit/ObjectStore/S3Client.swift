@@ -1,9 +1,11 @@
 import CCurl
+import Core
+import HTTP
 
 /// Talks to one bucket, one request at a time. Owned by one thread; a raised stop ends a request that is under way.
 package struct S3Client: ~Copyable {
     let settings: S3Settings
-    let bucket: String
+    package let bucket: String
     private let stop: Stop
     private let multi: CurlMulti
     private var instanceKeys: S3Credentials?
@@ -118,6 +120,11 @@ package struct S3Client: ~Copyable {
     package struct Object: Sendable, Equatable {
         package let key: String
         package let bytes: Int64
+
+        package init(key: String, bytes: Int64) {
+            self.key = key
+            self.bytes = bytes
+        }
     }
 
     /// All objects whose key begins with `prefix`, in the order of their keys (ListObjectsV2).

@@ -1,3 +1,4 @@
+import Core
 import FoundationEssentials
 
 /// An access key as S3 takes it.

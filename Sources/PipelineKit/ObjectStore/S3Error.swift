@@ -1,3 +1,5 @@
+import HTTP
+
 /// Why S3 did not do what it was asked.
 package struct S3Error: Error, Sendable, CustomStringConvertible {
     /// What to do about it.

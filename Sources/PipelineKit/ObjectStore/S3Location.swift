@@ -23,7 +23,7 @@ package struct S3Location: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// The key of an object below the prefix.
-    func key(_ name: String) -> String {
+    package func key(_ name: String) -> String {
         prefix.isEmpty ? name : prefix + "/" + name
     }
 
@@ -34,7 +34,7 @@ package struct S3Location: Sendable, Equatable, CustomStringConvertible {
 
 /// Percent-encodes everything but RFC 3986's unreserved characters, which is what a signature of version 4 asks for
 /// (AWS General Reference, "Create a canonical request").
-func percentEncoded(_ text: String, keeping kept: UInt8? = nil) -> String {
+package func percentEncoded(_ text: String, keeping kept: UInt8? = nil) -> String {
     let digits = Array("0123456789ABCDEF".utf8)
     var result: [UInt8] = []
     for byte in text.utf8 {

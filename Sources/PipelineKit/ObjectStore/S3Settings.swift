@@ -1,4 +1,6 @@
 import CCurl
+import Core
+import HTTP
 
 /// Where S3, or what speaks it, is, and how to sign in; the names are those of AWS's own tools where they have one.
 package struct S3Settings: Sendable {

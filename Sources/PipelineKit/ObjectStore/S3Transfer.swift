@@ -1,5 +1,8 @@
 import CCurl
+import Core
+import Digests
 import Glibc
+import HTTP
 
 /// One request to S3, not yet signed.
 struct S3Request {

@@ -1,3 +1,5 @@
+import Core
+import Digests
 import FoundationEssentials
 
 /// What uploaded objects are to be like.
@@ -27,11 +29,11 @@ package struct S3UploadOptions: Sendable {
 }
 
 /// Brings one file of the archive into the bucket, and makes sure that what is there is what is here.
-struct S3Upload {
-    let options: S3UploadOptions
+package struct S3Upload {
+    package let options: S3UploadOptions
 
     /// How it was made sure.
-    enum Proof: String, Codable, Sendable {
+    package enum Proof: String, Codable, Sendable {
         /// S3 has told the SHA-256 of what it stores.
         case checksum
         /// It was read back, because S3 tells no SHA-256.
@@ -48,7 +50,7 @@ struct S3Upload {
     ///   - client: the bucket's.
     /// - Returns: how it was verified that the object holds the same.
     /// - Throws: `S3Error`, `FileError`, `Failure` (65) when the file is not what it was.
-    func run(
+    package func run(
         _ path: String, digest: FileDigest, key: String, metadata: [(name: String, value: String)] = [],
         _ client: inout S3Client
     ) throws -> Proof {
@@ -193,5 +195,9 @@ struct S3Upload {
 
     private static func base64(_ hexadecimal: String) -> String {
         Data(bytes(hexadecimal)).base64EncodedString()
+    }
+
+    package init(options: ObjectStore.S3UploadOptions) {
+        self.options = options
     }
 }

@@ -1,4 +1,5 @@
 internal import CPostgres
+import Core
 
 /// Finds what is wrong with a connection string before it is used, and says so without showing any of its values.
 ///

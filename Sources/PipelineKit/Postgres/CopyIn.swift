@@ -1,4 +1,5 @@
 internal import CPostgres
+import Core
 import Glibc
 
 extension PostgresConnection {

@@ -1,3 +1,4 @@
+import Core
 import SQLFiles
 
 /// Brings a database to the schema of this binary, and refuses one that it does not know.

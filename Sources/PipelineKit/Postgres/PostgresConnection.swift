@@ -1,4 +1,5 @@
 internal import CPostgres
+import Core
 import Glibc
 
 /// One connection to PostgreSQL over blocking libpq; owned by one thread, closed when dropped.

@@ -1,4 +1,5 @@
 internal import CPostgres
+import Core
 
 /// Where PostgreSQL is and how to get in: a libpq connection string, taken verbatim.
 ///

@@ -1,4 +1,5 @@
 internal import CPostgres
+import Core
 
 /// A failure of PostgreSQL or of the way to it.
 ///

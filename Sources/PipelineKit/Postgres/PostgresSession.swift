@@ -1,4 +1,5 @@
 internal import CPostgres
+import Core
 
 extension PostgresConnection {
     /// Host, port and database of this connection, without user and password.

@@ -33,3 +33,35 @@ package struct ControlMessage: Sendable, Equatable {
         self.problems = problems
     }
 }
+
+extension ControlMessage {
+    /// Reads `errors`, or the line itself where it is one problem object; nil when it is neither.
+    package init?(_ line: JSONNode) {
+        if let errors = line["errors"] {
+            problems = errors.elements.map(Problem.init)
+        } else {
+            let problem = Problem(line)
+            let isProblem = problem.title != nil && (problem.type != nil || problem.detail != nil)
+            problems = isProblem ? [problem] : []
+        }
+        if problems.isEmpty { return nil }
+    }
+}
+
+extension ControlMessage.Problem {
+    fileprivate init(_ problem: JSONNode) {
+        title = problem["title"]?.text
+        // Errors that are older than problem objects have a message instead.
+        detail = (problem["detail"] ?? problem["message"])?.text
+        type = problem["type"]?.text.map { String($0.split(separator: "/").last ?? "") }
+        disconnectType = problem["disconnect_type"]?.text
+        connectionIssue = problem["connection_issue"]?.text
+    }
+}
+
+extension JSONNode {
+    /// A string of its own, for the rare lines.
+    package var text: String? {
+        string.map { unsafe String(decoding: $0.bytes, as: UTF8.self) }
+    }
+}

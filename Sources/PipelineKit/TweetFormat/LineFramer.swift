@@ -1,3 +1,4 @@
+import Digests
 import Glibc
 
 /// What `LineFramer` found in the bytes of a stream.

@@ -1,18 +1,18 @@
 /// Parses lines, and those that simdjson refuses only for their text or for a long integer, repaired.
 ///
 /// The producer's keys and the loader's rows come from the same parse, so that both agree on what a tweet is.
-struct LineParser: ~Copyable {
+package struct LineParser: ~Copyable {
     /// Longer lines are refused unparsed: simdjson asks for about 14 bytes of memory for each byte of a line.
     static let maximumLineBytes = 16 << 20
 
     private var parser = JSONParser()
     /// The repaired line, when the last parse altered it.
-    private(set) var cleaned: [UInt8] = []
-    /// What the last parse altered in the text of the line; when empty, the line itself is the document.
-    private(set) var alterations: CleanText.Alterations = []
+    package private(set) var cleaned: [UInt8] = []
+    package /// What the last parse altered in the text of the line; when empty, the line itself is the document.
+        private(set) var alterations: CleanText.Alterations = []
 
     /// Parses one line; the node is valid until the next parse.
-    mutating func parse(_ line: UnsafeRawBufferPointer) throws(LineReject) -> JSONNode {
+    package mutating func parse(_ line: UnsafeRawBufferPointer) throws(LineReject) -> JSONNode {
         alterations = []
         guard line.count <= Self.maximumLineBytes else {
             throw LineReject(.tooLarge, "\(line.count) bytes; at most \(Self.maximumLineBytes) are parsed")
@@ -49,5 +49,8 @@ struct LineParser: ~Copyable {
         try unsafe bytes.span.bytes.withUnsafeBytes { buffer throws(JSONParser.Refusal) in
             try unsafe parser.parse(buffer)
         }
+    }
+
+    package init() {
     }
 }

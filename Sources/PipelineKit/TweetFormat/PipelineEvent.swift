@@ -1,3 +1,4 @@
+import Core
 import FoundationEssentials
 
 /// What happened to a stream, journalled in its place as a line of its own: `{"pipeline_event":{…}}`.

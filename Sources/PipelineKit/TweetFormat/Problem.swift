@@ -36,17 +36,20 @@ package struct RateLimit: Sendable, Equatable {
     package var remaining: Int?
     /// From now (X's clock, when the answer says what it shows) to the end of the window.
     package var resetAfter: Duration?
+
     /// How long the server asks to wait (`Retry-After`), whatever the status is.
     package var retryAfter: Duration?
 
     /// A wait that a server asks for counts up to this: longer ones are a mistake, or better seen to by a person.
-    static let longestRetryAfter = Duration.seconds(3600)
+    package static let longestRetryAfter = Duration.seconds(3600)
 
     /// The longer of both waits; nil when the answer names none.
-    var wait: Duration? {
+    package var wait: Duration? {
         let asked = retryAfter.map { min($0, Self.longestRetryAfter) }
         return resetAfter.map { max($0, asked ?? .zero) } ?? asked
     }
+
+    package init() {}
 }
 
 /// An answer that says why X does not do what was asked: an RFC 7807 problem, X's own error list, HTML, or nothing.

@@ -1,3 +1,5 @@
+import Core
+
 /// Tweet ids that carry their time: milliseconds since X's epoch above 22 bits of worker and sequence.
 ///
 /// X hands them out since 2010-11-04; the ids before were counted one by one and say nothing.

@@ -39,7 +39,7 @@ package enum StreamMessage: Sendable, Equatable {
     private static let longestControlLine = 65_536
 
     /// Whether bytes are one whole JSON object, as every message is: so a line that lacks its end can be told from a part.
-    static func isWhole(_ line: UnsafeRawBufferPointer) -> Bool {
+    package static func isWhole(_ line: UnsafeRawBufferPointer) -> Bool {
         guard let first = unsafe line.first(where: { $0 > 0x20 }), first == UInt8(ascii: "{") else { return false }
         var parser = JSONParser()
         return (try? unsafe parser.parse(line)) != nil

@@ -110,7 +110,7 @@ package struct TweetKey: ~Copyable {
 
 extension JSONNode {
     /// An id of X: a string, or in captures of 2021 a number, matching `^[0-9]{1,19}$` and not beyond `Int64`.
-    var id: Int64? {
+    package var id: Int64? {
         if let integer { return integer >= 0 ? integer : nil }
         guard let string, (1...19).contains(string.count) else { return nil }
         var value: UInt64 = 0

@@ -1,3 +1,5 @@
+import Core
+
 /// Where the app's bearer token comes from.
 package enum BearerToken: Sendable {
     /// `X_BEARER_TOKEN`: the same for the whole run.

@@ -1,3 +1,5 @@
+import Core
+
 /// The query parameters that choose what X sends with each post, and the names each may hold.
 ///
 /// X ignores a name it does not know, and bills as if nothing were wrong; so a name that looks mistyped is an error here, and
@@ -64,7 +66,7 @@ package enum StreamFields: String, CaseIterable, Sendable {
     }
 
     /// The names that are not in X's list: X may have them by now, or ignore them.
-    func unknown(among names: [String]) -> [String] { names.filter { !all.contains($0) } }
+    package func unknown(among names: [String]) -> [String] { names.filter { !all.contains($0) } }
 
     private func mistake(in name: String) -> String? {
         if all.contains(name) { return nil }

@@ -1,3 +1,7 @@
+import Core
+import HTTP
+import TweetFormat
+
 /// X's endpoints other than the stream: one request at a time, on the calling thread.
 package struct XAPI: Sendable {
     private let settings: XSettings
@@ -53,7 +57,7 @@ package struct XAPI: Sendable {
     /// Asks once, and again when a rate limit with a near end was all that was in the way; otherwise like `get`.
     ///
     /// - Returns: the whole answer, a 2xx.
-    func call(
+    package func call(
         _ method: String, _ path: String, _ query: [(name: String, value: String)], body: [UInt8]? = nil
     ) throws(Failure) -> HTTPAnswer {
         let parameters = query.map { "\($0.name)=\(Self.escaped($0.value))" }.joined(separator: "&")
@@ -99,7 +103,7 @@ package struct XAPI: Sendable {
     }
 
     private static func failure(_ call: String, _ problem: Problem) -> Failure {
-        let remedy = Interruption.remedy(for: problem.kind).map { ". \($0)" } ?? ""
+        let remedy = problem.kind.remedy.map { ". \($0)" } ?? ""
         let text = "\(call): \(problem)\(remedy)"
         switch problem.kind {
         case .unauthorized, .forbidden: return Failure(.refusedCredentials, text)

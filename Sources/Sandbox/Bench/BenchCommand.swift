@@ -1,5 +1,5 @@
 import ArgumentParser
-internal import PipelineKit
+import Core
 
 /// `sandbox bench`: how fast the pipeline is on this machine.
 struct BenchCommand: ParsableCommand {

@@ -1,7 +1,8 @@
+import Core
 import FoundationEssentials
 import Glibc
-internal import Logging
-internal import PipelineKit
+import KafkaClient
+import Logging
 
 /// The broker of a measurement: a mock cluster in a process of its own, or the one that TEST_KAFKA_BOOTSTRAP_SERVERS names.
 struct BenchKafka {

@@ -1,4 +1,4 @@
-internal import PipelineKit
+import Core
 
 /// A service as a process of its own with a folder that is deleted after it.
 struct BenchService {

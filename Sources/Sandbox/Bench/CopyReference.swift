@@ -1,5 +1,4 @@
 import Glibc
-internal import PipelineKit
 
 /// Loads the rows that landed in a database once more by psql's `\copy`, into the same tables with the same indexes.
 struct CopyReference {

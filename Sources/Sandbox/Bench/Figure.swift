@@ -1,6 +1,6 @@
+import Core
 import FoundationEssentials
 import Glibc
-internal import PipelineKit
 
 /// One measured number.
 struct Figure: Codable, Sendable {

@@ -1,5 +1,6 @@
+import Core
 import Glibc
-internal import PipelineKit
+import Postgres
 
 /// From the last byte of a line on the socket to its row that others can see, at a live stream's rate.
 struct LatencyBench {

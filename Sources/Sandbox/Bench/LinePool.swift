@@ -1,5 +1,3 @@
-internal import PipelineKit
-
 /// Made-up lines, ready to be sent as chunks of an HTTP body.
 struct LinePool: Sendable {
     /// Lines that go out as one chunk: about what a socket holds.

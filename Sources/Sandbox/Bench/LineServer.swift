@@ -1,5 +1,5 @@
+import Core
 import Glibc
-internal import PipelineKit
 import Synchronization
 
 /// Serves lines over HTTP as X's stream does, with blocking sockets, so that it costs next to nothing beside what is measured.

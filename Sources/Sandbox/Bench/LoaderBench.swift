@@ -1,5 +1,8 @@
+import Core
 import Glibc
-internal import PipelineKit
+import KafkaClient
+import Postgres
+import TweetLoader
 
 /// A full topic into PostgreSQL, against psql's `\copy` of the very rows that landed.
 struct LoaderBench {

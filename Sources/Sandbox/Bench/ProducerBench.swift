@@ -1,6 +1,5 @@
 import FoundationEssentials
 import Glibc
-internal import PipelineKit
 
 /// From the socket to acknowledged in Kafka with the journal on, against `curl | kcat` on the same lines and broker.
 struct ProducerBench {

@@ -1,6 +1,7 @@
+import Core
 import Glibc
-internal import Logging
-internal import PipelineKit
+import Journal
+import Logging
 
 /// How long the producer takes from its start to its request to X, beside a large archive and beside none.
 struct StartBench {

@@ -1,5 +1,5 @@
+import Core
 import Glibc
-internal import PipelineKit
 
 /// The demo's script, top to bottom.
 struct Demo {

@@ -1,6 +1,6 @@
 import ArgumentParser
-internal import Logging
-internal import PipelineKit
+import Core
+import Logging
 
 /// `sandbox demo`: the pipeline at work, and at its worst.
 struct DemoCommand: ParsableCommand {

@@ -1,5 +1,4 @@
 import FoundationEssentials
-internal import PipelineKit
 
 /// What is worth seeing when the demo is over: some queries with their answers, and the topic.
 struct DemoReport {

@@ -1,7 +1,8 @@
 import ArgumentParser
+import Core
 import Glibc
-internal import Logging
-internal import PipelineKit
+import Journal
+import Logging
 import Synchronization
 
 /// Writes, reads, checkpoints and archives a journal as the producer does, without X and Kafka, to be killed in tests.

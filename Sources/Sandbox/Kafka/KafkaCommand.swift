@@ -1,5 +1,5 @@
 import ArgumentParser
-internal import PipelineKit
+import Core
 
 /// `sandbox kafka`: the mock cluster in the foreground.
 struct KafkaCommand: ParsableCommand {

@@ -1,5 +1,5 @@
 import CRdKafka
-package import PipelineKit
+import Core
 import Synchronization
 
 /// Writes records as any program may: to a chosen partition, with or without key, value and headers.

@@ -1,6 +1,6 @@
 import CRdKafka
+import Core
 import Glibc
-package import PipelineKit
 import Synchronization
 
 /// A Kafka cluster in this process: librdkafka's mock cluster (rdkafka_mock.h), which clients of any process can use.

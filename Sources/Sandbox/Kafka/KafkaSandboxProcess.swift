@@ -1,5 +1,5 @@
+import Core
 import Glibc
-package import PipelineKit
 
 /// `sandbox kafka` as a child process, so that killing this process's services, or this process's threads, spares it.
 package final class KafkaSandboxProcess: Sendable {

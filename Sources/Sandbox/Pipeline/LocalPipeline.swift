@@ -1,6 +1,6 @@
+import Core
 import FoundationEssentials
 import Glibc
-package import PipelineKit
 import Synchronization
 
 /// The whole pipeline on this machine: simulator, Kafka, PostgreSQL, and both services as processes that can be killed.

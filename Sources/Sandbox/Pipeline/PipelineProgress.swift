@@ -1,4 +1,5 @@
-package import PipelineKit
+import Core
+import TweetFormat
 
 /// How far lines have come, as each part says itself.
 package struct PipelineProgress: Sendable, Equatable {

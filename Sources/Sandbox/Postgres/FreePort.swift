@@ -1,5 +1,5 @@
+import Core
 import Glibc
-package import PipelineKit
 
 /// A TCP port of 127.0.0.1 that nobody listens on, and that no other process of this project gets as long as this one lives.
 ///

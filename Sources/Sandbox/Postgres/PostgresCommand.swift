@@ -1,5 +1,5 @@
 import ArgumentParser
-internal import PipelineKit
+import Core
 
 /// `sandbox postgres`: a cluster in the foreground.
 struct PostgresCommand: ParsableCommand {

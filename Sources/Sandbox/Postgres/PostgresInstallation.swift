@@ -1,6 +1,6 @@
+import Core
 import FoundationEssentials
 import Glibc
-internal import PipelineKit
 
 /// The PostgreSQL server programs of this machine.
 struct PostgresInstallation: Sendable {

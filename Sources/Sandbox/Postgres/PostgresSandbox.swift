@@ -1,6 +1,6 @@
+import Core
 import FoundationEssentials
 import Glibc
-package import PipelineKit
 import Synchronization
 
 /// A throw-away PostgreSQL cluster from the installed server programs, also for root.

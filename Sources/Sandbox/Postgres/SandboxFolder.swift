@@ -1,6 +1,6 @@
+import Core
 import FoundationEssentials
 import Glibc
-internal import PipelineKit
 import Synchronization
 
 /// A temporary folder that is deleted with its sandbox, or by a later one when this process was killed.

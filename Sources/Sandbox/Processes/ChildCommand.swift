@@ -1,6 +1,6 @@
+import Core
 import FoundationEssentials
 import Glibc
-package import PipelineKit
 
 /// What to run as a child process, and how.
 package struct ChildCommand: Sendable {

@@ -1,5 +1,5 @@
+import Core
 import Glibc
-package import PipelineKit
 import Synchronization
 
 /// A running child process. Every call blocks for as long as it says, so it serves synchronous and asynchronous code.

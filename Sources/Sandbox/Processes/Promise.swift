@@ -1,4 +1,4 @@
-internal import PipelineKit
+import Core
 import Synchronization
 
 /// A value that one thread sets once and others wait for, blocking.

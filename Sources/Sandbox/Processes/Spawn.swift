@@ -1,5 +1,5 @@
+import Core
 import Glibc
-internal import PipelineKit
 
 /// A process that was just started, and our end of its output.
 struct Spawned: Sendable {

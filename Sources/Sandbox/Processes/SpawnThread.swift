@@ -1,4 +1,4 @@
-internal import PipelineKit
+import Core
 import Synchronization
 
 /// The one thread that starts child processes.

@@ -1,5 +1,5 @@
+import Core
 import Hummingbird
-internal import PipelineKit
 import Synchronization
 
 /// What the simulator's account has used, and in which of X's forms the usage endpoint tells it.

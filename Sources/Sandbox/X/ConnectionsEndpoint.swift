@@ -1,6 +1,6 @@
+import Core
 import FoundationEssentials
 import Hummingbird
-internal import PipelineKit
 
 /// `/2/connections` (documentation, "Connections"): lists what is or was open, and ends it.
 ///

@@ -1,4 +1,4 @@
-internal import PipelineKit
+import TweetFormat
 
 /// One connection's way through the feed: lines when they are due, keep-alives between, faults when they come.
 struct Delivery {

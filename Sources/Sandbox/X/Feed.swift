@@ -1,5 +1,5 @@
+import Core
 import FoundationEssentials
-package import PipelineKit
 import Synchronization
 
 /// Where the simulator's lines come from.

@@ -1,4 +1,4 @@
-package import PipelineKit
+import Core
 
 /// A time in which the pipeline says it may have missed lines.
 package struct DeclaredGap: Sendable {

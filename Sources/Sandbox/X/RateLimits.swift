@@ -1,4 +1,3 @@
-internal import PipelineKit
 import Synchronization
 
 /// X's request budgets: so many in 15 minutes, counted from the first.

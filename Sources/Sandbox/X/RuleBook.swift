@@ -1,4 +1,3 @@
-internal import PipelineKit
 import Synchronization
 
 /// The rules of the simulator's stream.

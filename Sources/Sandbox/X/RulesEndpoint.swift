@@ -1,6 +1,6 @@
+import Core
 import FoundationEssentials
 import Hummingbird
-internal import PipelineKit
 
 /// `/2/tweets/search/stream/rules` (documentation, "Filtered stream: rules").
 struct RulesEndpoint: Sendable {

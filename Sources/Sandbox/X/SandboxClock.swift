@@ -1,4 +1,4 @@
-package import PipelineKit
+import Core
 import Synchronization
 
 /// The simulator's time: the real one, set off by what it was told, so that hours need not be waited for.

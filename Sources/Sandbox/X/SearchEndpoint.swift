@@ -1,5 +1,5 @@
+import Core
 import Hummingbird
-internal import PipelineKit
 import Synchronization
 
 /// `GET /2/tweets/search/recent` (documentation, "Search Posts"): issued lines, newest first.

@@ -1,5 +1,5 @@
+import Core
 import Hummingbird
-internal import PipelineKit
 
 /// `GET /2/tweets/search/stream`.
 struct StreamEndpoint: Sendable {

@@ -1,5 +1,5 @@
+import Core
 import FoundationEssentials
-package import PipelineKit
 import Synchronization
 
 /// What the simulator wrote on one connection to the stream.

@@ -1,5 +1,5 @@
 import ArgumentParser
-internal import PipelineKit
+import Core
 
 /// `sandbox x`: the simulator in the foreground.
 struct XCommand: ParsableCommand {

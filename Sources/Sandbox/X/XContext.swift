@@ -1,6 +1,6 @@
+import Core
 import Hummingbird
 import NIOCore
-internal import PipelineKit
 
 /// What a request of the simulator carries: Hummingbird's own, and the connection it came on.
 struct XContext: RequestContext {

@@ -1,7 +1,7 @@
+import Core
 import Hummingbird
-internal import Logging
+import Logging
 import NIOCore
-package import PipelineKit
 import Synchronization
 
 /// X's API v2 as far as the pipeline uses it, on a free port of 127.0.0.1, with faults on demand and a record of its own.

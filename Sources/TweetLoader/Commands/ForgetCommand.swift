@@ -1,5 +1,7 @@
 import ArgumentParser
-import PipelineKit
+import Core
+import Journal
+import Postgres
 
 struct ForgetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,7 @@
 import ArgumentParser
-import PipelineKit
+import Core
+import KafkaClient
+import Postgres
 
 /// What the commands have in common that ask PostgreSQL.
 struct DatabaseCommandOptions: ParsableArguments {

@@ -1,7 +1,9 @@
 import ArgumentParser
+import Core
 import Glibc
+import KafkaClient
 import Logging
-import PipelineKit
+import Postgres
 
 /// Where PostgreSQL is; the same for all commands.
 struct DatabaseOptions: ParsableArguments {

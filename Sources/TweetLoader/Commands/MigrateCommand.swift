@@ -1,6 +1,7 @@
 import ArgumentParser
+import Core
 import Glibc
-import PipelineKit
+import Postgres
 
 struct MigrateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

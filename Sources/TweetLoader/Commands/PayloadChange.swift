@@ -1,4 +1,5 @@
-import PipelineKit
+import Core
+import Postgres
 
 /// A change of the type of `tweets.payload`: PostgreSQL rewrites the whole table for it.
 struct PayloadChange {

@@ -1,6 +1,6 @@
 import ArgumentParser
+import Core
 import Foundation
-import PipelineKit
 
 struct RejectsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,5 @@
 import ArgumentParser
-import PipelineKit
+import Core
 
 struct RetentionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

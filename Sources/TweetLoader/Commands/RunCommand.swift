@@ -1,6 +1,7 @@
 import ArgumentParser
+import Core
+import KafkaClient
 import Logging
-import PipelineKit
 
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
+import Core
 import Glibc
-import PipelineKit
+import KafkaClient
 
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,9 +1,11 @@
 import ArgumentParser
-import PipelineKit
+import Core
+import KafkaClient
+import Postgres
+import TweetFormat
 
-@main
-struct TweetLoader: ParsableCommand {
-    static let configuration = CommandConfiguration(
+package struct TweetLoaderCommand: ParsableCommand {
+    package static let configuration = CommandConfiguration(
         commandName: "tweet-loader",
         abstract: "Loads tweets from Kafka into PostgreSQL, each exactly once.",
         discussion: """
@@ -23,14 +25,17 @@ struct TweetLoader: ParsableCommand {
 
             Exit status: 0 done, 64 usage, 65 numbers are missing, 69 unavailable, 77 refused credentials, 78 settings.
             """,
-        version: versionText,
+        version: versionText([kafkaLibrary, postgresLibrary, jsonLibrary]),
         subcommands: [
             RunCommand.self, MigrateCommand.self, StatusCommand.self, VerifyCommand.self, ExplainCommand.self,
             RejectsCommand.self, RetentionCommand.self, ForgetCommand.self,
         ]
     )
 
-    static func main() {
+    /// Required by the argument parser.
+    package init() {}
+
+    package static func main() {
         suggestSubcommand()
         main(nil)
     }

@@ -1,5 +1,5 @@
 import ArgumentParser
-import PipelineKit
+import Core
 
 struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

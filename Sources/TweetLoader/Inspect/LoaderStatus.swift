@@ -1,5 +1,7 @@
+import Core
 import FoundationEssentials
-import PipelineKit
+import KafkaClient
+import Postgres
 
 /// How far the loader is, as `status` shows it.
 struct LoaderStatus: Report {

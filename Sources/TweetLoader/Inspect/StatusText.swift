@@ -1,4 +1,4 @@
-import PipelineKit
+import Core
 
 extension LoaderStatus {
     /// For people, in full.

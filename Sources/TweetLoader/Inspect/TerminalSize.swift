@@ -1,5 +1,5 @@
+import Core
 import Glibc
-import PipelineKit
 
 /// How much a terminal shows.
 struct TerminalSize {

@@ -1,5 +1,3 @@
-import PipelineKit
-
 /// A tweet as people name it: by its id or by a link to it.
 enum TweetLink {
     private static let hosts: Set<Substring> = ["x.com", "twitter.com"]

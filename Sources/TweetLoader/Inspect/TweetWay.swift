@@ -1,4 +1,6 @@
-import PipelineKit
+import Core
+import Postgres
+import TweetFormat
 
 /// The whole way of one tweet, as `explain` shows it.
 struct TweetWay: Report {

@@ -1,4 +1,4 @@
-import PipelineKit
+import KafkaClient
 
 /// What Kafka's group has given this loader, and how far each partition has been taken.
 struct Assignment {

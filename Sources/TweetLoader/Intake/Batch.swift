@@ -1,5 +1,6 @@
 import FoundationEssentials
-import PipelineKit
+import KafkaClient
+import TweetFormat
 
 /// Messages that are settled in one transaction, decoded as they come.
 ///

@@ -1,5 +1,6 @@
+import Core
 import Logging
-import PipelineKit
+import Postgres
 
 /// The loader's connection to PostgreSQL, made anew whenever it is gone.
 final class DatabaseSession {

@@ -1,4 +1,5 @@
-import PipelineKit
+import Core
+import KafkaClient
 import Synchronization
 
 /// What passes between the thread that takes messages from Kafka, the intake, and the one that writes them to PostgreSQL.

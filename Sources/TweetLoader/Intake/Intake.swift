@@ -1,5 +1,6 @@
+import Core
+import KafkaClient
 import Logging
-import PipelineKit
 
 /// Takes messages from Kafka and decodes them into batches, on a thread of its own that belongs to Kafka's group.
 ///

@@ -1,4 +1,4 @@
-import PipelineKit
+import KafkaClient
 
 /// A journal of a stream: its sequence numbers begin with 1 and have no holes.
 struct JournalName: Hashable, Comparable, Sendable {

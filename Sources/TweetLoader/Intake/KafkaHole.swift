@@ -1,5 +1,6 @@
+import KafkaClient
 import Logging
-import PipelineKit
+import Postgres
 
 /// Messages that Kafka no longer has, although they were not loaded.
 struct KafkaHole {

@@ -1,4 +1,4 @@
-import PipelineKit
+import Postgres
 
 /// The monthly partitions of `tweets` that are known to exist.
 struct KnownPartitions {

@@ -1,4 +1,4 @@
-import PipelineKit
+import Postgres
 
 /// A loader's signs of life in the table `loaders`, by which `status` shows whether one runs.
 struct LoaderPresence {

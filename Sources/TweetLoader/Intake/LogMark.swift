@@ -1,4 +1,4 @@
-import PipelineKit
+import KafkaClient
 
 /// What identifies a partition's log: one message of it, remembered with the offsets.
 ///

@@ -1,4 +1,4 @@
-import PipelineKit
+import KafkaClient
 
 /// Whether our membership of Kafka's group is still of use.
 struct Membership {

@@ -1,5 +1,5 @@
 import Logging
-import PipelineKit
+import Postgres
 
 /// A time in which PostgreSQL could not be used: told when it begins, when its reason changes, every five minutes, and
 /// when it is over.

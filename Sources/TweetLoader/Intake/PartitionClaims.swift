@@ -1,4 +1,5 @@
-import PipelineKit
+import KafkaClient
+import Postgres
 
 /// The partitions that this loader holds, each with the fence that PostgreSQL gave it and the offset to go on from.
 ///

@@ -1,5 +1,6 @@
+import Core
+import KafkaClient
 import Logging
-import PipelineKit
 
 /// Which topics are compacted: there, Kafka deletes messages that were never read.
 struct TopicPolicies {

@@ -1,4 +1,5 @@
-import PipelineKit
+import Postgres
+import TweetFormat
 
 /// What an operator no longer wants counted: gaps that are accepted, and topics and journals that nothing uses any more.
 enum Dismissals {

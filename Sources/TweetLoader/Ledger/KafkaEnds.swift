@@ -1,5 +1,6 @@
+import Core
+import KafkaClient
 import Logging
-import PipelineKit
 
 /// Where Kafka's partitions begin and end, and what they hold, for commands that only look.
 struct KafkaEnds {

@@ -1,5 +1,8 @@
+import Core
 import FoundationEssentials
-import PipelineKit
+import Journal
+import KafkaClient
+import Postgres
 
 /// One look at where the numbered lines are: PostgreSQL, Kafka and the journal.
 ///

@@ -1,5 +1,7 @@
+import Core
 import FoundationEssentials
-import PipelineKit
+import KafkaClient
+import Postgres
 
 /// What is known of completeness, as `verify` shows it.
 struct LedgerReport: Report {

@@ -1,4 +1,7 @@
-import PipelineKit
+import Core
+import KafkaClient
+import Postgres
+import TweetFormat
 
 /// Whether each message that Kafka still has, and that counts as settled, is in a table.
 struct RowCheck: Encodable {

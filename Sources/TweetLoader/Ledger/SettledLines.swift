@@ -1,4 +1,5 @@
-import PipelineKit
+import KafkaClient
+import Postgres
 
 /// The lines that PostgreSQL has settled, as its ledger said when partitions were claimed: they are passed over unread when
 /// Kafka brings them again under other offsets, as after a producer's kill or when `loader_offsets` was lost.

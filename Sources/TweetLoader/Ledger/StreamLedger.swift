@@ -1,4 +1,5 @@
-import PipelineKit
+import Core
+import Postgres
 
 /// Keeps the ledger of settled sequence numbers in PostgreSQL.
 ///

@@ -1,4 +1,6 @@
-import PipelineKit
+import Core
+import Journal
+import KafkaClient
 
 /// Looks at the ledger, Kafka and the journal until it is known what is missing.
 ///

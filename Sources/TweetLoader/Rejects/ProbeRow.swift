@@ -1,4 +1,6 @@
-import PipelineKit
+import KafkaClient
+import Postgres
+import TweetFormat
 
 /// A row for each table that PostgreSQL should take: it tells a bad row from a table that takes no row at all.
 struct ProbeRow {

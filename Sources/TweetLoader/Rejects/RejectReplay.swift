@@ -1,4 +1,5 @@
-import PipelineKit
+import Core
+import Postgres
 
 /// Writes rejects as if they came from Kafka now; those that are taken are rejects no longer.
 struct RejectReplay: ~Copyable {

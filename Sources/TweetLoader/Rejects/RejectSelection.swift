@@ -1,5 +1,7 @@
 import ArgumentParser
-import PipelineKit
+import Core
+import KafkaClient
+import Postgres
 
 /// Which rejects are meant: all conditions must hold.
 struct RejectSelection: ParsableArguments {

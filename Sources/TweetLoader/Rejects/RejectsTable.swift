@@ -1,4 +1,4 @@
-import PipelineKit
+import Postgres
 
 /// Writes the rejects of a batch, each with its bytes; one that is there already stays as it is.
 enum RejectsTable {

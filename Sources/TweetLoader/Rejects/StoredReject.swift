@@ -1,4 +1,6 @@
-import PipelineKit
+import Core
+import KafkaClient
+import Postgres
 
 /// A row of `rejects`.
 struct StoredReject {

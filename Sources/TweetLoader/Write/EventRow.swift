@@ -1,4 +1,5 @@
-import PipelineKit
+import Core
+import TweetFormat
 
 /// One event as it is stored: every member decoded and checked, so that PostgreSQL casts nothing out of the line.
 ///

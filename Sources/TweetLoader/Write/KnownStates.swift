@@ -1,5 +1,3 @@
-import PipelineKit
-
 /// States that this loader has stored lately: what comes again unchanged needs no word with PostgreSQL.
 ///
 /// Forgets everything every minute, because another loader may have stored a newer state meanwhile: what a minute's

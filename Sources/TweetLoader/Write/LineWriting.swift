@@ -1,4 +1,4 @@
-import PipelineKit
+import Postgres
 
 /// Writes the rows of lines into their tables, in the order of `Relation`; each call is one savepoint's work.
 struct LineWriting {

@@ -1,4 +1,6 @@
-import PipelineKit
+import Core
+import Postgres
+import TweetFormat
 
 /// Drops the months of tweets before a cut.
 struct Retention {

@@ -1,4 +1,5 @@
-import PipelineKit
+import Postgres
+import TweetFormat
 
 /// Keeps the rules at X as `rules` events list them: what each was, since when it was seen, and until when.
 ///

@@ -1,4 +1,4 @@
-import PipelineKit
+import Postgres
 
 extension PostgresConnection {
     /// Runs `work` inside a savepoint and takes back what it did when it throws.

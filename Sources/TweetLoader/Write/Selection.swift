@@ -1,5 +1,3 @@
-import PipelineKit
-
 /// The rows of one table that a run of lines needs written, in the order of their keys.
 struct Selection {
     /// The rows to write; no two states have the same key.

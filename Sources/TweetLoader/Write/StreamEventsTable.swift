@@ -1,4 +1,6 @@
-import PipelineKit
+import Core
+import Postgres
+import TweetFormat
 
 /// Writes what happened to the streams, and what follows from it.
 enum StreamEventsTable {

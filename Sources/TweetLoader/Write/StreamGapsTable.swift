@@ -1,4 +1,4 @@
-import PipelineKit
+import Postgres
 
 /// The gap ledger: what the events say about the times in which nothing was received.
 enum StreamGapsTable {

@@ -1,4 +1,4 @@
-import PipelineKit
+import Postgres
 
 /// Applies tombstones: each deletes all versions of its tweet and what hangs on them, and is counted.
 ///

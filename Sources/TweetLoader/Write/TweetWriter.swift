@@ -1,4 +1,4 @@
-import PipelineKit
+import Postgres
 
 /// Brings a batch's rows into `tweets` and the tables beside it, inside the batch's transaction.
 ///

@@ -1,4 +1,4 @@
-import PipelineKit
+import Postgres
 
 /// Counts the keys that this version of the program does not know.
 ///

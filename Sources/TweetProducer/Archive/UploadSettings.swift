@@ -1,4 +1,5 @@
-import PipelineKit
+import Core
+import ObjectStore
 
 /// Where the archive is uploaded, and how.
 struct UploadSettings: Sendable {

@@ -1,5 +1,9 @@
+import Core
+import Digests
 import Glibc
-package import Logging
+import Journal
+import Logging
+import ObjectStore
 
 /// Uploads what is in the archive to S3, oldest first, and keeps a list of what is there.
 ///

@@ -1,7 +1,10 @@
 import ArgumentParser
+import Core
 import Foundation
+import Journal
 import Logging
-import PipelineKit
+import TweetFormat
+import XAPI
 
 struct GapsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

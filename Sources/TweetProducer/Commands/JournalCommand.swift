@@ -1,6 +1,7 @@
 import ArgumentParser
+import Core
 import Foundation
-import PipelineKit
+import Journal
 
 struct JournalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

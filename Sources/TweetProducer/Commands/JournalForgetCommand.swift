@@ -1,5 +1,7 @@
 import ArgumentParser
-import PipelineKit
+import Core
+import Journal
+import TweetFormat
 
 struct JournalForgetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

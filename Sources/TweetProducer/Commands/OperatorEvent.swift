@@ -1,6 +1,8 @@
+import Core
 import Foundation
+import Journal
 import Logging
-import PipelineKit
+import TweetFormat
 
 /// An event that an operator adds to a stream's journal, through the producer that owns the journal, or without one directly.
 struct OperatorEvent {

@@ -1,5 +1,8 @@
 import ArgumentParser
-import PipelineKit
+import Core
+import Journal
+import KafkaClient
+import XAPI
 
 /// The flags of `tweet-producer run` that belong to neither X nor Kafka.
 struct ProducerOptions: ParsableArguments {

@@ -1,7 +1,9 @@
 import ArgumentParser
+import Core
 import Foundation
+import KafkaClient
 import Logging
-import PipelineKit
+import ObjectStore
 import Synchronization
 
 struct ReplayCommand: ParsableCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
+import Core
 import Glibc
-import PipelineKit
+import XAPI
 
 extension RulesCommand {
     struct Apply: ParsableCommand {

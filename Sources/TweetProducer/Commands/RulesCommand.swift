@@ -1,5 +1,6 @@
 import ArgumentParser
-import PipelineKit
+import Core
+import XAPI
 
 struct RulesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

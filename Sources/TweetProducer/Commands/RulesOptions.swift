@@ -1,7 +1,8 @@
 import ArgumentParser
+import Core
 import Glibc
 import Logging
-import PipelineKit
+import XAPI
 
 /// The flags of the subcommands that know rules as a file.
 struct RulesOptions: ParsableArguments {

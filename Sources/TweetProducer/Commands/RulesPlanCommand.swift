@@ -1,5 +1,6 @@
 import ArgumentParser
-import PipelineKit
+import Core
+import XAPI
 
 extension RulesCommand {
     struct Plan: ParsableCommand {

@@ -1,6 +1,8 @@
 import ArgumentParser
+import Core
+import KafkaClient
 import Logging
-import PipelineKit
+import XAPI
 
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

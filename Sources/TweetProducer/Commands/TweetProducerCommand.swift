@@ -1,9 +1,12 @@
 import ArgumentParser
-import PipelineKit
+import Core
+import Digests
+import HTTP
+import KafkaClient
+import TweetFormat
 
-@main
-struct TweetProducer: ParsableCommand {
-    static let configuration = CommandConfiguration(
+package struct TweetProducerCommand: ParsableCommand {
+    package static let configuration = CommandConfiguration(
         commandName: "tweet-producer",
         abstract: "Reads X's filtered stream into a journal and publishes it to Kafka.",
         discussion: """
@@ -14,13 +17,16 @@ struct TweetProducer: ParsableCommand {
             Exit status: 0 done, 64 usage, 65 bad data, 69 service unavailable, 74 disk, 75 try again later, \
             77 refused credentials, 78 bad settings.
             """,
-        version: versionText,
+        version: versionText([kafkaLibrary, httpLibrary, jsonLibrary] + digestLibraries),
         subcommands: [
             RunCommand.self, RulesCommand.self, GapsCommand.self, UsageCommand.self, JournalCommand.self,
             ReplayCommand.self,
         ])
 
-    static func main() {
+    /// Required by the argument parser.
+    package init() {}
+
+    package static func main() {
         suggestSubcommand()
         main(nil)
     }

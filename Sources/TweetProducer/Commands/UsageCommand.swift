@@ -1,5 +1,7 @@
 import ArgumentParser
-import PipelineKit
+import Core
+import Journal
+import XAPI
 
 struct UsageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

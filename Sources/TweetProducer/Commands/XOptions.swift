@@ -1,4 +1,6 @@
 import ArgumentParser
+import Core
+import XAPI
 
 /// The flags of every subcommand that talks to X.
 package struct XOptions: ParsableArguments {

@@ -1,3 +1,7 @@
+import Core
+import TweetFormat
+import XAPI
+
 /// The gaps that a connection asks X to fill by sending the last minutes again.
 struct Backfill {
     private let minutes: Int

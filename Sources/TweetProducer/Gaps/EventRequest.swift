@@ -1,4 +1,6 @@
+import Core
 import FoundationEssentials
+import TweetFormat
 
 /// Events that a command asks the producer that owns the journal to append: a file in the stream's folder, which stays until
 /// they are durable. An event that is appended twice after a crash changes nothing.

@@ -1,5 +1,8 @@
+import Core
 import FoundationEssentials
-package import Logging
+import Logging
+import TweetFormat
+import XAPI
 
 /// Fills gaps: by itself as the settings allow, and on request; on one thread, never on the reader's.
 ///

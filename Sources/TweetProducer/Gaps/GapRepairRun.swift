@@ -1,6 +1,8 @@
+import Core
 import Glibc
+import Journal
 import Logging
-import PipelineKit
+import XAPI
 
 /// One `tweet-producer gaps repair`.
 struct GapRepairRun {

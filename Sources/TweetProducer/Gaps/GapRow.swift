@@ -1,4 +1,5 @@
-import PipelineKit
+import Core
+import XAPI
 
 /// A gap as it is shown.
 struct GapRow: Encodable {

@@ -1,4 +1,8 @@
 import CCurl
+import Core
+import HTTP
+import TweetFormat
+import XAPI
 
 /// Fills gaps by a connection of its own to which X sends a window of the past (X: "Recovery and redundancy").
 struct RecoveryRepair {

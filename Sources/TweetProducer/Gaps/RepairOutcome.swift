@@ -1,3 +1,6 @@
+import Core
+import XAPI
+
 /// What filling a gap came to.
 package struct RepairOutcome: Equatable, Sendable {
     /// Posts that X sent for it, and bills.

@@ -1,3 +1,7 @@
+import Core
+import TweetFormat
+import XAPI
+
 /// What to do about gaps, as pure functions of the gaps, the account's plan and the time.
 package enum RepairPlan {
     /// A time of the clock in which one or more gaps lie, and how to fill it.

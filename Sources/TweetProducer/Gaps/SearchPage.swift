@@ -1,3 +1,7 @@
+import Core
+import TweetFormat
+import XAPI
+
 /// One page of X's search, taken apart into lines as the stream would have sent them.
 struct SearchPage {
     /// Ids of the posts, in X's order.

@@ -1,4 +1,6 @@
+import Core
 import FoundationEssentials
+import XAPI
 
 /// Fills gaps by asking X's search for each rule (X: "Search Posts", recent): approximately, because the search differs from
 /// the stream in details and knows today's rules only.

@@ -1,3 +1,6 @@
+import Core
+import TweetFormat
+
 /// How a gap is filled again.
 package enum RepairMethod: String, Codable, Sendable, CaseIterable {
     /// X sends the last minutes again on the next connection (X: "Recovery and redundancy", `backfill_minutes`).

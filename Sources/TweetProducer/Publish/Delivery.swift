@@ -1,5 +1,7 @@
+import Core
+import Journal
+import KafkaClient
 import Logging
-import PipelineKit
 
 /// Delivers records to Kafka until each is acknowledged, or declared a reject. Owned by one thread.
 ///

@@ -1,4 +1,6 @@
-import PipelineKit
+import Core
+import KafkaClient
+import TweetFormat
 
 /// What becomes of records that Kafka rejects.
 extension Delivery {

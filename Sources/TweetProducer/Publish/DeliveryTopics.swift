@@ -1,4 +1,5 @@
-import PipelineKit
+import Core
+import KafkaClient
 
 extension Delivery {
     /// What of a topic's settings matters to a producer.

@@ -1,5 +1,3 @@
-import PipelineKit
-
 /// How many bytes may be on their way to Kafka at a time.
 ///
 /// A request that cannot be transferred within `socket.timeout.ms` fails however often it is sent. So the time that one

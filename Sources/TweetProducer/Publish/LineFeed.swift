@@ -1,6 +1,9 @@
+import Core
+import Journal
 import Logging
-import PipelineKit
 import Synchronization
+import TweetFormat
+import XAPI
 
 /// A line and its Kafka key.
 struct KeyedLine {

@@ -1,5 +1,4 @@
 import Logging
-import PipelineKit
 
 /// Tells now and then how far publishing has come; says nothing while nothing moves.
 struct PublishProgress {

@@ -1,5 +1,9 @@
+import Core
+import Journal
+import KafkaClient
 import Logging
-import PipelineKit
+import TweetFormat
+import XAPI
 
 /// Publishes the journal to Kafka, in order, until every line is acknowledged. Owned by one thread, with the journal read
 /// ahead of it on another one (`LineFeed`).

@@ -1,3 +1,6 @@
+import Core
+import TweetFormat
+
 /// Makes lines, as the stream has them, of what other tools keep: lines of the stream, pages `{"data":[…],"includes":…}`,
 /// and flat tweets, one object each, as of twarc's `flatten`, academictwitteR and others.
 ///

@@ -1,6 +1,10 @@
+import Core
 import Foundation
+import Journal
+import KafkaClient
 import Logging
-import PipelineKit
+import TweetFormat
+import XAPI
 
 /// Publishes archived lines again. Owned by one thread.
 ///

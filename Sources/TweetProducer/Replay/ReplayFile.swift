@@ -1,5 +1,8 @@
+import Core
+import Digests
 import FoundationEssentials
 import Glibc
+import Journal
 
 /// One line of a file that is published again.
 @safe

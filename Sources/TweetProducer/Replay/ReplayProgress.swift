@@ -1,4 +1,5 @@
-import PipelineKit
+import Core
+import XAPI
 
 /// Tells how far a replay is: a bar on a terminal, else a line every 10 seconds.
 struct ReplayProgress {

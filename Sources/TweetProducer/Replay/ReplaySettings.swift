@@ -1,4 +1,5 @@
-import PipelineKit
+import Core
+import KafkaClient
 
 /// What is published again, and how fast.
 struct ReplaySettings: Sendable {

@@ -1,4 +1,7 @@
+import Core
 import Glibc
+import Journal
+import ObjectStore
 
 /// The files of lines below an address `s3://BUCKET/PREFIX`, as they are to be replayed.
 package enum S3Files {

@@ -1,3 +1,6 @@
+import Core
+import Journal
+
 /// What a command that has changed rules at X asks of the producers that run: to read the rules now, not at the next check.
 ///
 /// A file in the stream's folder, which the producer deletes. Losing it loses nothing: the next check finds the change.

@@ -1,4 +1,6 @@
-import PipelineKit
+import Core
+import TweetFormat
+import XAPI
 
 /// Journals the rules at X: all of them at the start, and again whenever they have changed.
 ///

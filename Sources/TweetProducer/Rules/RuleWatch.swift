@@ -1,6 +1,8 @@
 import ArgumentParser
+import Core
 import Logging
-import PipelineKit
+import TweetFormat
+import XAPI
 
 /// The flags of `run` about rules.
 struct RuleWatchOptions: ParsableArguments {

@@ -1,5 +1,6 @@
+import Journal
 import Logging
-import PipelineKit
+import TweetFormat
 
 extension Journal {
     /// Declares what a crash has left: bytes that never became durable, and a connection that was open.

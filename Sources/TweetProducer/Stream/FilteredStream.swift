@@ -1,4 +1,9 @@
-package import Logging
+import Core
+import HTTP
+import Journal
+import Logging
+import TweetFormat
+import XAPI
 
 /// X's filtered stream, read for ever: connects, journals every line, and connects again as X's rules ask.
 ///

@@ -1,4 +1,7 @@
+import Core
+import Journal
 import Synchronization
+import TweetFormat
 
 /// Lines and events on their way to the thread that owns the journal: what a repair has found, or a watch has to tell.
 package struct JournalChunk: Sendable {

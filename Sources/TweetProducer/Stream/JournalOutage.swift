@@ -1,6 +1,7 @@
+import Core
 import Glibc
+import Journal
 import Logging
-import PipelineKit
 
 /// Waits until the journal takes lines again after the disk or the quota has refused them.
 ///

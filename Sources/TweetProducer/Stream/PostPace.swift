@@ -1,3 +1,5 @@
+import Core
+
 /// How many posts usually come, by the hour of the day, and whether it is far too quiet now: a pure value.
 ///
 /// A stream can be alive, with keep-alives, and still deliver nothing (X: "Consuming streaming data" advises to watch the

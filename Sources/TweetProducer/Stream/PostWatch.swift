@@ -1,5 +1,7 @@
+import Core
 import FoundationEssentials
-internal import Logging
+import Logging
+import TweetFormat
 
 /// The watch over a stream that is alive but brings too few posts; it tells, and leaves the connection alone.
 ///

@@ -1,4 +1,7 @@
 import CCurl
+import Core
+import HTTP
+import XAPI
 
 /// One connection to the stream, from the request to its end.
 struct StreamConnection: ~Copyable {

@@ -1,5 +1,9 @@
+import Core
 import FoundationEssentials
-internal import Logging
+import Journal
+import Logging
+import TweetFormat
+import XAPI
 
 /// What one run of the stream reads into, whatever connection it has.
 struct StreamReading {

@@ -1,5 +1,6 @@
+import Core
 import Foundation
-import PipelineKit
+import Postgres
 import Sandbox
 import Synchronization
 import TestSupport

@@ -1,6 +1,7 @@
+import Core
 import Foundation
 import Glibc
-import PipelineKit
+import Postgres
 import Sandbox
 import TestSupport
 

@@ -1,5 +1,5 @@
+import Core
 import Glibc
-import PipelineKit
 import TestSupport
 
 /// A file system in memory of a fixed size, unmounted with this object. Mounting needs root.

@@ -1,6 +1,9 @@
-import PipelineKit
+import Core
 import Sandbox
 import Synchronization
+import TweetFormat
+
+@testable import TweetProducer
 
 /// Publishes numbered lines by a schedule, on a thread of its own.
 ///

@@ -3,7 +3,10 @@ import Logging
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import Digests
+@testable import Journal
+@testable import TweetLoader
 
 /// Segments that roll, and what the archiver makes of them.
 @Suite struct ArchiveTests {

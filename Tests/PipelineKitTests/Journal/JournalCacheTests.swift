@@ -4,7 +4,8 @@ import Sandbox
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import Journal
 
 /// What stays of the journal in the system's cache.
 @Suite struct JournalCacheTests {

@@ -2,7 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import Digests
+@testable import Journal
 
 /// Kills a process that writes, publishes and archives a journal, at seeded random points, many times over.
 @Suite(.serialized) struct JournalKillTests {

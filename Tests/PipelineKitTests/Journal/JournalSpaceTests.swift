@@ -4,7 +4,9 @@ import Logging
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import Journal
+@testable import TweetFormat
 
 /// What the journal does when the disk, or its quota, has no room left or fails.
 @Suite struct JournalSpaceTests {

@@ -4,7 +4,8 @@ import Logging
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import Journal
 
 /// A line as a test sees it.
 struct ReadLine: Equatable {

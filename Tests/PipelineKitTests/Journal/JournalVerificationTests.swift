@@ -3,7 +3,10 @@ import Logging
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import Digests
+@testable import Journal
+@testable import TweetLoader
 
 /// `journal status` and `journal verify`, and how long a start takes beside a large archive.
 @Suite struct JournalVerificationTests {

@@ -3,7 +3,8 @@ import Logging
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import Journal
 
 /// A manifest that stays short, whatever was archived and removed.
 @Suite struct ManifestTests {

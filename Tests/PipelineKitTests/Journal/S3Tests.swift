@@ -2,7 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import Digests
+@testable import ObjectStore
 
 /// Requests to S3: signatures as an independent signer makes them, checksums, and what a server may answer instead.
 @Suite(.serialized) struct S3Tests {

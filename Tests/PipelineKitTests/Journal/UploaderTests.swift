@@ -2,7 +2,10 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import Journal
+@testable import ObjectStore
+@testable import TweetProducer
 
 /// The way of segments into a bucket, and what does not happen to them while the bucket is away.
 @Suite(.serialized) struct UploaderTests {

@@ -1,6 +1,7 @@
 import Testing
 
-@testable import PipelineKit
+@testable import Core
+@testable import KafkaClient
 
 @Suite struct KafkaPropertiesTests {
     @Test func javaStyleFilesAreRead() throws {

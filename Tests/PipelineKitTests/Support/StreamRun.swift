@@ -1,7 +1,11 @@
 import Synchronization
 import TestSupport
 
-@testable import PipelineKit
+@testable import Core
+@testable import Journal
+@testable import TweetFormat
+@testable import TweetProducer
+@testable import XAPI
 
 /// A `FilteredStream` that runs on a thread of its own into a journal of its own.
 final class StreamRun {

@@ -3,8 +3,6 @@ import Sandbox
 import TestSupport
 import Testing
 
-@testable import PipelineKit
-
 /// `openssl s_server -www` with a certificate of its own, for what X's certificate could be wrong about.
 final class TLSServer {
     let port: UInt16

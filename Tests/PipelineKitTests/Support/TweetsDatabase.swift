@@ -1,6 +1,10 @@
-import PipelineKit
+import Core
+import KafkaClient
+import Postgres
 import Sandbox
 import Synchronization
+
+@testable import TweetLoader
 
 /// A database with the project's schema for one test, in a cluster that the tests of this process share.
 struct TweetsDatabase: ~Copyable {

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import TweetFormat
 
 @Suite("CleanText")
 struct CleanTextTests {

@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-@testable import PipelineKit
+@testable import TweetFormat
+@testable import TweetLoader
 
 /// Lines recorded from X, which may lie beside the checkout; the other suites have lines of their own.
 enum RecordedLines {

@@ -1,6 +1,9 @@
-import PipelineKit
+import Core
 import TestSupport
 import Testing
+import TweetFormat
+
+@testable import TweetLoader
 
 @Suite("Snowflake and partition")
 struct SnowflakeTests {

@@ -1,7 +1,8 @@
 import TestSupport
 import Testing
 
-@testable import PipelineKit
+@testable import TweetFormat
+@testable import TweetLoader
 
 @Suite("TweetDecoder")
 struct TweetDecoderTests {

@@ -1,7 +1,7 @@
 import Sandbox
 import Testing
 
-@testable import PipelineKit
+@testable import TweetFormat
 
 @Suite("Tweet key")
 struct TweetKeyTests {

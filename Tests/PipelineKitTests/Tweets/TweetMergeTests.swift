@@ -1,5 +1,6 @@
-import PipelineKit
 import Testing
+
+@testable import TweetLoader
 
 @Suite("Merging staged rows", .timeLimit(.minutes(5)))
 struct TweetMergeTests {

@@ -1,6 +1,8 @@
+import Core
 import Testing
+import TweetFormat
 
-@testable import PipelineKit
+@testable import TweetLoader
 
 @Suite("Tweet row in PostgreSQL", .timeLimit(.minutes(5)))
 struct TweetRowTests {

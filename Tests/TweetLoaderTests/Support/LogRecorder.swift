@@ -1,5 +1,5 @@
+import Core
 import Logging
-import PipelineKit
 import Synchronization
 
 /// Keeps what is logged, and waits for it.

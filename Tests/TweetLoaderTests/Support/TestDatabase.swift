@@ -1,4 +1,6 @@
-import PipelineKit
+import Core
+import KafkaClient
+import Postgres
 import Sandbox
 import Synchronization
 import Testing

@@ -1,5 +1,7 @@
+import Core
+import KafkaClient
 import Logging
-import PipelineKit
+import Postgres
 
 @testable import TweetLoader
 

@@ -1,5 +1,3 @@
-import PipelineKit
-
 /// Lines that no well-meaning server would send.
 struct HostileLine {
     let name: String

@@ -3,12 +3,12 @@ import Glibc
 /// An open file of the journal and the only owner of its descriptor.
 ///
 /// Every method throws `FileError` with the system's reason; interrupted calls are repeated.
-struct JournalFile: ~Copyable {
-    let path: String
+package struct JournalFile: ~Copyable {
+    package let path: String
     private let descriptor: Int32
 
     /// Opens a file for reading and appending, and creates it when it is not there.
-    init(appendingTo path: String) throws(FileError) {
+    package init(appendingTo path: String) throws(FileError) {
         self.path = path
         descriptor = unsafe open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else { throw FileError("open", path) }
@@ -17,21 +17,21 @@ struct JournalFile: ~Copyable {
     /// Creates a file for appending that only this user can read.
     ///
     /// - Throws: `FileError` also when there is one of that name, or a link.
-    init(creating path: String) throws(FileError) {
+    package init(creating path: String) throws(FileError) {
         self.path = path
         descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_APPEND | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw FileError("create", path) }
     }
 
     /// Opens a file for reading and writing anywhere, and creates it when it is not there.
-    init(updating path: String) throws(FileError) {
+    package init(updating path: String) throws(FileError) {
         self.path = path
         descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else { throw FileError("open", path) }
     }
 
     /// Opens a file for reading.
-    init(reading path: String) throws(FileError) {
+    package init(reading path: String) throws(FileError) {
         self.path = path
         descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileError("open", path) }
@@ -42,7 +42,7 @@ struct JournalFile: ~Copyable {
     }
 
     /// Appends all bytes.
-    func append(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+    package func append(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
         var rest = unsafe bytes
         while unsafe !rest.isEmpty {
             let count = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
@@ -55,20 +55,20 @@ struct JournalFile: ~Copyable {
     }
 
     /// Writes all bytes at `offset`, into a file opened for updating.
-    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(FileError) {
+    package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(FileError) {
         guard unsafe pwrite(descriptor, bytes.baseAddress, bytes.count, Int(offset)) == bytes.count else {
             throw FileError("write", path)
         }
     }
 
     /// Appends a text.
-    func append(text: String) throws(FileError) {
+    package func append(text: String) throws(FileError) {
         let bytes = Array(text.utf8)
         try unsafe bytes.withBytes { (buffer) throws(FileError) in try unsafe append(buffer) }
     }
 
     /// Fills `buffer` from `offset` on; returns how many bytes there were, fewer only at the end of the file.
-    func read(at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
+    package func read(at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
         var filled = 0
         while filled < buffer.count {
             let count = unsafe pread(
@@ -84,18 +84,18 @@ struct JournalFile: ~Copyable {
     }
 
     /// Lets the system drop bytes that are on the disk from its cache; those that are not stay (posix_fadvise(2)).
-    func uncache(_ bytes: Range<Int64>) {
+    package func uncache(_ bytes: Range<Int64>) {
         // Advice only: where it is not taken, the cache is emptied as the system sees fit.
         _ = posix_fadvise(descriptor, Int(bytes.lowerBound), bytes.count, POSIX_FADV_DONTNEED)
     }
 
     /// Returns when the file's bytes and size are on the disk (fdatasync(2)).
-    func synchronize() throws(FileError) {
+    package func synchronize() throws(FileError) {
         guard fdatasync(descriptor) == 0 else { throw FileError("fdatasync", path) }
     }
 
     /// The file's size in bytes and when it was last changed.
-    func status() throws(FileError) -> (size: Int64, modified: Timestamp) {
+    package func status() throws(FileError) -> (size: Int64, modified: Timestamp) {
         var info = stat()
         guard unsafe fstat(descriptor, &info) == 0 else { throw FileError("stat", path) }
         let modified = Int64(info.st_mtim.tv_sec) * 1000 + Int64(info.st_mtim.tv_nsec) / 1_000_000
@@ -103,7 +103,7 @@ struct JournalFile: ~Copyable {
     }
 
     /// Whether the file is empty or its last line has its end.
-    func endsWithLineFeed() throws(FileError) -> Bool {
+    package func endsWithLineFeed() throws(FileError) -> Bool {
         let size = try status().size
         guard size > 0 else { return true }
         var last: [UInt8] = [0]
@@ -112,12 +112,12 @@ struct JournalFile: ~Copyable {
     }
 
     /// Cuts the file to `size` bytes.
-    func truncate(to size: Int64) throws(FileError) {
+    package func truncate(to size: Int64) throws(FileError) {
         guard ftruncate(descriptor, Int(size)) == 0 else { throw FileError("truncate", path) }
     }
 
     /// Takes an exclusive lock that lasts as long as this value; false when another process holds it (flock(2)).
-    func lock() throws(FileError) -> Bool {
+    package func lock() throws(FileError) -> Bool {
         if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
         guard errno == EWOULDBLOCK else { throw FileError("lock", path) }
         return false
@@ -125,7 +125,7 @@ struct JournalFile: ~Copyable {
 
     /// The same, looking again for a second: whoever only asks who holds it has the lock for a moment; and so has a
     /// program that its holder was just starting, until it is loaded, though the holder has let go.
-    func lockWithinASecond() throws(FileError) -> Bool {
+    package func lockWithinASecond() throws(FileError) -> Bool {
         for _ in 0..<20 {
             if try lock() { return true }
             usleep(50_000)
@@ -136,7 +136,7 @@ struct JournalFile: ~Copyable {
     /// Waits for the exclusive lock and gives signs of life; for files that every process holds only for a moment.
     ///
     /// - Throws: `FileError`, with the code `EWOULDBLOCK` when another process holds it for longer than `patience`.
-    func waitForLock(atMost patience: Duration) throws(FileError) {
+    package func waitForLock(atMost patience: Duration) throws(FileError) {
         let deadline = ContinuousClock.now + patience
         while !(try lock()) {
             guard ContinuousClock.now < deadline else { throw FileError("lock", path, code: EWOULDBLOCK) }
@@ -146,7 +146,7 @@ struct JournalFile: ~Copyable {
     }
 
     /// Whether `path` still names this very file, and no other took its place.
-    func isStillNamed() -> Bool {
+    package func isStillNamed() -> Bool {
         var own = stat()
         var named = stat()
         return unsafe fstat(descriptor, &own) == 0 && stat(path, &named) == 0 && own.st_ino == named.st_ino
@@ -155,9 +155,9 @@ struct JournalFile: ~Copyable {
 }
 
 /// What the journal does to folders and whole files.
-enum JournalFolder {
+package enum JournalFolder {
     /// Creates a folder and those above it where they are missing.
-    static func create(_ path: String) throws(FileError) {
+    package static func create(_ path: String) throws(FileError) {
         var built = path.hasPrefix("/") ? "/" : ""
         for part in path.split(separator: "/") {
             built += built.isEmpty || built == "/" ? String(part) : "/" + part
@@ -166,7 +166,7 @@ enum JournalFolder {
     }
 
     /// Makes created, renamed and removed names durable.
-    static func synchronize(_ path: String) throws(FileError) {
+    package static func synchronize(_ path: String) throws(FileError) {
         let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileError("open folder", path) }
         defer { close(descriptor) }
@@ -174,7 +174,7 @@ enum JournalFolder {
     }
 
     /// The names in a folder, without order.
-    static func names(_ path: String) throws(FileError) -> [String] {
+    package static func names(_ path: String) throws(FileError) -> [String] {
         guard let folder = unsafe opendir(path) else { throw FileError("open folder", path) }
         defer { unsafe closedir(folder) }
         var names: [String] = []
@@ -190,7 +190,7 @@ enum JournalFolder {
     /// Replaces a file so that after a crash either the old or the new content is there, never a mixture.
     ///
     /// A debug build can be killed at `point` before, between and after the steps.
-    static func replace(
+    package static func replace(
         _ name: String, in folder: String, with text: String, at point: FailPoint? = nil
     ) throws(FileError) {
         let path = folder + "/" + name
@@ -207,23 +207,23 @@ enum JournalFolder {
     }
 
     /// Gives a file another name, in place of the file that had it (rename(2)).
-    static func move(_ path: String, to target: String) throws(FileError) {
+    package static func move(_ path: String, to target: String) throws(FileError) {
         guard unsafe rename(path, target) == 0 else { throw FileError("rename", path) }
     }
 
     /// Gives a file a second name (link(2)); a name that is there already is replaced.
-    static func link(_ path: String, as target: String) throws(FileError) {
+    package static func link(_ path: String, as target: String) throws(FileError) {
         try remove(target)
         guard unsafe Glibc.link(path, target) == 0 else { throw FileError("link", path) }
     }
 
     /// Removes a file; one that is not there is no error.
-    static func remove(_ path: String) throws(FileError) {
+    package static func remove(_ path: String) throws(FileError) {
         if unsafe unlink(path) != 0, errno != ENOENT { throw FileError("remove", path) }
     }
 
     /// A file's size in bytes; nil when it is not there.
-    static func size(_ path: String) throws(FileError) -> Int64? {
+    package static func size(_ path: String) throws(FileError) -> Int64? {
         var info = stat()
         if unsafe fstatat(AT_FDCWD, path, &info, 0) == 0 { return Int64(info.st_size) }
         if errno == ENOENT { return nil }

@@ -30,7 +30,7 @@ package struct CommonOptions: ParsableArguments {
         let format: LogFormat? =
             reader.string(Self.logFormatSetting) == nil
             ? nil : reader.choice(Self.logFormatSetting, default: LogFormat.json)
-        PipelineKit.startLogging(level: level.level, format: format)
+        Core.startLogging(level: level.level, format: format)
     }
 }
 
@@ -63,7 +63,7 @@ extension ParsableCommand {
             return found.misspelling(in: arguments.dropFirst())
         }
         let names = subcommands.map { $0._commandName } + ["help"]
-        guard let near = PipelineKit.nearest(word, among: names) else { return nil }
+        guard let near = Core.nearest(word, among: names) else { return nil }
         return (given: word, nearest: near)
     }
 }

@@ -1,18 +1,18 @@
 import Yams
 
 /// A settings file: YAML, one `name: value` a line, names in lower case.
-struct SettingsFile {
-    let path: String
+package struct SettingsFile {
+    package let path: String
     /// By environment name: the text and its line, from 1.
-    private(set) var values: [String: (text: String, line: Int)] = [:]
+    package private(set) var values: [String: (text: String, line: Int)] = [:]
     /// Names that are no settings, and values that are none, one text each.
-    private(set) var mistakes: [String] = []
+    package private(set) var mistakes: [String] = []
 
     /// - Parameters:
     ///   - path: of the file.
     ///   - known: every setting that the file may hold.
     /// - Throws: `Failure` (78) when it cannot be read as YAML.
-    init(_ path: String, known: [Setting]) throws(Failure) {
+    package init(_ path: String, known: [Setting]) throws(Failure) {
         self.path = path
         let text: String
         do { text = try readTextFile(path) } catch { throw Failure(.badSettings, "settings file: \(error)") }

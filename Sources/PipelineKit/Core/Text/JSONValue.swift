@@ -1,12 +1,12 @@
 /// JSON whose form varies from one version of an API to the next, looked into member by member.
-enum JSONValue: Decodable, Sendable {
+package enum JSONValue: Decodable, Sendable {
     case object([String: JSONValue])
     case array([JSONValue])
     case string(String)
     case number(Double)
     case other
 
-    init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if let object = try? container.decode([String: JSONValue].self) {
             self = .object(object)
@@ -22,21 +22,21 @@ enum JSONValue: Decodable, Sendable {
     }
 
     /// A member of an object; nil for anything else.
-    subscript(_ name: String) -> JSONValue? {
+    package subscript(_ name: String) -> JSONValue? {
         if case .object(let members) = self { members[name] } else { nil }
     }
 
     /// The elements of an array; none for anything else.
-    var elements: [JSONValue] {
+    package var elements: [JSONValue] {
         if case .array(let elements) = self { elements } else { [] }
     }
 
-    var text: String? {
+    package var text: String? {
         if case .string(let text) = self { text } else { nil }
     }
 
     /// A finite number, written as one or as a text.
-    var number: Double? {
+    package var number: Double? {
         switch self {
         case .number(let number): number
         case .string(let text): Double(text).flatMap { $0.isFinite ? $0 : nil }

@@ -27,7 +27,7 @@ package enum FailPoint: String, Sendable {
     }
 
     /// Dies here if the environment says so; throws if a test has asked for a fault here.
-    func pass(on path: String) throws(FileError) {
+    package func pass(on path: String) throws(FileError) {
         pass()
         #if DEBUG
             if let fault = Self.fault, fault.point == self { throw FileError(rawValue, path, code: fault.code) }
@@ -36,16 +36,16 @@ package enum FailPoint: String, Sendable {
 
     #if DEBUG
         /// A system error that a place reports, for the time of a test's call.
-        struct Fault: Sendable {
+        package struct Fault: Sendable {
             let point: FailPoint
             /// An `errno`.
             let code: Int32
         }
 
-        @TaskLocal static var fault: Fault?
+        @TaskLocal package static var fault: Fault?
 
         /// Runs `body` with a fault that was asked for on another thread.
-        static func with(_ fault: Fault?, _ body: () throws(FileError) -> Void) throws(FileError) {
+        package static func with(_ fault: Fault?, _ body: () throws(FileError) -> Void) throws(FileError) {
             let result = $fault.withValue(fault) { () -> Result<Void, FileError> in
                 do throws(FileError) { return .success(try body()) } catch { return .failure(error) }
             }

@@ -51,7 +51,7 @@ package final class Stop: Sendable {
     }
 
     /// How many functions are registered.
-    var registrations: Int { wakers.count }
+    package var registrations: Int { wakers.count }
 
     /// Sleeps for `duration` or until the stop is raised; returns whether it is raised.
     @discardableResult

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Functions that wake loops out of blocking calls, each until its registration ends.
-final class Wakers: Sendable {
+package final class Wakers: Sendable {
     private struct State {
         var next: UInt64 = 0
         var functions: [UInt64: @Sendable () -> Void] = [:]
@@ -10,10 +10,10 @@ final class Wakers: Sendable {
     private let state = Mutex(State())
 
     /// How many registrations have not ended.
-    var count: Int { state.withLock { $0.functions.count } }
+    package var count: Int { state.withLock { $0.functions.count } }
 
     /// Adds a function. It may run on any thread, more than once, and once more while its registration ends.
-    func add(_ wake: @escaping @Sendable () -> Void) -> Registration {
+    package func add(_ wake: @escaping @Sendable () -> Void) -> Registration {
         let name = state.withLock { state in
             state.next += 1
             state.functions[state.next] = wake
@@ -25,9 +25,12 @@ final class Wakers: Sendable {
     }
 
     /// Calls every function on this thread.
-    func wake() {
+    package func wake() {
         let functions = state.withLock { Array($0.functions.values) }
         for wake in functions { wake() }
+    }
+
+    package init() {
     }
 }
 
@@ -35,7 +38,7 @@ final class Wakers: Sendable {
 package final class Registration: Sendable {
     private let remove: @Sendable () -> Void
 
-    init(_ remove: @escaping @Sendable () -> Void) {
+    package init(_ remove: @escaping @Sendable () -> Void) {
         self.remove = remove
     }
 

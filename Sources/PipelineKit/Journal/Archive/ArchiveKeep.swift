@@ -1,3 +1,5 @@
+import Core
+
 /// How much of the archive stays on this machine.
 package enum ArchiveKeep: Sendable, Equatable {
     case all

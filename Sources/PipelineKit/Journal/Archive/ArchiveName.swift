@@ -1,10 +1,12 @@
+import Core
+
 /// The name of an archived segment: stream, time of its first line (UTC), first sequence number, so that names sort
 /// by time: `default-20261121T081530Z-00000000000000000001.jsonl.gz`.
-struct ArchiveName: Sendable, Equatable {
-    let stream: String
+package struct ArchiveName: Sendable, Equatable {
+    package let stream: String
     /// When the segment's first line was received, in whole seconds.
     let begin: Timestamp
-    let firstSeq: Int64
+    package let firstSeq: Int64
 
     init(stream: String, begin: Timestamp, firstSeq: Int64) {
         self.stream = stream
@@ -25,10 +27,10 @@ struct ArchiveName: Sendable, Equatable {
     func lines(isCompressed: Bool) -> String { stem + Self.plainEnding + (isCompressed ? ".gz" : "") }
 
     /// The file with what the lines do not hold: when, and on which connection, they were received.
-    var receipts: String { stem + Self.receiptsEnding }
+    package var receipts: String { stem + Self.receiptsEnding }
 
     /// Reads the name of a file with lines; nil for every other file.
-    init?(_ name: String) {
+    package init?(_ name: String) {
         guard !name.hasSuffix(Self.receiptsEnding) else { return nil }
         let ending = [Self.plainEnding, Self.plainEnding + ".gz"].first { name.hasSuffix($0) }
         guard let ending else { return nil }

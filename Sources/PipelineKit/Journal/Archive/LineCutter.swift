@@ -1,13 +1,19 @@
 import Glibc
+import TweetFormat
 
 /// Where a line, or an element of a JSON array, stands in a file.
 package struct LinePlace: CustomStringConvertible, Sendable {
     /// From 1.
-    var line = 1
+    package var line = 1
     /// From 1 in an array; nil outside.
     var element: Int?
 
     package var description: String { element.map { "element \($0)" } ?? "line \(line)" }
+
+    package init(line: Int = 1, element: Int? = nil) {
+        self.line = line
+        self.element = element
+    }
 }
 
 /// Cuts the bytes of a file into lines, and of foreign files JSON arrays into their elements, piece by piece.

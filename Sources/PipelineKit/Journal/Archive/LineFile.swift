@@ -1,7 +1,10 @@
+import Core
+import Digests
 import Glibc
+import TweetFormat
 
 /// Reads lines of a file, compressed with gzip or not.
-struct LineFile: ~Copyable {
+package struct LineFile: ~Copyable {
     private let file: GzipReader
     private let limit: Int
     private let isForeign: Bool
@@ -12,7 +15,7 @@ struct LineFile: ~Copyable {
     ///   - isForeign: whether other tools may have written it: a byte order mark is dropped, arrays are cut into their
     ///     elements, lines without a value are passed over, and other encodings are named.
     /// - Throws: `FileError` when it cannot be opened.
-    init(_ path: String, limit: Int = ReplayFile.lineLimit, isForeign: Bool = false) throws(FileError) {
+    package init(_ path: String, limit: Int = 4 << 20, isForeign: Bool = false) throws(FileError) {
         file = try GzipReader(path, allowsPlain: true)
         (self.limit, self.isForeign) = (limit, isForeign)
     }
@@ -21,7 +24,7 @@ struct LineFile: ~Copyable {
     ///
     /// - Throws: `Failure` (65) when the file is damaged, cut short, of another form, or has a line beyond the limit;
     ///   `FileError`; what `body` throws.
-    func read(_ body: (UnsafeRawBufferPointer, LinePlace, Int64) throws -> Void) throws {
+    package func read(_ body: (UnsafeRawBufferPointer, LinePlace, Int64) throws -> Void) throws {
         var cutter = LineCutter(limit: limit, opensArrays: isForeign)
         var buffer = [UInt8](repeating: 0, count: 1 << 17)
         do {

@@ -1,3 +1,4 @@
+import Core
 import FoundationEssentials
 
 /// One line of an archive's manifest: what became of one segment, or of a run of sequence numbers.
@@ -139,8 +140,8 @@ package struct ManifestEntry: Codable, Sendable, Equatable {
 /// The list of what an archive holds: `manifest.jsonl`, one JSON object a line.
 ///
 /// It is appended to, and now and then replaced as a whole by one that says the same in fewer lines (`shorten`).
-struct Manifest: ~Copyable {
-    static let fileName = "manifest.jsonl"
+package struct Manifest: ~Copyable {
+    package static let fileName = "manifest.jsonl"
 
     private let file: JournalFile
 
@@ -188,7 +189,7 @@ struct Manifest: ~Copyable {
     /// An unfinished last line is passed over: its segment was not removed yet.
     ///
     /// - Throws: `FileError` when it cannot be read; what `body` throws. A line that is no entry is handed out as nil.
-    static func read(folder: String, _ body: (_ line: Int, _ entry: ManifestEntry?) throws -> Void) throws {
+    package static func read(folder: String, _ body: (_ line: Int, _ entry: ManifestEntry?) throws -> Void) throws {
         let bytes: [UInt8]
         do { bytes = try readWholeFile(folder + "/" + fileName) } catch {
             if error.isMissingFile { return }

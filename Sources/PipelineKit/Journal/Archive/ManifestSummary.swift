@@ -1,3 +1,5 @@
+import Core
+
 /// What the lines of a manifest come to: what is here, and which numbers are not here any more.
 struct ManifestSummary {
     /// Archived segments that were not removed, by the name of the file with the lines.
@@ -53,7 +55,7 @@ struct ManifestSummary {
 
 extension Manifest {
     /// A shorter manifest is worth its writing from this size on.
-    static let shortestToShorten: Int64 = 16 << 10
+    package static let shortestToShorten: Int64 = 16 << 10
 
     /// Replaces a manifest by one that says the same in fewer lines: numbers that are not here any more are told in
     /// runs, without the files that they were in. What is here keeps its line.

@@ -1,11 +1,13 @@
+import Core
+
 /// Follows a manifest that another thread appends to, and replaces now and then.
-struct ManifestTail: ~Copyable {
+package struct ManifestTail: ~Copyable {
     private let path: String
     /// Kept open, so that no other file gets its number and is taken for it.
     private var file: JournalFile?
     private var offset: Int64 = 0
 
-    init(folder: String) {
+    package init(folder: String) {
         path = folder + "/" + Manifest.fileName
     }
 
@@ -15,7 +17,7 @@ struct ManifestTail: ~Copyable {
     ///   - begin: called before the entries of another file than that of the last call, from its beginning.
     ///   - body: takes an entry.
     /// - Throws: `FileError` when the manifest cannot be read.
-    mutating func read(begin: () -> Void, entry body: (ManifestEntry) -> Void) throws(FileError) {
+    package mutating func read(begin: () -> Void, entry body: (ManifestEntry) -> Void) throws(FileError) {
         let current: JournalFile
         if let kept = file.take(), kept.isStillNamed() {
             current = kept

@@ -1,7 +1,8 @@
+import Core
 import FoundationEssentials
 
 /// When, and on which connection, the lines of an archived file were received.
-struct ReceiptBook {
+package struct ReceiptBook {
     private struct Receipt: Decodable {
         var seq: Int64
         var lines: Int64
@@ -15,7 +16,7 @@ struct ReceiptBook {
     /// Reads a file of receipts.
     ///
     /// - Throws: `Failure` (65) when it is damaged, `FileError` when it cannot be read.
-    init(_ path: String) throws {
+    package init(_ path: String) throws {
         let decoder = JSONDecoder()
         var found: [(seqs: Range<Int64>, at: Timestamp, connection: Int64)] = []
         try unsafe LineFile(path).read { bytes, _, _ in
@@ -38,7 +39,7 @@ struct ReceiptBook {
     }
 
     /// The receipt of a line; lines are asked for in order.
-    mutating func receipt(of seq: Int64) -> (at: Timestamp, connection: Int64)? {
+    package mutating func receipt(of seq: Int64) -> (at: Timestamp, connection: Int64)? {
         while place < receipts.count, receipts[place].seqs.upperBound <= seq { place += 1 }
         guard place < receipts.count, receipts[place].seqs.contains(seq) else { return nil }
         return (receipts[place].at, receipts[place].connection)

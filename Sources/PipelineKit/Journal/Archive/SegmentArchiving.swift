@@ -1,5 +1,8 @@
+import Core
+import Digests
 import FoundationEssentials
 import Glibc
+import TweetFormat
 
 /// Brings one closed segment into the archive: its lines in one file, compressed or not, and what the lines do not
 /// hold (when and on which connection they were received) in a second one.

@@ -1,3 +1,4 @@
+import Core
 import FoundationEssentials
 import Synchronization
 
@@ -16,10 +17,19 @@ package struct UploadRecord: Codable, Sendable, Equatable {
     /// `checksum` when S3 told the SHA-256 of what it stores, `read` when it was read back.
     package var verified: String
 
-    static let fileName = "uploads.jsonl"
+    package static let fileName = "uploads.jsonl"
+
+    package init(at: String, file: String, bytes: Int64, sha256: String, url: String, verified: String) {
+        self.at = at
+        self.file = file
+        self.bytes = bytes
+        self.sha256 = sha256
+        self.url = url
+        self.verified = verified
+    }
 
     /// The line in the file, with its end.
-    var line: String { jsonLine(self) }
+    package var line: String { jsonLine(self) }
 }
 
 /// The line of `uploads.jsonl` that stands for the records of segments that are no longer here.
@@ -40,9 +50,9 @@ private func jsonLine(_ value: some Encodable) -> String {
 }
 
 /// What `uploads.jsonl` says: what is in the bucket.
-struct UploadList {
+package struct UploadList {
     /// Segments that are here as well, or were when the list was last shortened; the last record of each.
-    private(set) var records: [UploadRecord] = []
+    package private(set) var records: [UploadRecord] = []
     /// Segments that are only in the bucket.
     private(set) var earlier = UploadTotal(at: "", segments: 0, bytes: 0)
 
@@ -50,7 +60,7 @@ struct UploadList {
     /// segment is uploaded once more.
     ///
     /// - Throws: `FileError` when the file cannot be read.
-    init(folder: String) throws(FileError) {
+    package init(folder: String) throws(FileError) {
         let bytes: [UInt8]
         do { bytes = try readWholeFile(folder + "/" + UploadRecord.fileName) } catch {
             if error.isMissingFile { return }
@@ -82,7 +92,7 @@ struct UploadList {
     ///
     /// - Returns: how many bytes shorter it is.
     /// - Throws: `FileError` when the disk refuses; the old one is there then.
-    static func shorten(folder: String) throws(FileError) -> Int64 {
+    package static func shorten(folder: String) throws(FileError) -> Int64 {
         guard let before = try JournalFolder.size(folder + "/" + UploadRecord.fileName) else { return 0 }
         var list = try UploadList(folder: folder)
         var text = ""
@@ -107,9 +117,9 @@ package final class UploadedFiles: Sendable {
 
     package init() {}
 
-    func insert(_ name: String) { names.withLock { _ = $0.insert(name) } }
+    package func insert(_ name: String) { names.withLock { _ = $0.insert(name) } }
     var count: Int { names.withLock { $0.count } }
-    func contains(_ name: String) -> Bool { names.withLock { $0.contains(name) } }
+    package func contains(_ name: String) -> Bool { names.withLock { $0.contains(name) } }
 }
 
 /// How the uploads are at the moment: a small file for `journal status`.
@@ -119,15 +129,15 @@ package struct UploadState: Codable, Sendable, Equatable {
     /// `uploading`, or `waiting: ` and why.
     package var state: String
 
-    static let fileName = "upload-state.json"
+    package static let fileName = "upload-state.json"
 
     /// Replaces the file; best effort, because the disk may be what is wrong.
-    static func tell(_ state: String, folder: String) {
+    package static func tell(_ state: String, folder: String) {
         let text = "{\"at\":\"\(Timestamp.now())\",\"state\":\(JSONText.string(state))}\n"
         try? JournalFolder.replace(fileName, in: folder, with: text)
     }
 
-    static func read(folder: String) -> UploadState? {
+    package static func read(folder: String) -> UploadState? {
         guard let bytes = try? readWholeFile(folder + "/" + fileName) else { return nil }
         return try? JSONDecoder().decode(UploadState.self, from: Data(bytes))
     }

@@ -1,3 +1,5 @@
+import Core
+
 /// Which contract the account has with X; nothing at the API tells, so a setting says it.
 package enum AccountPlan: String, CaseIterable, Sendable {
     /// Pay-per-use and what else can be bought without talking to X.

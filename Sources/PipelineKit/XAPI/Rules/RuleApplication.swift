@@ -1,3 +1,4 @@
+import Core
 package import Logging
 
 /// Makes the rules at X those of the file: asks X whether it takes them, changes them call by call, and reads them back.

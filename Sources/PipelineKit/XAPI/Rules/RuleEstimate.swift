@@ -1,3 +1,4 @@
+import Core
 import FoundationEssentials
 
 /// How many posts a rule would bring, by what it would have brought in the last days (X: "Post counts", recent).
@@ -80,14 +81,14 @@ package struct RuleEstimator: Sendable {
 }
 
 /// A rule as X's counts and its search can be asked about it.
-struct CountQuery {
+package struct CountQuery {
     private(set) var text: String
     /// The share of the counted posts that the stream would bring.
-    private(set) var share = 1.0
+    package private(set) var share = 1.0
     /// Why it cannot be asked; nil when it can.
-    private(set) var obstacle: String?
+    package private(set) var obstacle: String?
 
-    init(_ value: String, plan: AccountPlan) {
+    package init(_ value: String, plan: AccountPlan) {
         text = value
         let expression = RuleCheck(value, plan: plan).expression
         takeOutSample(expression)

@@ -1,5 +1,7 @@
+import Core
 import FoundationEssentials
 import Synchronization
+import TweetFormat
 
 /// How many posts each rule at X has brought, and when the last; counted while they are published, and kept in a file.
 package final class RuleMatches: Sendable {

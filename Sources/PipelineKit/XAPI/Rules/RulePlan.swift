@@ -1,3 +1,5 @@
+import Core
+
 /// Which rules at X are ours, and how their tags differ from those of the file: by a prefix.
 package struct RuleOwnership: Equatable, Sendable {
     /// What our tags begin with at X; empty: every rule is ours.

@@ -1,3 +1,5 @@
+import Core
+
 /// The calls that turn a plan into fact, in an order that never interrupts what stays.
 ///
 /// New rules are added before old ones are deleted. A changed tag goes over a stand-in of the same meaning. Where X has no

@@ -1,3 +1,4 @@
+import Core
 import FoundationEssentials
 
 /// The body of a 2xx of the rules endpoint; it can hold failures all the same, in `errors` and in its summary.

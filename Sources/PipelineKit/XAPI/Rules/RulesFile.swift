@@ -1,3 +1,5 @@
+import Core
+
 /// A rule as the user wants it at X: where it stands in the file, and what it says.
 package struct WantedRule: Equatable, Sendable {
     /// The rule as the file has it; to X it goes as `oneLine`, unless X holds just this.

@@ -1,3 +1,4 @@
+import Core
 import FoundationEssentials
 
 /// The rules at X: list, add, delete (X: "Filtered stream", rules).

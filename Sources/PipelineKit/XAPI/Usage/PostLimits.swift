@@ -1,3 +1,5 @@
+import Core
+
 /// How many posts may be received, and paid, in a day and in a billing cycle.
 package struct PostLimits: Equatable, Sendable {
     /// Nil: any number.

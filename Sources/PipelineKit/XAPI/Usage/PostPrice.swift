@@ -1,3 +1,5 @@
+import Core
+
 /// What X takes for one post, in dollars.
 package struct PostPrice: Equatable, Sendable {
     package let dollars: Double
@@ -26,15 +28,4 @@ package struct PostPrice: Equatable, Sendable {
         let fraction = String(Int64(cents) % 100)
         return "$\(groupedDigits(Int64(cents) / 100)).\(fraction.count < 2 ? "0" : "")\(fraction)"
     }
-}
-
-/// A number with a comma between each three digits.
-package func groupedDigits(_ number: Int64) -> String {
-    let digits = Array(String(number.magnitude))
-    var result = number < 0 ? "-" : ""
-    for (index, digit) in digits.enumerated() {
-        if index > 0, (digits.count - index) % 3 == 0 { result.append(",") }
-        result.append(digit)
-    }
-    return result
 }

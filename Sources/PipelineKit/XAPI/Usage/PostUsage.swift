@@ -1,3 +1,4 @@
+import Core
 import FoundationEssentials
 
 /// How many posts X has counted against the account's cap (X: "Usage", `GET /2/usage/tweets`).

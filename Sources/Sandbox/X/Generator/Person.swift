@@ -1,4 +1,4 @@
-internal import PipelineKit
+import Core
 
 /// One of the simulator's users, the same for the same seed and number.
 struct Person: Sendable {

@@ -1,4 +1,4 @@
-internal import PipelineKit
+import Core
 
 /// One post of the simulator's world, before it is written as JSON.
 struct Post: Sendable {

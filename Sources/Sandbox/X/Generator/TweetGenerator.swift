@@ -1,4 +1,4 @@
-package import PipelineKit
+import Core
 
 /// Makes stream lines like X's: languages, emoji, entities, media, polls, places, edits, quotes, replies, reposts, long text.
 ///

@@ -1,5 +1,3 @@
-internal import PipelineKit
-
 extension TweetGenerator {
     /// The objects that the expansions of a post bring.
     func includes(_ post: Post, _ writer: inout JSONWriter) {

@@ -1,4 +1,4 @@
-internal import PipelineKit
+import Core
 
 extension TweetGenerator {
     /// The members of a tweet object (data dictionary, classic names).

@@ -1,5 +1,3 @@
-internal import PipelineKit
-
 /// What a scenario's step or `POST /sandbox` asks for; every member may be there or not.
 struct SandboxChange: Sendable, Decodable {
     struct Feed: Sendable, Decodable {

@@ -1,5 +1,3 @@
-internal import PipelineKit
-
 /// A time span in a scenario or a change: a number of seconds, or `250ms`, `30s`, `5m`, `2h`, `3d`.
 struct SandboxDuration: Sendable, Decodable {
     let duration: Duration

@@ -1,4 +1,4 @@
-package import PipelineKit
+import Core
 import Yams
 
 /// What is to happen by itself, and when: the steps of a scenario file.

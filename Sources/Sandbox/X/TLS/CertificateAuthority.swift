@@ -1,5 +1,5 @@
+import Core
 import Glibc
-package import PipelineKit
 
 /// What is wrong with the simulator's TLS, if anything.
 package enum CertificateKind: String, Sendable, Codable, CaseIterable {

@@ -1,6 +1,6 @@
 import COpenSSLTLS
+import Core
 import Glibc
-package import PipelineKit
 import Synchronization
 
 /// Takes TLS connections on a free port of 127.0.0.1 and passes their bytes on to a plain port, one thread a connection.

@@ -1,3 +1,5 @@
+import Core
+
 /// Rows in PostgreSQL's binary COPY format, in one buffer that is used again; formatting only, nothing is sent.
 ///
 /// The format is that of the PostgreSQL manual, "COPY", section "Binary Format": per row a 16-bit count of fields, per

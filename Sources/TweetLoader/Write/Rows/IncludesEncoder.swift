@@ -1,3 +1,6 @@
+import Postgres
+import TweetFormat
+
 /// What a line brings beside its tweet, on its way into rows of the other relations.
 struct IncludesEncoder {
     let seen: Sighting

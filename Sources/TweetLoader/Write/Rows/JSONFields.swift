@@ -1,3 +1,7 @@
+import Core
+import Postgres
+import TweetFormat
+
 /// Fields of a COPY row straight from simdjson's tape; nil becomes NULL.
 extension CopyBuffer {
     mutating func append(int8 value: Int64?) {
@@ -79,22 +83,5 @@ extension CopyBuffer {
 
     mutating func appendElement(text value: JSONString?, to array: inout OpenArray) {
         if let value { unsafe appendElement(text: value.bytes, to: &array) } else { appendNullElement(to: &array) }
-    }
-}
-
-extension JSONNode {
-    /// RFC 3339 in UTC, as X writes times.
-    var timestamp: Timestamp? {
-        string.flatMap { unsafe Timestamp(rfc3339: $0.bytes) }
-    }
-}
-
-extension Optional where Wrapped == JSONNode {
-    /// The two values of an array of two; nil for anything else.
-    var pair: (JSONNode, JSONNode)? {
-        guard let self else { return nil }
-        var elements = self.elements
-        guard let first = elements.next(), let second = elements.next(), elements.next() == nil else { return nil }
-        return (first, second)
     }
 }

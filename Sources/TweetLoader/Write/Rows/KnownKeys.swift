@@ -1,4 +1,5 @@
 import Glibc
+import TweetFormat
 
 /// The keys that X documents, by where they stand in a line; what else comes is told, so that it can be counted.
 ///

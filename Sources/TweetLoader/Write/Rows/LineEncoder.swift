@@ -1,3 +1,7 @@
+import Core
+import Postgres
+import TweetFormat
+
 /// One line on its way into the rows of all relations.
 struct LineEncoder {
     let id: Int64

@@ -1,4 +1,5 @@
 import Glibc
+import TweetFormat
 
 /// Finds a name among a fixed set: open addressing over a table that is four times too large for the set.
 struct NameTable: Sendable {

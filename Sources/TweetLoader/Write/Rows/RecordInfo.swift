@@ -1,3 +1,5 @@
+import KafkaClient
+
 /// Where a line came from; it becomes columns of the tweet's row.
 package struct RecordInfo: Sendable, Equatable {
     /// What the producer wrote beside the line; nil for a record of somebody else.

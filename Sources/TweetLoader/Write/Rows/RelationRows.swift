@@ -1,3 +1,6 @@
+import Core
+import Postgres
+
 /// Rows of all relations that lines became, encoded once, in one buffer for each table.
 ///
 /// Any choice of rows can be sent, and sent again: each knows its place in the buffer, its key, and the line it came from.

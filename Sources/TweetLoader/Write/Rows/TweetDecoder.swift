@@ -1,3 +1,6 @@
+import Postgres
+import TweetFormat
+
 /// Turns Kafka values into rows of `tweets` and of the tables beside it, or says what else they are. No value makes it fail.
 ///
 /// Holds the parser's buffers from line to line; for one thread.
@@ -69,37 +72,5 @@ extension CopyBuffer {
         case .json: unsafe append(json: document)
         case .drop: appendNull()
         }
-    }
-}
-
-extension ControlMessage {
-    /// Reads `errors`, or the line itself where it is one problem object; nil when it is neither.
-    fileprivate init?(_ line: JSONNode) {
-        if let errors = line["errors"] {
-            problems = errors.elements.map(Problem.init)
-        } else {
-            let problem = Problem(line)
-            let isProblem = problem.title != nil && (problem.type != nil || problem.detail != nil)
-            problems = isProblem ? [problem] : []
-        }
-        if problems.isEmpty { return nil }
-    }
-}
-
-extension ControlMessage.Problem {
-    fileprivate init(_ problem: JSONNode) {
-        title = problem["title"]?.text
-        // Errors that are older than problem objects have a message instead.
-        detail = (problem["detail"] ?? problem["message"])?.text
-        type = problem["type"]?.text.map { String($0.split(separator: "/").last ?? "") }
-        disconnectType = problem["disconnect_type"]?.text
-        connectionIssue = problem["connection_issue"]?.text
-    }
-}
-
-extension JSONNode {
-    /// A string of its own, for the rare lines.
-    var text: String? {
-        string.map { unsafe String(decoding: $0.bytes, as: UTF8.self) }
     }
 }

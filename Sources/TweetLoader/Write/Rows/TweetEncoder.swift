@@ -1,3 +1,6 @@
+import Postgres
+import TweetFormat
+
 /// One tweet on its way from simdjson's tape into a row: which member becomes which column.
 ///
 /// A member of another type than X documents becomes NULL; only `id` and `text` decide whether there is a row at all.

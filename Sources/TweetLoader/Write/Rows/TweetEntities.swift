@@ -1,3 +1,6 @@
+import Postgres
+import TweetFormat
+
 /// The entities of a tweet's text, and of its note where the post is long.
 ///
 /// X cuts `text` and its entities; the note has all that its own text holds, but not the link to attached media. So

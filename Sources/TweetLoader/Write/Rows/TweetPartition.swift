@@ -1,3 +1,6 @@
+import Core
+import TweetFormat
+
 /// The monthly partition of `tweets`, and of `tweet_rules`, that an id belongs to.
 ///
 /// One partition holds all ids from before the snowflakes (2006 to 2010); the ids' own time decides for the rest.

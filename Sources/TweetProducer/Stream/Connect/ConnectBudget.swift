@@ -1,3 +1,5 @@
+import Core
+
 /// How many connection attempts are left, as a pure value.
 ///
 /// X allows 50 attempts in 15 minutes for an app (rate limits of `GET /2/tweets/search/stream`) and answers more with

@@ -1,5 +1,7 @@
+import Core
+import Digests
 import FoundationEssentials
-internal import Logging
+import Logging
 import Synchronization
 
 /// A connection that X answered with 200, by this host's clock.

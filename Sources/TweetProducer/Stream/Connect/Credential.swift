@@ -1,4 +1,6 @@
-internal import Logging
+import Core
+import Logging
+import XAPI
 
 /// What belongs to one bearer token at one address: the lock of this host, and the ledger of its connections.
 final class Credential {

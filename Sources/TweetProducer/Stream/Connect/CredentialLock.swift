@@ -1,3 +1,4 @@
+import Core
 import Glibc
 
 /// The one process of this host that reads the stream with a credential: a lock that ends with the process.

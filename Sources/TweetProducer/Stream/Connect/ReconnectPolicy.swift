@@ -1,3 +1,5 @@
+import XAPI
+
 /// What follows the end of an attempt, as a pure value: which ladder, and how long to wait.
 struct ReconnectPolicy: Sendable {
     private var backoff: Backoff

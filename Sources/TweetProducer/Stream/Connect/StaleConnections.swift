@@ -1,4 +1,6 @@
+import Core
 import FoundationEssentials
+import XAPI
 
 /// A connection as X lists it (X: "Connections", `GET /2/connections`).
 struct ListedConnection: Equatable, Sendable {

@@ -1,4 +1,6 @@
-internal import Logging
+import Core
+import Logging
+import XAPI
 
 /// The rules that the stream is to have, for when X has none at all.
 package struct StreamRules: Sendable {

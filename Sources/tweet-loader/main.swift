@@ -1,0 +1,3 @@
+import TweetLoader
+
+TweetLoaderCommand.main()

@@ -1,0 +1,3 @@
+import TweetProducer
+
+TweetProducerCommand.main()
