@@ -107,9 +107,9 @@ import Testing
         let settings = ["KAFKA_TOKEN_FILE": folder.path + "/token"]
         let properties = ["security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "OAUTHBEARER"]
         try await ProducerRun.with(settings, properties: properties, servers: front.servers) { run in
-            try await run.expect("no file") { !run.lines("Kafka refuses", "No such file").isEmpty }
+            try await run.expect("no file") { !run.lines("Kafka rejects", "No such file").isEmpty }
             try folder.write(ended, to: "token")
-            try await run.expect("one that has ended") { !run.lines("Kafka refuses", "ended at").isEmpty }
+            try await run.expect("one that has ended") { !run.lines("Kafka rejects", "ended at").isEmpty }
             try folder.write(unknown, to: "token")
             try await run.expect("the broker's refusal") { front.refused > 0 }
             #expect(front.accepted == 0)

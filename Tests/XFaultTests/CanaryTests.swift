@@ -191,7 +191,7 @@ import Testing
             _ = try await holds(within: .seconds(60)) {
                 let text = (try? readTextFile(log)) ?? ""
                 return process.exit != nil || text.contains("connect_failed") || text.contains("connection failed")
-                    || text.contains("Kafka is") || text.contains("Kafka refuses")
+                    || text.contains("Kafka is") || text.contains("Kafka rejects")
             }
             _ = try await blocking { process.terminate() }
             let text = String(decoding: FileManager.default.contents(atPath: log) ?? Data(), as: UTF8.self)
