@@ -33,7 +33,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-        .package(url: "https://github.com/apple/swift-configuration", from: "1.0.2", traits: []),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.20.0", traits: []),
@@ -62,9 +61,7 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .kit(
-            "Core", "CMalloc", argumentParser, logging, "Yams",
-            .product(name: "Configuration", package: "swift-configuration")),
+        .kit("Core", "CMalloc", argumentParser, logging, "Yams"),
         .kit("Digests", "Core", "COpenSSL", "CDeflate", "CZlib"),
         .kit("HTTP", "Core", "CCurl"),
         .kit("TweetFormat", "Core", "Digests", "CSimdJSON"),

@@ -18,7 +18,7 @@ KIT = ROOT / "Sources" / "PipelineKit"
 
 # Module: what it may import. Arrows point down; C modules and packages are listed, too.
 ARROWS = {
-    "Core": "ArgumentParser Configuration Logging Yams CMalloc",
+    "Core": "ArgumentParser Logging Yams CMalloc",
     "Digests": "Core COpenSSL CDeflate CZlib",
     "HTTP": "Core CCurl",
     "TweetFormat": "Core Digests CSimdJSON",
