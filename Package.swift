@@ -125,13 +125,14 @@ let package = Package(
 
 // Set by `make fuzz` alone, to the archive of libFuzzer's runtime: what is fuzzed is compiled to tell it the paths taken.
 if let runtime = Context.environment["FUZZER_RUNTIME"] {
-    for target in package.targets where target.path?.hasPrefix("Sources/PipelineKit/") == true {
+    for target in package.targets
+    where target.name == "TweetLoader" || target.path?.hasPrefix("Sources/PipelineKit/") == true {
         target.swiftSettings = strict + [.unsafeFlags(["-sanitize=fuzzer"])]
     }
     package.targets += [
         .systemLibrary(name: "CLibFuzzer", path: "Fuzz/CLibFuzzer"),
         .executableTarget(
-            name: "fuzz", dependencies: kit + ["CLibFuzzer"], path: "Fuzz/Fuzz", swiftSettings: strict,
+            name: "fuzz", dependencies: kit + ["TweetLoader", "CLibFuzzer"], path: "Fuzz/Fuzz", swiftSettings: strict,
             linkerSettings: [.unsafeFlags([runtime])]),
     ]
 }

@@ -1,6 +1,7 @@
 import Core
 import KafkaClient
 import TweetFormat
+import TweetLoader
 
 /// The decoder: every input is rows, an event, a message of X, or a reject, and its rows are whole.
 enum TweetTarget {
