@@ -94,22 +94,32 @@ final class LineServer: Sendable {
         while !isStopped.load(ordering: .acquiring) {
             let client = accept(listener, nil, nil)
             guard client >= 0 else { continue }
-            let index = state.withLock { state in
-                state.client = client
-                state.deliveries.append(Delivery(accepted: .now))
-                return state.deliveries.count - 1
+            state.withLock { $0.client = client }
+            let accepted = ContinuousClock.now
+            if !isStopped.load(ordering: .acquiring), let request = readRequest(client) {
+                if request.contains("/stream/rules") { answerRules(client) } else { serve(client, accepted) }
             }
-            signal.notify()
-            if !isStopped.load(ordering: .acquiring) { serve(client, index) }
             state.withLock { $0.client = nil }
             close(client)
         }
     }
 
-    private func serve(_ client: Int32, _ index: Int) {
+    /// The producer reads the rules beside the stream, over a connection of its own.
+    private func answerRules(_ client: Int32) {
+        let body = #"{"meta":{"sent":"2026-01-01T00:00:00.000Z","result_count":0}}"#
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n"
+        _ = send(Array((head + "Connection: close\r\n\r\n" + body).utf8), to: client)
+        shutdown(client, Int32(SHUT_WR))
+    }
+
+    private func serve(_ client: Int32, _ accepted: ContinuousClock.Instant) {
+        let index = state.withLock { state in
+            state.deliveries.append(Delivery(accepted: accepted))
+            return state.deliveries.count - 1
+        }
+        signal.notify()
         var noDelay: Int32 = 1
         unsafe setsockopt(client, Int32(IPPROTO_TCP), TCP_NODELAY, &noDelay, socklen_t(MemoryLayout<Int32>.size))
-        guard readRequest(client) else { return }
         if case .silence = program { return waitForEnd(of: client) }
         let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
         guard send(Array(head.utf8), to: client) else { return }
@@ -172,15 +182,15 @@ final class LineServer: Sendable {
     }
 
     /// Reads up to the empty line that ends a request without a body.
-    private func readRequest(_ client: Int32) -> Bool {
+    private func readRequest(_ client: Int32) -> String? {
         var request: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
         while !request.suffix(4).elementsEqual([13, 10, 13, 10]), request.count < 65_536 {
             let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(client, $0.baseAddress, $0.count) }
-            guard count > 0 else { return false }
+            guard count > 0 else { return nil }
             request += buffer[..<count]
         }
-        return true
+        return String(decoding: request, as: UTF8.self)
     }
 
     private func waitForEnd(of client: Int32) {
