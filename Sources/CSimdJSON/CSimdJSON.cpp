@@ -1,6 +1,5 @@
 #include "CSimdJSON.h"
 
-#include <algorithm>
 #include <new>
 #include <string>
 #include <simdjson.h>
@@ -31,23 +30,6 @@ int simdjson_parse(simdjson_parser *parser, const uint8_t *json, size_t length, 
     }
     document->tape = parser->parser.doc.tape.get();
     document->strings = parser->parser.doc.string_buf.get();
-    return simdjson::SUCCESS;
-}
-
-int simdjson_find_outline(simdjson_parser *parser, const uint8_t *json, size_t length, simdjson_outline *outline) {
-    auto &dom = parser->parser;
-    if (!dom.implementation || dom.capacity() < length) {
-        auto capacity = std::max(length, size_t(simdjson::dom::MINIMAL_DOCUMENT_CAPACITY));
-        if (auto error = dom.allocate(capacity)) {
-            return error;
-        }
-    }
-    auto &stages = *dom.implementation;
-    if (auto error = stages.stage1(json, length, simdjson::stage1_mode::regular)) {
-        return error;
-    }
-    outline->starts = stages.structural_indexes.get();
-    outline->count = stages.n_structural_indexes;
     return simdjson::SUCCESS;
 }
 

@@ -30,19 +30,6 @@ void simdjson_parser_destroy(simdjson_parser *parser);
    Returns 0, or simdjson's error code (simdjson::error_code); `document` is only set on 0. */
 int simdjson_parse(simdjson_parser *parser, const uint8_t *json, size_t length, simdjson_document *document);
 
-/* Where the parts of a document begin: the offsets, in their order, of every bracket, brace, colon and comma outside strings,
-   of every string's opening quote and of every other scalar's first byte. They belong to the parser and are overwritten by
-   its next parse or outline. */
-typedef struct {
-    const uint32_t *starts;
-    size_t count;
-} simdjson_outline;
-
-/* Finds the outline of one JSON document of `length` bytes, which is simdjson's first stage ("Parsing Gigabytes of JSON per
-   Second", section 3.1): its strings are closed and hold no control characters, and all of it is UTF-8; nothing else is known. Reads not one byte behind `length`. Returns 0, or simdjson's error code;
-   `outline` is only set on 0. */
-int simdjson_find_outline(simdjson_parser *parser, const uint8_t *json, size_t length, simdjson_outline *outline);
-
 /* The text that simdjson has for an error code; static memory. */
 const char *simdjson_error_text(int code);
 

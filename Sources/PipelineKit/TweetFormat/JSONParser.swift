@@ -40,15 +40,4 @@ import CSimdJSON
         guard code == 0 else { throw Refusal(code: code) }
         return unsafe JSONNode(rootOf: document)
     }
-
-    /// Finds where the parts of a document begin, without parsing it; valid until the next parse or outline, and as long as
-    /// the document itself.
-    mutating func outline(_ json: UnsafeRawBufferPointer) throws(Refusal) -> JSONOutline {
-        var outline = unsafe simdjson_outline()
-        guard let start = json.baseAddress else { throw Refusal(code: 12) }
-        let code = unsafe simdjson_find_outline(
-            parser, start.assumingMemoryBound(to: UInt8.self), json.count, &outline)
-        guard code == 0 else { throw Refusal(code: code) }
-        return unsafe JSONOutline(outline, of: json)
-    }
 }

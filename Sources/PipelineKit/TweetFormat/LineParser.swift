@@ -32,12 +32,6 @@ package struct LineParser: ~Copyable {
         }
     }
 
-    /// Finds where the parts of a line begin, without parsing it; nil when it is too long, or its text needs repair.
-    mutating func outline(_ line: UnsafeRawBufferPointer) -> JSONOutline? {
-        guard line.count <= Self.maximumLineBytes else { return nil }
-        return try? unsafe parser.outline(line)
-    }
-
     private mutating func parseWithLongIntegers() throws(LineReject) -> JSONNode {
         guard let floats = LongIntegers.asFloats(cleaned) else { throw LineReject(.notJSON, "malformed number") }
         do { return try parse(floats) } catch {
