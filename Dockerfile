@@ -4,7 +4,7 @@
 FROM swift:6.2-bookworm AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        g++ libcurl4-openssl-dev libdeflate-dev libpq-dev librdkafka-dev libsimdjson-dev libssl-dev pkg-config zlib1g-dev \
+        g++ libcurl4-openssl-dev libpq-dev librdkafka-dev libsimdjson-dev libssl-dev pkg-config zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 # The packages are fetched in a layer of their own, which a change of the sources does not touch.
@@ -21,7 +21,7 @@ RUN swift build -c release --static-swift-stdlib \
 FROM debian:bookworm-slim AS runtime
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        ca-certificates libcurl4 libdeflate0 libpq5 librdkafka1 libsimdjson14 libssl3 tzdata zlib1g \
+        ca-certificates libcurl4 libpq5 librdkafka1 libsimdjson14 libssl3 tzdata zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin pipeline \
     && install -d -o pipeline -g pipeline -m 0750 /var/lib/tweet-pipeline /var/lib/tweet-pipeline/journal

@@ -15,6 +15,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 /// The shared modules, for tests, which look into all of them.
 let kit: [Target.Dependency] = [
     "Core", "Digests", "HTTP", "TweetFormat", "Journal", "ObjectStore", "XAPI", "KafkaClient", "Postgres",
+    "Publishing",
 ]
 
 extension Target {
@@ -40,12 +41,10 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
-        .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "COpenSSLTLS", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
-        .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
             name: "CSimdJSON",
@@ -61,20 +60,21 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .kit("Core", "CMalloc", argumentParser, logging, "Yams"),
-        .kit("Digests", "Core", "COpenSSL", "CDeflate", "CZlib"),
+        .kit("Core", argumentParser, logging, "Yams"),
+        .kit("Digests", "Core", "COpenSSL", "CZlib"),
         .kit("HTTP", "Core", "CCurl"),
         .kit("TweetFormat", "Core", "Digests", "CSimdJSON"),
         .kit("Journal", "Core", "Digests", "TweetFormat", logging),
         .kit("ObjectStore", "Core", "HTTP", "Digests", "CCurl"),
         .kit("XAPI", "Core", "HTTP", "TweetFormat", "Yams", logging),
         .kit("KafkaClient", "Core", "CRdKafka", argumentParser, logging),
+        .kit("Publishing", "Core", "TweetFormat", "Journal", "KafkaClient", logging),
         .kit("Postgres", "Core", "CPostgres", "SQLFiles", argumentParser),
         .target(
             name: "TweetProducer",
             dependencies: [
                 "Core", "Digests", "HTTP", "TweetFormat", "Journal", "ObjectStore", "XAPI", "KafkaClient",
-                argumentParser,
+                "Publishing", argumentParser,
                 logging,
             ],
             swiftSettings: strict),

@@ -18,8 +18,8 @@ KIT = ROOT / "Sources" / "PipelineKit"
 
 # Module: what it may import. Arrows point down; C modules and packages are listed, too.
 ARROWS = {
-    "Core": "ArgumentParser Logging Yams CMalloc",
-    "Digests": "Core COpenSSL CDeflate CZlib",
+    "Core": "ArgumentParser Logging Yams",
+    "Digests": "Core COpenSSL CZlib",
     "HTTP": "Core CCurl",
     "TweetFormat": "Core Digests CSimdJSON",
     "Journal": "Core Digests TweetFormat Logging",
@@ -27,7 +27,9 @@ ARROWS = {
     "XAPI": "Core HTTP TweetFormat Logging Yams ArgumentParser",
     "KafkaClient": "Core CRdKafka ArgumentParser Logging",
     "Postgres": "Core CPostgres SQLFiles ArgumentParser",
-    "TweetProducer": "Core Digests HTTP TweetFormat Journal ObjectStore XAPI KafkaClient ArgumentParser Logging CCurl",
+    "Publishing": "Core TweetFormat Journal KafkaClient Logging",
+    "TweetProducer": "Core Digests HTTP TweetFormat Journal ObjectStore XAPI KafkaClient Publishing ArgumentParser Logging"
+    " CCurl",
     "TweetLoader": "Core TweetFormat Journal KafkaClient Postgres ArgumentParser Logging",
     "Sandbox": "Core TweetFormat Journal KafkaClient Postgres TweetLoader ArgumentParser Logging Yams COpenSSLTLS CRdKafka"
     " CZlib Hummingbird HTTPTypes NIOCore NIOHTTPTypes",

@@ -31,7 +31,6 @@ is_there() {
     case $1 in
         ca-certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/pki/tls/certs/ca-bundle.crt ] ;;
         libcurl4-openssl-dev) have_library libcurl ;;
-        libdeflate-dev) have_library libdeflate ;;
         libpq-dev) have_library libpq ;;
         librdkafka-dev) have_library rdkafka ;;
         libsimdjson-dev) have_library simdjson ;;
@@ -51,7 +50,6 @@ packages=(
     g++                          # the C++ library and its headers, for CSimdJSON
     pkg-config                   # SwiftPM finds the libraries below with it
     libcurl4-openssl-dev         # X and Kafka, PostgreSQL, JSON, gzip
-    libdeflate-dev               # CRC-32
     librdkafka-dev
     libpq-dev
     libsimdjson-dev

@@ -1,6 +1,7 @@
 import Core
 import Journal
 import Logging
+import Publishing
 import Synchronization
 import TweetFormat
 import XAPI
@@ -9,8 +10,7 @@ import XAPI
 /// one fills gaps, and one records the rules at X.
 ///
 /// reader: curl → `LineFramer` → `Journal.append`; its helper, sync: group fsync.
-/// publisher: headers → `KafkaProducers` → delivery reports → checkpoint; its helper, feed: `JournalReader` from the
-/// checkpoint → keys → batches.
+/// publisher: `JournalReader` from the checkpoint → keys → `Delivery` → checkpoint.
 /// archiver: closed segment, acknowledged by the checkpoint → gzip, manifest → what is not to be kept goes.
 /// uploader: archived segment → S3, verified → list of uploads.
 /// gaps: gaps that have ended → X's recovery or search → the reader, which owns the journal.
@@ -28,11 +28,10 @@ struct Producer {
         let journal = try openJournal()
         let tail = journal.source.tail
         let matches = RuleMatches(folder: journal.source.folder)
-        let feedHeart = Heartbeat()
+        let count: @Sendable ([Int64], Timestamp) -> Void = { matches.count($0, at: $1) }
         let publisher = try Publisher(
-            settings: settings, source: journal.source, matches: settings.rules.file == nil ? nil : matches, stop: stop,
-            logger: logger,
-            feedHeart: feedHeart)
+            settings: settings.publish, source: journal.source, onMatch: settings.rules.file == nil ? nil : count,
+            stop: stop, logger: logger)
         let gaps = GapBook(folder: journal.source.folder)
         let inbox = JournalInbox()
         let repair = Mutex<GapRepair?>(
@@ -55,7 +54,7 @@ struct Producer {
                 if let repair = repair.withLock({ $0.take() }) { repair.run() }
             },
             // librdkafka is asked for topics in calls of 5 s, a few at a time.
-            Service.Loop("publisher", bound: .seconds(30), helper: ("feed", feedHeart)) {
+            Service.Loop("publisher", bound: .seconds(30)) {
                 if let publisher = publishing.withLock({ $0.take() }) { try publisher.run() }
             },
             // It gets only the time that nobody else wants.

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TweetProducer
+@testable import Publishing
 
 /// The two rules of delivery, without Kafka.
 @Suite struct DeliveryRuleTests {

@@ -8,6 +8,7 @@ import TestSupport
 import Testing
 import XAPI
 
+@testable import Publishing
 @testable import TweetProducer
 
 /// What becomes of batches that Kafka rejects, and of requests that take too long: the publisher before a broker that a
@@ -57,7 +58,7 @@ import XAPI
         try journal.sync()
         let (source, stop, logger) = (journal.source, Stop(), log.logger)
         let thread = JoinableThread(name: "publisher") {
-            do { try Publisher(settings: settings, source: source, stop: stop, logger: logger).run() } catch {
+            do { try Publisher(settings: settings.publish, source: source, stop: stop, logger: logger).run() } catch {
                 Issue.record(error)
             }
         }
@@ -181,6 +182,32 @@ import XAPI
         #expect(outcome.rejects.count < RejectionBreaker.limit)
         #expect(outcome.tweets == Set(1...300).subtracting(outcome.rejects))
         #expect(log.count(paused) == 1)
+    }
+
+    @Test("F50: a topic that rejects even reject events pauses publishing, and it goes on by itself")
+    func f50ATopicThatRejectsRejectEventsPausesPublishing() throws {
+        let events = topic + ".events"
+        front.judge = { $0.contains("poison") ? 87 : $0.topic == events ? 10 : 0 }
+        var lines = (1...300).map { tweet($0) }
+        for seq in [7, 8] { lines[seq - 1] = #"{"data":{"id":"\#(seq)","text":"poison"}}"# }
+        let paused =
+            "the topic rejects the event that stands for a rejected line; publishing is paused until it accepts it"
+        let acknowledged = try publish(lines, ["compression.type": "none"]) { source in
+            #expect(log.wait { $0.message == paused })
+            let deadline = ContinuousClock.now + .seconds(60)
+            var checkpoint: Checkpoint?
+            while checkpoint?.pausedTopic == nil, ContinuousClock.now < deadline {
+                checkpoint = try Checkpoint.read(from: source.folder, journal: source.journal)
+            }
+            #expect(checkpoint?.pausedTopic == events)
+            #expect((checkpoint?.acknowledged ?? 0) < 7)
+            front.judge = { $0.contains("poison") ? 87 : 0 }
+        }
+        #expect(acknowledged == 300)
+        let outcome = try outcome(lines)
+        #expect(outcome.rejects == [7, 8])
+        #expect(outcome.tweets == Set(1...300).subtracting([7, 8]))
+        #expect(log.lines.first { $0.message == paused }?.metadata["topic"] == events)
     }
 
     /// 64 kbit/s carry an eighth of the first window within the time-out.

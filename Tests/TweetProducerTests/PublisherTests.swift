@@ -9,6 +9,7 @@ import Testing
 import TweetFormat
 import XAPI
 
+@testable import Publishing
 @testable import TweetProducer
 
 /// The publisher against a real librdkafka and its mock cluster.
@@ -49,7 +50,7 @@ import XAPI
         let logger = log.logger
         let thread = JoinableThread(name: "publisher") {
             do {
-                try Publisher(settings: settings, source: source, stop: stop, logger: logger).run()
+                try Publisher(settings: settings.publish, source: source, stop: stop, logger: logger).run()
             } catch { Issue.record(error) }
         }
         try meanwhile()

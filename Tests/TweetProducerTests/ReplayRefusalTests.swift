@@ -73,13 +73,18 @@ import TweetFormat
         #expect(record.headers?.seq == 1 && record.headers?.stream == "replay")
     }
 
-    /// A topic that does not even take the note is no reason to say that all is done.
-    @Test func aTopicThatRefusesTheNoteAsWellEndsTheReplay() throws {
+    /// The line, the line alone, its event, its event alone: the replay pauses until the topic accepts the event.
+    @Test func aTopicThatRejectsTheEventAsWellPausesTheReplay() throws {
         kafka.fail(request: 0, with: [10, 10, 10, 10])
         try folder.write(line(7), to: "a.jsonl")
-        let failure = #expect(throws: Failure.self) { _ = try replay(folder.path + "/a.jsonl") }
-        #expect(failure?.status == .unavailable)
-        #expect(failure?.description.contains("rejects even the event") == true)
+        let replay = try replay(folder.path + "/a.jsonl")
+        #expect(replay.refused.count == 1)
+        #expect(
+            log.count(
+                "the topic rejects the event that stands for a rejected line; publishing is paused until it accepts it")
+                == 1)
+        #expect(log.count("the topic accepts records again; publishing continues") == 1)
+        #expect(try read(1).first.flatMap { PipelineEvent(line: $0.value) }?.type == .rejected)
     }
 
     @Test func aLineThatTheDiskHasChangedBecomesARejectAndTheRestIsPublished() throws {

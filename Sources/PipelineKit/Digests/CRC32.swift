@@ -1,8 +1,9 @@
-import CDeflate
+import CZlib
 
-/// CRC-32 of some bytes as zlib and gzip (RFC 1952, 8) count it, going on from `previous`.
+/// CRC-32 of some bytes as gzip (RFC 1952, 8) has it, continued from `previous`.
 package func crc32(of bytes: UnsafeRawBufferPointer, from previous: UInt32 = 0) -> UInt32 {
-    // libdeflate takes no bytes at all for a question about the initial value (libdeflate.h, libdeflate_crc32).
+    // zlib answers a null pointer with the initial value (zlib.h, crc32_z).
     guard let start = bytes.baseAddress else { return previous }
-    return unsafe libdeflate_crc32(previous, start, bytes.count)
+    return unsafe UInt32(
+        truncatingIfNeeded: crc32_z(UInt(previous), start.assumingMemoryBound(to: UInt8.self), bytes.count))
 }

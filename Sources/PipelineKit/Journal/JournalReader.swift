@@ -5,10 +5,8 @@ import Core
 package struct JournalLine {
     /// Its number, dense per stream and journal, from 1.
     package let seq: Int64
-    /// The bytes without the line end, valid during the call that hands them out, and for as long as `block` is kept.
+    /// The bytes without the line end, valid during the call that hands them out.
     package let bytes: UnsafeRawBufferPointer
-    /// The memory that they stand in.
-    package let block: ByteBlock
     package let receivedAt: Timestamp
     /// Id of the connection it came on; 0 for none.
     package let connection: Int64
@@ -21,7 +19,6 @@ package struct JournalLine {
 /// Owned by one thread. To read a line again, make a new reader that begins there.
 package struct JournalReader: ~Copyable {
     private let source: JournalSource
-    private let pool: ByteBlockPool?
     private var segment: SegmentReader
     private(set) var segments: SegmentList
     /// The number of the line that comes next.
@@ -34,20 +31,16 @@ package struct JournalReader: ~Copyable {
     /// - Parameters:
     ///   - source: the journal.
     ///   - seq: the first line to read.
-    ///   - isOnce: whether this reader follows the writer and nobody is soon to read the same again: memory is used
-    ///     again, and what was read leaves the system's cache.
     /// - Throws: `Failure` (74) when the segment that holds the line is not there or cannot be read; 75 when only
     ///   file descriptors are lacking.
-    package init(_ source: JournalSource, from seq: Int64, isOnce: Bool = false) throws(Failure) {
+    package init(_ source: JournalSource, from seq: Int64) throws(Failure) {
         var segments = SegmentList(folder: source.folder)
-        let pool = isOnce ? ByteBlockPool(capacity: SegmentReader.chunk) : nil
-        let segment = try Self.find(seq, source, &segments, pool)
+        let segment = try Self.find(seq, source, &segments)
         if segment.nextSeq > seq { skipped = [seq...(segment.nextSeq - 1)] }
         nextSeq = segment.nextSeq
         self.segment = segment
         self.segments = segments
         self.source = source
-        self.pool = pool
     }
 
     /// Begins at most `count` lines before the durable end, as far back as the last segment goes.
@@ -66,12 +59,12 @@ package struct JournalReader: ~Copyable {
 
     /// Goes to a line, or to the first one after it that was not dropped.
     private static func find(
-        _ seq: Int64, _ source: JournalSource, _ segments: inout SegmentList, _ pool: ByteBlockPool?
+        _ seq: Int64, _ source: JournalSource, _ segments: inout SegmentList
     ) throws(Failure) -> SegmentReader {
         do {
-            if let reader = try open(seq, source, &segments, pool) { return reader }
+            if let reader = try open(seq, source, &segments) { return reader }
             guard let next = try afterDropped(seq, source) else { throw hole(seq, source) }
-            return try find(next, source, &segments, pool)
+            return try find(next, source, &segments)
         } catch let error as FileError {
             throw Failure(error.isOutOfDescriptors ? .tryAgain : .disk, "journal: \(error)")
         } catch {
@@ -81,14 +74,14 @@ package struct JournalReader: ~Copyable {
 
     /// Opens the segment with a line and goes there; nil when there is none.
     private static func open(
-        _ seq: Int64, _ source: JournalSource, _ segments: inout SegmentList, _ pool: ByteBlockPool?
+        _ seq: Int64, _ source: JournalSource, _ segments: inout SegmentList
     ) throws -> SegmentReader? {
         // What was known may have been dropped meanwhile: the second time the folder is listed anew.
         for _ in 0..<2 {
             do {
                 guard let found = try segments.segment(of: seq) else { return nil }
                 let end = source.tail.end
-                var reader = try SegmentReader(found, pool: pool)
+                var reader = try SegmentReader(found)
                 try close(&reader, end, &segments)
                 try reader.seek(to: seq, end: end)
                 if reader.nextSeq == seq { return reader }
@@ -142,7 +135,7 @@ package struct JournalReader: ~Copyable {
             try Self.close(&segment, end, &segments)
             if try segment.isAtEnd(of: end) {
                 guard segment.segment.firstSeq != end.segment else { break }
-                segment = try Self.find(nextSeq, source, &segments, pool)
+                segment = try Self.find(nextSeq, source, &segments)
                 if segment.nextSeq > nextSeq {
                     skipped.append(nextSeq...(segment.nextSeq - 1))
                     nextSeq = segment.nextSeq

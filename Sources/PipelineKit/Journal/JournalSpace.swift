@@ -55,14 +55,6 @@ package final class JournalSpace: Sendable {
         return free + (held ?? 0) >= 2 * reserve
     }
 
-    /// Whether there is so much room that nothing need be done about it now: half of the quota, a tenth of the disk.
-    var isAmple: Bool {
-        if let quota, used.load(ordering: .relaxed) > quota / 2 { return false }
-        var info = statvfs()
-        guard unsafe statvfs(folder, &info) == 0 else { return false }
-        return info.f_bavail >= info.f_blocks / 10
-    }
-
     private var reservePath: String { folder + "/" + Self.reserveName }
 
     /// Bytes that this process may still write to the disk; nil when the system does not say.

@@ -18,11 +18,8 @@ package struct SegmentReader: ~Copyable {
     /// Position of the next group's entry in the index.
     private var position = 0
     private var group: Group
-    private var block = ByteBlock(capacity: 0)
-    /// Where the memory of lines comes from; nil to use one block again as soon as nobody keeps it.
-    private let pool: ByteBlockPool?
-    /// What the system was let to drop from its cache ends here.
-    private var uncached: Int64 = 0
+    /// The bytes that were read last; it grows to the longest group.
+    private var buffer: [UInt8] = []
 
     /// What can be read: before this byte and before this number.
     private struct End {
@@ -30,32 +27,26 @@ package struct SegmentReader: ~Copyable {
         var seq: Int64
     }
 
-    /// The group whose lines are being handed out; they stand in `block`.
+    /// The group whose lines are being handed out; they stand in `buffer`.
     private struct Group {
         var entry: IndexEntry
         var isDamaged = false
         var linesLeft: UInt32 = 0
-        /// The bytes of `block` not handed out yet.
+        /// The bytes of `buffer` not handed out yet.
         var bytes = 0..<0
     }
 
-    static let chunk = 1 << 20
-    /// What was read last may still be on its way into the lists that the system drops pages from.
-    private static let cached: Int64 = 1 << 20
+    private static let chunk = 1 << 20
 
-    /// - Parameters:
-    ///   - segment: what to read.
-    ///   - pool: gives the memory of lines; for who reads a segment once and right behind its writer. What was read then
-    ///     leaves the system's cache: pages that are used again cost the writer a fraction of fresh ones.
+    /// - Parameter segment: what to read.
     /// - Throws: `FileError` when the segment or its index cannot be opened.
-    package init(_ segment: Segment, pool: ByteBlockPool? = nil) throws(FileError) {
+    package init(_ segment: Segment) throws(FileError) {
         let file = try JournalFile(reading: segment.path)
         let index = try SegmentIndex(reading: segment)
         let modified = try file.status().modified
         self.segment = segment
         self.file = file
         self.index = index
-        self.pool = pool
         nextSeq = segment.firstSeq
         group = Group(
             entry: IndexEntry(
@@ -112,10 +103,13 @@ package struct SegmentReader: ~Copyable {
                 guard try loadGroup(before: readableEnd(end)) else { break }
             }
             let line = cutLine()
-            try body(
-                unsafe JournalLine(
-                    seq: nextSeq, bytes: block[line], block: block, receivedAt: group.entry.receivedAt,
-                    connection: group.entry.connection, isDamaged: group.isDamaged))
+            try unsafe buffer.withUnsafeBytes { bytes in
+                try body(
+                    unsafe JournalLine(
+                        seq: nextSeq, bytes: UnsafeRawBufferPointer(rebasing: bytes[line]),
+                        receivedAt: group.entry.receivedAt, connection: group.entry.connection,
+                        isDamaged: group.isDamaged))
+            }
             nextSeq += 1
             count += 1
             room -= line.count
@@ -129,10 +123,10 @@ package struct SegmentReader: ~Copyable {
         group.linesLeft -= 1
         let found =
             group.linesLeft == 0 && group.isDamaged
-            ? nil : unsafe firstLineFeed(in: block[bytes]).map { $0 + bytes.lowerBound }
+            ? nil : firstLineFeed(in: bytes)
         guard let end = found else {
             group.bytes = bytes.upperBound..<bytes.upperBound
-            let hasLineEnd = unsafe block[bytes].last == UInt8(ascii: "\n")
+            let hasLineEnd = buffer[bytes].last == UInt8(ascii: "\n")
             return bytes.lowerBound..<(bytes.upperBound - (hasLineEnd ? 1 : 0))
         }
         group.bytes = (end + 1)..<bytes.upperBound
@@ -173,7 +167,7 @@ package struct SegmentReader: ~Copyable {
 
     private mutating func load(_ entry: IndexEntry, length: Int, isChecked: Bool) throws(FileError) {
         let bytes = try fill(length, at: entry.offset)
-        let isIntact = unsafe !isChecked || crc32(of: block[bytes]) == entry.checksum
+        let isIntact = unsafe !isChecked || buffer[bytes].withUnsafeBytes { unsafe crc32(of: $0) } == entry.checksum
         let isDamaged = bytes.count < Int(entry.length) || !isIntact
         group = Group(entry: entry, isDamaged: isDamaged, linesLeft: entry.lines, bytes: bytes)
         offset = entry.endOffset
@@ -184,13 +178,13 @@ package struct SegmentReader: ~Copyable {
         var length = Self.chunk
         while true {
             let place = try fill(Int(min(Int64(length), end.offset - offset)), at: offset)
-            let bytes = unsafe block[place]
-            let whole = unsafe bytes.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+            let bytes = buffer[place]
+            let whole = bytes.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
             if whole == 0, place.count == length {
                 length *= 2
                 continue
             }
-            let lines = unsafe bytes[..<whole].reduce(0) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }
+            let lines = bytes[..<whole].reduce(0) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }
             group.entry.firstSeq = nextSeq
             group.isDamaged = false
             group.linesLeft = UInt32(min(Int64(lines), end.seq - nextSeq))
@@ -200,30 +194,23 @@ package struct SegmentReader: ~Copyable {
         }
     }
 
-    /// Reads up to `length` bytes into memory that nobody else reads; returns where in `block` they stand.
+    /// Reads up to `length` bytes; returns where in `buffer` they stand.
     private mutating func fill(_ length: Int, at offset: Int64) throws(FileError) -> Range<Int> {
         let length = max(0, length)
-        if block.room < length { takeBlock(length) }
-        if pool != nil { uncache(before: offset) }
-        return try unsafe block.fill(atMost: length) { (bytes) throws(FileError) in
-            try unsafe file.read(at: offset, into: bytes)
+        if buffer.count < length { buffer = [UInt8](repeating: 0, count: max(length, Self.chunk)) }
+        let count = try unsafe buffer.withMutableBytes { (bytes) throws(FileError) in
+            try unsafe file.read(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<length]))
+        }
+        return 0..<count
+    }
+
+    /// The place of the first line feed among some bytes of `buffer`.
+    private func firstLineFeed(in bytes: Range<Int>) -> Int? {
+        unsafe buffer.withUnsafeBytes { buffer in
+            guard let start = unsafe buffer.baseAddress.map({ unsafe $0 + bytes.lowerBound }),
+                let found = unsafe memchr(start, 10, bytes.count)
+            else { return nil }
+            return unsafe UnsafeRawPointer(found) - start + bytes.lowerBound
         }
     }
-
-    private mutating func takeBlock(_ length: Int) {
-        if isKnownUniquelyReferenced(&block) { block.removeAll() }
-        guard block.room < length else { return }
-        block = pool?.exchange(block, for: length) ?? ByteBlock(capacity: max(length, Self.chunk))
-    }
-
-    private mutating func uncache(before offset: Int64) {
-        guard offset - uncached >= 4 * Self.cached else { return }
-        file.uncache(uncached..<(offset - Self.cached))
-        uncached = offset - Self.cached
-    }
-}
-
-private func firstLineFeed(in bytes: UnsafeRawBufferPointer) -> Int? {
-    guard let base = bytes.baseAddress, let found = unsafe memchr(base, 10, bytes.count) else { return nil }
-    return unsafe UnsafeRawPointer(found) - base
 }

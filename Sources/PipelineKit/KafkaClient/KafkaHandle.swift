@@ -114,15 +114,13 @@ final class KafkaContext: Sendable {
     let logger: Logger
     /// Delivery reports that were not taken yet, in the order they came.
     let reports = Mutex<[DeliveryReport]>([])
-    /// Memory of records on their way. It is here because the context outlives the client, which reads from it; and it is
-    /// used by one thread only, the client's owner: in `enqueue`, and in callbacks, which run inside `poll`.
-    nonisolated(unsafe) let kept: KeptBlocks
     /// Rebalances that were not taken yet.
     let changes = Mutex<[AssignmentChange]>([])
     /// Where the token of SASL/OAUTHBEARER is; empty when there is none.
     let tokenFile: String
     private let servers: String
-    /// Bytes of the values of records without report; used by the client's owner only, as `kept` is.
+    /// Bytes of the values of records without report. Used by one thread only, the client's owner: in `enqueue`, and in
+    /// callbacks, which run inside `poll`.
     nonisolated(unsafe) var outstanding = 0
     /// Whether a request has timed out.
     let hasTimedOut = Atomic(false)
@@ -132,14 +130,12 @@ final class KafkaContext: Sendable {
 
     /// - Parameters:
     ///   - configuration: of the client, just read.
-    ///   - keptBytes: how much memory of records it keeps at most.
     ///   - outage: whether Kafka can be reached, shared by clients of the same brokers.
     ///   - logger: gets what happens to it.
-    init(_ configuration: KafkaConfiguration, keptBytes: Int = 0, outage: KafkaOutage? = nil, logger: Logger) {
+    init(_ configuration: KafkaConfiguration, outage: KafkaOutage? = nil, logger: Logger) {
         self.logger = logger
         self.outage = outage ?? KafkaOutage(logger)
         servers = configuration.bootstrapServers
-        unsafe kept = KeptBlocks(mostBytes: keptBytes)
         tokenFile = configuration.tokenFile ?? ""
         credentials = Mutex((configuration.credentialFiles, .now))
     }

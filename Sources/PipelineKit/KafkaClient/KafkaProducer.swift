@@ -68,33 +68,28 @@ package final class KafkaProducer {
         "message.max.bytes": "5242880",
         "client.id": "tweet-producer",
         "topic.metadata.refresh.interval.ms": "60000",
+        // These bound memory: what does not fit waits in the journal.
+        "queue.buffering.max.kbytes": "16384",
+        "queue.buffering.max.messages": "100000",
     ]
-
-    /// What bounds memory, for all clients that share it: what does not fit waits in the journal.
-    private static let bounds = ["queue.buffering.max.kbytes": 16_384, "queue.buffering.max.messages": 100_000]
-    /// A record that its broker does not take keeps the whole block it stands in, so there must be an end to it beside
-    /// `queue.buffering.max.kbytes`, which counts only records: beyond this many bytes records are copied.
-    private static let keptBytes = 24 << 20
 
     /// What the producer's guarantees hang on.
     private static let fixed = ["enable.idempotence": "true", "acks": "all"]
 
     /// - Parameters:
     ///   - configuration: its properties.
-    ///   - clients: how many there are to share the memory that one may have by default.
     ///   - batching: how it forms batches.
     ///   - outage: whether Kafka can be reached, shared by clients of the same brokers so that it is logged once.
     ///   - logger: gets what happens to it.
     /// - Throws: `Failure` (78) when librdkafka rejects a property, or one that a guarantee depends on has another value.
     package init(
-        _ configuration: KafkaConfiguration, of clients: Int = 1, batching: KafkaBatching = KafkaBatching(),
-        outage: KafkaOutage? = nil, logger: Logger
+        _ configuration: KafkaConfiguration, batching: KafkaBatching = KafkaBatching(), outage: KafkaOutage? = nil,
+        logger: Logger
     ) throws(Failure) {
         let configuration = try configuration.current()
         let context = KafkaContext(
-            configuration, keptBytes: Self.keptBytes / clients, outage: outage ?? KafkaOutage(logger), logger: logger)
-        let defaults = Self.defaults.merging(Self.bounds.mapValues { String($0 / clients) }) { $1 }
-        let complete = try configuration.withDefaults(defaults).fixing(Self.fixed)
+            configuration, outage: outage ?? KafkaOutage(logger), logger: logger)
+        let complete = try configuration.withDefaults(Self.defaults).fixing(Self.fixed)
         self.context = context
         batchBytes = batching.bytes.map { min($0, complete.batchBytes) } ?? complete.batchBytes
         handle = try unsafe KafkaHandle(
@@ -110,33 +105,33 @@ package final class KafkaProducer {
     package var window = Int.max
     /// How many bytes of values have no report yet.
     package var outstanding: Int { unsafe context.outstanding }
-    /// Whether a request has timed out since the last call.
-    package func takeTimeOut() -> Bool { context.hasTimedOut.exchange(false, ordering: .relaxed) }
+    /// A time-out of a request since the last call; nil when there was none.
+    package func takeTimeOut() -> KafkaError? {
+        guard context.hasTimedOut.exchange(false, ordering: .relaxed) else { return nil }
+        return KafkaError(RD_KAFKA_RESP_ERR__TIMED_OUT, "deliver records", reason: "a request timed out")
+    }
 
     /// Hands one record to librdkafka.
     ///
     /// - Parameters:
     ///   - topic: where to.
     ///   - key: bytes that choose the partition.
-    ///   - value: the record's bytes.
-    ///   - block: the memory that the value stands in, which is kept until the record has its report; without one, or when
-    ///     much is kept already, the value is copied.
+    ///   - value: the record's bytes, which are copied.
     ///   - headers: its headers.
     ///   - id: comes back in the record's `DeliveryReport`; greater than zero.
     /// - Throws: `KafkaError`: `queueFull` when the queue or the window is full until a poll, `rejectRecord` when it is too large.
     package func enqueue(
-        topic: String, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, in block: ByteBlock? = nil,
+        topic: String, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer,
         headers: RecordHeaders, id: Int64
     ) throws(KafkaError) {
         guard outstanding == 0 || outstanding + value.count <= window else {
             throw KafkaError(RD_KAFKA_RESP_ERR__QUEUE_FULL, "hand over a record")
         }
         let target = try kafkaTopic(topic)
-        let isKept = unsafe !value.isEmpty && (block.map { unsafe context.kept.keep($0) } ?? false)
         let list = unsafe self.headers.make(headers)
         let error = unsafe withUnsafeTemporaryAllocation(of: rd_kafka_vu_t.self, capacity: 6) { arguments in
             unsafe arguments.initialize(repeating: rd_kafka_vu_t())
-            unsafe Self.describe(key, value, isCopied: !isKept, id, in: arguments)
+            unsafe Self.describe(key, value, id, in: arguments)
             unsafe arguments[4].vtype = RD_KAFKA_VTYPE_RKT
             unsafe arguments[4].u.rkt = target.pointer
             unsafe arguments[5].vtype = RD_KAFKA_VTYPE_HEADERS
@@ -144,7 +139,6 @@ package final class KafkaProducer {
             return unsafe rd_kafka_produceva(handle.client, arguments.baseAddress, arguments.count)
         }
         if let error = unsafe error {
-            if isKept, let address = value.baseAddress { unsafe context.kept.release(address) }
             // Only a record that was taken owns its headers (rdkafka.h, RD_KAFKA_V_HEADERS).
             unsafe rd_kafka_headers_destroy(list)
             throw unsafe KafkaError(consuming: error, "hand over a record")
@@ -153,7 +147,7 @@ package final class KafkaProducer {
     }
 
     private static func describe(
-        _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, isCopied: Bool, _ id: Int64,
+        _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ id: Int64,
         in arguments: UnsafeMutableBufferPointer<rd_kafka_vu_t>
     ) {
         unsafe arguments[0].vtype = RD_KAFKA_VTYPE_KEY
@@ -161,7 +155,7 @@ package final class KafkaProducer {
         unsafe arguments[1].vtype = RD_KAFKA_VTYPE_VALUE
         unsafe arguments[1].u.mem = .init(ptr: UnsafeMutableRawPointer(mutating: value.baseAddress), size: value.count)
         unsafe arguments[2].vtype = RD_KAFKA_VTYPE_MSGFLAGS
-        unsafe arguments[2].u.i = isCopied ? RD_KAFKA_MSG_F_COPY : 0
+        unsafe arguments[2].u.i = RD_KAFKA_MSG_F_COPY
         unsafe arguments[3].vtype = RD_KAFKA_VTYPE_OPAQUE
         unsafe arguments[3].u.ptr = UnsafeMutableRawPointer(bitPattern: Int(id))
     }
@@ -185,7 +179,7 @@ package final class KafkaProducer {
         return reports
     }
 
-    /// Gives up every record that has no report yet, before an end that leaves them to the journal.
+    /// Abandons every record that has no report yet, before an end that leaves them to the journal.
     package func purge() {
         unsafe rd_kafka_purge(handle.client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
         _ = poll(timeout: .zero)
@@ -241,7 +235,6 @@ private func kafkaDelivered(
     let id = unsafe Int64(Int(bitPattern: message.pointee._private))
     let failure = unsafe failure(of: message, id)
     if failure == nil { context.brokersAnswered() }
-    if let address = unsafe message.pointee.payload { unsafe context.kept.release(address) }
     unsafe context.outstanding -= message.pointee.len
     context.reports.withLock { $0.append(DeliveryReport(id: id, failure: failure)) }
 }

@@ -1,7 +1,6 @@
-import Core
-import Journal
-import KafkaClient
-import Logging
+package import Core
+package import KafkaClient
+package import Logging
 
 /// Delivers records to Kafka until each is acknowledged, or declared a reject. Owned by one thread.
 ///
@@ -11,39 +10,39 @@ import Logging
 ///
 /// What cannot be delivered at all is in `undelivered`: the owner calls `restart` and hands over again what is not
 /// acknowledged.
-final class Delivery {
+package final class Delivery {
     /// Where records go.
-    struct Topics {
-        let tweets: NewTopic
+    package struct Topics {
+        package let tweets: NewTopic
         /// For everything that is no tweet, reject events included.
-        let events: NewTopic
+        package let events: NewTopic
+
+        package init(tweets: NewTopic, events: NewTopic) { (self.tweets, self.events) = (tweets, events) }
     }
 
-    let topics: Topics
+    package let topics: Topics
     let logger: Logger
     let stop: Stop
     /// Called while a record waits: for room, for others that are isolated, or for the end of a pause.
-    var onWait: () -> Void = {}
+    package var onWait: () -> Void = {}
     let kafka: KafkaConfiguration
     let outage: KafkaOutage
     private let isStopped: () -> Bool
     /// Gets the number and the reason of each record that becomes a reject.
-    var onReject: (Int64, String) -> Void = { _, _ in }
+    package var onReject: (Int64, String) -> Void = { _, _ in }
 
     /// Which records Kafka has acknowledged, reject events in their place included.
-    private(set) var acknowledged: AcknowledgedLines
+    package private(set) var acknowledged: AcknowledgedLines
     /// Why records have to be handed over again; nil while all goes well.
-    private(set) var undelivered: KafkaError?
-    private(set) var producers: KafkaProducers
+    package private(set) var undelivered: KafkaError?
+    private(set) var producer: KafkaProducer
     /// The client whose batches are single records; made when it is first needed.
     var single: KafkaProducer?
     private var window: DeliveryWindow
     /// The most bytes of a batch; nil for what the properties say.
     var batchBytes: Int?
-    /// Attempts to deliver since the last acknowledgement.
-    private var failures = 0
-    /// What ends the service, found where nothing can be thrown.
-    var failure: Failure?
+    /// Between attempts to deliver without an acknowledgement.
+    private var backoff = Backoff(first: .milliseconds(100), longest: .seconds(20))
 
     /// Records of rejected batches, the one with the smallest number last.
     var suspects: [KafkaRecord] = []
@@ -57,10 +56,12 @@ final class Delivery {
     /// Numbers of records whose reject event was handed over.
     var declared: Set<Int64> = []
     var breaker = RejectionBreaker()
+    /// A reject event that its topic rejects, too: delivery is paused until that topic accepts it.
+    var stuck: KafkaRecord?
     /// Topics of records that may show that a topic accepts records again.
     var watched: [Int64: String] = [:]
     var probeDue = ContinuousClock.now
-    var probeWait = Duration.seconds(1)
+    var probes = Delivery.newProbes
     /// Of the isolation that goes on: how many records, whether the batch's size was the reason, and how many were accepted.
     var isolation = (records: 0, isAboutSize: false, accepted: 0)
 
@@ -72,7 +73,7 @@ final class Delivery {
     ///   - logger: gets what happens.
     ///   - isStopped: whether nothing is to be handed over any more.
     /// - Throws: `Failure` (78) when librdkafka rejects a property.
-    init(
+    package init(
         _ kafka: KafkaConfiguration, topics: Topics, acknowledged: Int64 = 0, stop: Stop, logger: Logger,
         isStopped: @escaping () -> Bool
     ) throws(Failure) {
@@ -81,8 +82,8 @@ final class Delivery {
         self.acknowledged = AcknowledgedLines(through: acknowledged)
         outage = KafkaOutage(logger)
         window = DeliveryWindow(socketTimeout: try kafka.current().socketTimeout)
-        producers = try KafkaProducers(kafka, outage: outage, logger: logger)
-        producers.limitOutstanding(window.bytes)
+        producer = try KafkaProducer(kafka, outage: outage, logger: logger)
+        producer.window = window.bytes
     }
 
     // MARK: Handing over
@@ -92,50 +93,45 @@ final class Delivery {
     /// Returns early when `undelivered` is set or the owner is stopped.
     ///
     /// - Parameters:
-    ///   - value: its bytes, which stand in `block` if that is given.
-    ///   - block: the memory that holds them for as long as librdkafka needs them; nil to copy them.
+    ///   - value: its bytes, which are copied.
     ///   - key: the record's key.
     ///   - topic: the topic it is for.
     ///   - headers: its headers.
     ///   - id: its number; greater than zero.
-    /// - Throws: `Failure` when not even a reject event is accepted.
-    func enqueue(
-        _ value: UnsafeRawBufferPointer, in block: ByteBlock? = nil, key: UnsafeRawBufferPointer, topic: String,
-        headers: RecordHeaders, id: Int64
-    ) throws {
+    package func enqueue(
+        _ value: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer, topic: String, headers: RecordHeaders, id: Int64
+    ) {
         while isIsolating, undelivered == nil, !isStopped() {
-            if isProbeWanted {
+            if isProbeWanted(topic) {
                 suspects.append(
                     unsafe KafkaRecord(
                         id: id, topic: topic, key: Array(key), value: Array(value), headers: headers))
                 probeDue -= .seconds(1)
-                return try poll()
+                return poll()
             }
-            try poll(atMost: .milliseconds(50))
+            poll(atMost: .milliseconds(50))
             onWait()
         }
-        unsafe handOver(value, in: block, key: key, topic: topic, headers: headers, id: id)
+        unsafe handOver(value, key: key, topic: topic, headers: headers, id: id)
     }
 
     /// Declares a line that the disk has changed.
-    func declareDamaged(_ value: UnsafeRawBufferPointer, headers: RecordHeaders, id: Int64) {
+    package func declareDamaged(_ value: UnsafeRawBufferPointer, headers: RecordHeaders, id: Int64) {
         let record = unsafe KafkaRecord(id: id, topic: "", key: [], value: Array(value), headers: headers)
         verdicts.append((record, "damaged_on_disk"))
     }
 
     /// Passes over numbers that will never be handed over.
-    func skip(_ ids: ClosedRange<Int64>) { acknowledged.skip(ids) }
+    package func skip(_ ids: ClosedRange<Int64>) { acknowledged.skip(ids) }
 
     private func handOver(
-        _ value: UnsafeRawBufferPointer, in block: ByteBlock? = nil, key: UnsafeRawBufferPointer, topic: String,
-        headers: RecordHeaders, id: Int64, to single: KafkaProducer? = nil
+        _ value: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer, topic: String, headers: RecordHeaders, id: Int64,
+        to single: KafkaProducer? = nil
     ) {
-        let shared = unsafe producers.client(for: key)
-        let producer = single ?? shared
+        let producer = single ?? producer
         while undelivered == nil, !isStopped() {
             do throws(KafkaError) {
-                try unsafe producer.enqueue(
-                    topic: topic, key: key, value: value, in: block, headers: headers, id: id)
+                try unsafe producer.enqueue(topic: topic, key: key, value: value, headers: headers, id: id)
                 window.noteSent(id)
                 if breaker.isWatching(topic), !declared.contains(id) { watched[id] = topic }
                 return
@@ -171,28 +167,26 @@ final class Delivery {
     // MARK: Reports
 
     /// Takes delivery reports, for at most `duration`, and does what they ask for.
-    ///
-    /// - Throws: `Failure` (69) when a topic rejects even the reject event of a record.
-    func poll(atMost duration: Duration = .zero) throws {
+    package func poll(atMost duration: Duration = .zero) {
         takeReports(within: duration)
         isolate()
         declare()
-        if let failure { throw failure }
+        acknowledged.settle()
     }
 
     private func takeReports(within duration: Duration) {
-        producers.poll(within: alone.isEmpty ? duration : .zero) { take($0, isAlone: false) }
+        for report in producer.poll(timeout: alone.isEmpty ? duration : .zero) { take(report, isAlone: false) }
         if let single {
             for report in single.poll(timeout: alone.isEmpty ? .zero : duration) { take(report, isAlone: true) }
         }
         guard undelivered == nil else { return }
-        if let error = producers.takeTimeOut(), window.mayBeAtFault(producers.outstanding) { undelivered = error }
-        undelivered = undelivered ?? producers.renewal
+        if let error = producer.takeTimeOut(), window.mayBeAtFault(producer.outstanding) { undelivered = error }
+        undelivered = undelivered ?? producer.renewal
     }
 
     private func take(_ report: DeliveryReport, isAlone: Bool) {
         if window.noteReport(report.id, isAcknowledged: report.error == nil) {
-            producers.limitOutstanding(window.bytes)
+            producer.window = window.bytes
         }
         guard let error = report.error else { return accept(report.id) }
         switch error.disposition {
@@ -209,7 +203,7 @@ final class Delivery {
 
     private func accept(_ id: Int64) {
         acknowledged.acknowledge(id)
-        failures = 0
+        backoff.reset()
         var topic = watched.isEmpty ? nil : watched.removeValue(forKey: id)
         if !alone.isEmpty, let record = alone.removeValue(forKey: id) {
             isolation.accepted += 1
@@ -218,31 +212,34 @@ final class Delivery {
                 acceptedTopics.insert(record.topic)
             }
         }
-        guard let topic, breaker.isWatching(topic) else { return }
-        if breaker.accept(topic) {
-            logger.info("the topic accepts records again; publishing continues", metadata: ["topic": "\(topic)"])
-            suspects.sort { $0.id > $1.id }
+        if stuck?.id == id {
+            topic = stuck?.topic
+            stuck = nil
+        } else if topic.map(breaker.isWatching) != true {
+            return
         }
+        guard let topic, breaker.accept(topic) || declared.contains(id) else { return }
+        logger.info("the topic accepts records again; publishing continues", metadata: ["topic": "\(topic)"])
+        suspects.sort { $0.id > $1.id }
     }
 
     // MARK: Clients
 
-    /// Makes the clients anew, after a pause that grows. An idempotent producer that failed for one record cannot promise
+    /// Makes the client anew, after a pause that grows. An idempotent producer that failed for one record cannot promise
     /// order for the next.
     ///
     /// - Parameter through: the last number that counts as acknowledged; nil for what is.
     /// - Returns: false when that is not possible yet.
-    func restart(through: Int64? = nil) -> Bool {
+    package func restart(through: Int64? = nil) -> Bool {
         guard let error = undelivered else { return true }
         logger.warning("delivery failed; sending again what is not acknowledged", metadata: ["error": "\(error)"])
-        if error.isTimeOut { window.timeOut(outstanding: producers.outstanding) }
-        stop.wait(for: .milliseconds(min(30_000, 100 << min(failures, 10))))
-        failures += 1
+        if error.isTimeOut { window.timeOut(outstanding: producer.outstanding) }
+        stop.wait(for: backoff.next())
         window.restart()
         guard renew() else { return false }
         single = nil
         (suspects, alone, verdicts, declared, watched) = ([], [:], [], [], [:])
-        (rejectedAlone, acceptedTopics) = ([], [])
+        (rejectedAlone, acceptedTopics, stuck) = ([], [], nil)
         isolation = (0, false, 0)
         undelivered = nil
         if let through { acknowledged = AcknowledgedLines(through: through) }
@@ -250,26 +247,26 @@ final class Delivery {
     }
 
     /// Abandons what has no report, before an end that leaves it to the journal.
-    func purge() { producers.purge() }
+    package func purge() { producer.purge() }
 
     /// The topic that rejects every record; nil when delivery is not paused.
-    var pausedTopic: String? { breaker.pausedTopic }
+    package var pausedTopic: String? { stuck?.topic ?? breaker.pausedTopic }
 
     func setBatchBytes(_ bytes: Int) {
-        guard bytes < producers.batchBytes else { return }
+        guard bytes < producer.batchBytes else { return }
         batchBytes = bytes
         _ = renew()
         single = nil
     }
 
-    /// Makes clients of what the files say by now; false when they are of no use, which must not end a service that runs.
+    /// Makes a client of what the files say by now; false when they are of no use, which must not end a service that runs.
     func renew() -> Bool {
         let made = make { () throws(Failure) in
-            try KafkaProducers(kafka, batching: KafkaBatching(bytes: batchBytes), outage: outage, logger: logger)
+            try KafkaProducer(kafka, batching: KafkaBatching(bytes: batchBytes), outage: outage, logger: logger)
         }
         guard let made else { return false }
-        producers = made
-        producers.limitOutstanding(window.bytes)
+        producer = made
+        producer.window = window.bytes
         return true
     }
 

@@ -1,11 +1,11 @@
-import Core
-import KafkaClient
+internal import Core
+internal import KafkaClient
 import TweetFormat
 
 /// What becomes of records that Kafka rejects.
 extension Delivery {
-    private static let firstProbeWait = Duration.seconds(1)
-    private static let longestProbeWait = Duration.seconds(30)
+    /// Between records that are tried while delivery is paused.
+    static var newProbes: Backoff { Backoff(first: .seconds(1), longest: .seconds(30), spread: 1...1) }
     /// How long a probe is left to a new record.
     private static let grace = Duration.milliseconds(250)
     /// Records at the single client at a time.
@@ -14,7 +14,7 @@ extension Delivery {
     private static let mostProbes = 100
 
     var isIsolating: Bool {
-        !suspects.isEmpty || !alone.isEmpty || !rejectedAlone.isEmpty || breaker.pausedTopic != nil
+        !suspects.isEmpty || !alone.isEmpty || !rejectedAlone.isEmpty || pausedTopic != nil
     }
 
     func reject(_ record: KafkaRecord, _ error: KafkaError, isAlone: Bool) {
@@ -26,13 +26,6 @@ extension Delivery {
         }
         alone[record.id] = nil
         watched[record.id] = nil
-        if declared.contains(record.id) {
-            failure = Failure(
-                .unavailable,
-                "topic \(record.topic) rejects even the event that stands for a rejected line: \(error.name)."
-                    + " Check its max.message.bytes and its policies.")
-            return
-        }
         rejectedAlone.append((record, error))
     }
 
@@ -44,8 +37,15 @@ extension Delivery {
         let rejected = rejectedAlone.sorted { $0.record.id < $1.record.id }
         rejectedAlone.removeAll()
         for (record, error) in rejected {
-            let wasPaused = breaker.pausedTopic != nil
-            if acceptedTopics.contains(record.topic) || breaker.reject(record.topic) {
+            let wasPaused = pausedTopic != nil
+            if declared.contains(record.id) {
+                // There is nothing smaller to put in its place.
+                suspects.insert(record, at: 0)
+                if stuck == nil {
+                    stuck = record
+                    beginPause(record.topic, error)
+                }
+            } else if acceptedTopics.contains(record.topic) || breaker.reject(record.topic) {
                 verdicts.append((record, error.name))
             } else {
                 suspects.insert(record, at: 0)
@@ -55,41 +55,47 @@ extension Delivery {
     }
 
     private func beginPause(_ topic: String, _ error: KafkaError) {
-        probeWait = Self.firstProbeWait
-        probeDue = .now + probeWait
+        probes.reset()
+        probeDue = .now + probes.next()
         logger.error(
-            "the topic rejects every record; publishing is paused until it accepts one",
+            stuck == nil
+                ? "the topic rejects every record; publishing is paused until it accepts one"
+                : "the topic rejects the event that stands for a rejected line; publishing is paused until it accepts it",
             metadata: ["topic": "\(topic)", "error": "\(error.name)", "reason": "\(error.reason)"])
     }
 
-    /// Whether a new record may be tried: what waits may be bad, and the topic good again.
-    var isProbeWanted: Bool {
-        breaker.pausedTopic != nil && alone.isEmpty && suspects.count < Self.mostProbes && undelivered == nil
-            && producers.outstanding == 0 && ContinuousClock.now >= probeDue
+    /// Whether a new record for a topic may be tried: what waits may be bad, and the topic good again.
+    func isProbeWanted(_ topic: String) -> Bool {
+        stuck == nil && breaker.pausedTopic == topic && alone.isEmpty && suspects.count < Self.mostProbes
+            && undelivered == nil && producer.outstanding == 0 && ContinuousClock.now >= probeDue
     }
 
     /// Sends what was rejected in batches again, one record a batch, once nothing else is on its way.
     func isolate() {
         judge()
-        guard undelivered == nil, isIsolating || isolation.records > 0, producers.outstanding == 0 else { return }
+        guard undelivered == nil, isIsolating || isolation.records > 0, producer.outstanding == 0 else { return }
         guard isIsolating else { return endIsolation() }
         guard let client = singleClient() else { return }
-        if breaker.pausedTopic != nil {
-            // A new record comes first, which is likelier to be good than what was rejected already.
-            guard alone.isEmpty, ContinuousClock.now >= probeDue + Self.grace, let record = suspects.popLast() else {
-                return
-            }
-            probeWait = min(probeWait * 2, Self.longestProbeWait)
-            probeDue = .now + probeWait
+        if pausedTopic != nil {
+            guard alone.isEmpty, ContinuousClock.now >= probeDue + Self.grace, let record = takeProbe() else { return }
+            probeDue = .now + probes.next()
             sendAlone(record, client)
         } else {
             // The next ones follow when all have their reports.
             guard alone.isEmpty else { return }
             suspects.sort { $0.id > $1.id }
-            while alone.count < Self.mostAlone, breaker.pausedTopic == nil, let record = suspects.popLast() {
+            while alone.count < Self.mostAlone, pausedTopic == nil, let record = suspects.popLast() {
                 sendAlone(record, client)
             }
         }
+    }
+
+    /// The record that is tried next while delivery is paused: a new one, which is likelier to be good than what was rejected
+    /// already, unless a reject event is what the pause is about.
+    private func takeProbe() -> KafkaRecord? {
+        guard let stuck else { return suspects.popLast() }
+        suspects.removeAll { $0.id == stuck.id }
+        return stuck
     }
 
     private func sendAlone(_ record: KafkaRecord, _ client: KafkaProducer) {
@@ -101,8 +107,7 @@ extension Delivery {
         if let single { return single }
         single = make { () throws(Failure) in
             try KafkaProducer(
-                kafka, of: 2, batching: KafkaBatching(bytes: batchBytes, isSingle: true), outage: outage,
-                logger: logger)
+                kafka, batching: KafkaBatching(bytes: batchBytes, isSingle: true), outage: outage, logger: logger)
         }
         return single
     }
@@ -112,17 +117,17 @@ extension Delivery {
         let (records, isAboutSize, accepted) = isolation
         isolation = (0, false, 0)
         guard isAboutSize, records > 1, accepted > 0 else { return }
-        let old = producers.batchBytes
+        let old = producer.batchBytes
         let limit = topicLimit() ?? .max
         setBatchBytes(limit < old ? limit : max(1024, old / 2))
         logger.warning(
             "Kafka rejects batches of this size; sending smaller ones",
-            metadata: ["batch_bytes": "\(old)", "new_batch_bytes": "\(producers.batchBytes)"])
+            metadata: ["batch_bytes": "\(old)", "new_batch_bytes": "\(producer.batchBytes)"])
     }
 
     /// Publishes events with the numbers of rejects in their place, so that the loader settles them.
     func declare() {
-        while !verdicts.isEmpty, failure == nil, undelivered == nil {
+        while !verdicts.isEmpty, undelivered == nil {
             let (record, reason) = verdicts.removeFirst()
             let headers = record.headers
             logger.error(

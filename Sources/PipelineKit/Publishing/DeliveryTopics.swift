@@ -1,5 +1,5 @@
-import Core
-import KafkaClient
+package import Core
+internal import KafkaClient
 
 extension Delivery {
     /// What of a topic's settings matters to a producer.
@@ -11,13 +11,13 @@ extension Delivery {
     ///
     /// - Parameter isUnneeded: whether to return without them.
     /// - Throws: `Failure` (69) when a topic does not exist and Kafka does not create it.
-    func ensureTopics(unless isUnneeded: () -> Bool) throws(Failure) {
+    package func ensureTopics(unless isUnneeded: () -> Bool) throws(Failure) {
         for topic in [topics.tweets, topics.events] {
             // An error is reported only between two attempts, so the first are short; a slow broker needs longer ones.
-            var seconds = 1
+            var timeouts = Backoff(first: .seconds(1), longest: .seconds(5), growth: .linear, spread: 1...1)
             while !isUnneeded() {
                 do throws(KafkaError) {
-                    let partitions = try producers.ensureTopic(topic, timeout: .seconds(seconds))
+                    let partitions = try producer.ensureTopic(topic, timeout: timeouts.next())
                     logger.debug("topic exists", metadata: ["topic": "\(topic.name)", "partitions": "\(partitions)"])
                     break
                 } catch {
@@ -25,9 +25,8 @@ extension Delivery {
                         throw Failure(
                             .unavailable, "\(error). Create the topics (kafka/create-topics.sh) or allow it.")
                     }
-                    producers.poll { _ in }
-                    let isRenewed = producers.renewal != nil && renew()
-                    seconds = isRenewed ? 1 : min(seconds + 1, 5)
+                    _ = producer.poll(timeout: .zero)
+                    if producer.renewal != nil, renew() { timeouts.reset() }
                     stop.wait(for: .milliseconds(500))
                 }
             }
@@ -42,7 +41,7 @@ extension Delivery {
         for topic in [topics.tweets, topics.events] {
             // A broker that does not answer is not asked for the other topic: it would only delay the start.
             guard
-                let found = try? producers.topicConfig(
+                let found = try? producer.topicConfig(
                     topic.name, names: Self.settings, timeout: .seconds(isStart ? 1 : 5))
             else { return nil }
             if let limit = found["max.message.bytes"].flatMap({ Int($0) }) {

@@ -1,6 +1,6 @@
-import Logging
+internal import Logging
 
-/// Tells now and then how far publishing has come; says nothing while nothing moves.
+/// Logs every 10 s how far publishing has come, while it moves.
 struct PublishProgress {
     private let logger: Logger
     private var told: Int64

@@ -1,84 +1,68 @@
-import Core
-import Journal
-import KafkaClient
-import Logging
+package import Core
+package import Journal
+internal import KafkaClient
+package import Logging
 import TweetFormat
-import XAPI
 
-/// Publishes the journal to Kafka, in order, until every line is acknowledged. Owned by one thread, with the journal read
-/// ahead of it on another one (`LineFeed`).
+/// Publishes the journal to Kafka, in order, until every line is acknowledged. Owned by one thread.
 ///
-/// What cannot be delivered (`Delivery`) is sent again from the journal, beginning with the first line that Kafka has not
-/// acknowledged; the loader drops what it then gets twice.
-final class Publisher {
-    private let settings: ProducerSettings
+/// Journal → key → `Delivery` → checkpoint. What cannot be delivered is sent again from the journal, beginning with the first
+/// line that Kafka has not acknowledged; the loader drops what it then gets twice.
+package final class Publisher {
+    private let settings: PublishSettings
     private let stop: Stop
     private let logger: Logger
     private let source: JournalSource
-    private let feed: LineFeed
-    /// Gives the signs of life of the thread that reads.
-    private let feedHeart: Heartbeat
+    private let onMatch: (@Sendable ([Int64], Timestamp) -> Void)?
     private let delivery: Delivery
+    private var key: TweetKey
     private var checkpoint: Checkpoint
     private var checkpointDue = ContinuousClock.now
     /// Whether the last attempt to write it failed.
     private var isCheckpointOld = false
+    /// When lines are handed over, although they are no full batch; nil while none is pending.
+    private var batchDue: ContinuousClock.Instant?
+    /// Whether reading failed for want of file descriptors.
+    private var isStarved = false
     private var progress: PublishProgress
 
     private static let checkpointInterval = Duration.milliseconds(500)
     /// How long to look away from delivery reports while waiting for lines.
     private static let glance = Duration.milliseconds(20)
+    /// The most bytes that are read between two looks at delivery reports, apart from the last line.
+    private static let mostBytes = 1 << 20
 
-    /// - Throws: `Failure` (78) when librdkafka refuses a property, 74 when the checkpoint cannot be read.
-    init(
-        settings: ProducerSettings, source: JournalSource, matches: RuleMatches? = nil, stop: Stop, logger: Logger,
-        feedHeart: Heartbeat = Heartbeat()
+    /// - Parameters:
+    ///   - settings: where to publish, and how.
+    ///   - source: the journal.
+    ///   - onMatch: gets the ids of the rules that a post matched, and when it was received; nil to save their search.
+    ///   - stop: ends publishing when it is immediate.
+    ///   - logger: gets what happens.
+    /// - Throws: `Failure` (78) when librdkafka rejects a property, 74 when the checkpoint cannot be read.
+    package init(
+        settings: PublishSettings, source: JournalSource,
+        onMatch: (@Sendable ([Int64], Timestamp) -> Void)? = nil, stop: Stop, logger: Logger
     ) throws(Failure) {
-        feed = LineFeed(
-            source, batchSize: settings.batchSize, batchLinger: settings.batchLinger, matches: matches, logger: logger)
-        self.feedHeart = feedHeart
-        self.settings = settings
-        self.stop = stop
-        self.logger = logger
-        self.source = source
+        (self.settings, self.source, self.onMatch) = (settings, source, onMatch)
+        (self.stop, self.logger) = (stop, logger)
+        key = TweetKey(findsRules: onMatch != nil)
         checkpoint =
             try Checkpoint.read(from: source.folder, journal: source.journal)
             ?? Checkpoint(journal: source.journal, acknowledged: 0)
         delivery = try Delivery(
-            settings.kafka,
-            topics: .init(
-                tweets: NewTopic(settings.topic, partitions: settings.partitions, replication: settings.replication),
-                events: NewTopic(settings.eventsTopic, partitions: 1, replication: settings.replication)),
+            settings.kafka, topics: .init(tweets: settings.tweets, events: settings.events),
             acknowledged: checkpoint.acknowledged, stop: stop, logger: logger, isStopped: { stop.isImmediate })
         progress = PublishProgress(logger: logger, acknowledged: checkpoint.acknowledged)
     }
 
     /// Runs until the journal is closed and every line is acknowledged, or the stop has become immediate.
-    func run() throws {
+    ///
+    /// - Throws: `Failure` (69) when a topic does not exist and cannot be created, 74 when the journal cannot be read.
+    package func run() throws {
         delivery.onWait = { [unowned self] in writeCheckpoint(isLast: false) }
         try delivery.ensureTopics { stop.isImmediate || (stop.isRaised && source.tail.isClosed) }
-        let reading = JoinableThread(name: "feed") { [feed, feedHeart] in
-            Heartbeat.$current.withValue(feedHeart) { feed.read() }
-        }
-        let outcome = Result { try publish() }
-        feed.end()
-        reading.join()
-        try outcome.get()
-    }
-
-    private func publish() throws {
-        feed.begin(at: delivery.acknowledged.through + 1)
         while !isDone {
-            if let batch = try feed.next(within: Self.glance) {
-                for line in batch.lines { try enqueue(line) }
-                for seqs in batch.skipped { delivery.skip(seqs) }
-            }
-            try delivery.poll()
-            if delivery.undelivered != nil, delivery.restart() {
-                feed.begin(at: delivery.acknowledged.through + 1)
-            }
-            writeCheckpoint(isLast: false)
-            progress.tell(acknowledged: delivery.acknowledged.through, lastSeq: source.tail.lastSeq)
+            if let reader = try open() { try publish(reader) }
         }
         writeCheckpoint(isLast: true)
         let waiting = source.tail.lastSeq - delivery.acknowledged.through
@@ -92,26 +76,88 @@ final class Publisher {
         stop.isImmediate || (source.tail.isClosed && delivery.acknowledged.through >= source.tail.lastSeq)
     }
 
+    /// Goes to the first line that is not acknowledged; nil when that is not possible yet.
+    private func open() throws -> JournalReader? {
+        guard delivery.restart() else {
+            delivery.poll()
+            return nil
+        }
+        var reader: JournalReader?
+        try bearStarvation { reader = try JournalReader(source, from: delivery.acknowledged.through + 1) }
+        return reader
+    }
+
+    /// Publishes until the end, or until lines have to be sent again.
+    private func publish(_ reader: consuming JournalReader) throws {
+        batchDue = nil
+        while !isDone, delivery.undelivered == nil {
+            let isReady = isBatchReady(from: reader.nextSeq)
+            if isReady {
+                try bearStarvation {
+                    _ = try reader.read(limit: settings.batchSize, bytes: Self.mostBytes) { enqueue($0) }
+                }
+                for seqs in reader.takeSkipped() { delivery.skip(seqs) }
+            }
+            // Behind the last line of a closed journal there is nothing to wait for but reports.
+            delivery.poll(atMost: isReady || !source.tail.isClosed ? .zero : Self.glance)
+            writeCheckpoint(isLast: false)
+            progress.tell(acknowledged: delivery.acknowledged.through, lastSeq: source.tail.lastSeq)
+        }
+    }
+
+    /// Waits a moment for lines; whether there is a full batch, or some have waited for as long as they may.
+    private func isBatchReady(from next: Int64) -> Bool {
+        source.tail.wait(for: next, atMost: Self.glance)
+        guard source.tail.lastSeq >= next else {
+            batchDue = nil
+            return false
+        }
+        let last = next + Int64(settings.batchSize) - 1
+        let due = batchDue ?? .now + settings.batchLinger
+        batchDue = due
+        let left = ContinuousClock.now.duration(to: due)
+        if left > .zero { source.tail.wait(for: last, atMost: min(left, Self.glance)) }
+        guard source.tail.lastSeq >= last || source.tail.isClosed || ContinuousClock.now >= due else { return false }
+        batchDue = nil
+        return true
+    }
+
+    /// Without file descriptors the next segment has to wait, and all else goes on.
+    private func bearStarvation(_ body: () throws -> Void) throws {
+        do {
+            try body()
+            isStarved = false
+        } catch let error
+            where (error as? Failure)?.status == .tryAgain || (error as? FileError)?.isOutOfDescriptors == true
+        {
+            if !isStarved {
+                logger.error("the journal cannot be read; retrying", metadata: ["error": "\(error)"])
+            }
+            isStarved = true
+            delivery.poll(atMost: .milliseconds(200))
+        }
+    }
+
     /// Hands one line to Kafka; waits while there is no room for it.
-    private func enqueue(_ keyed: KeyedLine) throws {
-        let line = keyed.line
-        if line.isDamaged {
+    private func enqueue(_ line: JournalLine) {
+        guard !line.isDamaged else {
             return unsafe delivery.declareDamaged(line.bytes, headers: headers(of: line), id: line.seq)
         }
-        if let key = keyed.key {
-            try unsafe key.withDecimalDigits { try unsafe enqueue(line, key: $0, topic: settings.topic) }
+        let chain = unsafe key.key(of: line.bytes)
+        if !key.matchingRules.isEmpty { onMatch?(key.matchingRules, line.receivedAt) }
+        if let chain {
+            unsafe chain.withDecimalDigits { unsafe enqueue(line, key: $0, topic: settings.tweets.name) }
         } else {
-            try unsafe streamKey.withUnsafeBytes { try unsafe enqueue(line, key: $0, topic: settings.eventsTopic) }
+            // The key of everything that is no tweet is the stream's name.
+            unsafe Array(source.stream.utf8).withUnsafeBytes {
+                unsafe enqueue(line, key: $0, topic: settings.events.name)
+            }
         }
     }
 
-    private func enqueue(_ line: JournalLine, key: UnsafeRawBufferPointer, topic: String) throws {
-        try unsafe delivery.enqueue(
-            line.bytes, in: line.block, key: key, topic: topic, headers: headers(of: line), id: line.seq)
+    private func enqueue(_ line: JournalLine, key: UnsafeRawBufferPointer, topic: String) {
+        unsafe delivery.enqueue(line.bytes, key: key, topic: topic, headers: headers(of: line), id: line.seq)
     }
-
-    /// The key of everything that is no tweet.
-    private var streamKey: [UInt8] { Array(source.stream.utf8) }
 
     private func headers(of line: JournalLine) -> RecordHeaders {
         RecordHeaders(

@@ -22,7 +22,6 @@ final class Intake {
     private var cluster: String?
     private var policies: TopicPolicies
     private var settled = SettledLines()
-    private var freeMemory = FreeMemory()
     private var age: Duration
     private var isPaused = false
 
@@ -98,7 +97,6 @@ final class Intake {
             followGroup(consumer)
             followEnds(consumer)
             guard let message else {
-                freeMemory.giveBack()
                 return false
             }
             take(message)
@@ -114,7 +112,6 @@ final class Intake {
         guard assignment.takes(message.topicPartition, message.offset) else { return }
         beginBatch()
         noteJump(message.topicPartition)
-        freeMemory.took()
         batch.add(message, decoder: &decoder, payload: settings.payload, settled: &settled)
     }
 

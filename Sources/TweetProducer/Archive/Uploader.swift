@@ -44,7 +44,6 @@ package final class Uploader {
 
     /// Works until the stop is raised. What is not uploaded then is after the next start.
     package func run() {
-        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
         while !stop.isRaised, !load() { stop.wait(for: .seconds(5)) }
         while !stop.isRaised {
             var wait = Self.pause

@@ -2,6 +2,7 @@ import ArgumentParser
 import Core
 import Journal
 import KafkaClient
+import Publishing
 import XAPI
 
 /// The flags of `tweet-producer run` that belong to neither X nor Kafka.
@@ -66,7 +67,7 @@ struct ProducerOptions: ParsableArguments {
 struct ProducerSettings: Sendable {
     var stream: StreamSettings
     var kafka: KafkaConfiguration
-    /// Where tweets go; everything else goes to `eventsTopic`.
+    /// Where tweets go; everything else goes to this with `.events` behind it.
     var topic: String
     var journalFolder: String
     var journal = JournalOptions()
@@ -81,7 +82,13 @@ struct ProducerSettings: Sendable {
     /// How the rules at X are recorded and compared with the rules file.
     var rules: RuleWatchSettings
 
-    var eventsTopic: String { topic + ".events" }
+    /// What publishing needs of them.
+    var publish: PublishSettings {
+        PublishSettings(
+            kafka: kafka, tweets: NewTopic(topic, partitions: partitions, replication: replication),
+            events: NewTopic(topic + ".events", partitions: 1, replication: replication), batchSize: batchSize,
+            batchLinger: batchLinger)
+    }
 
     /// What the settings file may hold; one file serves every subcommand.
     static let known =

@@ -52,7 +52,6 @@ struct RunCommand: ParsableCommand {
     func run() throws {
         try runCommand {
             Service.blockSignals()
-            joinFreedMemory()
             let flags = [common.flags, x.flags, stream.flags, kafka.flags, producer.flags, rules.flags].reduce([:]) {
                 $0.merging($1) { _, new in new }
             }

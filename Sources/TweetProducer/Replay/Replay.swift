@@ -3,6 +3,7 @@ import Foundation
 import Journal
 import KafkaClient
 import Logging
+import Publishing
 import TweetFormat
 import XAPI
 
@@ -213,12 +214,12 @@ final class Replay {
         handed += 1
         sent += 1
         places.append(Place(id: handed, state: at, headers: headers))
-        try unsafe bytes.withUnsafeBytes { value in
+        unsafe bytes.withUnsafeBytes { value in
             if isDamaged { return unsafe delivery.declareDamaged(value, headers: headers, id: handed) }
             let chain = unsafe key.key(of: value)
             let topics = delivery.topics
-            try unsafe Array((chain.map(String.init) ?? headers.stream).utf8).withUnsafeBytes { key in
-                try unsafe delivery.enqueue(
+            unsafe Array((chain.map(String.init) ?? headers.stream).utf8).withUnsafeBytes { key in
+                unsafe delivery.enqueue(
                     value, key: key, topic: chain == nil ? topics.events.name : topics.tweets.name,
                     headers: headers, id: handed)
             }
@@ -242,7 +243,7 @@ final class Replay {
 
     /// Takes delivery reports, and moves the state to what is acknowledged.
     private func poll(within duration: Duration) throws {
-        try delivery.poll(atMost: duration)
+        delivery.poll(atMost: duration)
         // Records have numbers without holes, so the place of one is its distance from the first.
         let through = delivery.acknowledged.through
         if let first = places.first?.id, through >= first {

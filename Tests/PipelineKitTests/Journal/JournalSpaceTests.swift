@@ -149,19 +149,6 @@ import Testing
         #expect(journal.source.tail.dropRequest == nil)
     }
 
-    @Test func acknowledgedLinesPassOverWhatIsGone() {
-        var lines = AcknowledgedLines(through: 3)
-        lines.acknowledge(11)
-        lines.skip(6...8)
-        #expect(lines.through == 3)
-        lines.skip(2...5)
-        #expect(lines.through == 8)
-        lines.skip(9...10)
-        #expect(lines.through == 11)
-        lines.skip(1...9)
-        #expect(lines.through == 11)
-    }
-
     /// The fault of F36 and F37: a write that fails half-way, and an fsync that fails when everything is written.
     @Test(arguments: [(FailPoint.append, ENOSPC), (.append, EIO), (.fsync, EIO), (.fsync, ENOSPC)])
     func f37WhatAFailedGroupLeftIsTakenBack(point: FailPoint, code: Int32) throws {

@@ -284,17 +284,6 @@ extension Journal {
         #expect(failure?.description.contains("checkpoint.json is damaged") == true)
     }
 
-    @Test func acknowledgedLinesMoveInOrder() {
-        var lines = AcknowledgedLines(through: 3)
-        lines.acknowledge(6)
-        lines.acknowledge(5)
-        #expect(lines.through == 3)
-        lines.acknowledge(4)
-        #expect(lines.through == 6)
-        lines.acknowledge(2)
-        #expect(lines.through == 6)
-    }
-
     /// What is appended while the disk works counts only with a later sync.
     @Test func aSyncInTheBackgroundShowsWhatWasAppendedBefore() throws {
         let journal = try open()
@@ -327,52 +316,5 @@ extension Journal {
         }
         try journal.sync()
         #expect(try journal.lines().count == 200)
-    }
-
-    @Test func acknowledgementsInAnyOrderMoveTheCheckpoint() {
-        var random = SystemRandomNumberGenerator()
-        for start in [0, 1, 62, 63, 64, 1000] as [Int64] {
-            var lines = AcknowledgedLines(through: start)
-            var (reports, open) = (Array((start + 1)...(start + 5000)), Set((start + 1)...(start + 5000)))
-            // As reports come: some hundreds of lines are under way.
-            for place in reports.indices {
-                reports.swapAt(place, min(place + Int.random(in: 0..<300, using: &random), 4999))
-            }
-            for (count, seq) in reports.enumerated() {
-                lines.acknowledge(seq)
-                open.remove(seq)
-                if count % 97 == 0 || open.isEmpty { #expect(lines.through == (open.min() ?? start + 5001) - 1) }
-            }
-        }
-    }
-
-    @Test func linesThatAreGoneArePassedOver() {
-        var lines = AcknowledgedLines(through: 10)
-        lines.skip(1_000...2_000_000_000)
-        lines.skip(20...30)
-        lines.skip(5...8)
-        #expect(lines.through == 10)
-        for seq in 11...19 as ClosedRange<Int64> { lines.acknowledge(seq) }
-        #expect(lines.through == 30)
-        for seq in 31...999 as ClosedRange<Int64> { lines.acknowledge(seq) }
-        #expect(lines.through == 2_000_000_000)
-        lines.acknowledge(2_000_000_001)
-        #expect(lines.through == 2_000_000_001)
-    }
-
-    @Test func catchingUpIsToldFromALiveStream() {
-        let start = ContinuousClock.now
-        var live = CatchUp(acknowledged: 0, at: start)
-        var fast = CatchUp(acknowledged: 0, at: start)
-        for half in 1...10 as ClosedRange<Int64> {
-            let now = start + .milliseconds(500 * half)
-            let answers = (
-                live.isGoingOn(acknowledged: half * 5000, at: now), fast.isGoingOn(acknowledged: half * 15_000, at: now)
-            )
-            #expect(answers == (false, true))
-        }
-        let isRemembered = fast.isGoingOn(acknowledged: 150_000, at: start + .milliseconds(6900))
-        let isOver = !fast.isGoingOn(acknowledged: 150_000, at: start + .milliseconds(7100))
-        #expect(isRemembered && isOver)
     }
 }

@@ -83,12 +83,6 @@ package struct JournalFile: ~Copyable {
         return filled
     }
 
-    /// Lets the system drop bytes that are on the disk from its cache; those that are not stay (posix_fadvise(2)).
-    package func uncache(_ bytes: Range<Int64>) {
-        // Advice only: where it is not taken, the cache is emptied as the system sees fit.
-        _ = posix_fadvise(descriptor, Int(bytes.lowerBound), bytes.count, POSIX_FADV_DONTNEED)
-    }
-
     /// Returns when the file's bytes and size are on the disk (fdatasync(2)).
     package func synchronize() throws(FileError) {
         guard fdatasync(descriptor) == 0 else { throw FileError("fdatasync", path) }

@@ -12,7 +12,6 @@ package final class Archiver {
     private let stop: Stop
     private let logger: Logger
     private let folder: String
-    private var catchUp: CatchUp
     private var manifest: Manifest?
     /// Segments that the manifest lists although their plain file was still there at the start.
     private var listed: Set<Int64> = []
@@ -31,13 +30,12 @@ package final class Archiver {
         self.stop = stop
         self.logger = logger
         folder = source.folder + "/" + ArchiveOptions.folderName
-        catchUp = CatchUp(acknowledged: source.tail.acknowledged)
     }
 
     /// Works until the stop is raised. What is not done then is done after the next start.
     package func run() {
-        // Compressing may have what the other threads leave: even at the lowest priority (nice 19) it took a fifth of what
-        // they needed. 5 is SCHED_IDLE (sched(7)), which glibc's headers hide from Swift; 0 means this thread.
+        // Compressing gets only what the other threads leave: without this, publishing loses a fifth of its rate on two cores
+        // (Benchmarks/README.md). 5 is SCHED_IDLE (sched(7)), which glibc's headers hide from Swift; 0 means this thread.
         var parameters = sched_param()
         _ = unsafe sched_setscheduler(0, 5, &parameters)
         var seen: (segment: Int64, isEmpty: Bool, acknowledged: Int64, uploaded: Int) = (0, true, -1, 0)
@@ -50,7 +48,8 @@ package final class Archiver {
             )
             var wait = Self.pause
             do {
-                if now != seen, try archiveAcknowledged(while: { !hasToWait }) {
+                if now != seen {
+                    try archiveAcknowledged()
                     seen = now
                     nextExpiry = .now
                 }
@@ -69,19 +68,10 @@ package final class Archiver {
         }
     }
 
-    /// Whether what there is to archive has to wait: compressing takes a tenth of the publisher's speed, even with nothing but
-    /// the time that is left over.
-    private var hasToWait: Bool {
-        catchUp.isGoingOn(acknowledged: source.tail.acknowledged) && source.space.isAmple
-    }
-
     /// Archives every segment that is closed and acknowledged.
     ///
-    /// - Parameter isTime: asked before each; when it says no, the rest is left for later.
-    /// - Returns: whether nothing is left.
     /// - Throws: `FileError` when the disk refuses, `SegmentArchiving.Stopped`.
-    @discardableResult
-    func archiveAcknowledged(while isTime: () -> Bool = { true }) throws -> Bool {
+    func archiveAcknowledged() throws {
         let tail = source.tail
         let (end, acknowledged) = (tail.end, tail.acknowledged)
         // While the open segment is empty, the one before tells recovery how the stream stood.
@@ -89,11 +79,9 @@ package final class Archiver {
         let segments = try Segment.list(source.folder)
         for (segment, following) in zip(segments, segments.dropFirst())
         where following.firstSeq <= min(readable, acknowledged + 1) && !damaged.contains(segment.firstSeq) {
-            guard isTime() else { return false }
             try openManifest()
             try archive(segment, endSeq: following.firstSeq)
         }
-        return true
     }
 
     private func openManifest() throws {
