@@ -167,7 +167,7 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
 }
 
 @Suite struct XSearchPageTests {
-    private let rule = XRule(id: "7", value: "cats", tag: #"a "b""#)
+    private let rule = SearchPage.Rule(id: "7", tag: #"a "b""#)
 
     @Test func aPageBecomesLinesWithWhatEachPostNames() throws {
         let page = """

@@ -22,7 +22,7 @@ package struct JournalVerification: Encodable, Sendable {
 
     private let folder: String
     /// Numbers that are accounted for.
-    private var accounted: [ClosedRange<Int64>] = []
+    private var accounted = RangeSet<Int64>()
 
     private enum CodingKeys: String, CodingKey {
         case stream, journal, files, lines, bytes, removedLines, droppedLines, problems
@@ -204,21 +204,18 @@ package struct JournalVerification: Encodable, Sendable {
     // MARK: Numbers
 
     private mutating func account(_ first: Int64, _ last: Int64) {
-        if first <= last { accounted.append(first...last) }
+        if first <= last { accounted.insert(contentsOf: first..<(last + 1)) }
     }
 
     private mutating func findHoles(acknowledged: Int64) {
-        var next: Int64 = 1
-        for range in accounted.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-            if range.lowerBound > next {
-                problems.append(
-                    "the lines \(next) to \(range.lowerBound - 1) are in no file, and the manifest does not say why")
-            }
-            next = max(next, range.upperBound + 1)
-        }
-        if acknowledged >= next {
+        let end = max(accounted.ranges.last?.upperBound ?? 1, 1)
+        for hole in RangeSet(1..<end).subtracting(accounted).ranges {
             problems.append(
-                "Kafka has acknowledged the lines up to \(acknowledged), but \(next) and what follows are in no file")
+                "the lines \(hole.lowerBound) to \(hole.upperBound - 1) are in no file, and the manifest does not say why")
+        }
+        if acknowledged >= end {
+            problems.append(
+                "Kafka has acknowledged the lines up to \(acknowledged), but \(end) and what follows are in no file")
         }
     }
 }

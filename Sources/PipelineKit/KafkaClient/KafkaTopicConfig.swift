@@ -15,7 +15,7 @@ extension KafkaHandle {
         _ topic: String, names: [String], timeout: Duration
     ) throws(KafkaError) -> [String: String] {
         let operation = "read the settings of topic \(topic)"
-        guard unsafe KafkaTopics.hasController(client, timeout: timeout) else { return [:] }
+        guard try unsafe KafkaTopics.hasController(client, timeout: timeout) else { return [:] }
         let queue = unsafe rd_kafka_queue_new(client)
         defer { unsafe rd_kafka_queue_destroy(queue) }
         guard let resource = unsafe rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic) else {

@@ -17,58 +17,65 @@ package struct NewTopic: Sendable {
 
 /// Looks topics up and creates them.
 enum KafkaTopics {
+    /// Creates a topic where it does not exist and the broker allows that.
+    ///
+    /// Asking the broker for a topic may create it with the broker's own number of partitions (auto.create.topics.enable;
+    /// librdkafka's allow.auto.create.topics is for consumers only), so it is created first: an existing one is left as it is.
     static func ensure(_ topic: NewTopic, client: OpaquePointer, timeout: Duration) throws(KafkaError) -> Int {
-        if let found = try unsafe partitions(topic.name, client: client, timeout: timeout) { return found }
         let refusal =
-            unsafe hasController(client, timeout: timeout)
+            try unsafe hasController(client, timeout: timeout)
             ? create(topic, client: client, timeout: timeout)
             : KafkaError(
                 RD_KAFKA_RESP_ERR_NOT_CONTROLLER, "create topic \(topic.name)", reason: "the brokers name no controller"
             )
-        // Brokers that do not know CreateTopics, or do not allow it, may still create a topic when asked about it.
+        // Brokers that do not know CreateTopics, or deny it, may still have the topic, or create it now.
         let deadline = ContinuousClock.now + timeout
         var pause = timespec(tv_sec: 0, tv_nsec: 100_000_000)
         while true {
-            if let found = try unsafe partitions(topic.name, client: client, timeout: timeout, mayCreate: true) {
-                return found
-            }
-            guard refusal == nil, ContinuousClock.now < deadline else { break }
-            // A broker knows a new topic only after a while.
+            let found = try unsafe partitions(topic.name, client: client, timeout: timeout)
+            if let found, found > 0 { return found }
+            guard refusal == nil || found != nil, ContinuousClock.now < deadline else { break }
+            // A broker knows a new topic, and its leaders, only after a while.
             unsafe nanosleep(&pause, nil)
         }
         throw refusal ?? KafkaError(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "create topic \(topic.name)")
     }
 
-    /// How many partitions a topic has; nil when there is no such topic.
+    /// How many partitions a topic has, 0 while it has no leaders; nil when there is no such topic.
     private static func partitions(
-        _ name: String, client: OpaquePointer, timeout: Duration, mayCreate: Bool = false
+        _ name: String, client: OpaquePointer, timeout: Duration
     ) throws(KafkaError) -> Int? {
-        // Asking for one topic may create it, with the broker's number of partitions (auto.create.topics.enable; librdkafka's
-        // allow.auto.create.topics is for consumers only). Asking for all never does, and is done once, at start.
-        let topic = mayCreate ? unsafe rd_kafka_topic_new(client, name, nil) : nil
+        let topic = unsafe rd_kafka_topic_new(client, name, nil)
         defer { if let topic = unsafe topic { unsafe rd_kafka_topic_destroy(topic) } }
         var answer: UnsafePointer<rd_kafka_metadata>?
-        let code = unsafe rd_kafka_metadata(
-            client, mayCreate ? 0 : 1, topic, &answer, Int32(clamping: timeout.milliseconds))
+        let code = unsafe rd_kafka_metadata(client, 0, topic, &answer, Int32(clamping: timeout.milliseconds))
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let answer = unsafe answer else {
-            throw KafkaError(code, "ask Kafka for its topics")
+            throw KafkaError(code, "ask Kafka for topic \(name)")
         }
         defer { unsafe rd_kafka_metadata_destroy(answer) }
         for index in 0..<Int(unsafe answer.pointee.topic_cnt) {
             let found = unsafe answer.pointee.topics[index]
             guard unsafe String(cString: found.topic) == name else { continue }
-            return unsafe found.err == RD_KAFKA_RESP_ERR_NO_ERROR ? Int(found.partition_cnt) : nil
+            switch unsafe found.err {
+            case RD_KAFKA_RESP_ERR_NO_ERROR: return unsafe Int(found.partition_cnt)
+            case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE: return 0
+            default: return nil
+            }
         }
         return nil
     }
 
     /// Whether the brokers name one of them as the controller, which answers what is asked about topics: librdkafka would
     /// wait for one until the time-out.
-    static func hasController(_ client: OpaquePointer, timeout: Duration) -> Bool {
+    ///
+    /// - Throws: `KafkaError` when no broker answers in time.
+    static func hasController(_ client: OpaquePointer, timeout: Duration) throws(KafkaError) -> Bool {
         var answer: UnsafePointer<rd_kafka_metadata>?
         // No topic is asked for, only the brokers.
         let code = unsafe rd_kafka_metadata(client, 0, nil, &answer, Int32(clamping: timeout.milliseconds))
-        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let answer = unsafe answer else { return false }
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let answer = unsafe answer else {
+            throw KafkaError(code, "ask Kafka for its brokers")
+        }
         defer { unsafe rd_kafka_metadata_destroy(answer) }
         let controller = unsafe rd_kafka_controllerid(client, 0)
         return (0..<Int(unsafe answer.pointee.broker_cnt)).contains {

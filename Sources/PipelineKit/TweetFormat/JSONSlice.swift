@@ -3,15 +3,15 @@ import FoundationEssentials
 /// A piece of JSON text whose parts can be taken out byte for byte, as X sent them.
 ///
 /// It walks the text by brackets and quotation marks only and expects JSON that was parsed before.
-struct JSONSlice {
-    let bytes: ArraySlice<UInt8>
+package struct JSONSlice {
+    package let bytes: ArraySlice<UInt8>
 
-    init(_ bytes: ArraySlice<UInt8>) {
+    package init(_ bytes: ArraySlice<UInt8>) {
         self.bytes = bytes
     }
 
     /// The members of an object, in order; none for anything else.
-    var members: [(name: String, value: JSONSlice)] {
+    package var members: [(name: String, value: JSONSlice)] {
         guard let parts = parts(in: UInt8(ascii: "{")) else { return [] }
         return parts.compactMap { part in
             guard let nameEnd = Self.end(ofValueAt: part.startIndex, part),
@@ -22,17 +22,17 @@ struct JSONSlice {
     }
 
     /// The elements of an array; none for anything else.
-    var elements: [JSONSlice] {
+    package var elements: [JSONSlice] {
         (parts(in: UInt8(ascii: "[")) ?? []).map { JSONSlice($0) }
     }
 
     /// The first member with a name.
-    subscript(name: String) -> JSONSlice? {
+    package subscript(name: String) -> JSONSlice? {
         members.first { $0.name == name }?.value
     }
 
     /// The text of a string.
-    var text: String? {
+    package var text: String? {
         guard bytes.first == UInt8(ascii: "\""), bytes.count >= 2 else { return nil }
         // Names and ids have no escapes, and there are thousands on a page.
         if !bytes.contains(UInt8(ascii: "\\")) { return String(decoding: bytes.dropFirst().dropLast(), as: UTF8.self) }

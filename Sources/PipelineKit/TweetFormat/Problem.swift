@@ -1,5 +1,3 @@
-import FoundationEssentials
-
 /// What an answer of X other than the stream means, decided once, where it is read.
 package enum ProblemKind: String, Sendable, CaseIterable {
     /// 400: X does not accept the request; asking again changes nothing.
@@ -74,14 +72,13 @@ package struct Problem: Sendable, Equatable {
     package init(
         status: Int, body: [UInt8], rateLimit: RateLimit = RateLimit(), redirectTarget: String? = nil
     ) {
-        let message = ProblemMessage(json: body)
+        let message = ProblemObject(body)
         self.status = status
         self.rateLimit = rateLimit
         title = message?.title.map(Self.shortened)
-        let details = message?.details?.joined(separator: "; ")
         let redirect = redirectTarget.map { "leads to \(Self.shown(target: $0))" }
-        detail = redirect ?? (details ?? message?.detail ?? message?.message ?? message?.reason).map(Self.shortened)
-        type = message?.typeName
+        detail = redirect ?? message?.text.map(Self.shortened)
+        type = message?.type
         connectionIssue = message?.connectionIssue
         kind = Self.kind(status: status, message: message)
     }
@@ -102,7 +99,7 @@ package struct Problem: Sendable, Equatable {
         rateLimit = RateLimit()
     }
 
-    private static func kind(status: Int, message: ProblemMessage?) -> ProblemKind {
+    private static func kind(status: Int, message: ProblemObject?) -> ProblemKind {
         switch status {
         case 400: .badRequest
         case 401: .unauthorized
@@ -129,11 +126,11 @@ package struct Problem: Sendable, Equatable {
     }
 
     /// 429 has several meanings, told apart by the body: x-rate-limit headers look healthy on all of them.
-    private static func tooManyKind(_ message: ProblemMessage?) -> ProblemKind {
+    private static func tooManyKind(_ message: ProblemObject?) -> ProblemKind {
         guard let message else { return .rateLimit }
         if message.connectionIssue == "TooManyConnections" { return .tooManyConnections }
         if message.mentions("SpendCapReached") { return .noCredits }
-        if message.typeName == "usage-capped" || message.title == "UsageCapExceeded" { return .usageCap }
+        if message.type == "usage-capped" || message.title == "UsageCapExceeded" { return .usageCap }
         return .rateLimit
     }
 
@@ -150,62 +147,5 @@ extension Problem: CustomStringConvertible {
         if let title { text += " \(title)" }
         if let detail, detail != title { text += ": \(detail)" }
         return text
-    }
-}
-
-/// The members of X's error objects that matter here, wherever the object carries them.
-struct ProblemMessage: Decodable {
-    var title: String?
-    var detail: String?
-    var type: String?
-    var message: String?
-    var details: [String]?
-    var reason: String?
-    var connectionIssue: String?
-    var disconnectType: String?
-
-    private enum CodingKeys: String, CodingKey {
-        case title, detail, details, type, message, reason, errors
-        case connectionIssue = "connection_issue"
-        case disconnectType = "disconnect_type"
-    }
-
-    /// Reads a problem object or the first of an `errors` list; nil for what is neither.
-    init?(json: [UInt8]) {
-        guard let found = try? JSONDecoder().decode(Self.self, from: Data(json)) else { return nil }
-        self = found
-    }
-
-    init(from decoder: any Decoder) throws {
-        let object = try decoder.container(keyedBy: CodingKeys.self)
-        func text(_ key: CodingKeys) -> String? { try? object.decode(String.self, forKey: key) }
-        title = text(.title)
-        detail = text(.detail)
-        type = text(.type)
-        message = text(.message)
-        reason = text(.reason)
-        details = try? object.decode([String].self, forKey: .details)
-        connectionIssue = text(.connectionIssue)
-        disconnectType = text(.disconnectType)
-        if let first = (try? object.decode([ProblemMessage].self, forKey: .errors))?.first {
-            fillGaps(from: first)
-        }
-    }
-
-    private mutating func fillGaps(from other: ProblemMessage) {
-        title = title ?? other.title
-        detail = detail ?? other.detail ?? other.message
-        type = type ?? other.type
-        message = message ?? other.message
-        details = details ?? other.details
-        connectionIssue = connectionIssue ?? other.connectionIssue
-        disconnectType = disconnectType ?? other.disconnectType
-    }
-
-    /// The last path segment of the type; X changed the host in front of it (`api.twitter.com`, `api.x.com`).
-    var typeName: String? { type?.split(separator: "/").last.map(String.init) }
-
-    func mentions(_ word: String) -> Bool {
-        [title, detail, type, message, reason].contains { $0?.contains(word) == true }
     }
 }

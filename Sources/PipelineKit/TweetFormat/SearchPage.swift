@@ -1,22 +1,29 @@
 import Core
-import TweetFormat
-import XAPI
 
-/// One page of X's search, taken apart into lines as the stream would have sent them.
-struct SearchPage {
+/// A page of posts as X's search answers (`{"data":[…],"includes":{…}}`), taken apart into lines as the stream would have sent
+/// them.
+package struct SearchPage {
+    /// A rule at X.
+    package struct Rule {
+        let id: String
+        let tag: String?
+
+        package init(id: String, tag: String?) { (self.id, self.tag) = (id, tag) }
+    }
+
     /// Ids of the posts, in X's order.
-    private(set) var ids: [String] = []
+    package private(set) var ids: [String] = []
     /// For each post `{"data":…,"includes":…,"matching_rules":…}`; data and includes byte for byte as X sent them. Without a
     /// rule there are no `matching_rules`.
-    private(set) var lines: [[UInt8]] = []
-    let nextToken: String?
+    package private(set) var lines: [[UInt8]] = []
+    package let nextToken: String?
 
     /// Reads a page; nil for what is no page of a search.
     ///
     /// - Parameters:
     ///   - body: X's answer.
     ///   - rule: the rule whose value was searched, which each line names as its matching rule; nil when it is not known.
-    init?(_ body: [UInt8], rule: XRule?) {
+    package init?(_ body: [UInt8], rule: Rule?) {
         // The slices below are cut from text that is JSON for certain.
         var parser = LineParser()
         let isPage = unsafe body.withUnsafeBytes { bytes in
@@ -38,7 +45,7 @@ struct SearchPage {
         }
     }
 
-    private static func matchingRules(_ rule: XRule?) -> [UInt8] {
+    private static func matchingRules(_ rule: Rule?) -> [UInt8] {
         guard let rule else { return [] }
         let tag = rule.tag.map { ",\"tag\":\(JSONText.string($0))" } ?? ""
         return Array(",\"matching_rules\":[{\"id\":\(JSONText.string(rule.id))\(tag)}]".utf8)

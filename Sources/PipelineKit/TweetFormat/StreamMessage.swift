@@ -50,7 +50,7 @@ package enum StreamMessage: Sendable, Equatable {
         if unsafe holdsData(line) {
             self = .post
         } else if line.count <= Self.longestControlLine,
-            let message = unsafe ProblemMessage(json: Array(line)), let control = StreamControl(message)
+            let message = unsafe ProblemObject(Array(line)), let control = StreamControl(message)
         {
             self = .control(control)
         } else {
@@ -66,9 +66,9 @@ extension StreamControl {
         "not-authorized-for-resource", "resource-not-found", "resource-unavailable",
     ]
 
-    init?(_ message: ProblemMessage) {
+    init?(_ message: ProblemObject) {
         guard
-            let cause = message.disconnectType ?? message.connectionIssue ?? message.title ?? message.typeName
+            let cause = message.disconnectType ?? message.connectionIssue ?? message.title ?? message.type
                 ?? message.message
         else { return nil }
         self.cause = String(cause.unicodeScalars.prefix(100))
@@ -76,7 +76,7 @@ extension StreamControl {
         reaction = Self.reaction(message)
     }
 
-    private static func reaction(_ message: ProblemMessage) -> ControlReaction {
+    private static func reaction(_ message: ProblemObject) -> ControlReaction {
         if let disconnectType = message.disconnectType { return reaction(disconnectType: disconnectType) }
         switch message.connectionIssue {
         case "TooManyConnections": return .waitForOtherConnection
@@ -84,8 +84,8 @@ extension StreamControl {
         case "ProvisioningSubscription": return .reconnectSlowly
         default: break
         }
-        if message.typeName == "operational-disconnect" { return .reconnect }
-        return resourceProblems.contains(message.typeName ?? "") ? .goOn : .reconnectSlowly
+        if message.type == "operational-disconnect" { return .reconnect }
+        return resourceProblems.contains(message.type ?? "") ? .goOn : .reconnectSlowly
     }
 
     private static func reaction(disconnectType: String) -> ControlReaction {

@@ -69,7 +69,7 @@ struct EventRow {
         at = source?.receivedAt
         connection = source.flatMap { $0.connection == 0 ? nil : $0.connection }
         cause = (first?.disconnectType ?? first?.connectionIssue ?? first?.title).map(storable)
-        detail = first?.detail.map(storable)
+        detail = (first?.detail ?? first?.message).map(storable)
         lastReceivedAt = nil
         newestID = nil
         lines = nil

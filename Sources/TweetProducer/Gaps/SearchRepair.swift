@@ -1,5 +1,6 @@
 import Core
 import FoundationEssentials
+import TweetFormat
 import XAPI
 
 /// Fills gaps by asking X's search for each rule (X: "Search Posts", recent): approximately, because the search differs from
@@ -86,7 +87,7 @@ struct SearchRepair {
         if let token { query.append(("next_token", token)) }
         do throws(Failure) {
             let body = try api.get(Self.path, query: query)
-            guard let page = SearchPage(body, rule: rule) else {
+            guard let page = SearchPage(body, rule: .init(id: rule.id, tag: rule.tag)) else {
                 return .failure(Failure(.unavailable, "X's answer to a search is not understood (\(body.count) bytes)"))
             }
             return .success(page)

@@ -187,17 +187,8 @@ final class StreamRecorder {
 
     /// The id of the last post: ids grow with time, so this is where a repair of the gap may begin.
     func lastPostID() -> String? {
-        struct Line: Decodable {
-            struct Post: Decodable {
-                let id: String
-            }
-            let data: Post
-        }
-        guard !lastPost.isEmpty, let line = try? JSONDecoder().decode(Line.self, from: Data(lastPost)) else {
-            return nil
-        }
-        let id = line.data.id
-        return (1...19).contains(id.utf8.count) && id.utf8.allSatisfy { (48...57).contains($0) } ? id : nil
+        var key = TweetKey(findsRules: false)
+        return unsafe lastPost.withUnsafeBytes { unsafe key.id(of: $0) }.map { String($0) }
     }
 }
 

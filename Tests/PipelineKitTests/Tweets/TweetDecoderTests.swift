@@ -63,7 +63,7 @@ struct TweetDecoderTests {
         }
     }
 
-    static let controls: [(line: String, problem: ControlMessage.Problem)] = [
+    static let controls: [(line: String, problem: ProblemObject)] = [
         (
             #"{"errors":[{"title":"operational-disconnect","disconnect_type":"UpstreamOperationalDisconnect","#
                 + #""detail":"gone","type":"https://api.x.com/2/problems/operational-disconnect"}]}"#,
@@ -80,13 +80,13 @@ struct TweetDecoderTests {
         ),
         (
             #"{"data":null,"errors":[{"message":"Rate limit exceeded","code":88}]}"#,
-            .init(detail: "Rate limit exceeded")
+            .init(message: "Rate limit exceeded")
         ),
         (#"{"errors":[7]}"#, .init()),
     ]
 
     @Test("errors without data are a message of X", arguments: controls)
-    func control(line: String, problem: ControlMessage.Problem) {
+    func control(line: String, problem: ProblemObject) {
         var decoder = TweetDecoder()
         var rows = RelationRows()
         #expect(decoder.decode(Array(line.utf8), into: &rows) == .control(ControlMessage(problems: [problem])))

@@ -1,6 +1,5 @@
 import Core
 import Digests
-import FoundationEssentials
 import Glibc
 import TweetFormat
 
@@ -180,21 +179,11 @@ private struct SegmentSummary {
     }
 
     func describe(_ entry: inout ManifestEntry) {
-        var ids = TweetIdentity()
+        var ids = TweetKey(findsRules: false)
         entry.firstID = unsafe firstPost.withUnsafeBytes { unsafe ids.id(of: $0) }.map(String.init)
         entry.lastID = unsafe lastPost.withUnsafeBytes { unsafe ids.id(of: $0) }.map(String.init)
         entry.firstReceivedAt = firstReceivedAt?.description
         entry.lastReceivedAt = receipt?.receivedAt.description
         entry.damagedLines = damagedLines > 0 ? damagedLines : nil
-    }
-}
-
-/// Finds the id of a tweet in its line.
-private struct TweetIdentity: ~Copyable {
-    private var parser = LineParser()
-
-    mutating func id(of line: UnsafeRawBufferPointer) -> Int64? {
-        guard unsafe !line.isEmpty, let root = try? unsafe parser.parse(line) else { return nil }
-        return root["data"]?["id"]?.id
     }
 }
