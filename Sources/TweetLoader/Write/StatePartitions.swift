@@ -1,35 +1,42 @@
-/// States that this loader has stored lately: what comes again unchanged needs no word with PostgreSQL.
+/// States that this loader has stored or seen in PostgreSQL lately, one partition for each relation: a state that comes again
+/// unchanged needs no statement.
 ///
-/// Forgets everything every minute, because another loader may have stored a newer state meanwhile: what a minute's
-/// forgetting costs is one look at each thing that comes again.
-struct KnownStates {
-    /// What was stored of one thing.
-    struct State {
+/// Forgets everything every minute, because another loader may have stored a newer state meanwhile: forgetting costs one
+/// look-up of each thing that comes again.
+struct StatePartitions {
+    /// The state of one thing.
+    struct State: Sendable {
         let fingerprint: Int64
         /// When it was received, in milliseconds since 1970.
         let seenAt: Int64
     }
 
-    private var states: [Int64: State] = [:]
+    /// States by key.
+    typealias Known = [Int64: State]
+
+    private var partitions: [Known]
     private var forgetAt = ContinuousClock.now + .seconds(60)
     private let capacity: Int
 
-    /// - Parameter capacity: how many things are remembered at most.
+    /// - Parameter capacity: how many states of one relation are remembered at most.
     init(capacity: Int = 100_000) {
         self.capacity = capacity
+        partitions = Relation.allCases.map { _ in [:] }
     }
 
-    subscript(key: Int64) -> State? { states[key] }
+    subscript(relation: Relation) -> Known { partitions[relation.rawValue] }
 
-    /// Remembers rows whose transaction is committed.
-    mutating func insert(_ rows: [RelationRows.Row]) {
-        if states.count + rows.count > capacity || ContinuousClock.now >= forgetAt { forget() }
-        for row in rows { states[row.key] = State(fingerprint: row.detail, seenAt: row.seenAt) }
+    /// Remembers states whose transaction is committed, the newest of each thing.
+    mutating func insert(_ states: Known, of relation: Relation) {
+        if ContinuousClock.now >= forgetAt { forget() }
+        let index = relation.rawValue
+        if partitions[index].count + states.count > capacity { partitions[index].removeAll(keepingCapacity: true) }
+        partitions[index].merge(states) { old, new in new.seenAt >= old.seenAt ? new : old }
     }
 
     /// Forgets everything.
     mutating func forget() {
-        states.removeAll(keepingCapacity: true)
+        for index in partitions.indices { partitions[index].removeAll(keepingCapacity: true) }
         forgetAt = .now + .seconds(60)
     }
 }
