@@ -22,10 +22,10 @@ struct BenchCommand: ParsableCommand {
 
     /// A part of the measurements.
     enum Part: String, CaseIterable, ExpressibleByArgument {
-        case producer, start, loader, latency
+        case producer, start, loader, latency, scale
     }
 
-    @Argument(help: "producer, start, loader, latency; all of them when none is given.")
+    @Argument(help: "producer, start, loader, latency, scale; all of them when none is given.")
     var parts: [Part] = []
 
     @Option(help: "Messages that the loader gets.")
@@ -43,6 +43,24 @@ struct BenchCommand: ParsableCommand {
     @Option(help: "Archived segments beside which the producer starts.")
     var segments = 10_000
 
+    @Option(parsing: .upToNextOption, help: "Numbers of writers that the loader is measured with.")
+    var writers = [1, 2, 4]
+
+    @Option(parsing: .upToNextOption, help: "Shapes of the loader's lines: tweets, lean, whole.")
+    var shapes = LoadShape.allCases.map(\.name)
+
+    @Option(parsing: .upToNextOption, help: "Numbers of tweets of the part scale.")
+    var scale = [200_000, 2_000_000, 10_000_000]
+
+    @Option(help: "Folder with copy_loader.py and confluent_producer.py, to compare with.")
+    var peers: String?
+
+    @Option(help: "Python with the modules that these programs need.")
+    var python = "python3"
+
+    @Flag(help: "List the loader's statements that take longest in PostgreSQL (pg_stat_statements).")
+    var statements = false
+
     @Flag(help: "Results as JSON.")
     var json = false
 
@@ -50,19 +68,25 @@ struct BenchCommand: ParsableCommand {
         let numbers = [
             ("rows", rows), ("lines", lines), ("rounds", rounds), ("seconds", seconds), ("segments", segments),
         ]
-        for (name, number) in numbers where !(1...4_000_000).contains(number) {
-            throw ValidationError("--\(name) is from 1 to 4000000.")
+        let lists = writers.map { ("writers", $0) } + scale.map { ("scale", $0) }
+        for (name, number) in numbers + lists where !(1...20_000_000).contains(number) {
+            throw ValidationError("--\(name) is from 1 to 20000000.")
+        }
+        for name in shapes where !LoadShape.allCases.contains(where: { $0.name == name }) {
+            throw ValidationError("--shapes: no shape is called '\(name)'; there are tweets, lean and whole.")
         }
     }
 
     func run() throws {
         try runCommand {
             var figures: [Figure] = []
+            let peers = PythonPeers(folder: peers, python: python)
             for part in parts.isEmpty ? Part.allCases : parts {
                 switch part {
-                case .producer: figures += try ProducerBench(lines: lines, rounds: rounds).run()
+                case .producer: figures += try ProducerBench(lines: lines, rounds: rounds, peers: peers).run()
                 case .start: figures += try StartBench(segments: segments).run()
-                case .loader: figures += try LoaderBench(rows: rows).run()
+                case .loader: figures += try loaderBench(peers).run()
+                case .scale: figures += try ScaleBench(sizes: scale, writers: writers).run()
                 case .latency: figures += try LatencyBench(seconds: seconds).run()
                 }
             }
@@ -71,9 +95,18 @@ struct BenchCommand: ParsableCommand {
         }
     }
 
+    private func loaderBench(_ peers: PythonPeers) -> LoaderBench {
+        LoaderBench(
+            rows: rows, shapes: LoadShape.allCases.filter { shapes.contains($0.name) }, writers: writers, peers: peers,
+            listsStatements: statements)
+    }
+
     private var command: String {
         let names = parts.map { $0.rawValue + " " }.joined()
-        return
-            "sandbox bench \(names)--rows \(rows) --lines \(lines) --rounds \(rounds) --seconds \(seconds) --segments \(segments)"
+        let lists = "--writers \(Self.list(writers)) --scale \(Self.list(scale))"
+        return "sandbox bench \(names)--rows \(rows) --lines \(lines) --rounds \(rounds) --seconds \(seconds) "
+            + "--segments \(segments) \(lists)"
     }
+
+    private static func list(_ numbers: [Int]) -> String { numbers.map(String.init).joined(separator: " ") }
 }

@@ -4,14 +4,12 @@ import Core
 struct BenchService {
     private let service: LocalPipeline.Service
     private let settings: [String: String]
-    private let arguments: [String]
     private let folder: SandboxFolder
 
     private init(
-        _ service: LocalPipeline.Service, arguments: [String] = [], settings: (_ folder: String) -> [String: String]
+        _ service: LocalPipeline.Service, settings: (_ folder: String) -> [String: String]
     ) throws(Failure) {
         self.service = service
-        self.arguments = arguments
         folder = try SandboxFolder(user: nil)
         self.settings = settings(folder.path)
     }
@@ -28,14 +26,18 @@ struct BenchService {
         }
     }
 
+    /// A loader in a group of its own: PostgreSQL says where it starts, and a dead member of an earlier run delays nobody.
     static func loader(
-        _ kafka: BenchKafka, database: String, arguments: [String] = []
+        _ kafka: BenchKafka, database: String, payload: String? = nil, writers: Int? = nil
     ) throws(Failure) -> BenchService {
-        try BenchService(.loader, arguments: arguments) { _ in
-            [
+        try BenchService(.loader) { _ in
+            var settings = [
                 "DATABASE_URL": database, "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrapServers, "KAFKA_TOPIC": kafka.topic,
-                "KAFKA_GROUP": "bench-loader",
+                "KAFKA_GROUP": "bench-loader-\(UInt32.random(in: 0 ... .max))",
             ]
+            settings["PAYLOAD"] = payload
+            settings["WRITERS"] = writers.map(String.init)
+            return settings
         }
     }
 
@@ -55,7 +57,7 @@ struct BenchService {
     func running<Result>(_ body: (ChildProcess) throws -> Result) throws -> Result {
         defer { folder.delete() }
         let log = "\(folder.path)/log"
-        var command = try ChildCommand(service: service, ["run"] + arguments, settings: settings)
+        var command = try ChildCommand(service: service, ["run"], settings: settings)
         command.output = .file(log)
         let process = try ChildProcess(command)
         defer { process.kill() }

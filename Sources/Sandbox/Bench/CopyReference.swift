@@ -11,28 +11,41 @@ struct CopyReference {
         let rows: Int64
     }
 
-    /// Measures both formats and compares them with the `seconds` that the loader took.
-    func run(against seconds: Double, _ shape: LoaderBench.Shape) throws -> [Figure] {
+    /// What was loaded, and how long it took.
+    struct Result {
+        let tables: Int
+        let rows: Int64
+        /// Seconds of each format.
+        let text: Double
+        let binary: Double
+
+        func figures(_ shape: LoadShape) -> [Figure] {
+            let name = "copy_\(shape.name)"
+            return [
+                Figure("\(name)_rows", Double(rows), "rows", "  rows in \(tables) tables"),
+                Figure(
+                    "\(name)_text_rows_per_second", Double(rows) / text, "rows/s", "  the same rows by \\copy, text"),
+                Figure(
+                    "\(name)_binary_rows_per_second", Double(rows) / binary, "rows/s",
+                    "  the same rows by \\copy, binary"),
+            ]
+        }
+    }
+
+    /// Measures both formats.
+    ///
+    /// - Throws: `Failure` with psql's message.
+    func run(_ shape: LoadShape) throws -> Result {
         let tables = try tables()
         let copy = "\(database)_copy"
         try postgres.query("CREATE DATABASE \(copy) TEMPLATE \(database) OWNER tweets", database: "postgres")
-        defer { _ = try? postgres.query("DROP DATABASE \(copy)", database: "postgres") }
-        let rows = tables.reduce(0) { $0 + $1.rows }
-        var figures = [
-            Figure("loader_\(shape.name)_rows", Double(rows), "rows", "  rows in \(tables.count) tables"),
-            Figure("loader_\(shape.name)_rows_per_second", Double(rows) / seconds, "rows/s", "  rows of all tables"),
-        ]
-        for format in ["text", "binary"] {
+        defer { _ = try? postgres.query("DROP DATABASE \(copy) WITH (FORCE)", database: "postgres") }
+        let seconds = try ["text", "binary"].map { format in
             tellProgress("loader: \(shape.rawValue): the same rows by \\copy, \(format)")
-            let reference = try load(tables, into: copy, format)
-            figures += [
-                Figure(
-                    "copy_\(shape.name)_\(format)_rows_per_second", Double(rows) / reference, "rows/s",
-                    "  the same rows by \\copy, \(format)"),
-                Figure("loader_\(shape.name)_ratio_\(format)", reference / seconds, "", "  loader ÷ \\copy, \(format)"),
-            ]
+            return try load(tables, into: copy, format)
         }
-        return figures
+        return Result(
+            tables: tables.count, rows: tables.reduce(0) { $0 + $1.rows }, text: seconds[0], binary: seconds[1])
     }
 
     /// The tables with rows, but for those in which the loader keeps account.

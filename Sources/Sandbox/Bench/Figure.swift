@@ -2,33 +2,63 @@ import Core
 import FoundationEssentials
 import Glibc
 
-/// One measured number.
+/// One measured number, and what it must be.
 struct Figure: Codable, Sendable {
     /// A stable name for programs.
     let name: String
-    let value: Double
+    /// Nil when it could not be measured; `about` says why.
+    let value: Double?
     let unit: String
     /// What it means, for people.
     let about: String
+    /// The least and the most that the value may be.
+    let atLeast: Double?
+    let atMost: Double?
+    /// Whether the value is within its bar; nil without a bar or a value.
+    let isMet: Bool?
 
-    init(_ name: String, _ value: Double, _ unit: String, _ about: String) {
+    init(
+        _ name: String, _ value: Double, _ unit: String, _ about: String, atLeast: Double? = nil, atMost: Double? = nil
+    ) {
         self.name = name
         self.value = value
         self.unit = unit
         self.about = about
+        self.atLeast = atLeast
+        self.atMost = atMost
+        let hasBar = atLeast != nil || atMost != nil
+        isMet = hasBar ? value >= atLeast ?? -.infinity && value <= atMost ?? .infinity : nil
     }
 
+    /// Something that was to be measured and was not; `about` says why.
+    init(absent name: String, _ about: String) {
+        self.name = name
+        (value, unit) = (nil, "")
+        self.about = about
+        (atLeast, atMost, isMet) = (nil, nil, nil)
+    }
+
+    /// The bar and whether it is met, for people.
+    var bar: String {
+        guard let isMet else { return "" }
+        let bars = [atLeast.map { "≥ \(Self.text($0))" }, atMost.map { "≤ \(Self.text($0))" }].compactMap { $0 }
+        return "\(bars.joined(separator: ", ")) \(isMet ? "ok" : atLeast == nil ? "above" : "below")"
+    }
+
+    /// The value for people.
+    var text: String { value.map(Self.text) ?? "not measured" }
+
     /// With as many digits as the number is worth.
-    var text: String {
+    private static func text(_ value: Double) -> String {
         switch abs(value) {
         case 1000...: String(Int64(value.rounded()))
-        case 100...: decimals(0)
-        case 10...: decimals(1)
-        default: decimals(2)
+        case 100...: decimals(value, 0)
+        case 10...: decimals(value, 1)
+        default: decimals(value, 2)
         }
     }
 
-    private func decimals(_ count: Int) -> String {
+    private static func decimals(_ value: Double, _ count: Int) -> String {
         var scale = 1.0
         for _ in 0..<count { scale *= 10 }
         let scaled = Int64((value * scale).rounded())
@@ -68,8 +98,8 @@ struct BenchReport: Codable {
 
     var table: String {
         let head = "\(machine.processor), \(machine.cores) cores, \(machine.memoryGiB) GiB, Linux \(machine.kernel)"
-        let rows = figures.map { [$0.about, $0.text, $0.unit] }
-        return head + "\n\n" + TextTable.render(header: ["measured", "value", "unit"], rows)
+        let rows = figures.map { [$0.about, $0.text, $0.unit, $0.bar] }
+        return head + "\n\n" + TextTable.render(header: ["measured", "value", "unit", "bar"], rows)
     }
 }
 

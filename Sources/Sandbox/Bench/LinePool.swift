@@ -34,15 +34,19 @@ struct BenchLines: Sendable {
     }
 
     private let includes: Includes
-    private let generator = TweetGenerator(seed: 7)
+    private let generator: TweetGenerator
     private let rules = [
         StreamRule(id: "1790000000000000001", value: "coffee", tag: "coffee"),
         StreamRule(id: "1790000000000000002", value: "cats", tag: "cats"),
     ]
     private static let threads = 4
 
-    init(_ includes: Includes) {
+    /// - Parameters:
+    ///   - includes: which lines have what the expansions bring.
+    ///   - people: how many authors there are.
+    init(_ includes: Includes, people: Int = 4096) {
         self.includes = includes
+        generator = TweetGenerator(seed: 7, people: people)
     }
 
     private func line(_ index: Int64) -> [UInt8] {

@@ -5,6 +5,7 @@ import Glibc
 struct ProducerBench {
     let lines: Int
     let rounds: Int
+    let peers: PythonPeers
 
     private static let patience = Duration.seconds(300)
 
@@ -15,13 +16,14 @@ struct ProducerBench {
         var (ours, reference, cpu, peak) = ([Double](), [Double](), [Double](), [Double]())
         for round in 1...rounds {
             tellProgress("producer: round \(round) of \(rounds), curl | kcat")
-            reference.append(Double(whole) / (try runReference(pool, whole)))
+            reference.append(Double(whole) / (try runReference(pool, whole, "reference", Self.kcat)))
             tellProgress("producer: round \(round) of \(rounds), tweet-producer")
             let result = try runProducer(pool, whole)
             ours.append(Double(whole) / result.seconds)
             cpu.append(result.usage.cpuSeconds / Double(whole) * 1e6)
             peak.append(result.usage.peakMiB)
         }
+        let python = try runPeer(pool, whole, ours: ours.median)
         tellProgress("producer: memory without Kafka")
         let down = try peakWithoutKafka(pool, whole)
         tellProgress("producer: memory with a Kafka that hangs")
@@ -38,24 +40,48 @@ struct ProducerBench {
             Figure(
                 "producer_peak_memory_kafka_down", down, "MiB", "producer: peak memory, Kafka down for the whole run"),
             Figure("producer_peak_memory_kafka_hangs", hanging ?? 0, "MiB", "producer: peak memory, Kafka hangs"),
-        ]
+        ] + python
     }
 
-    /// Seconds from the first byte to the last acknowledgement.
-    private func runReference(_ pool: LinePool, _ lines: Int) throws -> Double {
-        let kafka = try BenchKafka(others: ["reference"])
+    /// The Python producer on the same lines, once.
+    private func runPeer(_ pool: LinePool, _ lines: Int, ours: Double) throws -> [Figure] {
+        let name = "python_producer_lines_per_second"
+        let about = "Python producer, idempotent"
+        switch peers.script("confluent_producer.py", needs: ["confluent_kafka", "orjson", "requests"]) {
+        case .absent(let reason): return [Figure(absent: name, "\(about): \(reason)")]
+        case .ready(let command):
+            tellProgress("producer: the Python producer")
+            let seconds = try runReference(pool, lines, "python") { url, kafka, topic in
+                ChildCommand("/usr/bin/timeout", command + [url, kafka, topic, "\(lines)"])
+            }
+            let rate = Double(lines) / seconds
+            return [
+                Figure(name, rate, "lines/s", about),
+                Figure("producer_ratio_python", ours / rate, "", "producer ÷ Python producer"),
+            ]
+        }
+    }
+
+    private static func kcat(_ url: String, _ kafka: String, _ topic: String) -> ChildCommand {
+        ChildCommand(
+            "/bin/sh",
+            ["-c", "curl -sN '\(url)' | kcat -P -b '\(kafka)' -t '\(topic)' -z lz4 -X enable.idempotence=true"])
+    }
+
+    /// Seconds from the first byte to the last acknowledgement of another program.
+    private func runReference(
+        _ pool: LinePool, _ lines: Int, _ name: String,
+        _ makeCommand: (_ url: String, _ kafka: String, _ topic: String) -> ChildCommand
+    ) throws -> Double {
+        let kafka = try BenchKafka(others: [name])
         defer { kafka.process?.stop() }
-        let topic = "\(kafka.topic).reference"
+        let topic = "\(kafka.topic).\(name)"
         let server = try LineServer(.flatOut(pool, lines: lines), staysOpen: false)
         return try server.serving {
-            let pipe = """
-                curl -sN '\(server.url)/2/tweets/search/stream' \
-                | kcat -P -b '\(kafka.bootstrapServers)' -t '\(topic)' -z lz4 -X enable.idempotence=true
-                """
-            var command = ChildCommand("/bin/sh", ["-c", pipe])
+            var command = makeCommand("\(server.url)/2/tweets/search/stream", kafka.bootstrapServers, topic)
             command.errors = .inherit
-            let shell = try ChildProcess(command)
-            defer { shell.terminate() }
+            let process = try ChildProcess(command)
+            defer { process.terminate() }
             let end = try kafka.wait(for: lines, in: topic, atMost: Self.patience)
             return try seconds(server.wait(isComplete: true, atMost: .seconds(1)), until: end)
         }

@@ -3,13 +3,15 @@ import Postgres
 /// Writes the rows of lines into their tables, in the order of `Relation`; each call is one savepoint's work.
 struct LineWriting {
     private let rows: RelationRows
+    private let tables: TableWriting
     private let recent: RecentIDs
-    private let states: [KnownStates]
+    private let states: StatePartitions
     /// Whether tweets may be copied straight into the table.
     private let mayCopy: Bool
 
-    init(_ rows: RelationRows, recent: RecentIDs, states: [KnownStates], mayCopy: Bool) {
+    init(_ rows: RelationRows, recent: RecentIDs, states: StatePartitions, mayCopy: Bool) {
         self.rows = rows
+        tables = TableWriting(rows: rows)
         self.recent = recent
         self.states = states
         self.mayCopy = mayCopy
@@ -27,12 +29,12 @@ struct LineWriting {
         let messages = first.message...last.message
         var outcome = try writeTweets(messages, connection)
         for relation in [Relation.tweetVersions, .tweetErrors] {
-            try merge(Selection(rows.rows(relation, of: messages)).rows, into: relation, connection)
+            try tables.merge(RowFilter(rows.rows(relation, of: messages)).rows, into: relation, connection)
         }
+        let writing = StateWriting(tables, known: states)
         for relation in Relation.allCases where relation.isState {
-            let selection = Selection(states: rows.rows(relation, of: messages), known: states[relation.rawValue])
-            try writeStates(selection, of: relation, connection)
-            if !selection.rows.isEmpty { outcome.states.append((relation, selection.rows)) }
+            let stored = try writing.write(rows.rows(relation, of: messages), of: relation, connection)
+            outcome.states.append((relation, stored))
         }
         return outcome
     }
@@ -43,18 +45,17 @@ struct LineWriting {
         _ messages: ClosedRange<Int>, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> TweetWriter.Outcome {
         let tweets = TweetSelection(rows.rows(.tweets, of: messages), recent: recent)
-        let rules = Selection(rows.rows(.tweetRules, of: messages)).rows
+        let rules = RowFilter(rows.rows(.tweetRules, of: messages)).rows
         if mayCopy {
             try copy(tweets, connection)
             let again = try mergeTweets(tweets.again, connection)
-            let table = Relation.tweetRules.table
-            try copy(rules.filter { !tweets.repeated.contains($0.key) }, into: table, of: .tweetRules, connection)
-            try merge(rules.filter { tweets.repeated.contains($0.key) }, into: .tweetRules, connection)
+            try tables.copy(rules.filter { !tweets.repeated.contains($0.key) }, into: .tweetRules, connection)
+            try tables.merge(rules.filter { tweets.repeated.contains($0.key) }, into: .tweetRules, connection)
             return TweetWriter.Outcome(
                 inserted: tweets.fresh.count + again, duplicates: tweets.matchedCount - tweets.fresh.count - again)
         }
         let inserted = try mergeTweets(tweets.all, connection)
-        try merge(rules, into: .tweetRules, connection)
+        try tables.merge(rules, into: .tweetRules, connection)
         let duplicates = tweets.matchedCount - inserted
         return TweetWriter.Outcome(inserted: inserted, duplicates: duplicates, isSurprised: duplicates > 0)
     }
@@ -64,8 +65,8 @@ struct LineWriting {
         _ tweets: TweetSelection, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) {
         let stored = try storedIDs(among: tweets.included, connection)
-        let new = Selection(tweets.fresh + tweets.included.filter { !stored.contains($0.key) }).rows
-        try copy(new, into: Relation.tweets.table, of: .tweets, connection)
+        let new = RowFilter(tweets.fresh + tweets.included.filter { !stored.contains($0.key) }).rows
+        try tables.copy(new, into: .tweets, connection)
     }
 
     /// Which of the tweets are stored, asked id by id: a join might read every partition.
@@ -87,51 +88,9 @@ struct LineWriting {
         _ tweets: [RelationRows.Row], _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> Int {
         guard !tweets.isEmpty else { return 0 }
-        try stage(tweets, of: .tweets, connection)
+        try tables.stage(tweets, of: .tweets, connection)
         let answer = try connection.query(Relation.tweets.mergeSQL, doing: "merge into tweets")
         return Int(answer.integer(0, 0) ?? 0)
-    }
-
-    // MARK: Everything else
-
-    private func writeStates(
-        _ selection: Selection, of relation: Relation, _ connection: borrowing PostgresConnection
-    ) throws(PostgresError) {
-        let keepsPast = relation == .users
-        if keepsPast, !selection.past.isEmpty {
-            try stage(selection.past, of: relation, connection)
-            try connection.execute(
-                "\(Relation.keepPastUsersSQL); DELETE FROM \(relation.staging)", doing: "keep past states of users")
-        }
-        let changed = try merge(selection.rows, into: relation, connection)
-        if keepsPast, changed < selection.rows.count {
-            try connection.execute(Relation.keepPastUsersSQL, doing: "keep past states of users")
-        }
-    }
-
-    @discardableResult
-    private func merge(
-        _ chosen: [RelationRows.Row], into relation: Relation, _ connection: borrowing PostgresConnection
-    ) throws(PostgresError) -> Int {
-        guard !chosen.isEmpty else { return 0 }
-        try stage(chosen, of: relation, connection)
-        return try connection.query(relation.mergeSQL, doing: "merge into \(relation.table)").affectedRows
-    }
-
-    private func stage(
-        _ chosen: [RelationRows.Row], of relation: Relation, _ connection: borrowing PostgresConnection
-    ) throws(PostgresError) {
-        try copy(chosen, into: relation.staging, of: relation, after: relation.createStagingSQL, connection)
-    }
-
-    private func copy(
-        _ chosen: [RelationRows.Row], into table: String, of relation: Relation, after statement: String? = nil,
-        _ connection: borrowing PostgresConnection
-    ) throws(PostgresError) {
-        guard !chosen.isEmpty else { return }
-        try connection.copy(
-            into: table, columns: relation.columns, bytes: rows[relation].buffer.storage,
-            rows: chosen.map { $0.bytes }, after: statement)
     }
 }
 
@@ -169,5 +128,5 @@ struct TweetSelection {
     }
 
     /// All of them, in the order of ids.
-    var all: [RelationRows.Row] { Selection(fresh + again + included).rows }
+    var all: [RelationRows.Row] { RowFilter(fresh + again + included).rows }
 }

@@ -2,9 +2,9 @@ import Postgres
 
 /// Brings a batch's rows into `tweets` and the tables beside it, inside the batch's transaction.
 ///
-/// COPY straight into the table is the fast way for tweets, and nearly always right. A row that is there already refuses the
-/// whole COPY; then, or when a repetition is known beforehand, the rows go through a staging table and are merged. A line
-/// is written whole, in all its tables, or rejected whole.
+/// COPY straight into the table is the fast way for tweets and for new users, media, polls and places, and nearly always right. A
+/// row that is there already makes PostgreSQL reject the whole COPY; then, or when a repetition is known beforehand, the rows go
+/// through a staging table and are merged. A line is written whole, in all its tables, or rejected whole.
 struct TweetWriter {
     /// What became of a batch's lines.
     struct Outcome {
@@ -14,8 +14,8 @@ struct TweetWriter {
         var isSurprised = false
         /// Lines with a row that PostgreSQL refuses even alone, while others are taken.
         var refused: [(line: Batch.Line, error: PostgresError)] = []
-        /// The states that were stored.
-        var states: [(relation: Relation, rows: [RelationRows.Row])] = []
+        /// What is stored of things that were not known before.
+        var states: [(relation: Relation, stored: StatePartitions.Known)] = []
     }
 
     /// Every row is refused, also one that was good before: the table is not what it was, and no row is to blame.
@@ -25,7 +25,7 @@ struct TweetWriter {
     }
 
     private var recent = RecentIDs()
-    private var states = Relation.allCases.map { _ in KnownStates() }
+    private var states = StatePartitions()
     private var partitions = KnownPartitions()
     private var expectsDuplicates = false
     private var probe = ProbeRow()
@@ -43,7 +43,7 @@ struct TweetWriter {
 
     private mutating func forgetRows() {
         recent = RecentIDs()
-        for index in states.indices { states[index].forget() }
+        states.forget()
     }
 
     /// Writes the rows.
@@ -105,6 +105,6 @@ struct TweetWriter {
         // What a tombstone deleted may come again.
         guard batch.deletions.isEmpty else { return forgetRows() }
         recent.insert(batch.rows[.tweets].rows.lazy.filter { !refused.contains($0.line) }.map(\.key))
-        for (relation, rows) in outcome.states { states[relation.rawValue].insert(rows) }
+        for (relation, stored) in outcome.states { states.insert(stored, of: relation) }
     }
 }

@@ -13,9 +13,6 @@ struct Person: Sendable {
     let following: Int
     let posts: Int
 
-    /// How many there are.
-    static let count = 4096
-
     init(_ number: Int, seed: UInt64) {
         var random = SeededRandom(seed: seed, stream: 2, index: Int64(number))
         let book = random.pick(Phrasebook.all)

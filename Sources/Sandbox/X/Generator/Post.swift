@@ -48,6 +48,8 @@ struct Post: Sendable {
 /// Makes posts: a pure function of seed and index.
 struct PostWriter: Sendable {
     let seed: UInt64
+    /// How many users write the posts.
+    let people: Int
 
     func kind(of index: Int64) -> Post.Kind {
         var random = SeededRandom(seed: seed, stream: 1, index: index)
@@ -137,7 +139,7 @@ struct PostWriter: Sendable {
     }
 
     private func person(_ random: inout SeededRandom) -> Person {
-        Person(random.below(Person.count), seed: seed)
+        Person(random.below(people), seed: seed)
     }
 
     private func media(_ index: Int64, _ random: inout SeededRandom) -> [Post.Media] {

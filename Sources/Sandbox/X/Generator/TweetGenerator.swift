@@ -15,17 +15,21 @@ package struct TweetGenerator: Sendable {
     /// - Parameters:
     ///   - seed: chooses the world.
     ///   - start: when post 0 was made; each later one is 4 ms younger.
-    package init(seed: UInt64 = 1, start: Timestamp = Timestamp(milliseconds: 1_790_000_000_000)) {
-        self.init(seed: seed) { Timestamp(milliseconds: start.milliseconds + 4 * $0) }
+    ///   - people: how many users write the posts.
+    package init(
+        seed: UInt64 = 1, start: Timestamp = Timestamp(milliseconds: 1_790_000_000_000), people: Int = 4096
+    ) {
+        self.init(seed: seed, people: people) { Timestamp(milliseconds: start.milliseconds + 4 * $0) }
     }
 
     /// - Parameters:
     ///   - seed: chooses the world.
+    ///   - people: how many users write the posts.
     ///   - clock: when each post was made; must never fall.
-    package init(seed: UInt64, clock: @escaping Clock) {
+    package init(seed: UInt64, people: Int = 4096, clock: @escaping Clock) {
         self.seed = seed
         self.clock = clock
-        posts = PostWriter(seed: seed)
+        posts = PostWriter(seed: seed, people: people)
     }
 
     /// The id of a post: its time, and its index in the low 22 bits.

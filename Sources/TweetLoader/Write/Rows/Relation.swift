@@ -29,6 +29,9 @@ package enum Relation: Int, CaseIterable, Sendable {
     /// The column that a state is known by.
     var key: String { self == .media ? "media_key" : "id" }
 
+    /// Whether that column is text; it is a bigint otherwise.
+    var hasTextKey: Bool { self == .media || self == .places }
+
     /// The columns that a row of `TweetDecoder` has, in its order.
     package var columns: [String] { Self.allColumns[rawValue] }
 

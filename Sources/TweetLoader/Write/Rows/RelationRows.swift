@@ -32,6 +32,14 @@ package struct RelationRows: Sendable {
         fileprivate init(_ relation: Relation) {
             columns = relation.columns.count
         }
+
+        /// The text in the first column of a row: the key of a state whose key is text.
+        func firstText(of row: Row) -> String {
+            // Two bytes for the number of fields, then four for the first field's length.
+            let start = row.bytes.lowerBound + 6
+            let length = buffer.storage[start - 4..<start].reduce(0) { $0 << 8 | Int($1) }
+            return String(decoding: buffer.storage[start..<start + length], as: UTF8.self)
+        }
     }
 
     private var tables = Relation.allCases.map(Table.init)

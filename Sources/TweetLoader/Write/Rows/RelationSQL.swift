@@ -41,6 +41,21 @@ extension Relation {
         }
     }
 
+    /// Looks up the states of things by their keys. Answers, for each one that is stored, the key's place in the array from 1, the
+    /// fingerprint, and when it was seen in milliseconds since 1970.
+    ///
+    /// A limit in a subquery keeps the planner at one look into the key for each: a join might read the whole table.
+    var lookUpSQL: String {
+        """
+        SELECT wanted.place, found.fingerprint, found.seen_at
+        FROM unnest($1::\(hasTextKey ? "text" : "bigint")[]) WITH ORDINALITY AS wanted (key, place)
+        CROSS JOIN LATERAL (
+            SELECT t.fingerprint,
+                CASE WHEN isfinite(t.seen_at) THEN (extract(epoch FROM t.seen_at) * 1000)::bigint END AS seen_at
+            FROM \(table) AS t WHERE t.\(key) = wanted.key LIMIT 1) AS found
+        """
+    }
+
     private var assignments: String {
         columns.filter { $0 != key }.map { column in
             // A medium belongs to the oldest tweet that attaches it.

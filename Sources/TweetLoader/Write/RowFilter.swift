@@ -1,5 +1,5 @@
 /// The rows of one table that a run of lines needs written, in the order of their keys.
-struct Selection {
+struct RowFilter {
     /// The rows to write; no two states have the same key.
     private(set) var rows: [RelationRows.Row] = []
     /// States that are past already: a newer one of the same thing is in `rows`, or was stored before.
@@ -11,19 +11,23 @@ struct Selection {
     }
 
     /// Of each thing the newest state, unless it is known to be stored; and the states that came between.
-    init(states: some Sequence<RelationRows.Row>, known: KnownStates) {
+    ///
+    /// - Parameters:
+    ///   - states: what lines brought.
+    ///   - known: what is stored of a thing; nil when nothing is known of it.
+    init(states: some Sequence<RelationRows.Row>, known: (Int64) -> StatePartitions.State?) {
         let sorted = states.sorted(by: Self.isBefore)
         var start = 0
         while start < sorted.count {
             var end = start + 1
             while end < sorted.count, sorted[end].key == sorted[start].key { end += 1 }
-            add(sorted[start..<end], known[sorted[start].key])
+            add(sorted[start..<end], known(sorted[start].key))
             start = end
         }
     }
 
     /// The states of one thing, in the order of time, where one is known to be stored.
-    private mutating func add(_ states: ArraySlice<RelationRows.Row>, _ known: KnownStates.State?) {
+    private mutating func add(_ states: ArraySlice<RelationRows.Row>, _ known: StatePartitions.State?) {
         var fingerprint = known?.fingerprint
         var newest: RelationRows.Row?
         for state in states where state.detail != fingerprint {
