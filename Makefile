@@ -40,7 +40,10 @@ FUZZ_CORPUS ?=
 
 quiet := scripts/quiet.sh
 # Which test targets run, one after the other.
-TARGETS ?= $(notdir $(wildcard Tests/*Tests))
+unit_targets := $(addsuffix UnitTests,$(notdir $(wildcard Tests/Unit/*)))
+integration_targets := XAPIIntegrationTests ProducerIntegrationTests LoaderIntegrationTests SandboxIntegrationTests EndToEndTests
+fault_targets := $(addsuffix FaultTests,$(notdir $(wildcard Tests/Fault/*)))
+TARGETS ?= $(unit_targets) $(integration_targets) $(fault_targets)
 test := FILTER='$(FILTER)' TARGETS='$(TARGETS)' SWIFT='$(SWIFT)' scripts/test.sh
 
 # What the sanitizer cannot judge; see the file.
@@ -70,6 +73,18 @@ release: setup ## Builds optimized, into .build/release; the programs need no Sw
 test: setup ## Unit, integration and end-to-end tests (FILTER=regex: some of them)
 	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
 	@$(test) .build
+
+.PHONY: print-targets
+print-targets:
+	@printf '%s\n' $(TARGETS)
+
+.PHONY: test-unit test-integration test-fault
+test-unit: ## The tests of single modules, without processes and sockets: seconds
+test-integration: ## The tests with PostgreSQL, Kafka, the simulator of X and other servers
+test-fault: ## The tests that kill, pause and cut
+test-unit test-integration test-fault: test-%: setup
+	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
+	@TARGETS='$($*_targets)' FILTER='$(FILTER)' SWIFT='$(SWIFT)' scripts/test.sh .build
 
 .PHONY: test-thread test-address
 test-thread: ## The same under ThreadSanitizer, built in .build-thread

@@ -13,7 +13,7 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 /// The shared modules, for tests, which look into all of them.
-let kit: [Target.Dependency] = [
+let modules: [Target.Dependency] = [
     "Core", "Digests", "HTTP", "TweetFormat", "Journal", "ObjectStore", "XAPI", "KafkaClient", "Postgres",
     "Publishing",
 ]
@@ -22,6 +22,29 @@ extension Target {
     /// A shared module of `Sources/PipelineKit`; it sees only what is named here.
     static func kit(_ name: String, _ dependencies: Dependency...) -> Target {
         .target(name: name, dependencies: dependencies, path: "Sources/PipelineKit/\(name)", swiftSettings: strict)
+    }
+
+    /// Tests of one module without a process or a socket.
+    static func unit(_ module: String, _ dependencies: [Dependency] = []) -> Target {
+        .testTarget(
+            name: "\(module)UnitTests", dependencies: [.init(stringLiteral: module), "TestSupport"] + dependencies,
+            path: "Tests/Unit/\(module)", swiftSettings: strict)
+    }
+
+    /// Tests with servers, brokers, databases and processes.
+    static func integration(
+        _ name: String, _ folder: String, _ dependencies: [Dependency] = [], exclude: [String] = []
+    ) -> Target {
+        .testTarget(
+            name: name, dependencies: modules + ["Harness", "Sandbox", "TestSupport", logging] + dependencies,
+            path: "Tests/Integration/\(folder)", exclude: exclude, swiftSettings: strict)
+    }
+
+    /// Tests that break what the programs stand on.
+    static func fault(_ subject: String, exclude: [String] = []) -> Target {
+        .testTarget(
+            name: "\(subject)FaultTests", dependencies: modules + ["Harness", "Sandbox", "TestSupport", logging],
+            path: "Tests/Fault/\(subject)", exclude: exclude, swiftSettings: strict)
     }
 }
 
@@ -95,30 +118,28 @@ let package = Package(
         .executableTarget(name: "tweet-producer", dependencies: ["TweetProducer"], swiftSettings: strict),
         .executableTarget(name: "tweet-loader", dependencies: ["TweetLoader"], swiftSettings: strict),
         .executableTarget(name: "sandbox", dependencies: ["Sandbox"], swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["Core", "Journal", logging], path: "Tests/Support", swiftSettings: strict),
         .target(
-            name: "TestSupport", dependencies: kit + ["COpenSSL", logging], path: "Tests/TestSupport",
+            name: "Harness", dependencies: modules + ["TestSupport", "Sandbox", "COpenSSL", logging], path: "Tests/Harness",
             swiftSettings: strict),
-        .testTarget(
-            name: "PipelineKitTests",
-            dependencies: kit + ["TweetProducer", "TweetLoader", "Sandbox", "TestSupport", logging],
-            swiftSettings: strict),
-        .testTarget(
-            name: "TweetProducerTests", dependencies: kit + ["TweetProducer", "Sandbox", "TestSupport"],
-            swiftSettings: strict),
-        .testTarget(
-            name: "TweetLoaderTests", dependencies: kit + ["TweetLoader", "Sandbox", "TestSupport", logging],
-            exclude: ["Fixtures"], swiftSettings: strict),
-        .testTarget(
-            name: "LoaderFaultTests", dependencies: kit + ["Sandbox", "TestSupport"], swiftSettings: strict),
-        .testTarget(
-            name: "JournalFaultTests", dependencies: kit + ["Sandbox", "TestSupport"],
-            exclude: ["Support/clock.c"], swiftSettings: strict),
-        .testTarget(name: "SandboxTests", dependencies: ["Sandbox"], swiftSettings: strict),
-        .testTarget(
-            name: "XFaultTests", dependencies: kit + ["Sandbox", "TestSupport"], swiftSettings: strict),
-        .testTarget(
-            name: "EndToEndTests", dependencies: kit + ["Sandbox", "TestSupport", logging],
-            swiftSettings: strict),
+        .unit("Core", ["HTTP", "KafkaClient", "ObjectStore", "Postgres"]),
+        .unit("TweetFormat", ["Core", "Digests"]),
+        .unit("Journal", ["Core", "Digests", "TweetFormat", logging]),
+        .unit("XAPI", ["Core"]),
+        .unit("KafkaClient", ["Core"]),
+        .unit("Publishing"),
+        .unit("TweetProducer", modules + [logging]),
+        .unit("TweetLoader", modules + [logging]),
+        .unit("Sandbox", ["Core", "TweetFormat"]),
+        .integration("XAPIIntegrationTests", "XAPI"),
+        .integration("ProducerIntegrationTests", "Producer", ["TweetProducer"]),
+        .integration(
+            "LoaderIntegrationTests", "Loader", ["TweetLoader", argumentParser], exclude: ["Fixtures"]),
+        .integration("SandboxIntegrationTests", "Sandbox"),
+        .integration("EndToEndTests", "EndToEnd"),
+        .fault("Journal", exclude: ["Support/clock.c"]),
+        .fault("Loader"),
+        .fault("X"),
     ],
     cxxLanguageStandard: .cxx17
 )
@@ -132,7 +153,7 @@ if let runtime = Context.environment["FUZZER_RUNTIME"] {
     package.targets += [
         .systemLibrary(name: "CLibFuzzer", path: "Fuzz/CLibFuzzer"),
         .executableTarget(
-            name: "fuzz", dependencies: kit + ["TweetLoader", "CLibFuzzer"], path: "Fuzz/Fuzz", swiftSettings: strict,
+            name: "fuzz", dependencies: modules + ["TweetLoader", "CLibFuzzer"], path: "Fuzz/Fuzz", swiftSettings: strict,
             linkerSettings: [.unsafeFlags([runtime])]),
     ]
 }

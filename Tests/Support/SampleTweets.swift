@@ -1,9 +1,9 @@
 /// Lines made for the tests, in X's form.
-enum SampleTweets {
-    static let id: Int64 = 2_117_300_000_000_000_000
+package enum SampleTweets {
+    package static let id: Int64 = 2_117_300_000_000_000_000
 
     /// A line with every member that becomes a column.
-    static let full = """
+    package static let full = """
         {"data":{"id":"2117300000000000000","text":"Hi @amy &amp; all #one $TSLA https://t.co/a","lang":"en",\
         "created_at":"2026-11-02T16:57:12.000Z","author_id":"77","conversation_id":"2117200000000000000",\
         "in_reply_to_user_id":"12","source":"Web App","possibly_sensitive":false,"reply_settings":"mentionedUsers",\
@@ -28,7 +28,7 @@ enum SampleTweets {
         """
 
     /// The values of `full` in columns, as PostgreSQL writes them; provenance and payload apart.
-    static let fullColumns: [(column: String, value: String?)] = [
+    package static let fullColumns: [(column: String, value: String?)] = [
         ("id", "2117300000000000000"), ("created_at", "2026-11-02 16:57:12+00"), ("author_id", "77"),
         ("author_username", "zoe"), ("text", "Hi @amy &amp; all #one $TSLA https://t.co/a"),
         ("long_text", "The whole of it"), ("lang", "en"), ("conversation_id", "2117200000000000000"),
@@ -48,7 +48,7 @@ enum SampleTweets {
     ]
 
     /// A tweet with an id, more members of `data`, and more members of the line.
-    static func line(_ id: Int64 = id, _ data: String = "", line: String = "") -> [UInt8] {
+    package static func line(_ id: Int64 = id, _ data: String = "", line: String = "") -> [UInt8] {
         let comma = data.isEmpty ? "" : ","
         return Array(#"{"data":{"text":"x","id":"\#(id)"\#(comma)\#(data)}\#(line.isEmpty ? "" : ",")\#(line)}"#.utf8)
     }

@@ -24,11 +24,12 @@ package func holds(within patience: Duration, _ condition: @Sendable () throws -
 ///   - patience: how long.
 ///   - condition: is asked every 10 ms.
 /// - Returns: false when it did not hold in time.
-package func eventually(within patience: Duration = .seconds(90), _ condition: () -> Bool) -> Bool {
+/// - Throws: what the condition throws.
+package func eventually(within patience: Duration = .seconds(90), _ condition: () throws -> Bool) rethrows -> Bool {
     let deadline = ContinuousClock.now + patience
     while ContinuousClock.now < deadline {
-        if condition() { return true }
+        if try condition() { return true }
         usleep(10_000)
     }
-    return condition()
+    return try condition()
 }

@@ -1,5 +1,6 @@
 import Core
 import Foundation
+import Harness
 import Sandbox
 import TestSupport
 import Testing

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Harness
 import Sandbox
 import TestSupport
 import Testing

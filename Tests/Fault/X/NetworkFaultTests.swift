@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import Glibc
+import Harness
 import Sandbox
 import TestSupport
 import Testing

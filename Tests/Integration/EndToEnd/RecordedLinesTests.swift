@@ -6,7 +6,7 @@ import Testing
 /// Recorded payloads, which lie beside the project where its makers have them; elsewhere the generated tweets of the
 /// other suites take this way.
 private let recordings: String? = {
-    let path = URL(fileURLWithPath: #filePath).pathComponents.dropLast(4).joined(separator: "/") + "/shared/data"
+    let path = URL(fileURLWithPath: #filePath).pathComponents.dropLast(5).joined(separator: "/") + "/shared/data"
     return FileManager.default.fileExists(atPath: path) ? path : nil
 }()
 

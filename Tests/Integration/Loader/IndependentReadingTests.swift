@@ -9,7 +9,7 @@ import Testing
 @Suite("Independent reading", .enabled(if: Python.exists, "no python3"), .timeLimit(.minutes(5)))
 struct IndependentReadingTests {
     private static let here = URL(filePath: #filePath).deletingLastPathComponent()
-    private static let recordings = here.appending(path: "../../../shared/data").standardizedFileURL
+    private static let recordings = here.appending(path: "../../../../shared/data").standardizedFileURL
 
     @Test("every column of made-up lines is what Python reads, and entities stand where their offsets say")
     func madeUp() throws {

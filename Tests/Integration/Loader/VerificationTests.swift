@@ -1,5 +1,6 @@
 import Core
 import Foundation
+import Harness
 import Journal
 import Sandbox
 import TestSupport

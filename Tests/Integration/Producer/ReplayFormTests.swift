@@ -219,7 +219,7 @@ import Testing
     // MARK: Recorded inputs
 
     private static let recordedInputs =
-        URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../shared/cases/12-replay/in")
+        URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../../shared/cases/12-replay/in")
         .standardizedFileURL.path + "/"
     private static let hasRecordedInputs = FileManager.default.fileExists(atPath: recordedInputs)
 

@@ -1,4 +1,5 @@
 import Glibc
+import Harness
 import Sandbox
 import Synchronization
 import TestSupport

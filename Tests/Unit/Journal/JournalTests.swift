@@ -7,45 +7,6 @@ import Testing
 @testable import Core
 @testable import Journal
 
-/// A line as a test sees it.
-struct ReadLine: Equatable {
-    let seq: Int64
-    let text: String
-    let receivedAt: Timestamp
-    let connection: Int64
-}
-
-/// Looks again and again, for half a minute, whether a condition has come true.
-func comesTrue(_ condition: () -> Bool) -> Bool {
-    for _ in 0..<3000 {
-        if condition() { return true }
-        usleep(10_000)
-    }
-    return false
-}
-
-extension Journal {
-    func append(_ text: String, at milliseconds: Int64 = 1000, connection: Int64 = 7) throws {
-        try unsafe Array(text.utf8).withBytes { (bytes) throws(FileError) in
-            try unsafe append(bytes, receivedAt: Timestamp(milliseconds: milliseconds), connection: connection)
-        }
-    }
-
-    func lines(from seq: Int64 = 1) throws -> [ReadLine] {
-        var reader = try JournalReader(source, from: seq)
-        var result: [ReadLine] = []
-        while try reader.read(
-            limit: 3,
-            { line in
-                let text = unsafe String(decoding: line.bytes, as: UTF8.self)
-                result.append(
-                    ReadLine(seq: line.seq, text: text, receivedAt: line.receivedAt, connection: line.connection))
-            }) > 0
-        {}
-        return result
-    }
-}
-
 @Suite struct JournalTests {
     let folder: TemporaryFolder
 
@@ -292,9 +253,9 @@ extension Journal {
         try journal.append("two")
         _ = try journal.syncInBackground()
         try journal.append("three")
-        #expect(comesTrue { journal.source.tail.lastSeq == 2 })
+        #expect(eventually { journal.source.tail.lastSeq == 2 })
         #expect(try journal.lines().map(\.text) == ["one", "two"])
-        #expect(comesTrue { journal.timeToSync == .zero }, "the writer is to hear of it")
+        #expect(eventually { journal.timeToSync == .zero }, "the writer is to hear of it")
         #expect(try journal.syncInBackground() != nil, "it says how long that took")
         try journal.append("four")
         try journal.sync()

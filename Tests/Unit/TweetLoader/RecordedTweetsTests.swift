@@ -7,7 +7,7 @@ import Testing
 /// Lines recorded from X, which may lie beside the checkout; the other suites have lines of their own.
 enum RecordedLines {
     private static let folder = URL(filePath: #filePath).deletingLastPathComponent()
-        .appending(path: "../../../../shared/data").standardizedFileURL
+        .appending(path: "../../../../../shared/data").standardizedFileURL
 
     static var exist: Bool { FileManager.default.fileExists(atPath: folder.path) }
 

@@ -6,7 +6,6 @@ import Testing
 @testable import Journal
 @testable import KafkaClient
 @testable import ObjectStore
-@testable import TweetLoader
 @testable import TweetProducer
 @testable import XAPI
 
