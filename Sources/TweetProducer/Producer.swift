@@ -95,7 +95,7 @@ struct Producer {
         let outage = JournalOutage(stop: stop, logger: logger)
         journal.onDelayedRoll = { [logger] in
             logger.error(
-                "no new file of the journal can be begun, so the open one grows", metadata: ["reason": "\($0)"])
+                "cannot begin a new journal file; the open one grows", metadata: ["reason": "\($0)"])
         }
         while true {
             do {

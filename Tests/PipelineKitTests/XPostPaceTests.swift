@@ -74,7 +74,7 @@ import Testing
         var settings = StreamSettings.test(server.url)
         settings.quietAfter = .milliseconds(200)
         let run = try StreamRun(settings)
-        #expect(run.log.wait { $0.message == "posts come again" })
+        #expect(run.log.wait { $0.message == "the stream delivers posts at the usual rate again" })
         _ = run.finish()
         #expect(server.requests.count == 1)
         let events = try run.events()

@@ -58,7 +58,7 @@ import TweetFormat
         #expect(event.type == .rejected && event.cause == "MSG_SIZE_TOO_LARGE" && event.seq == 2)
         #expect(event.bytes == Int64(lines[1].utf8.count))
         #expect(event.head.flatMap { Data(base64Encoded: $0) } == Data(lines[1].utf8.prefix(1024)))
-        #expect(log.count("a line cannot be published") == 2)
+        #expect(log.count("a line cannot be published; it is recorded as a reject") == 2)
     }
 
     @Test func aLineThatTheBrokerRefusesBecomesARejectToo() throws {

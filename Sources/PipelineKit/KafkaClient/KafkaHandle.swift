@@ -179,7 +179,7 @@ final class KafkaContext: Sendable {
     func brokersAnswered() {
         outage.end()
         if isRefused.load(ordering: .relaxed), isRefused.exchange(false, ordering: .relaxed) {
-            logger.info("Kafka accepts the connection")
+            logger.info("Kafka accepts the connection again")
         }
     }
 }
@@ -227,7 +227,7 @@ private func kafkaLogged(
     if name == "REQTMOUT" { context.hasTimedOut.store(true, ordering: .relaxed) }
     let isRoutine = level > 4 || ["FAIL", "ERROR", "REQTMOUT"].contains(name)
     context.logger.log(
-        level: isRoutine ? .debug : .warning, "librdkafka",
+        level: isRoutine ? .debug : .warning, "librdkafka reports a problem; it retries by itself",
         metadata: ["text": "\(message)", "facility": "\(name)"])
 }
 

@@ -40,7 +40,7 @@ struct RunCommand: ParsableCommand {
 /// Runs the loader's loop on a thread of its own until a signal ends it.
 func runLoader(_ settings: LoaderSettings) throws {
     let logger = Logger(label: "tweet-loader")
-    // A property that librdkafka does not know shall be told at once, not after PostgreSQL is back.
+    // A property that librdkafka does not know shall be told at once, not after PostgreSQL accepts rows again; loading continues.
     _ = try KafkaConsumer(settings.kafka, group: settings.group, topics: [], logger: logger)
     let stop = Stop()
     let intakeHeart = Heartbeat()

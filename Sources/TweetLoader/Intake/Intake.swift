@@ -125,7 +125,7 @@ final class Intake {
         } else if [.rebuild, .settings].contains(error.disposition) {
             membership.end("\(error)")
         } else {
-            logger.error("Kafka reports an error", metadata: ["reason": "\(error)"])
+            logger.error("Kafka reports an error; retrying", metadata: ["reason": "\(error)"])
         }
     }
 
@@ -168,7 +168,7 @@ extension Intake {
         membership.replaced.subtract(gone)
         check.forget(gone)
         handover.tell(changes, gone: gone)
-        logger.info("Kafka's group changed", metadata: ["partitions": "\(assignment.count)"])
+        logger.info("Kafka's group changed", metadata: ["partitions": .stringConvertible(assignment.count)])
     }
 
     private func dropBatch() {
@@ -179,7 +179,7 @@ extension Intake {
     /// Leaves Kafka's group and joins it anew, if our membership is of no use any more.
     private func rejoin() {
         guard let (reason, delay) = membership.takeEnd() else { return }
-        logger.warning("joining Kafka's group anew", metadata: ["reason": "\(reason)"])
+        logger.warning("rejoining Kafka's group", metadata: ["reason": "\(reason)"])
         dropBatch()
         assignment.leave()
         check = LogCheck()
@@ -190,7 +190,7 @@ extension Intake {
         guard !stop.wait(for: delay) else { return }
         // What a file says by now may be of no use; that must not end a loader that runs.
         do { try join() } catch {
-            logger.error("cannot join Kafka's group; trying again", metadata: ["reason": "\(error)"])
+            logger.error("cannot join Kafka's group; retrying", metadata: ["reason": "\(error)"])
             membership.end("\(error)")
         }
     }

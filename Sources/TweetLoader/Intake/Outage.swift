@@ -30,9 +30,9 @@ struct Outage {
         told = (kind, condition, .now)
         let reason: Logger.Metadata = ["reason": "\(error)"]
         switch kind {
-        case .away: logger.warning("PostgreSQL is away: waiting, nothing is lost", metadata: reason)
+        case .away: logger.warning("PostgreSQL is unreachable; retrying", metadata: reason)
         case .refused:
-            logger.error("PostgreSQL refuses: nothing is loaded until someone has mended this", metadata: reason)
+            logger.error("PostgreSQL rejects every row; loading is paused until this is fixed", metadata: reason)
         }
         return delay
     }
@@ -48,6 +48,7 @@ struct Outage {
     func end() {
         guard told != nil else { return }
         let duration = (ContinuousClock.now - start).milliseconds
-        logger.info("PostgreSQL is back", metadata: ["after_ms": "\(duration)"])
+        logger.info(
+            "PostgreSQL accepts rows again; loading continues", metadata: ["after_ms": .stringConvertible(duration)])
     }
 }

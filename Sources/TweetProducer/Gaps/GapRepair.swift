@@ -137,7 +137,8 @@ package final class GapRepair {
 
     private var search: SearchRepair {
         let api = XAPI(settings.x, stop: stop, patience: Self.patience) { [logger] wait in
-            logger.info("a repair waits for X's rate limit", metadata: ["for": "\(wait.short)"])
+            logger.info(
+                "X's rate limit is reached; repairing the gap after its reset", metadata: ["for": "\(wait.short)"])
         }
         return SearchRepair(api: api, fields: settings.fields, plan: settings.plan, stop: stop, deliver: deliver)
     }
@@ -218,7 +219,7 @@ package final class GapRepair {
     private func tell(_ job: RepairPlan.Job, _ outcome: RepairOutcome) {
         let metadata: Logger.Metadata = [
             "gaps": "\(job.seqs.map { "\($0)" }.joined(separator: ","))", "from": "\(job.from)", "to": "\(job.to)",
-            "by": "\(job.method.rawValue)", "posts": "\(outcome.posts)",
+            "by": "\(job.method.rawValue)", "posts": .stringConvertible(outcome.posts),
         ]
         if let obstacle = obstacle(to: job.gaps[0], job, outcome) {
             logger.warning("a gap stays open", metadata: metadata.merging(["reason": "\(obstacle)"]) { $1 })

@@ -234,7 +234,7 @@ final class Delivery {
     /// - Returns: false when that is not possible yet.
     func restart(through: Int64? = nil) -> Bool {
         guard let error = undelivered else { return true }
-        logger.warning("delivery failed; sending again what is not acknowledged", metadata: ["error": "\(error)"])
+        logger.warning("delivery to Kafka failed; sending unacknowledged lines again", metadata: ["error": "\(error)"])
         if error.isTimeOut { window.timeOut(outstanding: producers.outstanding) }
         stop.wait(for: .milliseconds(min(30_000, 100 << min(failures, 10))))
         failures += 1
@@ -275,7 +275,7 @@ final class Delivery {
 
     func make<Client>(_ client: () throws(Failure) -> Client) -> Client? {
         do throws(Failure) { return try client() } catch {
-            logger.error("no client for Kafka can be made; retrying", metadata: ["error": "\(error)"])
+            logger.error("cannot create a Kafka client; retrying", metadata: ["error": "\(error)"])
             return nil
         }
     }

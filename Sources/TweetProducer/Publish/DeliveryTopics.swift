@@ -18,7 +18,9 @@ extension Delivery {
             while !isUnneeded() {
                 do throws(KafkaError) {
                     let partitions = try producers.ensureTopic(topic, timeout: .seconds(seconds))
-                    logger.debug("topic exists", metadata: ["topic": "\(topic.name)", "partitions": "\(partitions)"])
+                    logger.debug(
+                        "topic exists",
+                        metadata: ["topic": "\(topic.name)", "partitions": .stringConvertible(partitions)])
                     break
                 } catch {
                     guard error.isAway else {

@@ -161,7 +161,7 @@ final class LineFeed: Sendable {
             where (error as? Failure)?.status == .tryAgain || (error as? FileError)?.isOutOfDescriptors == true
         {
             if !isStarved {
-                logger.error("the journal cannot be read for the moment", metadata: ["reason": "\(error)"])
+                logger.error("cannot read the journal; retrying", metadata: ["reason": "\(error)"])
             }
             isStarved = true
             changed.wait(until: .now + .milliseconds(200)) { !isCurrent(run) }

@@ -83,7 +83,8 @@ final class Publisher {
         writeCheckpoint(isLast: true)
         let waiting = source.tail.lastSeq - delivery.acknowledged.through
         if waiting > 0 {
-            logger.warning("exiting with unpublished lines in the journal", metadata: ["lines": "\(waiting)"])
+            logger.warning(
+                "exiting with unpublished lines in the journal", metadata: ["lines": .stringConvertible(waiting)])
             delivery.purge()
         }
     }
@@ -133,7 +134,9 @@ final class Publisher {
             isCheckpointOld = false
         } catch {
             // Harmless for what is loaded: after a crash, lines since the old checkpoint would be published once more.
-            if !isCheckpointOld { logger.error("the checkpoint cannot be written", metadata: ["reason": "\(error)"]) }
+            if !isCheckpointOld {
+                logger.error("the checkpoint cannot be written; retrying", metadata: ["reason": "\(error)"])
+            }
             isCheckpointOld = true
         }
     }

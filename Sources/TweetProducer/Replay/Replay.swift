@@ -283,7 +283,7 @@ final class Replay {
         saveDue = .now + .milliseconds(500)
         guard let data = try? JSONEncoder().encode(state) else { return }
         do { try data.write(to: URL(filePath: path), options: .atomic) } catch {
-            logger.warning("the state cannot be written", metadata: ["file": "\(path)"])
+            logger.warning("cannot write the replay's state file", metadata: ["file": "\(path)"])
         }
     }
 }

@@ -10,7 +10,8 @@ extension Journal {
     func declareCrash(_ logger: Logger) throws {
         if recovery.tornBytes > 0 {
             logger.warning(
-                "cut what had not reached the disk off the journal", metadata: ["bytes": "\(recovery.tornBytes)"])
+                "removed bytes from the journal's end that were never durable",
+                metadata: ["bytes": .stringConvertible(recovery.tornBytes)])
             var event = PipelineEvent(.tornTail)
             event.bytes = recovery.tornBytes
             try append(event)

@@ -66,12 +66,12 @@ final class PostWatch {
         case .quiet(let posts, let usual, let over):
             let detail = "\(posts) posts in \(over.short), where \(usual) are usual"
             logger.error(
-                "the stream is alive but too quiet: look at the rules and at X's status",
+                "the stream is connected but delivers far fewer posts than usual; check the rules and X's status",
                 metadata: ["detail": "\(detail)"])
             return event(.quiet, posts, detail)
         case .lively(let posts, let usual, let over):
             let detail = "\(posts) posts in \(over.short), where \(usual) are usual"
-            logger.notice("posts come again", metadata: ["detail": "\(detail)"])
+            logger.notice("the stream delivers posts at the usual rate again", metadata: ["detail": "\(detail)"])
             return event(.lively, posts, detail)
         }
     }

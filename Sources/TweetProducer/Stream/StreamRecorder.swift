@@ -61,7 +61,7 @@ final class StreamRecorder {
         begin = .now
         onBegin()
         note(PipelineEvent(.connected, connection: connection), indexedAs: connection) { $0.status = 200 }
-        logger.info("connected to the stream", metadata: ["connection": "\(connection)"])
+        logger.info("connected to the stream", metadata: ["connection": .stringConvertible(connection)])
     }
 
     /// Takes the next bytes of the stream; false when the journal refuses.
@@ -161,7 +161,7 @@ final class StreamRecorder {
             if unsafe !found.add(line) { lastPost = unsafe Array(line) }
         case .control(let message):
             if message.reaction == .goOn {
-                logger.warning("message without a post", metadata: ["cause": "\(message.cause)"])
+                logger.warning("X sent a message instead of a post", metadata: ["cause": "\(message.cause)"])
             } else if control == nil {
                 control = message
             }
@@ -170,7 +170,7 @@ final class StreamRecorder {
     }
 
     private func noteTooLong(bytes: Int64, head: [UInt8], sha256: String? = nil) {
-        logger.error("line over the limit was cut (X_LINE_LIMIT)", metadata: ["bytes": "\(bytes)"])
+        logger.error("a line longer than X_LINE_LIMIT was cut", metadata: ["bytes": .stringConvertible(bytes)])
         note(PipelineEvent(.rejected, connection: connection, cause: "line_too_long"), indexedAs: connection) { event in
             event.bytes = bytes
             event.head = Data(head).base64EncodedString()

@@ -73,7 +73,8 @@ package enum Service {
             let silent = watch?.silent { ended.contains($0) || $0 >= loops.count && stop.isRaised }
             if let (all, new) = silent {
                 for name in new {
-                    logger.error("a loop gives no sign of life: systemd will restart us", metadata: ["loop": "\(name)"])
+                    logger.error(
+                        "a thread no longer responds; systemd will restart this service", metadata: ["loop": "\(name)"])
                 }
                 if all.isEmpty { supervisor.tell("WATCHDOG=1") }
             }

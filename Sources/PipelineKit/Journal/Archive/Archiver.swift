@@ -169,7 +169,8 @@ package final class Archiver {
                 logger.info(
                     entry.event == .archived ? "archived a segment" : "removed an acknowledged segment",
                     metadata: [
-                        "first_seq": "\(entry.firstSeq)", "lines": "\(entry.lines)", "bytes": "\(entry.bytes ?? 0)",
+                        "first_seq": .stringConvertible(entry.firstSeq), "lines": .stringConvertible(entry.lines),
+                        "bytes": .stringConvertible(entry.bytes ?? 0),
                     ])
             } catch let failure as Failure {
                 damaged.insert(segment.firstSeq)
@@ -231,7 +232,9 @@ package final class Archiver {
         entry.file = segment.file
         try record(entry)
         try remove(segment)
-        logger.info("removed an archived segment", metadata: ["file": "\(segment.file)", "lines": "\(entry.lines)"])
+        logger.info(
+            "removed an archived segment",
+            metadata: ["file": "\(segment.file)", "lines": .stringConvertible(entry.lines)])
     }
 
     /// Removes both files of an archived segment; the one with the lines last, because by it the other one is found.
@@ -283,8 +286,8 @@ package final class Archiver {
         }
         try record(ManifestEntry(.dropped, source: source, seqs: seqs))
         logger.error(
-            "the journal is full: dropped the oldest lines, which Kafka has not got (JOURNAL_FULL=drop-oldest)",
-            metadata: ["first_seq": "\(seqs.lowerBound)", "lines": "\(seqs.count)"])
+            "the journal is full; dropped the oldest lines before they were in Kafka (JOURNAL_FULL=drop-oldest)",
+            metadata: ["first_seq": .stringConvertible(seqs.lowerBound), "lines": .stringConvertible(seqs.count)])
         return true
     }
 
@@ -292,7 +295,7 @@ package final class Archiver {
 
     private func note(_ error: any Error) -> Duration {
         if !isTold {
-            logger.warning("the archive has to wait; the journal goes on", metadata: ["reason": "\(error)"])
+            logger.warning("archiving failed; retrying while the journal continues", metadata: ["reason": "\(error)"])
             isTold = true
         }
         let wait = min(Self.longestPause, .seconds(1 << min(failures, 6)))
@@ -301,7 +304,7 @@ package final class Archiver {
     }
 
     private func settleFailure() {
-        if isTold { logger.info("the archive goes on") }
+        if isTold { logger.info("archiving works again") }
         isTold = false
         failures = 0
     }

@@ -16,7 +16,7 @@ package struct RuleApplication: Sendable {
         _ settings: XSettings, ownership: RuleOwnership, plan: AccountPlan, logger: Logger, stop: Stop? = nil
     ) {
         rules = XRules(settings, stop: stop, patience: Self.patience) { wait in
-            logger.notice("X's rate limit: waiting for its end", metadata: ["for": "\(wait.short)"])
+            logger.notice("X's rate limit is reached; waiting for its reset", metadata: ["for": "\(wait.short)"])
         }
         self.ownership = ownership
         self.plan = plan
@@ -53,7 +53,7 @@ package struct RuleApplication: Sendable {
         switch step {
         case .add(let new):
             for rule in try rules.add(new) where !rule.id.isEmpty { ids[ExactText(rule.value)] = rule.id }
-            logger.debug("added rules", metadata: ["rules": "\(new.count)"])
+            logger.debug("added rules", metadata: ["rules": .stringConvertible(new.count)])
         case .delete(let values):
             let known = values.compactMap { ids[ExactText($0)] }
             if known.count == values.count {
@@ -61,7 +61,7 @@ package struct RuleApplication: Sendable {
             } else {
                 try rules.delete(values: values)
             }
-            logger.debug("deleted rules", metadata: ["rules": "\(values.count)"])
+            logger.debug("deleted rules", metadata: ["rules": .stringConvertible(values.count)])
         }
     }
 
@@ -87,7 +87,10 @@ package struct RuleApplication: Sendable {
     private func ask(_ new: [NewRule], held: Int) throws(Failure) -> Bool {
         let free = plan.maximalRules - held
         guard free > 0 else {
-            if !new.isEmpty { logger.warning("X is full and cannot be asked beforehand whether it takes the rules") }
+            if !new.isEmpty {
+                logger.warning(
+                    "X holds as many rules as the plan allows; new rules cannot be validated before they are added")
+            }
             return new.isEmpty
         }
         let size = min(free, RuleSchedule.batchSize)

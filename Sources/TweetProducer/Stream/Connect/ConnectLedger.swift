@@ -122,7 +122,7 @@ final class ConnectLedger: Sendable {
     private func complain(_ error: FileError, _ state: inout State) {
         if state.isWritable {
             logger.warning(
-                "cannot keep the connect budget on the disk; a restart would forget it",
+                "cannot store the connect budget; a restart would lose it",
                 metadata: ["reason": "\(error)"])
         }
         state.isWritable = false

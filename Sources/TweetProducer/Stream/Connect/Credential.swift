@@ -42,7 +42,7 @@ final class Credential {
             throw failure
         } catch {
             logger.warning(
-                "cannot tell whether another process of this host uses the same credential (X_LOCK_DIR)",
+                "cannot check whether another process on this host uses the same credential (X_LOCK_DIR)",
                 metadata: ["reason": "\(error)"])
             return nil
         }
