@@ -86,7 +86,7 @@ final class Loader {
         }
     }
 
-    /// Writes the batch, its rejects, events, ledger and offsets in one transaction, then tells Kafka.
+    /// Writes the batch, its rejects, events, ledger and offsets in one transaction, then commits the offsets to Kafka.
     private func settle() throws {
         while !batch.isEmpty {
             guard let part = try settlePart() else { break }

@@ -1,6 +1,6 @@
 import Logging
 
-/// Counts what was loaded, and tells it now and then.
+/// Counts what was loaded, and logs the counts.
 struct LoaderProgress {
     private let logger: Logger
     private var lastReport = ContinuousClock.now
@@ -17,7 +17,7 @@ struct LoaderProgress {
         self.logger = logger
     }
 
-    /// Takes a committed batch in; tells at most every 10 s.
+    /// Counts a committed batch; logs at most every 10 s.
     mutating func committed(_ batch: borrowing Batch, _ outcome: TweetWriter.Outcome, in duration: Duration) {
         logger.debug(
             "committed",
@@ -45,7 +45,7 @@ struct LoaderProgress {
         if ContinuousClock.now - lastReport >= .seconds(10) { report() }
     }
 
-    /// Tells what has come since the last report.
+    /// Logs the counts since the last report.
     mutating func report(isFinal: Bool = false) {
         guard messages > 0 || isFinal else { return }
         let seconds = max(Double((ContinuousClock.now - lastReport).milliseconds) / 1000, 0.001)

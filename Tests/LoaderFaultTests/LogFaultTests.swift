@@ -33,7 +33,7 @@ import Testing
             ])
         #expect(next.logged().contains("--on-hole continue"))
         #expect(next.end())
-        #expect(bench.stored == 100, "the partition stands still")
+        #expect(bench.stored == 100, "the partition is stopped")
 
         try next.start("second", ["--on-hole", "continue"], isNewGroup: true)
         #expect(next.wait { bench.stored == 350 }, "\(next.logged("second"))")

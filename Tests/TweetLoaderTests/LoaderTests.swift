@@ -90,7 +90,7 @@ struct LoaderTests {
         let loading = Background {
             try Loader.claiming(url, log: log).settle(TestLines.batch(TestLines.tweets(50)))
         }
-        #expect(log.wait(for: "refuses every row"))
+        #expect(log.wait(for: "rejects every row"))
         #expect(
             try database.query("SELECT (SELECT count(*) FROM rejects), (SELECT count(*) FROM tweets)") == [["0", "0"]])
         #expect(log.all.filter { $0.hasPrefix("error") }.count == 1)

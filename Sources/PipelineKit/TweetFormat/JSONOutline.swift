@@ -83,7 +83,7 @@ import Glibc
     }
 
     /// Walks from item to item, up to the closing bracket. `item` gets where one begins, and returns the place behind it, or
-    /// nil to give up.
+    /// nil to stop.
     @inline(__always)
     private func walk(_ place: Int, from opening: UInt8, to closing: UInt8, _ item: (Int) -> Int?) -> Int? {
         guard self[place] == opening else { return nil }

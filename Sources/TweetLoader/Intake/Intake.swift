@@ -4,7 +4,7 @@ import Logging
 
 /// Takes messages from Kafka and decodes them into batches, on a thread of its own that belongs to Kafka's group.
 ///
-/// It knows nothing of PostgreSQL: where partitions start, and when to stand still, it is told through the handover.
+/// It knows nothing of PostgreSQL: the handover gives it the offsets to start from, and when to pause.
 final class Intake {
     private let settings: LoaderSettings
     private let stop: Stop

@@ -1,7 +1,7 @@
 import Logging
 import Postgres
 
-/// A time in which PostgreSQL could not be used: told when it begins, when its reason changes, every five minutes, and
+/// An outage of PostgreSQL: logged when it begins, when its reason changes, every five minutes, and
 /// when it is over.
 struct Outage {
     private let logger: Logger
@@ -15,7 +15,7 @@ struct Outage {
         self.logger = logger
     }
 
-    /// Tells why, unless that was told, and how long to wait before the next attempt.
+    /// Logs the reason unless it was logged already; returns how long to wait before the next attempt.
     mutating func next(after error: any Error) -> Duration {
         let delay = backoff.next()
         let kind: Kind? =

@@ -82,7 +82,7 @@ package final class Uploader {
 
     private func follow() throws {
         try manifest.read {
-            // A shorter manifest has taken the place of the one that was read, and tells everything from the beginning.
+            // A shorter manifest has replaced the one that was read, and repeats everything from the beginning.
             waiting = [:]
         } entry: { entry in
             switch entry.event {

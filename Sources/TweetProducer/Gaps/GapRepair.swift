@@ -34,7 +34,7 @@ package final class GapRepair {
     ///   - folder: the stream's folder.
     ///   - book: its gaps.
     ///   - stop: ends everything soon.
-    ///   - logger: is told what was filled, and what was not.
+    ///   - logger: logs which gaps were filled, and which were not.
     ///   - deliver: hands lines and events to the owner of the journal and returns when they are durable.
     package init(
         _ settings: StreamSettings, folder: String, book: GapBook, stop: Stop, logger: Logger,
@@ -147,7 +147,7 @@ package final class GapRepair {
         try XRules(settings.x, stop: stop).list().filter(settings.repair.ownership.owns)
     }
 
-    /// How many posts each job would bring: nil where X tells nothing (a recovery), and the rules that cannot be searched.
+    /// How many posts each job would bring: nil where X reports nothing (a recovery), and the rules that cannot be searched.
     ///
     /// - Throws: `Failure` when X cannot be asked.
     package func estimate(

@@ -29,7 +29,7 @@ extension Delivery {
         if declared.contains(record.id) {
             failure = Failure(
                 .unavailable,
-                "topic \(record.topic) rejects even the event that stands for a rejected line: \(error.name)."
+                "topic \(record.topic) rejects even the event for a rejected line: \(error.name)."
                     + " Check its max.message.bytes and its policies.")
             return
         }

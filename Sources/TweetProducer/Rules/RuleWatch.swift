@@ -23,7 +23,7 @@ struct RuleWatchOptions: ParsableArguments {
     static let settings = [intervalSetting, silenceSetting]
 }
 
-/// What the watch over rules is told.
+/// Settings of the watch over rules.
 struct RuleWatchSettings: Sendable {
     var x: XSettings
     /// The rules file; nil when the rules at X are only recorded.

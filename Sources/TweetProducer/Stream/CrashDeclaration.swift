@@ -5,7 +5,7 @@ import TweetFormat
 extension Journal {
     /// Declares what a crash has left: bytes that never became durable, and a connection that was open.
     ///
-    /// - Parameter logger: is told of cut bytes.
+    /// - Parameter logger: warns of cut bytes.
     /// - Throws: `FileError` or `Failure` when the journal cannot be read or written.
     func declareCrash(_ logger: Logger) throws {
         if recovery.tornBytes > 0 {

@@ -30,7 +30,7 @@ package final class FilteredStream {
     /// - Parameters:
     ///   - settings: of the stream.
     ///   - stop: ends it.
-    ///   - logger: is told what happens to it.
+    ///   - logger: logs what happens to the stream.
     ///   - gaps: the stream's gaps, when others look at them as well.
     ///   - inbox: where other threads leave what is to be journalled.
     /// - Throws: `Failure` (69) when libcurl cannot be set up.

@@ -15,7 +15,7 @@ struct StreamReading {
 
 /// Journals what one connection delivers, in order: that it began, every line byte for byte, and how it ended.
 ///
-/// It works inside libcurl's callbacks, so it throws nothing: `failure` tells the loop that the journal refused.
+/// It works inside libcurl's callbacks, so it throws nothing: `failure` reports to the loop that the journal failed.
 final class StreamRecorder {
     /// The connection's id: when it was begun, in milliseconds since 1970.
     let connection: Int64
@@ -127,7 +127,7 @@ final class StreamRecorder {
         if let head = tail.tooLongHead { noteTooLong(bytes: tail.bytes, head: head) }
         var details = [detail].compactMap { $0 }
         if tail.bytes > 0 { details.append("an unfinished line of \(tail.bytes) bytes was dropped") }
-        // In the index this event belongs to no connection: that is how the next start tells an end from a crash.
+        // In the index this event belongs to no connection: that is how the next start distinguishes an end from a crash.
         var event = PipelineEvent(.disconnected, connection: connection, cause: cause)
         event.detail = details.isEmpty ? nil : details.joined(separator: "; ")
         event.lines = lines

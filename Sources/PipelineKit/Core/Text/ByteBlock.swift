@@ -56,7 +56,7 @@
     }
 }
 
-/// Blocks that are filled again once nobody else keeps them: fresh memory costs a page fault for every 4 KiB.
+/// Blocks that are reused once they have no other owner: fresh memory costs a page fault for every 4 KiB.
 ///
 /// Owned by one thread.
 package final class ByteBlockPool {

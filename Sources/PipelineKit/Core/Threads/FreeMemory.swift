@@ -1,8 +1,8 @@
 import CMalloc
 
-/// Gives memory that was freed back to the system, now and then.
+/// Returns freed memory to the system periodically.
 ///
-/// glibc keeps most of what a backlog once needed, so that a process stays as large as it ever was, and its size says
+/// glibc keeps most of the memory of a backlog, so that a process stays at its largest size, and its size says
 /// nothing of what it uses. Owned by one thread; what all threads have freed is given back.
 package struct FreeMemory {
     private let interval: Duration
@@ -11,7 +11,7 @@ package struct FreeMemory {
     private var next = ContinuousClock.now
 
     /// Waits for at least `interval` and `messages` between two times: each takes a millisecond or two, and what is given
-    /// back must be got anew.
+    /// back must be allocated again.
     package init(every interval: Duration = .seconds(5), messages: Int = 10_000) {
         self.interval = interval
         self.messages = messages

@@ -16,7 +16,7 @@ package final class Archiver {
     private var manifest: Manifest?
     /// Segments that the manifest lists although their plain file was still there at the start.
     private var listed: Set<Int64> = []
-    /// What cannot be archived until somebody looks at it; told once.
+    /// Segments that cannot be archived until an operator repairs them; each is logged once.
     private var damaged: Set<Int64> = []
     private var failures = 0
     private var isTold = false
@@ -85,7 +85,7 @@ package final class Archiver {
     func archiveAcknowledged(while isTime: () -> Bool = { true }) throws -> Bool {
         let tail = source.tail
         let (end, acknowledged) = (tail.end, tail.acknowledged)
-        // While the open segment is empty, the one before tells recovery how the stream stood.
+        // While the open segment is empty, the previous one has the state of the stream for recovery.
         let readable = end.seq > end.segment ? end.segment : end.segment - 1
         let segments = try Segment.list(source.folder)
         for (segment, following) in zip(segments, segments.dropFirst())
@@ -113,7 +113,7 @@ package final class Archiver {
         try shortenManifest()
     }
 
-    /// Segments that a crash has left here although the manifest already tells what became of all their lines.
+    /// Segments that a crash has left here although the manifest already accounts for all their lines.
     private func segmentsInPlace(_ summary: ManifestSummary) throws -> Set<Int64> {
         var last: [Int64: Int64] = [:]
         for (file, entry) in summary.archived
@@ -139,7 +139,7 @@ package final class Archiver {
         }
     }
 
-    /// Leaves out of the manifest what is told in fewer lines, when it has become long.
+    /// Shortens a long manifest by listing removed segments as ranges of numbers.
     private func shortenManifest() throws {
         // A line about a removal makes a longer one superfluous, so by then about half can go; to look at it more often
         // would take longer than all the writing.

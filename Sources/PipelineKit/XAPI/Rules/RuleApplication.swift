@@ -30,7 +30,7 @@ package struct RuleApplication: Sendable {
         RulePlan(wanted: wanted, existing: try rules.list(), ownership: ownership)
     }
 
-    /// Does it. What was done before a call failed stays, and the next run goes on from there.
+    /// Applies the changes. When a request fails, completed changes stay, and the next run continues from there.
     ///
     /// - Throws: `Failure` when X refuses a rule or a call fails; in every case no rule that stays has been away.
     package func apply(_ plan: RulePlan, wanted: [WantedRule]) throws(Failure) {
@@ -43,7 +43,7 @@ package struct RuleApplication: Sendable {
                 throw Failure(
                     error.status,
                     "\(error.description)\n\(index) of \(schedule.steps.count) changes are done, and nothing that stays"
-                        + " was interrupted; `rules apply` goes on from here")
+                        + " was interrupted; `rules apply` continues from here")
             }
         }
         try readBack(wanted)
@@ -106,7 +106,7 @@ package struct RuleApplication: Sendable {
         guard !left.isEmpty else { return }
         throw Failure(
             .tryAgain,
-            "X took every change, yet its list still differs: \(left.summary). Somebody else may be changing rules;"
+            "X accepted every change, but its list still differs: \(left.summary). Another client may be changing rules;"
                 + " look with `tweet-producer rules plan`.")
     }
 }
