@@ -7,7 +7,7 @@ RUN apt-get update \
         g++ libcurl4-openssl-dev libpq-dev librdkafka-dev libsimdjson-dev libssl-dev pkg-config zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-# The packages are fetched in a layer of their own, which a change of the sources does not touch.
+# A separate layer for the packages, which stays cached when the sources change.
 COPY Package.swift ./
 RUN swift package resolve
 COPY Sources Sources
@@ -25,12 +25,12 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin pipeline \
     && install -d -o pipeline -g pipeline -m 0750 /var/lib/tweet-pipeline /var/lib/tweet-pipeline/journal
-# glibc would otherwise keep an arena a core, which fragments over weeks.
+# By default glibc keeps memory arenas per core, which fragment over weeks.
 ENV MALLOC_ARENA_MAX=2 \
     LOG_FORMAT=json \
     JOURNAL_DIR=/var/lib/tweet-pipeline/journal
 USER pipeline
-# The journal is the only state outside Kafka and PostgreSQL. Losing it loses what Kafka had not taken yet.
+# The journal is the only state outside Kafka and PostgreSQL. Losing it loses the lines that Kafka had not acknowledged.
 VOLUME /var/lib/tweet-pipeline/journal
 WORKDIR /var/lib/tweet-pipeline
 
@@ -39,5 +39,5 @@ COPY --from=build /out/sandbox /usr/local/bin/
 
 FROM runtime AS services
 COPY --from=build /out/tweet-producer /out/tweet-loader /usr/local/bin/
-# Which of the two runs is said by the command: `docker run tweet-pipeline tweet-producer run`.
+# The command selects the service: `docker run tweet-pipeline tweet-producer run`.
 CMD ["tweet-loader", "--help"]

@@ -6,7 +6,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 SWIFT ?= swift
-# A file of JSON Lines for `make demo`; without it the simulator makes tweets of its own.
+# A file of JSON Lines for `make demo`; by default the simulator generates tweets.
 INPUT ?=
 # A regular expression: only the tests whose names match it run.
 FILTER ?=
@@ -20,9 +20,9 @@ PRODUCER_PAUSE_SECONDS ?= 60
 ARCHIVE_KILL_ROUNDS ?= 500
 # How long loaders are under random faults in `make soak`, at 5,000 tweets a second.
 LOADER_SOAK_SECONDS ?= 1200
-# How often `verify` runs beside a pipeline that is killed now and then, in `make soak`.
+# How many times `verify` runs beside a pipeline that is killed repeatedly, in `make soak`.
 VERIFY_LOOKS ?= 1000
-# What `make bench` measures (producer start loader latency; all of it when empty), and how much.
+# Parts of `make bench` (producer start loader latency; all when empty), and their sizes.
 BENCH_PARTS ?=
 BENCH_ROWS ?= 200000
 BENCH_LINES ?= 1600000
@@ -31,8 +31,8 @@ BENCH_SECONDS ?= 20
 BENCH_SEGMENTS ?= 10000
 # --json for programs.
 BENCH_FLAGS ?=
-# How long `make fuzz` runs each target: so many runs, or seconds when that is not 0. FUZZ_CORPUS: files of JSON Lines as
-# further beginnings.
+# How long `make fuzz` runs each target: a number of runs, or of seconds unless that is 0. FUZZ_CORPUS: files of JSON Lines
+# as further seeds.
 FUZZ_TARGETS ?= framer control tweet
 FUZZ_RUNS ?= 1000000
 FUZZ_SECONDS ?= 0
@@ -46,7 +46,7 @@ fault_targets := $(addsuffix FaultTests,$(notdir $(wildcard Tests/Fault/*)))
 TARGETS ?= $(unit_targets) $(integration_targets) $(fault_targets)
 test := FILTER='$(FILTER)' TARGETS='$(TARGETS)' SWIFT='$(SWIFT)' scripts/test.sh
 
-# What the sanitizer cannot judge; see the file.
+# False reports of the leak sanitizer; see the file.
 export LSAN_OPTIONS ?= suppressions=$(CURDIR)/scripts/leak-sanitizer.supp:print_suppressions=0
 
 .PHONY: help
@@ -58,7 +58,7 @@ setup: ## Installs the missing Debian packages, checks the Swift toolchain
 	@scripts/setup.sh
 
 .PHONY: demo
-demo: build ## X simulator → Kafka → PostgreSQL here, with kills (INPUT=file.jsonl: your own tweets)
+demo: build ## Runs the whole pipeline on this machine, with kills (INPUT=file.jsonl: your own tweets)
 	@exec "$$($(SWIFT) build --show-bin-path)/sandbox" demo $(if $(INPUT),--input '$(INPUT)')
 
 .PHONY: build
@@ -66,11 +66,11 @@ build: setup ## Builds for debugging, into .build/debug
 	@$(quiet) 'building' .build/make-build.log $(SWIFT) build
 
 .PHONY: release
-release: setup ## Builds optimized, into .build/release; the programs need no Swift where they run
+release: setup ## Builds optimized programs that need no Swift at run time, into .build/release
 	@$(quiet) 'building (release)' .build/make-release.log $(SWIFT) build -c release --static-swift-stdlib
 
 .PHONY: test
-test: setup ## Unit, integration and end-to-end tests (FILTER=regex: some of them)
+test: setup ## Runs unit, integration and end-to-end tests (FILTER=regex: some of them)
 	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
 	@$(test) .build
 
@@ -87,8 +87,8 @@ test-unit test-integration test-fault: test-%: setup
 	@TARGETS='$($*_targets)' FILTER='$(FILTER)' SWIFT='$(SWIFT)' scripts/test.sh .build
 
 .PHONY: test-thread test-address
-test-thread: ## The same under ThreadSanitizer, built in .build-thread
-test-address: ## The same under AddressSanitizer, which reports leaks as well, built in .build-address
+test-thread: ## Runs the tests under ThreadSanitizer, built in .build-thread
+test-address: ## Runs the tests under AddressSanitizer, leaks included, built in .build-address
 test-thread: preload = LD_PRELOAD=$(CURDIR)/.build-thread/thread-sanitizer.so
 test-thread: .build-thread/thread-sanitizer.so
 test-thread test-address: test-%: setup
@@ -102,7 +102,7 @@ test-thread test-address: test-%: setup
 		-Wall -Wextra -Werror -O1 -g -shared -fPIC -o $@ $<
 
 .PHONY: soak
-soak: setup ## Random kills of both services and of a journal's writer; loaders under faults for LOADER_SOAK_SECONDS; a minute's burst
+soak: setup ## Kills both services and a journal's writer at random; runs loaders under faults for LOADER_SOAK_SECONDS
 	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
 	@scripts/s3-server.sh --install
 	@SOAK_ROUNDS=$(SOAK_ROUNDS) JOURNAL_KILL_ROUNDS=$(JOURNAL_KILL_ROUNDS) \
@@ -117,14 +117,14 @@ soak: setup ## Random kills of both services and of a journal's writer; loaders 
 		$(SWIFT) test --skip-build --disable-xctest --filter LoaderSoakTests
 
 .PHONY: bench
-bench: setup ## Measures both services, built optimized in .build-bench, beside curl | kcat and psql (BENCH_ROWS=…; see Benchmarks/)
+bench: setup ## Measures both services beside curl | kcat and psql (BENCH_ROWS=…; see Benchmarks/)
 	@$(quiet) 'building (release)' .build-bench/make-build.log \
 		$(SWIFT) build -c release --static-swift-stdlib --scratch-path .build-bench
 	@exec .build-bench/release/sandbox bench $(BENCH_PARTS) --rows $(BENCH_ROWS) --lines $(BENCH_LINES) \
 		--rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) --segments $(BENCH_SEGMENTS) $(BENCH_FLAGS)
 
 .PHONY: fuzz
-fuzz: setup ## libFuzzer on framer, control messages and decoder (FUZZ_RUNS=n or FUZZ_SECONDS=n, see docs/fuzzing.md)
+fuzz: setup ## Fuzzes framer, control messages and decoder (FUZZ_RUNS=n or FUZZ_SECONDS=n; see docs/fuzzing.md)
 	@SWIFT='$(SWIFT)' FUZZ_RUNS='$(FUZZ_RUNS)' FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_CORPUS='$(FUZZ_CORPUS)' \
 		scripts/fuzz.sh $(FUZZ_TARGETS)
 
@@ -139,7 +139,7 @@ format: ## Formats the Swift sources
 	@$(SWIFT) format --in-place --recursive Sources Tests Fuzz Package.swift
 
 .PHONY: check
-check: ## Everything that continuous integration checks, in a few minutes more than `make test`
+check: ## Runs everything that continuous integration checks
 	@bash .ci/run
 
 .PHONY: clean

@@ -9,7 +9,7 @@ usage() {
 usage: kafka/console-consumer.sh [--from-beginning] [--events] [--headers] [-n N] [--properties FILE] [-- OPTION…]
 
 Shows the topic '$topic', one tweet a line, with Kafka's own kafka-console-consumer.sh from KAFKA_HOME or PATH, else with
-kcat. It goes on until it is interrupted, and is in no consumer group of ours: the loader does not notice.
+kcat. It runs until it is interrupted, and joins no consumer group of the pipeline.
 
   --from-beginning    all that the topic holds, then what comes; without it only what comes
   --events            the topic '$topic.events': control messages of X, connections, gaps

@@ -76,7 +76,7 @@ ensure() { # TOPIC PARTITIONS: creates it when it is not there, and sets `found`
             --topic "$1" --partitions "$2" ${replication:+--replication-factor "$replication"} >/dev/null ||
             fail 69 "$tool could not create '$1' on $servers"
     fi
-    # A topic that was created just now takes a moment to be known everywhere.
+    # Brokers learn of a new topic only after some time.
     for try in 1 2 3 4; do
         if [ $kind = kafka ]; then count_with_kafka "$1"; else count_with_kcat "$1"; fi
         [ "$found" -eq 0 ] || return 0

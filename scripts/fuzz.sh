@@ -3,8 +3,8 @@
 #
 #   scripts/fuzz.sh TARGET…     framer, control, tweet
 #
-# FUZZ_RUNS inputs a target, or FUZZ_SECONDS when that is not 0. FUZZ_CORPUS names files of JSON Lines to begin with beside
-# Fuzz/Seeds. What is learnt stays in .build-fuzz/corpus, and an input that fails in .build-fuzz/found.
+# FUZZ_RUNS inputs per target, or FUZZ_SECONDS unless that is 0. FUZZ_CORPUS names files of JSON Lines as seeds beside
+# Fuzz/Seeds. The corpus stays in .build-fuzz/corpus, and an input that fails in .build-fuzz/found.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -40,7 +40,7 @@ for target in "$@"; do
             /peak_rss_mb/ { printf "fuzz: %s: %d inputs, %d a second, %d MB, nothing found\n", target, runs, rate, $2 }' "$log"
     else
         status=1
-        echo "fuzz: $target: found something; the whole output is in $log" >&2
+        echo "fuzz: $target: found a failure; the whole output is in $log" >&2
         grep -aE 'does not hold|Fatal error|Test unit written|ERROR' "$log" >&2 || tail -n 5 "$log" >&2
     fi
 done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a long command with its output in a file: one line says that it runs and how long it took.
+# Runs a long command with its output in a file, and shows its progress and duration on one line.
 #
 #   scripts/quiet.sh LABEL LOGFILE COMMAND…
 #

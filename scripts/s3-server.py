@@ -1,9 +1,9 @@
 """An S3 server for the tests: moto behind a check of every signature by botocore, and with faults on demand.
 
 Prints `listening PORT` and serves until its standard input ends. Keys: AKIDEXAMPLE / wJalrXUtnFEMI; a request with the
-session token `ended` is refused as expired.
+session token `ended` is rejected as expired.
 
-PUT /_faults with a JSON list sets what goes wrong with the next matching requests, GET /_requests tells what came.
+PUT /_faults with a JSON list sets what goes wrong with the next matching requests, GET /_requests lists the requests.
 """
 import hashlib
 import io

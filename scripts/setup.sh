@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# Makes sure that this machine has what building, testing and the demo need.
+# Checks that this machine has what building, testing and the demo need.
 #
 #   scripts/setup.sh [PACKAGE…]     PACKAGE: further Debian packages whose command has the package's name (shellcheck)
 #
-# On Debian it installs the packages that are missing, and nothing when nothing is. On other systems it says what is
-# missing and stops. The Swift toolchain is never installed, only checked.
+# On Debian it installs the missing packages. On other systems it lists them and fails. The Swift toolchain is never installed, only checked.
 set -euo pipefail
 
 swift_needed=6.2
@@ -26,7 +25,7 @@ have_postgres() {
     have_command initdb && have_command postgres
 }
 
-# Whether what a Debian package is wanted for is there, wherever it came from.
+# Whether the content of a Debian package is installed, from whatever source.
 is_there() {
     case $1 in
         ca-certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/pki/tls/certs/ca-bundle.crt ] ;;
@@ -65,7 +64,7 @@ packages=(
     python3-venv                 # the tests start an S3 server from PyPI (scripts/s3-server.sh)
     "$@"
 )
-# What a toolchain that was only unpacked lacks on a bare Debian.
+# Packages that an unpacked toolchain needs on a minimal Debian.
 toolchain_packages=(libncurses6 libsqlite3-0 libxml2 libcurl4 tzdata)
 
 swift_starts() { swift --version >/dev/null 2>&1; }
@@ -95,7 +94,7 @@ is_debian() {
 install_packages() {
     local as_root=()
     if [ "$(id -u)" -ne 0 ]; then
-        have_command sudo || fail "not root, and there is no sudo. As root: apt-get install $*"
+        have_command sudo || fail "not root, and sudo is not installed. Run as root: apt-get install $*"
         as_root=(sudo)
         say "installing with sudo: $*"
     else

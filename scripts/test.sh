@@ -8,13 +8,13 @@ set -uo pipefail
 
 build=$1
 shift
-# Tests wait for servers, so four of them share two cores well. With many more at once than cores they would hold each
-# other up, and their time limits, which count from the start of a test, would say nothing.
+# Tests wait for servers, so four of them share two cores well. With many more tests than cores, tests delay each
+# other, and their time limits, which count from the start of a test, would fail.
 width=$(nproc)
 if [ "$width" -lt 4 ]; then width=4; fi
 run=("${SWIFT:-swift}" test --skip-build --disable-xctest --experimental-maximum-parallelization-width "$width" "$@")
 rm -f "$build"/tests*.xml
-# Installed here, so that no test has to wait for it.
+# Installed here, so that no test waits for it.
 "$(dirname "${BASH_SOURCE[0]}")/s3-server.sh" --install || exit 69
 
 if [ -n "${FILTER:-}" ]; then

@@ -1,6 +1,6 @@
 -- The whole current schema, version 3. `tweet-loader migrate` applies it; `psql -f` does as well.
 --
--- Names are unqualified: the tables land in the first schema of the search path. The owner of the database can apply it;
+-- Names are unqualified: tables are created in the first schema of the search path. The owner of the database can apply it;
 -- nothing needs a superuser or an extension. PostgreSQL 14 to 18.
 
 -- == version ==========================================================================================================
@@ -10,25 +10,25 @@ CREATE TABLE schema_version (
     applied_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE schema_version IS 'One row for each schema version that was applied; the highest is the current one.';
-COMMENT ON COLUMN schema_version.version IS 'Version of the schema; a loader refuses one outside the range it knows.';
+COMMENT ON COLUMN schema_version.version IS 'Version of the schema; a loader rejects one that it does not know.';
 COMMENT ON COLUMN schema_version.applied_at IS 'When this version was applied.';
 INSERT INTO schema_version (version) VALUES (3);
 
 -- == tweets ===========================================================================================================
 
--- When a tweet was made, from its id alone; null for ids from before the snowflakes of November 2010.
+-- When a tweet was posted, computed from its id; null for ids from before November 2010, which are no snowflakes.
 CREATE FUNCTION tweet_time(id bigint) RETURNS timestamptz
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     AS $$ SELECT CASE WHEN id > 29700859247 THEN to_timestamp(((id >> 22) + 1288834974657) / 1000.0) END $$;
 COMMENT ON FUNCTION tweet_time(bigint) IS
-    'When a tweet was made, from its id alone; null for ids from before the snowflakes of November 2010.';
+    'When a tweet was posted, computed from its id; null for ids from before November 2010, which are no snowflakes.';
 
--- The lowest id of a moment. `WHERE id >= tweet_id_at(now() - interval '1 hour')` reads only the partitions it needs.
+-- The lowest id at a time. `WHERE id >= tweet_id_at(now() - interval '1 hour')` reads only the partitions it needs.
 CREATE FUNCTION tweet_id_at(moment timestamptz) RETURNS bigint
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     AS $$ SELECT greatest(29700859248, (floor(extract(epoch FROM moment) * 1000)::bigint - 1288834974657) << 22) $$;
 COMMENT ON FUNCTION tweet_id_at(timestamptz) IS
-    'Lowest id that a tweet of that moment or later can have: compare id with it, and only the months needed are read.';
+    'Lowest id that a tweet posted at that time or later can have. Compare id with it, so that only the months needed are read.';
 
 CREATE TABLE tweets (
     id                     bigint NOT NULL,
@@ -98,85 +98,84 @@ CREATE TABLE tweets (
     PRIMARY KEY (id)
 ) PARTITION BY RANGE (id);
 COMMENT ON TABLE tweets IS
-    'Tweets, one row for each id, in one partition a month (the id carries the time). What X did not send is null. Those that no rule matched (matched is false) are here because a matched one refers to them.';
-COMMENT ON COLUMN tweets.id IS 'Id of the tweet. A snowflake: tweet_time(id) is when it was made.';
+    'Tweets, one row for each id, in monthly partitions (the id encodes the time). Fields that X did not send are null. Rows with matched = false are tweets that a matched tweet refers to.';
+COMMENT ON COLUMN tweets.id IS 'Id of the tweet, a snowflake: tweet_time(id) is when it was posted.';
 COMMENT ON COLUMN tweets.created_at IS
-    'When it was posted, to the second, as X says; null when the field was not asked for.';
+    'When it was posted, to the second, according to X; null when the field was not requested.';
 COMMENT ON COLUMN tweets.author_id IS 'User who posted it.';
 COMMENT ON COLUMN tweets.author_username IS 'Handle of the author, without @, when the line included the user.';
 COMMENT ON COLUMN tweets.text IS
-    'Text as X sends it: & < > are HTML-escaped, reposts and long posts are cut; full_text(tweets) is the whole.';
+    'Text as X sends it: & < > are HTML-escaped, reposts and long posts are truncated; full_text(tweets) is the whole text.';
 COMMENT ON COLUMN tweets.long_text IS 'Whole text of a post longer than 280 characters (note_tweet.text).';
 COMMENT ON COLUMN tweets.lang IS
     'Language as X detects it (BCP 47; und: undetermined; qme, zxx and other q codes are X''s own).';
-COMMENT ON COLUMN tweets.conversation_id IS 'Tweet that began the conversation.';
-COMMENT ON COLUMN tweets.in_reply_to_user_id IS 'User that is replied to.';
-COMMENT ON COLUMN tweets.replied_to_id IS 'Tweet that is replied to.';
-COMMENT ON COLUMN tweets.quoted_id IS 'Tweet that is quoted.';
-COMMENT ON COLUMN tweets.retweeted_id IS 'Tweet that is reposted.';
+COMMENT ON COLUMN tweets.conversation_id IS 'First tweet of the conversation.';
+COMMENT ON COLUMN tweets.in_reply_to_user_id IS 'User that it replies to.';
+COMMENT ON COLUMN tweets.replied_to_id IS 'Tweet that it replies to.';
+COMMENT ON COLUMN tweets.quoted_id IS 'Tweet that it quotes.';
+COMMENT ON COLUMN tweets.retweeted_id IS 'Tweet that it reposts.';
 COMMENT ON COLUMN tweets.edit_ids IS
     'All versions of the tweet known at delivery, the oldest first; every version has its own row.';
 COMMENT ON COLUMN tweets.is_edit_eligible IS 'Whether it could be edited when it was posted.';
 COMMENT ON COLUMN tweets.editable_until IS 'When editing ends.';
-COMMENT ON COLUMN tweets.edits_remaining IS 'How many edits are left.';
+COMMENT ON COLUMN tweets.edits_remaining IS 'Number of edits left.';
 COMMENT ON COLUMN tweets.retweet_count IS 'Reposts at delivery, close to 0 on a stream.';
 COMMENT ON COLUMN tweets.reply_count IS 'Replies at delivery.';
 COMMENT ON COLUMN tweets.like_count IS 'Likes at delivery.';
 COMMENT ON COLUMN tweets.quote_count IS 'Quotes at delivery.';
 COMMENT ON COLUMN tweets.bookmark_count IS 'Bookmarks at delivery.';
 COMMENT ON COLUMN tweets.impression_count IS 'Views at delivery.';
-COMMENT ON COLUMN tweets.hashtags IS 'Hashtags without #, in X''s order; those that only a long text has come last.';
-COMMENT ON COLUMN tweets.cashtags IS 'Cashtags without $, likewise.';
-COMMENT ON COLUMN tweets.mentions IS 'Handles of mentioned users without @, likewise.';
+COMMENT ON COLUMN tweets.hashtags IS 'Hashtags without #, in X''s order; those found only in the long text come last.';
+COMMENT ON COLUMN tweets.cashtags IS 'Cashtags without $, in the same order as hashtags.';
+COMMENT ON COLUMN tweets.mentions IS 'Handles of mentioned users without @, in the same order as hashtags.';
 COMMENT ON COLUMN tweets.mention_ids IS
-    'Ids of mentioned users, element by element beside mentions; null where X sent none.';
-COMMENT ON COLUMN tweets.urls IS 'Links as they stand in the text (t.co), likewise.';
-COMMENT ON COLUMN tweets.expanded_urls IS 'Where the links lead, element by element beside urls.';
+    'Ids of mentioned users; element n belongs to element n of mentions. Null where X sent no id.';
+COMMENT ON COLUMN tweets.urls IS 'Links as written in the text (t.co), in the same order as hashtags.';
+COMMENT ON COLUMN tweets.expanded_urls IS 'Targets of the links; element n belongs to element n of urls.';
 COMMENT ON COLUMN tweets.media_keys IS 'Attached media.';
 COMMENT ON COLUMN tweets.poll_ids IS 'Attached polls.';
-COMMENT ON COLUMN tweets.media_source_tweet_ids IS 'Tweets that attached media were first posted with.';
+COMMENT ON COLUMN tweets.media_source_tweet_ids IS 'Tweets with which attached media were first posted.';
 COMMENT ON COLUMN tweets.place_id IS 'Place that the author tagged.';
 COMMENT ON COLUMN tweets.longitude IS 'Exact position, degrees east (WGS 84).';
 COMMENT ON COLUMN tweets.latitude IS 'Exact position, degrees north.';
 COMMENT ON COLUMN tweets.possibly_sensitive IS 'Whether a link in it may be sensitive.';
 COMMENT ON COLUMN tweets.reply_settings IS
     'Who may reply: everyone, mentionedUsers, following, subscribers, verified, other.';
-COMMENT ON COLUMN tweets.source IS 'App that it was posted with; X no longer fills it.';
-COMMENT ON COLUMN tweets.community_id IS 'Community that it was posted in.';
+COMMENT ON COLUMN tweets.source IS 'App with which it was posted; X no longer fills it.';
+COMMENT ON COLUMN tweets.community_id IS 'Community in which it was posted.';
 COMMENT ON COLUMN tweets.card_uri IS 'Card shown with it.';
-COMMENT ON COLUMN tweets.display_text_start IS
-    'First code point of text to show: leading mentions of a reply are before it.';
+COMMENT ON COLUMN tweets.display_text_start IS 'First code point of text to show; leading mentions of a reply precede it.';
 COMMENT ON COLUMN tweets.display_text_end IS 'End, exclusive, of the code points to show.';
 COMMENT ON COLUMN tweets.paid_partnership IS 'Whether it is marked as a paid partnership.';
 COMMENT ON COLUMN tweets.scopes_followers IS 'Whether only followers see it.';
 COMMENT ON COLUMN tweets.article_title IS 'Title of an article.';
 COMMENT ON COLUMN tweets.article_text IS 'Plain text of an article.';
-COMMENT ON COLUMN tweets.withheld_copyright IS 'Whether it is withheld for a copyright claim.';
-COMMENT ON COLUMN tweets.withheld_countries IS
-    'Countries that it is withheld in (ISO 3166-1; XX: all; XY: by copyright claim).';
+COMMENT ON COLUMN tweets.withheld_copyright IS 'Whether it is withheld because of a copyright claim.';
+COMMENT ON COLUMN tweets.withheld_countries IS 'Countries in which it is withheld (ISO 3166-1; XX: all; XY: by copyright claim).';
 COMMENT ON COLUMN tweets.withheld_scope IS 'Whether the tweet or the user is withheld: tweet, user.';
 COMMENT ON COLUMN tweets.stream IS
-    'Stream that received it first; null with the next four when the message was not written by tweet-producer.';
+    'Stream that received it first; null, as are journal, seq, received_at and connection, when tweet-producer did not write the message.';
 COMMENT ON COLUMN tweets.journal IS 'Journal that holds the line.';
 COMMENT ON COLUMN tweets.seq IS 'Sequence number of the line in its journal.';
 COMMENT ON COLUMN tweets.received_at IS 'When the line was read from the socket.';
 COMMENT ON COLUMN tweets.connection IS
-    'Connection it came on: milliseconds since 1970 when it was made; null when it came on none.';
+    'Connection that delivered it, named by its start in milliseconds since 1970; null when no connection did.';
 COMMENT ON COLUMN tweets.kafka_topic IS 'Kafka topic of the message.';
 COMMENT ON COLUMN tweets.kafka_partition IS 'Kafka partition of the message.';
 COMMENT ON COLUMN tweets.kafka_offset IS 'Kafka offset of the message.';
 COMMENT ON COLUMN tweets.inserted_at IS 'When the transaction that inserted the row began.';
 COMMENT ON COLUMN tweets.text_altered IS
-    'Whether the line did not fit: U+FFFD stands where NUL, a lone surrogate or invalid UTF-8 was, or created_at is null because it was no moment.';
+    'Whether the line was altered to fit: U+FFFD replaces NUL, lone surrogates and invalid UTF-8; created_at is null when it is not a valid time.';
 COMMENT ON COLUMN tweets.payload IS
     'The whole line, with includes and matching rules; null with --payload drop and for an included tweet.';
-COMMENT ON COLUMN tweets.payload_raw IS 'The line byte for byte where it was altered; payload has the repaired one.';
+COMMENT ON COLUMN tweets.payload_raw IS 'The original bytes of a line that was altered; payload has the altered line.';
 COMMENT ON COLUMN tweets.matched IS
-    'Whether it came on a line of its own, because a rule matched it; else only as part of the line of included_by.';
+    'Whether a rule matched it, so that it came on a line of its own; otherwise it is only part of the line of included_by.';
 COMMENT ON COLUMN tweets.included_by IS
-    'Tweet whose line included this one: its payload has the whole of it; null for a matched tweet.';
-COMMENT ON COLUMN tweets.context_domain_ids IS 'Context annotations, in X''s order: their domains.';
-COMMENT ON COLUMN tweets.context_entity_ids IS 'Their entities, element by element beside context_domain_ids.';
+    'Tweet whose line included this one, and whose payload contains all of it; null for a matched tweet.';
+COMMENT ON COLUMN tweets.context_domain_ids IS 'Domains of the context annotations, in X''s order.';
+COMMENT ON COLUMN tweets.context_entity_ids IS
+    'Entities of the context annotations; element n belongs to element n of context_domain_ids.';
 
 CREATE FUNCTION full_text(tweet tweets) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -184,7 +183,7 @@ CREATE FUNCTION full_text(tweet tweets) RETURNS text
 COMMENT ON FUNCTION full_text(tweets) IS
     'Whole text of a tweet, also of a long one: SELECT full_text(t) FROM tweets AS t, or t.full_text for short.';
 
--- lz4 compresses a payload three times as fast as the default; a server built without it keeps the default.
+-- lz4 compresses a payload three times as fast as the default pglz. A server built without lz4 keeps the default.
 -- Partitions inherit the setting when they are created.
 DO $$
 BEGIN
@@ -207,13 +206,12 @@ CREATE TABLE tweet_rules (
     matched_at timestamptz,
     PRIMARY KEY (tweet_id, rule_id, stream)
 ) PARTITION BY RANGE (tweet_id);
-COMMENT ON TABLE tweet_rules IS
-    'Which rule matched which tweet, on which stream, and when; in one partition a month, as tweets.';
+COMMENT ON TABLE tweet_rules IS 'Which rule matched which tweet, on which stream, and when; in monthly partitions, as tweets.';
 COMMENT ON COLUMN tweet_rules.tweet_id IS 'Tweet.';
 COMMENT ON COLUMN tweet_rules.rule_id IS 'Rule at X.';
-COMMENT ON COLUMN tweet_rules.stream IS 'Stream that delivered it; empty when the message has no headers of ours.';
-COMMENT ON COLUMN tweet_rules.tag IS 'Tag that the rule had then; null for a rule without one.';
-COMMENT ON COLUMN tweet_rules.matched_at IS 'When the line was read from the socket; null when nobody noted it.';
+COMMENT ON COLUMN tweet_rules.stream IS 'Stream that delivered it; empty when tweet-producer did not write the message.';
+COMMENT ON COLUMN tweet_rules.tag IS 'Tag of the rule at that time; null for a rule without a tag.';
+COMMENT ON COLUMN tweet_rules.matched_at IS 'When the line was read from the socket; null when that was not recorded.';
 
 CREATE TABLE rules (
     rule_id       bigint NOT NULL,
@@ -229,18 +227,18 @@ CREATE TABLE rules (
     last_seq      bigint NOT NULL,
     PRIMARY KEY (rule_id, stream)
 );
-COMMENT ON TABLE rules IS
-    'Every rule that was seen at X, with its text: what was asked. A changed tag makes a new rule at X, with an id of its own.';
+COMMENT ON TABLE rules IS 'Every rule that was seen at X, with its text. A changed tag makes a new rule at X with a new id.';
 COMMENT ON COLUMN rules.rule_id IS 'Rule at X, as in tweet_rules.';
 COMMENT ON COLUMN rules.stream IS 'Stream whose producer saw it.';
-COMMENT ON COLUMN rules.value IS 'The rule itself, as X holds it.';
-COMMENT ON COLUMN rules.tag IS 'Its tag; null for a rule without one.';
-COMMENT ON COLUMN rules.seen_from IS 'When a producer saw it first; it was at X by then.';
-COMMENT ON COLUMN rules.seen_last IS 'When a producer recorded it last; rules are recorded at start and when one of them changes.';
-COMMENT ON COLUMN rules.seen_until IS 'When a producer saw first that X no longer had it; null while X has it.';
-COMMENT ON COLUMN rules.first_journal IS 'Journal of the event of seen_from.';
+COMMENT ON COLUMN rules.value IS 'Text of the rule, as X holds it.';
+COMMENT ON COLUMN rules.tag IS 'Tag of the rule; null for a rule without a tag.';
+COMMENT ON COLUMN rules.seen_from IS 'When a producer first saw the rule at X.';
+COMMENT ON COLUMN rules.seen_last IS
+    'When a producer last recorded it; rules are recorded at start and whenever one of them changes.';
+COMMENT ON COLUMN rules.seen_until IS 'When a producer first saw that X no longer had it; null while X has it.';
+COMMENT ON COLUMN rules.first_journal IS 'Journal that holds the event of seen_from.';
 COMMENT ON COLUMN rules.first_seq IS 'Sequence number of the event of seen_from.';
-COMMENT ON COLUMN rules.last_journal IS 'Journal of the event of seen_last.';
+COMMENT ON COLUMN rules.last_journal IS 'Journal that holds the event of seen_last.';
 COMMENT ON COLUMN rules.last_seq IS 'Sequence number of the event of seen_last.';
 
 CREATE TABLE rule_lists (
@@ -254,14 +252,14 @@ CREATE TABLE rule_lists (
     PRIMARY KEY (stream, journal, seq)
 );
 COMMENT ON TABLE rule_lists IS
-    'Every event of the type rules: when a producer listed the rules at X. A long list comes in several parts with one time.';
+    'Events of type rules: each time a producer listed the rules at X. A long list has several parts with the same time.';
 COMMENT ON COLUMN rule_lists.stream IS 'Stream.';
 COMMENT ON COLUMN rule_lists.journal IS 'Journal that holds the event.';
 COMMENT ON COLUMN rule_lists.seq IS 'Sequence number of the event in its journal.';
 COMMENT ON COLUMN rule_lists.at IS 'When the rules were read from X; the same for all parts of a list.';
 COMMENT ON COLUMN rule_lists.part IS 'Number of the part, from 1.';
-COMMENT ON COLUMN rule_lists.parts IS 'How many parts the list has.';
-COMMENT ON COLUMN rule_lists.rules IS 'How many rules this part has.';
+COMMENT ON COLUMN rule_lists.parts IS 'Number of parts of the list.';
+COMMENT ON COLUMN rule_lists.rules IS 'Number of rules in this part.';
 
 CREATE TABLE tweet_versions (
     tweet_id bigint PRIMARY KEY,
@@ -270,7 +268,7 @@ CREATE TABLE tweet_versions (
 );
 CREATE INDEX tweet_versions_chain ON tweet_versions (chain_id);
 COMMENT ON TABLE tweet_versions IS
-    'Versions of edited tweets, those too that were never delivered; a tweet that was not edited is not here.';
+    'Versions of edited tweets, including versions that were never delivered; tweets without edits have no row.';
 COMMENT ON COLUMN tweet_versions.tweet_id IS 'Id of the version.';
 COMMENT ON COLUMN tweet_versions.chain_id IS 'Id of the first version: the same for all versions of a tweet.';
 COMMENT ON COLUMN tweet_versions.version IS 'Number of the version, from 1.';
@@ -289,17 +287,17 @@ CREATE TABLE tweet_errors (
     PRIMARY KEY (tweet_id, position)
 );
 COMMENT ON TABLE tweet_errors IS
-    'Partial errors: what X could not include with a tweet, such as a referenced tweet that is deleted.';
+    'Partial errors: what X could not include with a tweet, such as a referenced tweet that was deleted.';
 COMMENT ON COLUMN tweet_errors.tweet_id IS 'Tweet whose line had the error.';
-COMMENT ON COLUMN tweet_errors.position IS 'Place in the list of the line, from 1.';
-COMMENT ON COLUMN tweet_errors.title IS 'What it is, in X''s words: Not Found Error, Authorization Error, Forbidden, ...';
+COMMENT ON COLUMN tweet_errors.position IS 'Position in the line''s list of errors, from 1.';
+COMMENT ON COLUMN tweet_errors.title IS 'Title by X: Not Found Error, Authorization Error, Forbidden, ...';
 COMMENT ON COLUMN tweet_errors.type IS 'Kind: the last path segment of the problem''s URI, such as resource-not-found.';
-COMMENT ON COLUMN tweet_errors.detail IS 'A sentence of X.';
-COMMENT ON COLUMN tweet_errors.parameter IS 'Expansion or field that asked for it, such as referenced_tweets.id.';
-COMMENT ON COLUMN tweet_errors.resource_type IS 'What was asked for: tweet, user, media, ...';
-COMMENT ON COLUMN tweet_errors.resource_id IS 'Which one: an id, or a handle.';
-COMMENT ON COLUMN tweet_errors.value IS 'The value that was asked with, mostly the same.';
-COMMENT ON COLUMN tweet_errors.section IS 'Part of the answer that lacks it: data, includes.';
+COMMENT ON COLUMN tweet_errors.detail IS 'Explanation by X.';
+COMMENT ON COLUMN tweet_errors.parameter IS 'Expansion or field that requested it, such as referenced_tweets.id.';
+COMMENT ON COLUMN tweet_errors.resource_type IS 'Type of the requested object: tweet, user, media, ...';
+COMMENT ON COLUMN tweet_errors.resource_id IS 'Requested object: an id or a handle.';
+COMMENT ON COLUMN tweet_errors.value IS 'Value of the request, usually the same as resource_id.';
+COMMENT ON COLUMN tweet_errors.section IS 'Part of the response that lacks it: data, includes.';
 
 CREATE TABLE users (
     id                       bigint PRIMARY KEY,
@@ -339,22 +337,22 @@ CREATE TABLE users (
     seen_at                  timestamptz NOT NULL
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE users IS
-    'Users as X included them last: authors, mentioned users, users replied to. What they were before is in user_history.';
-COMMENT ON COLUMN users.id IS 'Id of the user; stays when the handle changes.';
+    'Users as X last included them: authors, mentioned users, users replied to. user_history has earlier states.';
+COMMENT ON COLUMN users.id IS 'Id of the user; unchanged when the handle changes.';
 COMMENT ON COLUMN users.username IS 'Handle, without @.';
-COMMENT ON COLUMN users.name IS 'Name as shown.';
-COMMENT ON COLUMN users.created_at IS 'When the account was made.';
-COMMENT ON COLUMN users.description IS 'What the user says of themselves; & < > are HTML-escaped.';
-COMMENT ON COLUMN users.location IS 'Place that the user names, in free text.';
+COMMENT ON COLUMN users.name IS 'Display name.';
+COMMENT ON COLUMN users.created_at IS 'When the account was created.';
+COMMENT ON COLUMN users.description IS 'Description of the profile; & < > are HTML-escaped.';
+COMMENT ON COLUMN users.location IS 'Location as entered by the user, free text.';
 COMMENT ON COLUMN users.url IS 'Link of the profile as X shortens it (t.co).';
-COMMENT ON COLUMN users.expanded_url IS 'Where the link of the profile leads.';
+COMMENT ON COLUMN users.expanded_url IS 'Target of the link of the profile.';
 COMMENT ON COLUMN users.profile_image_url IS 'Picture of the profile.';
 COMMENT ON COLUMN users.profile_banner_url IS 'Picture above the profile.';
 COMMENT ON COLUMN users.protected IS 'Whether only approved followers see the tweets.';
 COMMENT ON COLUMN users.verified IS 'Whether the account is verified.';
-COMMENT ON COLUMN users.verified_type IS 'How: blue, business, government, none.';
-COMMENT ON COLUMN users.verified_followers_count IS 'Followers that are verified.';
-COMMENT ON COLUMN users.is_identity_verified IS 'Whether X has seen an identity document.';
+COMMENT ON COLUMN users.verified_type IS 'Type of verification: blue, business, government, none.';
+COMMENT ON COLUMN users.verified_followers_count IS 'Number of verified followers.';
+COMMENT ON COLUMN users.is_identity_verified IS 'Whether X has verified an identity document.';
 COMMENT ON COLUMN users.parody IS 'Whether the account is marked as a parody.';
 COMMENT ON COLUMN users.subscription_type IS 'Subscription at X: Basic, Premium, PremiumPlus, None.';
 COMMENT ON COLUMN users.pinned_tweet_id IS 'Tweet that is pinned to the profile.';
@@ -369,21 +367,20 @@ COMMENT ON COLUMN users.affiliation_description IS 'Organization that the user i
 COMMENT ON COLUMN users.affiliation_url IS 'Link to the organization.';
 COMMENT ON COLUMN users.affiliation_badge_url IS 'Badge of the organization.';
 COMMENT ON COLUMN users.affiliation_user_ids IS 'Accounts of the organization.';
-COMMENT ON COLUMN users.withheld_countries IS 'Countries that the account is withheld in (ISO 3166-1).';
+COMMENT ON COLUMN users.withheld_countries IS 'Countries in which the account is withheld (ISO 3166-1).';
 COMMENT ON COLUMN users.withheld_scope IS 'What is withheld: user.';
-COMMENT ON COLUMN users.fingerprint IS
-    'Hash of the columns above: what has not changed is not written again. The loader''s own; not for queries.';
-COMMENT ON COLUMN users.text_altered IS 'Whether the line was repaired to fit; see tweets.text_altered.';
-COMMENT ON COLUMN users.seen_in IS 'Tweet whose line brought this state: its payload has the whole user.';
+COMMENT ON COLUMN users.fingerprint IS 'Hash of the columns above, with which the loader skips unchanged states. Internal.';
+COMMENT ON COLUMN users.text_altered IS 'Whether the line was altered to fit; see tweets.text_altered.';
+COMMENT ON COLUMN users.seen_in IS 'Tweet whose line had this state; its payload has the whole user.';
 COMMENT ON COLUMN users.seen_at IS
-    'When this state was received; for a message without headers of ours, when the tweet was made.';
+    'When this state was received; for a message that tweet-producer did not write, when the tweet was posted.';
 
 CREATE TABLE user_history (
     LIKE users INCLUDING COMMENTS,
     PRIMARY KEY (id, seen_at, fingerprint)
 );
 COMMENT ON TABLE user_history IS
-    'What users were before: a row for each state that another one has replaced. The view user_states has the current ones too.';
+    'Earlier states of users: a row for each state that a newer one replaced. The view user_states adds the current ones.';
 
 CREATE FUNCTION keep_user_history() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -391,10 +388,10 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION keep_user_history() IS 'Keeps what an UPDATE of users replaces.';
+COMMENT ON FUNCTION keep_user_history() IS 'Copies the states that an UPDATE of users replaces to user_history.';
 CREATE TRIGGER keep_user_history AFTER UPDATE ON users
     REFERENCING OLD TABLE AS replaced FOR EACH STATEMENT EXECUTE FUNCTION keep_user_history();
-COMMENT ON TRIGGER keep_user_history ON users IS 'Keeps what an UPDATE replaces in user_history.';
+COMMENT ON TRIGGER keep_user_history ON users IS 'Copies the states that an UPDATE replaces to user_history.';
 
 CREATE TABLE media (
     media_key             text PRIMARY KEY,
@@ -415,23 +412,24 @@ CREATE TABLE media (
     seen_in               bigint NOT NULL,
     seen_at               timestamptz NOT NULL
 );
-COMMENT ON TABLE media IS 'Pictures, videos and animations that tweets attach (tweets.media_keys), as X included them last.';
+COMMENT ON TABLE media IS 'Pictures, videos and animations attached to tweets (tweets.media_keys), as X last included them.';
 COMMENT ON COLUMN media.media_key IS 'Key of the medium.';
 COMMENT ON COLUMN media.type IS 'Kind: photo, video, animated_gif.';
-COMMENT ON COLUMN media.url IS 'Where a photo is.';
-COMMENT ON COLUMN media.preview_image_url IS 'Where a picture of a video or animation is.';
+COMMENT ON COLUMN media.url IS 'URL of a photo.';
+COMMENT ON COLUMN media.preview_image_url IS 'URL of the preview image of a video or animation.';
 COMMENT ON COLUMN media.width IS 'Width in pixels.';
 COMMENT ON COLUMN media.height IS 'Height in pixels.';
 COMMENT ON COLUMN media.duration_ms IS 'Length of a video in milliseconds.';
-COMMENT ON COLUMN media.alt_text IS 'What the picture shows, for those who do not see it.';
+COMMENT ON COLUMN media.alt_text IS 'Description of the picture for people who cannot see it.';
 COMMENT ON COLUMN media.view_count IS 'Views of a video.';
-COMMENT ON COLUMN media.variant_urls IS 'Where the versions of a video are.';
-COMMENT ON COLUMN media.variant_content_types IS 'Their media types, element by element beside variant_urls.';
-COMMENT ON COLUMN media.variant_bit_rates IS 'Their bits a second, likewise; null for playlists.';
-COMMENT ON COLUMN media.tweet_id IS 'Oldest tweet known to attach it: with that one it is deleted.';
+COMMENT ON COLUMN media.variant_urls IS 'URLs of the versions of a video.';
+COMMENT ON COLUMN media.variant_content_types IS 'Media types of the versions; element n belongs to element n of variant_urls.';
+COMMENT ON COLUMN media.variant_bit_rates IS
+    'Bit rates of the versions in bits per second; element n belongs to element n of variant_urls. Null for playlists.';
+COMMENT ON COLUMN media.tweet_id IS 'Oldest known tweet with this attachment; deleting that tweet deletes this row.';
 COMMENT ON COLUMN media.fingerprint IS 'Hash of the columns above, as in users.';
 COMMENT ON COLUMN media.text_altered IS 'Whether the line was repaired to fit; see tweets.text_altered.';
-COMMENT ON COLUMN media.seen_in IS 'Tweet whose line brought this state: its payload has the whole object.';
+COMMENT ON COLUMN media.seen_in IS 'Tweet whose line had this state; its payload has the whole object.';
 COMMENT ON COLUMN media.seen_at IS 'When this state was received, as in users.';
 
 CREATE TABLE polls (
@@ -447,17 +445,17 @@ CREATE TABLE polls (
     seen_in          bigint NOT NULL,
     seen_at          timestamptz NOT NULL
 );
-COMMENT ON TABLE polls IS 'Polls that tweets attach (tweets.poll_ids), as X included them last.';
+COMMENT ON TABLE polls IS 'Polls attached to tweets (tweets.poll_ids), as X last included them.';
 COMMENT ON COLUMN polls.id IS 'Id of the poll.';
-COMMENT ON COLUMN polls.option_labels IS 'What can be voted for, in X''s order.';
-COMMENT ON COLUMN polls.option_votes IS 'Votes, element by element beside option_labels.';
-COMMENT ON COLUMN polls.duration_minutes IS 'How long it runs.';
+COMMENT ON COLUMN polls.option_labels IS 'Options, in X''s order.';
+COMMENT ON COLUMN polls.option_votes IS 'Votes; element n belongs to element n of option_labels.';
+COMMENT ON COLUMN polls.duration_minutes IS 'Duration in minutes.';
 COMMENT ON COLUMN polls.ends_at IS 'When it ends.';
-COMMENT ON COLUMN polls.voting_status IS 'Whether it runs: open, closed.';
-COMMENT ON COLUMN polls.tweet_id IS 'Oldest tweet known to attach it: with that one it is deleted.';
+COMMENT ON COLUMN polls.voting_status IS 'State: open, closed.';
+COMMENT ON COLUMN polls.tweet_id IS 'Oldest known tweet with this attachment; deleting that tweet deletes this row.';
 COMMENT ON COLUMN polls.fingerprint IS 'Hash of the columns above, as in users.';
 COMMENT ON COLUMN polls.text_altered IS 'Whether the line was repaired to fit; see tweets.text_altered.';
-COMMENT ON COLUMN polls.seen_in IS 'Tweet whose line brought this state: its payload has the whole object.';
+COMMENT ON COLUMN polls.seen_in IS 'Tweet whose line had this state; its payload has the whole object.';
 COMMENT ON COLUMN polls.seen_at IS 'When this state was received, as in users.';
 
 CREATE TABLE places (
@@ -477,21 +475,21 @@ CREATE TABLE places (
     seen_in          bigint NOT NULL,
     seen_at          timestamptz NOT NULL
 );
-COMMENT ON TABLE places IS 'Places that tweets are tagged with (tweets.place_id), as X included them last.';
+COMMENT ON TABLE places IS 'Places with which tweets are tagged (tweets.place_id), as X last included them.';
 COMMENT ON COLUMN places.id IS 'Id of the place.';
-COMMENT ON COLUMN places.full_name IS 'Name with what it lies in, such as Manhattan, NY.';
+COMMENT ON COLUMN places.full_name IS 'Name with the region it lies in, such as Manhattan, NY.';
 COMMENT ON COLUMN places.name IS 'Short name.';
 COMMENT ON COLUMN places.country IS 'Name of the country.';
 COMMENT ON COLUMN places.country_code IS 'Code of the country (ISO 3166-1).';
 COMMENT ON COLUMN places.place_type IS 'Kind: poi, neighborhood, city, admin, country, unknown.';
-COMMENT ON COLUMN places.contained_within IS 'Places that it lies in.';
+COMMENT ON COLUMN places.contained_within IS 'Places that contain it.';
 COMMENT ON COLUMN places.west IS 'Bounding box (RFC 7946, section 5): western edge, degrees.';
 COMMENT ON COLUMN places.south IS 'Southern edge.';
 COMMENT ON COLUMN places.east IS 'Eastern edge.';
 COMMENT ON COLUMN places.north IS 'Northern edge.';
 COMMENT ON COLUMN places.fingerprint IS 'Hash of the columns above, as in users.';
 COMMENT ON COLUMN places.text_altered IS 'Whether the line was repaired to fit; see tweets.text_altered.';
-COMMENT ON COLUMN places.seen_in IS 'Tweet whose line brought this state: its payload has the whole object.';
+COMMENT ON COLUMN places.seen_in IS 'Tweet whose line had this state; its payload has the whole object.';
 COMMENT ON COLUMN places.seen_at IS 'When this state was received, as in users.';
 
 CREATE TABLE context_domains (
@@ -509,7 +507,7 @@ COMMENT ON COLUMN context_domains.name IS 'Name.';
 COMMENT ON COLUMN context_domains.description IS 'Description.';
 COMMENT ON COLUMN context_domains.fingerprint IS 'Hash of the columns above, as in users.';
 COMMENT ON COLUMN context_domains.text_altered IS 'Whether the line was repaired to fit; see tweets.text_altered.';
-COMMENT ON COLUMN context_domains.seen_in IS 'Tweet whose line brought this state.';
+COMMENT ON COLUMN context_domains.seen_in IS 'Tweet whose line had this state.';
 COMMENT ON COLUMN context_domains.seen_at IS 'When this state was received, as in users.';
 
 CREATE TABLE context_entities (
@@ -521,13 +519,13 @@ CREATE TABLE context_entities (
     seen_in      bigint NOT NULL,
     seen_at      timestamptz NOT NULL
 );
-COMMENT ON TABLE context_entities IS 'What X''s context annotations name: persons, brands, games and the like.';
+COMMENT ON TABLE context_entities IS 'Entities of X''s context annotations: persons, brands, games and others.';
 COMMENT ON COLUMN context_entities.id IS 'Id of the entity, in tweets.context_entity_ids.';
 COMMENT ON COLUMN context_entities.name IS 'Name.';
 COMMENT ON COLUMN context_entities.description IS 'Description.';
 COMMENT ON COLUMN context_entities.fingerprint IS 'Hash of the columns above, as in users.';
 COMMENT ON COLUMN context_entities.text_altered IS 'Whether the line was repaired to fit; see tweets.text_altered.';
-COMMENT ON COLUMN context_entities.seen_in IS 'Tweet whose line brought this state.';
+COMMENT ON COLUMN context_entities.seen_in IS 'Tweet whose line had this state.';
 COMMENT ON COLUMN context_entities.seen_at IS 'When this state was received, as in users.';
 
 CREATE TABLE unknown_keys (
@@ -538,12 +536,13 @@ CREATE TABLE unknown_keys (
     seen_in       bigint NOT NULL
 );
 COMMENT ON TABLE unknown_keys IS
-    'Keys that X sends and this program does not know, counted: the payload has them, and a newer version may have columns.';
-COMMENT ON COLUMN unknown_keys.path IS 'Where the key stands in a line, such as data.entities.urls.new_key; "(more)" counts what is beyond 1,000 paths.';
-COMMENT ON COLUMN unknown_keys.count IS 'How often it came.';
-COMMENT ON COLUMN unknown_keys.first_seen_at IS 'When it was stored first.';
-COMMENT ON COLUMN unknown_keys.last_seen_at IS 'When it was stored last.';
-COMMENT ON COLUMN unknown_keys.seen_in IS 'A tweet whose line had it: the last one.';
+    'Keys that X sends and this version does not know, with counts. The payload contains them; a newer version may have columns for them.';
+COMMENT ON COLUMN unknown_keys.path IS
+    'Path of the key in the line, such as data.entities.urls.new_key; "(more)" counts keys beyond 1,000 paths.';
+COMMENT ON COLUMN unknown_keys.count IS 'Number of occurrences.';
+COMMENT ON COLUMN unknown_keys.first_seen_at IS 'When it was first stored.';
+COMMENT ON COLUMN unknown_keys.last_seen_at IS 'When it was last stored.';
+COMMENT ON COLUMN unknown_keys.seen_in IS 'Last tweet whose line had it.';
 
 CREATE TABLE tweet_deletions (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -556,10 +555,10 @@ CREATE TABLE tweet_deletions (
     UNIQUE (kafka_topic, kafka_partition, kafka_offset)
 );
 COMMENT ON TABLE tweet_deletions IS
-    'Tombstones that were applied: a message without a value deletes the tweet of its key, with its other versions.';
+    'Tombstones that were applied: a message without a value deletes the tweet that its key names, with all its versions.';
 COMMENT ON COLUMN tweet_deletions.id IS 'Number of the deletion.';
 COMMENT ON COLUMN tweet_deletions.tweet_id IS 'Tweet that the tombstone named.';
-COMMENT ON COLUMN tweet_deletions.tweets IS 'How many rows of tweets were deleted: 0 when none of its versions was here.';
+COMMENT ON COLUMN tweet_deletions.tweets IS 'Number of rows of tweets that were deleted; 0 when no version was stored.';
 COMMENT ON COLUMN tweet_deletions.deleted_at IS 'When it was applied.';
 COMMENT ON COLUMN tweet_deletions.kafka_topic IS 'Kafka topic of the tombstone.';
 COMMENT ON COLUMN tweet_deletions.kafka_partition IS 'Kafka partition of the tombstone.';
@@ -577,7 +576,7 @@ CREATE FUNCTION current_version(tweet_id bigint) RETURNS bigint
             WHERE known.tweet_id = $1 ORDER BY newest.version DESC LIMIT 1), $1)
     $$;
 COMMENT ON FUNCTION current_version(bigint) IS
-    'The newest version, among those that are here, of a tweet given by any version: SELECT * FROM tweets WHERE id = current_version(...).';
+    'The newest stored version of a tweet, given any of its versions: SELECT * FROM tweets WHERE id = current_version(...).';
 
 CREATE VIEW superseded_tweets AS
     SELECT v.tweet_id, max(n.tweet_id) AS newest_id
@@ -585,7 +584,8 @@ CREATE VIEW superseded_tweets AS
     JOIN tweet_versions n ON n.chain_id = v.chain_id AND n.version > v.version
     JOIN tweets t ON t.id = n.tweet_id
     GROUP BY v.tweet_id;
-COMMENT ON VIEW superseded_tweets IS 'Versions of tweets that a newer one here has replaced, each with the newest one here.';
+COMMENT ON VIEW superseded_tweets IS
+    'Versions of tweets that a newer stored version has replaced, each with the newest stored version.';
 
 CREATE VIEW readable_tweets AS
     SELECT t.id, coalesce(t.created_at, tweet_time(t.id)) AS created_at,
@@ -601,7 +601,7 @@ CREATE VIEW readable_tweets AS
     LEFT JOIN tweets o ON o.id = t.retweeted_id
     WHERE t.matched AND NOT EXISTS (SELECT FROM superseded_tweets s WHERE s.tweet_id = t.id);
 COMMENT ON VIEW readable_tweets IS
-    'Tweets that rules matched, for reading, edited ones in their newest version: author, whole text (of a repost that of the original), kind, rules, link. Add WHERE id >= tweet_id_at(...).';
+    'Matched tweets for reading, edited ones in their newest version: author, whole text (for a repost the original''s), kind, rules, link. Add WHERE id >= tweet_id_at(...).';
 
 CREATE VIEW edit_chains AS
     SELECT v.chain_id, array_agg(v.tweet_id ORDER BY v.version) AS versions,
@@ -609,8 +609,7 @@ CREATE VIEW edit_chains AS
         (array_agg(v.tweet_id ORDER BY v.version DESC) FILTER (WHERE t.id IS NOT NULL))[1] AS newest_stored_id
     FROM tweet_versions v LEFT JOIN tweets t ON t.id = v.tweet_id
     GROUP BY v.chain_id;
-COMMENT ON VIEW edit_chains IS
-    'Edited tweets: all versions in their order, the newest, and the newest that was delivered.';
+COMMENT ON VIEW edit_chains IS 'Edited tweets: all versions in order, the newest, and the newest that was delivered.';
 
 CREATE VIEW tweet_hashtags AS
     SELECT t.id AS tweet_id, h.hashtag, t.matched FROM tweets t CROSS JOIN LATERAL unnest(t.hashtags) AS h (hashtag);
@@ -619,12 +618,12 @@ COMMENT ON VIEW tweet_hashtags IS 'Hashtags, one row for each use, without #.';
 CREATE VIEW tweet_mentions AS
     SELECT t.id AS tweet_id, m.username, m.user_id, t.matched
     FROM tweets t CROSS JOIN LATERAL unnest(t.mentions, t.mention_ids) AS m (username, user_id);
-COMMENT ON VIEW tweet_mentions IS 'Mentions, one row for each: handle as written, and user where X named the id.';
+COMMENT ON VIEW tweet_mentions IS 'Mentions, one row for each: the handle as written, and the user id where X sent it.';
 
 CREATE VIEW tweet_urls AS
     SELECT t.id AS tweet_id, u.url, u.expanded_url, t.matched
     FROM tweets t CROSS JOIN LATERAL unnest(t.urls, t.expanded_urls) AS u (url, expanded_url);
-COMMENT ON VIEW tweet_urls IS 'Links, one row for each: as it stands in the text, and where it leads.';
+COMMENT ON VIEW tweet_urls IS 'Links, one row for each: the link as written in the text, and its target.';
 
 CREATE VIEW tweet_context AS
     SELECT t.id AS tweet_id, c.domain_id, d.name AS domain, c.entity_id, e.name AS entity, t.matched
@@ -632,7 +631,7 @@ CREATE VIEW tweet_context AS
     CROSS JOIN LATERAL unnest(t.context_domain_ids, t.context_entity_ids) AS c (domain_id, entity_id)
     LEFT JOIN context_domains d ON d.id = c.domain_id
     LEFT JOIN context_entities e ON e.id = c.entity_id;
-COMMENT ON VIEW tweet_context IS 'Context annotations, one row for each: what X says that a tweet is about.';
+COMMENT ON VIEW tweet_context IS 'Context annotations, one row for each: the subjects of a tweet according to X.';
 
 CREATE VIEW tweet_media AS
     SELECT t.id AS attached_to, m.*
@@ -646,7 +645,7 @@ CREATE VIEW rule_matches AS
         SELECT rule_id, max(tag) AS tag, stream, date_trunc('day', matched_at) AS day, count(*) AS tweets
         FROM tweet_rules GROUP BY rule_id, stream, date_trunc('day', matched_at)) m;
 COMMENT ON VIEW rule_matches IS
-    'How many tweets each rule matched on each day, and the rule itself; value is null for rules that were never recorded.';
+    'Number of tweets that each rule matched on each day, with the text of the rule; value is null for rules that were never recorded.';
 
 CREATE VIEW matched_rules AS
     SELECT t.tweet_id, t.rule_id, t.stream, t.tag,
@@ -666,7 +665,7 @@ CREATE VIEW withheld_notices AS
     FROM tweets WHERE withheld_countries IS NOT NULL OR withheld_copyright
     UNION ALL
     SELECT 'user', id, withheld_countries, NULL, withheld_scope, seen_at FROM users WHERE withheld_countries IS NOT NULL;
-COMMENT ON VIEW withheld_notices IS 'Tweets and users that are withheld somewhere: show them in those countries no more.';
+COMMENT ON VIEW withheld_notices IS 'Tweets and users that are withheld in some country and must not be shown there.';
 
 -- == operations =======================================================================================================
 
@@ -686,23 +685,24 @@ CREATE TABLE loader_offsets (
     PRIMARY KEY (topic, partition)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE loader_offsets IS
-    'How far each Kafka partition is settled, and who may go on: the truth about progress, committed together with the rows.';
+    'How far each Kafka partition is settled, and which loader owns it. Committed together with the rows; Kafka''s own offsets are informative only.';
 COMMENT ON COLUMN loader_offsets.topic IS 'Kafka topic.';
 COMMENT ON COLUMN loader_offsets.partition IS 'Kafka partition.';
 COMMENT ON COLUMN loader_offsets.next_offset IS
-    'Offset of the first message that is not settled; null until the first batch: the earliest that Kafka has.';
+    'Offset of the first message that is not settled; null before the first batch, which begins with the oldest message in Kafka.';
 COMMENT ON COLUMN loader_offsets.fence IS
-    'Counts the claims of this partition; a loader whose fence is older has lost it and cannot commit.';
-COMMENT ON COLUMN loader_offsets.owner IS 'The loader that claimed the partition last: host, process id and a random part.';
-COMMENT ON COLUMN loader_offsets.claimed_at IS 'When it was claimed last.';
-COMMENT ON COLUMN loader_offsets.committed_at IS 'When a batch of this partition was committed last.';
+    'Number of claims of this partition; a loader with an older fence has lost the partition and cannot commit.';
+COMMENT ON COLUMN loader_offsets.owner IS 'Loader that last claimed the partition: host, process id and a random part.';
+COMMENT ON COLUMN loader_offsets.claimed_at IS 'When it was last claimed.';
+COMMENT ON COLUMN loader_offsets.committed_at IS 'When a batch of this partition was last committed.';
 COMMENT ON COLUMN loader_offsets.rate IS
-    'Messages a second up to committed_at, as a mean in which those of 10 s ago count for a third.';
-COMMENT ON COLUMN loader_offsets.cluster_id IS 'Kafka cluster that the offsets belong to; null when it is not known.';
+    'Messages per second up to committed_at: an exponential moving average in which messages of 10 s ago count for a third.';
+COMMENT ON COLUMN loader_offsets.cluster_id IS 'Kafka cluster that the offsets belong to; null when unknown.';
 COMMENT ON COLUMN loader_offsets.mark_offset IS
-    'Offset of the last message that was settled. It is read again at each claim: another message there means another log.';
-COMMENT ON COLUMN loader_offsets.mark_time IS 'Kafka''s time of that message, milliseconds since 1970; null when it has none.';
-COMMENT ON COLUMN loader_offsets.mark_digest IS 'Hash of the length and of both ends of that message.';
+    'Offset of the last settled message. Each claim reads it again: a different message there means that the topic was replaced.';
+COMMENT ON COLUMN loader_offsets.mark_time IS
+    'Kafka''s timestamp of that message, milliseconds since 1970; null when it has none.';
+COMMENT ON COLUMN loader_offsets.mark_digest IS 'Hash of that message: its length, its first and its last bytes.';
 
 CREATE TABLE loaders (
     owner      text PRIMARY KEY,
@@ -712,9 +712,9 @@ CREATE TABLE loaders (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE loaders IS 'Loaders that run, and those that ended within the last week.';
 COMMENT ON COLUMN loaders.owner IS 'The loader: host, process id and a random part, as in loader_offsets.owner.';
-COMMENT ON COLUMN loaders.started_at IS 'When it gave its first sign of life.';
-COMMENT ON COLUMN loaders.seen_at IS 'When it gave its last one; a loader that runs gives one every 5 s.';
-COMMENT ON COLUMN loaders.ended_at IS 'When it ended; null while it runs, and when it was killed.';
+COMMENT ON COLUMN loaders.started_at IS 'When it sent its first heartbeat.';
+COMMENT ON COLUMN loaders.seen_at IS 'When it sent its last heartbeat; a running loader sends one every 5 s.';
+COMMENT ON COLUMN loaders.ended_at IS 'When it ended; null while it runs and after it was killed.';
 
 CREATE TABLE kafka_holes (
     topic        text NOT NULL,
@@ -729,21 +729,21 @@ CREATE TABLE kafka_holes (
     PRIMARY KEY (topic, partition, first_offset)
 );
 COMMENT ON TABLE kafka_holes IS
-    'Messages that Kafka no longer had when the loader came for them: retention or compaction was faster, or the topic was created again.';
+    'Messages that Kafka no longer had when the loader requested them: deleted by retention or compaction, or the topic was created again.';
 COMMENT ON COLUMN kafka_holes.topic IS 'Kafka topic.';
 COMMENT ON COLUMN kafka_holes.partition IS 'Kafka partition.';
-COMMENT ON COLUMN kafka_holes.first_offset IS 'Offset of the first message that is gone.';
+COMMENT ON COLUMN kafka_holes.first_offset IS 'Offset of the first missing message.';
 COMMENT ON COLUMN kafka_holes.end_offset IS
-    'Offset after the last that is gone: the oldest that Kafka still had. Null when Kafka''s offsets began anew below first_offset.';
+    'Offset after the last missing message, which is the oldest that Kafka still had; null when the topic was replaced by one with lower offsets.';
 COMMENT ON COLUMN kafka_holes.found_at IS 'When the loader found it.';
 COMMENT ON COLUMN kafka_holes.passed_at IS
-    'When the loader went on behind it (ON_HOLE=continue); null while the partition stands still.';
+    'When the loader continued after it (ON_HOLE=continue); null while the partition is stopped.';
 COMMENT ON COLUMN kafka_holes.status IS
-    'open, or repaired: set by hand when the lines were published again from the journal or the archive.';
+    'open, or repaired: set by an operator after publishing the lines again from the journal or the archive.';
 COMMENT ON COLUMN kafka_holes.cause IS
-    'deleted: Kafka does not have the offset; replaced: another log stands behind the topic''s name; compacted: offsets between first_offset and end_offset are missing in a compacted topic.';
+    'deleted: Kafka does not have the offset; replaced: the topic''s messages are not those that were loaded; compacted: offsets between first_offset and end_offset are missing in a compacted topic.';
 COMMENT ON COLUMN kafka_holes.messages IS
-    'How many offsets are missing, where that is known. In a compacted topic, markers of transactions count as well.';
+    'Number of missing offsets, where known. In a compacted topic, transaction markers count as well.';
 
 CREATE TABLE rejects (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -764,15 +764,15 @@ CREATE TABLE rejects (
 );
 CREATE UNIQUE INDEX rejects_line ON rejects (stream, journal, seq) WHERE seq IS NOT NULL;
 CREATE INDEX rejects_reason ON rejects (reason, rejected_at);
-COMMENT ON TABLE rejects IS 'Messages that did not become rows, with their bytes and the reason: nothing is dropped.';
+COMMENT ON TABLE rejects IS 'Messages that did not become rows, with their bytes and the reason. Nothing is dropped.';
 COMMENT ON COLUMN rejects.id IS 'Number of the reject.';
 COMMENT ON COLUMN rejects.reason IS
-    'Stable code: what the decoder said (not_json, not_a_tweet, ...), or database when PostgreSQL refused the row.';
-COMMENT ON COLUMN rejects.sqlstate IS 'SQLSTATE with which PostgreSQL refused the row.';
-COMMENT ON COLUMN rejects.detail IS 'What exactly is wrong; may quote values when it comes from PostgreSQL.';
+    'Stable code: the decoder''s (not_json, not_a_tweet, ...), or database when PostgreSQL rejected the row.';
+COMMENT ON COLUMN rejects.sqlstate IS 'SQLSTATE with which PostgreSQL rejected the row.';
+COMMENT ON COLUMN rejects.detail IS 'The exact error; may quote values when it comes from PostgreSQL.';
 COMMENT ON COLUMN rejects.value IS 'The message, byte for byte; null for a message without a value.';
 COMMENT ON COLUMN rejects.key IS 'The key of the message; null when it has none.';
-COMMENT ON COLUMN rejects.stream IS 'Stream that received the line; null when the message has no headers of ours.';
+COMMENT ON COLUMN rejects.stream IS 'Stream that received the line; null when tweet-producer did not write the message.';
 COMMENT ON COLUMN rejects.journal IS 'Journal that holds the line.';
 COMMENT ON COLUMN rejects.seq IS 'Sequence number of the line in its journal.';
 COMMENT ON COLUMN rejects.kafka_topic IS 'Kafka topic of the message.';
@@ -789,11 +789,11 @@ CREATE TABLE stream_ledger (
     PRIMARY KEY (stream, journal)
 );
 COMMENT ON TABLE stream_ledger IS
-    'Which lines of a stream are settled as rows, events or rejects. Complete means one range that begins with 1.';
+    'Which lines of a stream are settled as rows, events or rejects. A complete journal is one range that begins with 1.';
 COMMENT ON COLUMN stream_ledger.stream IS 'Stream.';
 COMMENT ON COLUMN stream_ledger.journal IS 'Journal; its sequence numbers begin with 1 and have no holes.';
-COMMENT ON COLUMN stream_ledger.settled IS 'Sequence numbers that are settled; add what stream_ledger_pending still holds.';
-COMMENT ON COLUMN stream_ledger.folded_at IS 'When numbers were added last.';
+COMMENT ON COLUMN stream_ledger.settled IS 'Sequence numbers that are settled, without those still in stream_ledger_pending.';
+COMMENT ON COLUMN stream_ledger.folded_at IS 'When numbers were last added.';
 
 CREATE TABLE stream_ledger_pending (
     stream     text NOT NULL,
@@ -802,7 +802,7 @@ CREATE TABLE stream_ledger_pending (
     settled_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE stream_ledger_pending IS
-    'What single batches settled and nobody has folded into stream_ledger yet, so that loaders never queue on one row.';
+    'Numbers settled by single batches and not yet merged into stream_ledger, so that loaders never wait for one row.';
 COMMENT ON COLUMN stream_ledger_pending.stream IS 'Stream.';
 COMMENT ON COLUMN stream_ledger_pending.journal IS 'Journal.';
 COMMENT ON COLUMN stream_ledger_pending.settled IS 'Sequence numbers that one batch settled.';
@@ -830,26 +830,26 @@ CREATE TABLE stream_events (
 CREATE UNIQUE INDEX stream_events_line ON stream_events (stream, journal, seq) WHERE seq IS NOT NULL;
 CREATE INDEX stream_events_at ON stream_events (at);
 COMMENT ON TABLE stream_events IS
-    'What happened to the streams: events of the producer (connected, disconnected, ...) and messages of X that are no tweets.';
+    'Events of the streams: those of the producer (connected, disconnected, ...) and messages of X that are not tweets.';
 COMMENT ON COLUMN stream_events.id IS 'Number of the event.';
 COMMENT ON COLUMN stream_events.type IS
-    'started, connected, disconnected, connect_failed, quiet, lively, rules, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, gap_closed, journal_forgotten, torn_tail, rejected, dropped or stopped from the producer; x_message for a line of X.';
-COMMENT ON COLUMN stream_events.at IS 'When it happened; for a line of X when it was received.';
-COMMENT ON COLUMN stream_events.stream IS 'Stream; null when the message has no headers of ours.';
+    'started, connected, disconnected, connect_failed, quiet, lively, rules, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, gap_closed, journal_forgotten, torn_tail, rejected, dropped or stopped, written by the producer; x_message for a message of X.';
+COMMENT ON COLUMN stream_events.at IS 'When it happened; for a message of X, when it was received.';
+COMMENT ON COLUMN stream_events.stream IS 'Stream; null when tweet-producer did not write the message.';
 COMMENT ON COLUMN stream_events.journal IS 'Journal that holds the line.';
 COMMENT ON COLUMN stream_events.seq IS 'Sequence number of the line in its journal.';
-COMMENT ON COLUMN stream_events.connection IS 'Connection: milliseconds since 1970 when it was made; null when there was none.';
-COMMENT ON COLUMN stream_events.cause IS 'Why, as a stable code.';
-COMMENT ON COLUMN stream_events.detail IS 'Why, in words.';
+COMMENT ON COLUMN stream_events.connection IS
+    'Connection, named by its start in milliseconds since 1970; null without a connection.';
+COMMENT ON COLUMN stream_events.cause IS 'Reason, as a stable code.';
+COMMENT ON COLUMN stream_events.detail IS 'Reason, in words.';
 COMMENT ON COLUMN stream_events.payload IS 'The whole line.';
 COMMENT ON COLUMN stream_events.kafka_topic IS 'Kafka topic of the message.';
 COMMENT ON COLUMN stream_events.kafka_partition IS 'Kafka partition of the message.';
 COMMENT ON COLUMN stream_events.kafka_offset IS 'Kafka offset of the message.';
-COMMENT ON COLUMN stream_events.gap_seq IS
-    'Of repaired and repair_failed: the opened_seq of the gap in stream_gaps.';
-COMMENT ON COLUMN stream_events.lines IS 'How many lines or posts the event speaks of.';
+COMMENT ON COLUMN stream_events.gap_seq IS 'For repaired and repair_failed: opened_seq of the gap in stream_gaps.';
+COMMENT ON COLUMN stream_events.lines IS 'Number of lines, posts or rules that the event is about.';
 COMMENT ON COLUMN stream_events.problem IS
-    'Which members of the event cannot be true and were left out, or why it could not be applied; null when all is right.';
+    'Members of the event that were invalid and left out, or why it could not be applied; null without a problem.';
 
 CREATE TABLE stream_gaps (
     stream     text NOT NULL,
@@ -873,7 +873,7 @@ CREATE TABLE stream_gaps (
     PRIMARY KEY (stream, journal, opened_seq)
 );
 COMMENT ON TABLE stream_gaps IS
-    'Times in which a stream received nothing because it was not connected: what X may have sent meanwhile is not here.';
+    'Periods in which a stream was not connected. What X may have sent in such a period is missing unless it was repaired.';
 COMMENT ON COLUMN stream_gaps.stream IS 'Stream.';
 COMMENT ON COLUMN stream_gaps.journal IS 'Journal.';
 COMMENT ON COLUMN stream_gaps.opened_seq IS 'Sequence number of the event that opened the gap.';
@@ -882,18 +882,17 @@ COMMENT ON COLUMN stream_gaps.ended_at IS 'When the stream was connected again; 
 COMMENT ON COLUMN stream_gaps.ended_seq IS 'Sequence number of the event that ended it.';
 COMMENT ON COLUMN stream_gaps.cause IS 'Why the connection ended.';
 COMMENT ON COLUMN stream_gaps.connection IS 'Connection that ended.';
-COMMENT ON COLUMN stream_gaps.newest_id IS 'Highest tweet id received before the gap: where a repair begins.';
+COMMENT ON COLUMN stream_gaps.newest_id IS 'Highest tweet id received before the gap, where a repair begins.';
 COMMENT ON COLUMN stream_gaps.status IS
-    'open: it is not filled; repaired_exactly: X replayed all of it; repaired_approximately: it was searched again; accepted: an operator closed it.';
-COMMENT ON COLUMN stream_gaps.repaired_by IS
-    'How it was filled, or last tried: backfill, recovery, search.';
-COMMENT ON COLUMN stream_gaps.repaired_at IS 'When the last try ended.';
-COMMENT ON COLUMN stream_gaps.repaired_posts IS 'Posts that all tries have brought.';
+    'open: not filled; repaired_exactly: X replayed all of it; repaired_approximately: filled by a search; accepted: closed by an operator.';
+COMMENT ON COLUMN stream_gaps.repaired_by IS 'Method of the last repair, successful or not: backfill, recovery, search.';
+COMMENT ON COLUMN stream_gaps.repaired_at IS 'When the last attempt ended.';
+COMMENT ON COLUMN stream_gaps.repaired_posts IS 'Number of posts found by all attempts.';
 COMMENT ON COLUMN stream_gaps.repair_connection IS
-    'Marks what the last try has brought: tweets.connection of those lines, unless they had come before.';
-COMMENT ON COLUMN stream_gaps.repair_detail IS 'Why the last try did not fill it.';
+    'Marks the lines found by the last attempt: tweets.connection has this value, unless they were stored before.';
+COMMENT ON COLUMN stream_gaps.repair_detail IS 'Why the last attempt did not fill it.';
 COMMENT ON COLUMN stream_gaps.accepted_at IS 'When an operator accepted it as lost.';
-COMMENT ON COLUMN stream_gaps.accepted_reason IS 'Why, in the operator''s words.';
+COMMENT ON COLUMN stream_gaps.accepted_reason IS 'Reason given by the operator.';
 
 CREATE TABLE dismissed (
     kind         text NOT NULL CHECK (kind IN ('topic', 'journal')),
@@ -906,5 +905,5 @@ COMMENT ON TABLE dismissed IS
     'Topics and journals that an operator dismissed: verify and status no longer count them. Their rows stay.';
 COMMENT ON COLUMN dismissed.kind IS 'topic or journal.';
 COMMENT ON COLUMN dismissed.name IS 'Name of the topic, or id of the journal.';
-COMMENT ON COLUMN dismissed.reason IS 'Why, in the operator''s words.';
-COMMENT ON COLUMN dismissed.dismissed_at IS 'When; a topic that is committed to later counts again.';
+COMMENT ON COLUMN dismissed.reason IS 'Reason given by the operator.';
+COMMENT ON COLUMN dismissed.dismissed_at IS 'When it was dismissed; a topic to which a loader commits later counts again.';

@@ -62,7 +62,9 @@ final class Loader {
             outcome = .failure(error)
         }
         do { try outcome.get() } catch is Abandoned {
-            logger.info("stopped while PostgreSQL is away", metadata: ["messages left to Kafka": "\(batch.count)"])
+            logger.info(
+                "stopped while PostgreSQL was unreachable; Kafka keeps the messages",
+                metadata: ["messages": "\(batch.count)"])
         }
         if session.hasServed { try? session.attempt { connection in try presence.end(connection) } }
         progress.report(isFinal: true)
@@ -84,7 +86,7 @@ final class Loader {
         }
     }
 
-    /// Writes the batch, its rejects, events, ledger and offsets in one transaction, then tells Kafka.
+    /// Writes the batch, its rejects, events, ledger and offsets in one transaction, then commits the offsets to Kafka.
     private func settle() throws {
         while !batch.isEmpty {
             guard let part = try settlePart() else { break }
@@ -154,13 +156,14 @@ final class Loader {
     private func giveUp(_ locked: PartitionClaims.Locked) {
         for (partition, owner) in locked.lost {
             logger.warning(
-                "another loader has claimed a partition", metadata: ["partition": "\(partition)", "owner": "\(owner)"])
+                "another loader has claimed a partition; leaving it to that loader",
+                metadata: ["partition": .stringConvertible(partition), "owner": "\(owner)"])
             handover.leave("another loader has claimed a partition")
         }
         for partition in locked.setBack.sorted() {
             logger.warning(
-                "PostgreSQL knows less than it had confirmed; what it has lost is loaded again",
-                metadata: ["partition": "\(partition)"])
+                "PostgreSQL has lost committed rows; loading them again",
+                metadata: ["partition": .stringConvertible(partition)])
             handover.leave("PostgreSQL was set back")
         }
         let gone = locked.setBack.union(locked.lost.keys)

@@ -1,6 +1,6 @@
 import Logging
 
-/// Counts what was loaded, and tells it now and then.
+/// Counts what was loaded, and logs the counts.
 struct LoaderProgress {
     private let logger: Logger
     private var lastReport = ContinuousClock.now
@@ -17,10 +17,13 @@ struct LoaderProgress {
         self.logger = logger
     }
 
-    /// Takes a committed batch in; tells at most every 10 s.
+    /// Counts a committed batch; logs at most every 10 s.
     mutating func committed(_ batch: borrowing Batch, _ outcome: TweetWriter.Outcome, in duration: Duration) {
         logger.debug(
-            "committed", metadata: ["messages": "\(batch.count)", "milliseconds": "\(duration.milliseconds)"])
+            "committed",
+            metadata: [
+                "messages": .stringConvertible(batch.count), "milliseconds": .stringConvertible(duration.milliseconds),
+            ])
         batches += 1
         messages += batch.count + batch.repeated
         repeated += batch.repeated
@@ -32,26 +35,29 @@ struct LoaderProgress {
         if let first = outcome.refused.first {
             let message = batch.messages[first.line.message]
             logger.warning(
-                "PostgreSQL refused rows, which are rejects now",
+                "PostgreSQL rejected rows; they are stored in the table rejects",
                 metadata: [
-                    "rows": "\(outcome.refused.count)", "partition": "\(message.partition)",
-                    "first_offset": "\(message.offset)", "reason": "\(first.error)",
+                    "rows": .stringConvertible(outcome.refused.count),
+                    "partition": .stringConvertible(message.partition),
+                    "first_offset": .stringConvertible(message.offset), "reason": "\(first.error)",
                 ])
         }
         if ContinuousClock.now - lastReport >= .seconds(10) { report() }
     }
 
-    /// Tells what has come since the last report.
+    /// Logs the counts since the last report.
     mutating func report(isFinal: Bool = false) {
         guard messages > 0 || isFinal else { return }
         let seconds = max(Double((ContinuousClock.now - lastReport).milliseconds) / 1000, 0.001)
         logger.info(
             isFinal ? "stopped" : "loaded",
             metadata: [
-                "messages": "\(messages)", "inserted": "\(inserted)", "duplicates": "\(duplicates)",
-                "settled_before": "\(repeated)",
-                "rejects": "\(rejects)", "events": "\(events)", "deleted": "\(deletions)", "batches": "\(batches)",
-                "per_second": "\(Int(Double(messages) / seconds))",
+                "messages": .stringConvertible(messages), "inserted": .stringConvertible(inserted),
+                "duplicates": .stringConvertible(duplicates),
+                "settled_before": .stringConvertible(repeated),
+                "rejects": .stringConvertible(rejects), "events": .stringConvertible(events),
+                "deleted": .stringConvertible(deletions), "batches": .stringConvertible(batches),
+                "per_second": .stringConvertible(Int(Double(messages) / seconds)),
             ])
         self = LoaderProgress(logger: logger)
     }

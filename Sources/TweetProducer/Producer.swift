@@ -87,14 +87,14 @@ struct Producer {
             })
     }
 
-    /// Reads X until the stop is raised; while the journal takes no lines, it waits for room.
+    /// Reads X until the stop is raised; while the journal accepts no lines, it waits for room.
     private func read(into journal: Journal, _ gaps: GapBook, _ inbox: JournalInbox) throws {
         let stream = try FilteredStream(
             settings: settings.stream, stop: stop, logger: logger, gaps: gaps, inbox: inbox)
         let outage = JournalOutage(stop: stop, logger: logger)
         journal.onDelayedRoll = { [logger] in
             logger.error(
-                "no new file of the journal can be begun, so the open one grows", metadata: ["reason": "\($0)"])
+                "cannot begin a new journal file; the open one grows", metadata: ["reason": "\($0)"])
         }
         while true {
             do {
@@ -115,7 +115,7 @@ struct Producer {
             folder: settings.journalFolder, stream: settings.stream.stream, options: settings.journal)
         do { try declareStart(in: journal) } catch {
             throw error as? Failure
-                ?? Failure(.disk, "the journal cannot be written: \(error). Make room on its disk, or mend it.")
+                ?? Failure(.disk, "the journal cannot be written: \(error). Make room on its disk, or repair the disk.")
         }
         return journal
     }

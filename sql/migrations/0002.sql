@@ -8,15 +8,16 @@ ALTER TABLE tweets
     ADD COLUMN context_entity_ids bigint[];
 ALTER TABLE tweets ALTER COLUMN matched DROP DEFAULT;
 COMMENT ON TABLE tweets IS
-    'Tweets, one row for each id, in one partition a month (the id carries the time). What X did not send is null. Those that no rule matched (matched is false) are here because a matched one refers to them.';
+    'Tweets, one row for each id, in monthly partitions (the id encodes the time). Fields that X did not send are null. Rows with matched = false are tweets that a matched tweet refers to.';
 COMMENT ON COLUMN tweets.payload IS
     'The whole line, with includes and matching rules; null with --payload drop and for an included tweet.';
 COMMENT ON COLUMN tweets.matched IS
-    'Whether it came on a line of its own, because a rule matched it; else only as part of the line of included_by.';
+    'Whether a rule matched it, so that it came on a line of its own; otherwise it is only part of the line of included_by.';
 COMMENT ON COLUMN tweets.included_by IS
-    'Tweet whose line included this one: its payload has the whole of it; null for a matched tweet.';
-COMMENT ON COLUMN tweets.context_domain_ids IS 'Context annotations, in X''s order: their domains.';
-COMMENT ON COLUMN tweets.context_entity_ids IS 'Their entities, element by element beside context_domain_ids.';
+    'Tweet whose line included this one, and whose payload contains all of it; null for a matched tweet.';
+COMMENT ON COLUMN tweets.context_domain_ids IS 'Domains of the context annotations, in X''s order.';
+COMMENT ON COLUMN tweets.context_entity_ids IS
+    'Entities of the context annotations; element n belongs to element n of context_domain_ids.';
 
 -- == what tweets refer to =============================================================================================
 
@@ -28,13 +29,12 @@ CREATE TABLE tweet_rules (
     matched_at timestamptz,
     PRIMARY KEY (tweet_id, rule_id, stream)
 ) PARTITION BY RANGE (tweet_id);
-COMMENT ON TABLE tweet_rules IS
-    'Which rule matched which tweet, on which stream, and when; in one partition a month, as tweets.';
+COMMENT ON TABLE tweet_rules IS 'Which rule matched which tweet, on which stream, and when; in monthly partitions, as tweets.';
 COMMENT ON COLUMN tweet_rules.tweet_id IS 'Tweet.';
 COMMENT ON COLUMN tweet_rules.rule_id IS 'Rule at X.';
-COMMENT ON COLUMN tweet_rules.stream IS 'Stream that delivered it; empty when the message has no headers of ours.';
-COMMENT ON COLUMN tweet_rules.tag IS 'Tag that the rule had then; null for a rule without one.';
-COMMENT ON COLUMN tweet_rules.matched_at IS 'When the line was read from the socket; null when nobody noted it.';
+COMMENT ON COLUMN tweet_rules.stream IS 'Stream that delivered it; empty when tweet-producer did not write the message.';
+COMMENT ON COLUMN tweet_rules.tag IS 'Tag of the rule at that time; null for a rule without a tag.';
+COMMENT ON COLUMN tweet_rules.matched_at IS 'When the line was read from the socket; null when that was not recorded.';
 
 CREATE TABLE tweet_versions (
     tweet_id bigint PRIMARY KEY,
@@ -43,7 +43,7 @@ CREATE TABLE tweet_versions (
 );
 CREATE INDEX tweet_versions_chain ON tweet_versions (chain_id);
 COMMENT ON TABLE tweet_versions IS
-    'Versions of edited tweets, those too that were never delivered; a tweet that was not edited is not here.';
+    'Versions of edited tweets, including versions that were never delivered; tweets without edits have no row.';
 COMMENT ON COLUMN tweet_versions.tweet_id IS 'Id of the version.';
 COMMENT ON COLUMN tweet_versions.chain_id IS 'Id of the first version: the same for all versions of a tweet.';
 COMMENT ON COLUMN tweet_versions.version IS 'Number of the version, from 1.';
@@ -62,17 +62,17 @@ CREATE TABLE tweet_errors (
     PRIMARY KEY (tweet_id, position)
 );
 COMMENT ON TABLE tweet_errors IS
-    'Partial errors: what X could not include with a tweet, such as a referenced tweet that is deleted.';
+    'Partial errors: what X could not include with a tweet, such as a referenced tweet that was deleted.';
 COMMENT ON COLUMN tweet_errors.tweet_id IS 'Tweet whose line had the error.';
-COMMENT ON COLUMN tweet_errors.position IS 'Place in the list of the line, from 1.';
-COMMENT ON COLUMN tweet_errors.title IS 'What it is, in X''s words: Not Found Error, Authorization Error, Forbidden, ...';
+COMMENT ON COLUMN tweet_errors.position IS 'Position in the line''s list of errors, from 1.';
+COMMENT ON COLUMN tweet_errors.title IS 'Title by X: Not Found Error, Authorization Error, Forbidden, ...';
 COMMENT ON COLUMN tweet_errors.type IS 'Kind: the last path segment of the problem''s URI, such as resource-not-found.';
-COMMENT ON COLUMN tweet_errors.detail IS 'A sentence of X.';
-COMMENT ON COLUMN tweet_errors.parameter IS 'Expansion or field that asked for it, such as referenced_tweets.id.';
-COMMENT ON COLUMN tweet_errors.resource_type IS 'What was asked for: tweet, user, media, ...';
-COMMENT ON COLUMN tweet_errors.resource_id IS 'Which one: an id, or a handle.';
-COMMENT ON COLUMN tweet_errors.value IS 'The value that was asked with, mostly the same.';
-COMMENT ON COLUMN tweet_errors.section IS 'Part of the answer that lacks it: data, includes.';
+COMMENT ON COLUMN tweet_errors.detail IS 'Explanation by X.';
+COMMENT ON COLUMN tweet_errors.parameter IS 'Expansion or field that requested it, such as referenced_tweets.id.';
+COMMENT ON COLUMN tweet_errors.resource_type IS 'Type of the requested object: tweet, user, media, ...';
+COMMENT ON COLUMN tweet_errors.resource_id IS 'Requested object: an id or a handle.';
+COMMENT ON COLUMN tweet_errors.value IS 'Value of the request, usually the same as resource_id.';
+COMMENT ON COLUMN tweet_errors.section IS 'Part of the response that lacks it: data, includes.';
 
 CREATE TABLE users (
     id                       bigint PRIMARY KEY,
@@ -112,22 +112,22 @@ CREATE TABLE users (
     seen_at                  timestamptz NOT NULL
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE users IS
-    'Users as X included them last: authors, mentioned users, users replied to. What they were before is in user_history.';
-COMMENT ON COLUMN users.id IS 'Id of the user; stays when the handle changes.';
+    'Users as X last included them: authors, mentioned users, users replied to. user_history has earlier states.';
+COMMENT ON COLUMN users.id IS 'Id of the user; unchanged when the handle changes.';
 COMMENT ON COLUMN users.username IS 'Handle, without @.';
-COMMENT ON COLUMN users.name IS 'Name as shown.';
-COMMENT ON COLUMN users.created_at IS 'When the account was made.';
-COMMENT ON COLUMN users.description IS 'What the user says of themselves; & < > are HTML-escaped.';
-COMMENT ON COLUMN users.location IS 'Place that the user names, in free text.';
+COMMENT ON COLUMN users.name IS 'Display name.';
+COMMENT ON COLUMN users.created_at IS 'When the account was created.';
+COMMENT ON COLUMN users.description IS 'Description of the profile; & < > are HTML-escaped.';
+COMMENT ON COLUMN users.location IS 'Location as entered by the user, free text.';
 COMMENT ON COLUMN users.url IS 'Link of the profile as X shortens it (t.co).';
-COMMENT ON COLUMN users.expanded_url IS 'Where the link of the profile leads.';
+COMMENT ON COLUMN users.expanded_url IS 'Target of the link of the profile.';
 COMMENT ON COLUMN users.profile_image_url IS 'Picture of the profile.';
 COMMENT ON COLUMN users.profile_banner_url IS 'Picture above the profile.';
 COMMENT ON COLUMN users.protected IS 'Whether only approved followers see the tweets.';
 COMMENT ON COLUMN users.verified IS 'Whether the account is verified.';
-COMMENT ON COLUMN users.verified_type IS 'How: blue, business, government, none.';
-COMMENT ON COLUMN users.verified_followers_count IS 'Followers that are verified.';
-COMMENT ON COLUMN users.is_identity_verified IS 'Whether X has seen an identity document.';
+COMMENT ON COLUMN users.verified_type IS 'Type of verification: blue, business, government, none.';
+COMMENT ON COLUMN users.verified_followers_count IS 'Number of verified followers.';
+COMMENT ON COLUMN users.is_identity_verified IS 'Whether X has verified an identity document.';
 COMMENT ON COLUMN users.parody IS 'Whether the account is marked as a parody.';
 COMMENT ON COLUMN users.subscription_type IS 'Subscription at X: Basic, Premium, PremiumPlus, None.';
 COMMENT ON COLUMN users.pinned_tweet_id IS 'Tweet that is pinned to the profile.';
@@ -142,21 +142,20 @@ COMMENT ON COLUMN users.affiliation_description IS 'Organization that the user i
 COMMENT ON COLUMN users.affiliation_url IS 'Link to the organization.';
 COMMENT ON COLUMN users.affiliation_badge_url IS 'Badge of the organization.';
 COMMENT ON COLUMN users.affiliation_user_ids IS 'Accounts of the organization.';
-COMMENT ON COLUMN users.withheld_countries IS 'Countries that the account is withheld in (ISO 3166-1).';
+COMMENT ON COLUMN users.withheld_countries IS 'Countries in which the account is withheld (ISO 3166-1).';
 COMMENT ON COLUMN users.withheld_scope IS 'What is withheld: user.';
-COMMENT ON COLUMN users.fingerprint IS
-    'Hash of the columns above: what has not changed is not written again. The loader''s own; not for queries.';
-COMMENT ON COLUMN users.text_altered IS 'Whether the line was repaired to fit; see tweets.text_altered.';
-COMMENT ON COLUMN users.seen_in IS 'Tweet whose line brought this state: its payload has the whole user.';
+COMMENT ON COLUMN users.fingerprint IS 'Hash of the columns above, with which the loader skips unchanged states. Internal.';
+COMMENT ON COLUMN users.text_altered IS 'Whether the line was altered to fit; see tweets.text_altered.';
+COMMENT ON COLUMN users.seen_in IS 'Tweet whose line had this state; its payload has the whole user.';
 COMMENT ON COLUMN users.seen_at IS
-    'When this state was received; for a message without headers of ours, when the tweet was made.';
+    'When this state was received; for a message that tweet-producer did not write, when the tweet was posted.';
 
 CREATE TABLE user_history (
     LIKE users INCLUDING COMMENTS,
     PRIMARY KEY (id, seen_at, fingerprint)
 );
 COMMENT ON TABLE user_history IS
-    'What users were before: a row for each state that another one has replaced. The view user_states has the current ones too.';
+    'Earlier states of users: a row for each state that a newer one replaced. The view user_states adds the current ones.';
 
 CREATE FUNCTION keep_user_history() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -164,10 +163,10 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION keep_user_history() IS 'Keeps what an UPDATE of users replaces.';
+COMMENT ON FUNCTION keep_user_history() IS 'Copies the states that an UPDATE of users replaces to user_history.';
 CREATE TRIGGER keep_user_history AFTER UPDATE ON users
     REFERENCING OLD TABLE AS replaced FOR EACH STATEMENT EXECUTE FUNCTION keep_user_history();
-COMMENT ON TRIGGER keep_user_history ON users IS 'Keeps what an UPDATE replaces in user_history.';
+COMMENT ON TRIGGER keep_user_history ON users IS 'Copies the states that an UPDATE replaces to user_history.';
 
 CREATE TABLE media (
     media_key             text PRIMARY KEY,
@@ -188,23 +187,24 @@ CREATE TABLE media (
     seen_in               bigint NOT NULL,
     seen_at               timestamptz NOT NULL
 );
-COMMENT ON TABLE media IS 'Pictures, videos and animations that tweets attach (tweets.media_keys), as X included them last.';
+COMMENT ON TABLE media IS 'Pictures, videos and animations attached to tweets (tweets.media_keys), as X last included them.';
 COMMENT ON COLUMN media.media_key IS 'Key of the medium.';
 COMMENT ON COLUMN media.type IS 'Kind: photo, video, animated_gif.';
-COMMENT ON COLUMN media.url IS 'Where a photo is.';
-COMMENT ON COLUMN media.preview_image_url IS 'Where a picture of a video or animation is.';
+COMMENT ON COLUMN media.url IS 'URL of a photo.';
+COMMENT ON COLUMN media.preview_image_url IS 'URL of the preview image of a video or animation.';
 COMMENT ON COLUMN media.width IS 'Width in pixels.';
 COMMENT ON COLUMN media.height IS 'Height in pixels.';
 COMMENT ON COLUMN media.duration_ms IS 'Length of a video in milliseconds.';
-COMMENT ON COLUMN media.alt_text IS 'What the picture shows, for those who do not see it.';
+COMMENT ON COLUMN media.alt_text IS 'Description of the picture for people who cannot see it.';
 COMMENT ON COLUMN media.view_count IS 'Views of a video.';
-COMMENT ON COLUMN media.variant_urls IS 'Where the versions of a video are.';
-COMMENT ON COLUMN media.variant_content_types IS 'Their media types, element by element beside variant_urls.';
-COMMENT ON COLUMN media.variant_bit_rates IS 'Their bits a second, likewise; null for playlists.';
-COMMENT ON COLUMN media.tweet_id IS 'Oldest tweet known to attach it: with that one it is deleted.';
+COMMENT ON COLUMN media.variant_urls IS 'URLs of the versions of a video.';
+COMMENT ON COLUMN media.variant_content_types IS 'Media types of the versions; element n belongs to element n of variant_urls.';
+COMMENT ON COLUMN media.variant_bit_rates IS
+    'Bit rates of the versions in bits per second; element n belongs to element n of variant_urls. Null for playlists.';
+COMMENT ON COLUMN media.tweet_id IS 'Oldest known tweet with this attachment; deleting that tweet deletes this row.';
 COMMENT ON COLUMN media.fingerprint IS 'Hash of the columns above, as in users.';
 COMMENT ON COLUMN media.text_altered IS 'Whether the line was repaired to fit; see tweets.text_altered.';
-COMMENT ON COLUMN media.seen_in IS 'Tweet whose line brought this state: its payload has the whole object.';
+COMMENT ON COLUMN media.seen_in IS 'Tweet whose line had this state; its payload has the whole object.';
 COMMENT ON COLUMN media.seen_at IS 'When this state was received, as in users.';
 
 CREATE TABLE polls (
@@ -220,17 +220,17 @@ CREATE TABLE polls (
     seen_in          bigint NOT NULL,
     seen_at          timestamptz NOT NULL
 );
-COMMENT ON TABLE polls IS 'Polls that tweets attach (tweets.poll_ids), as X included them last.';
+COMMENT ON TABLE polls IS 'Polls attached to tweets (tweets.poll_ids), as X last included them.';
 COMMENT ON COLUMN polls.id IS 'Id of the poll.';
-COMMENT ON COLUMN polls.option_labels IS 'What can be voted for, in X''s order.';
-COMMENT ON COLUMN polls.option_votes IS 'Votes, element by element beside option_labels.';
-COMMENT ON COLUMN polls.duration_minutes IS 'How long it runs.';
+COMMENT ON COLUMN polls.option_labels IS 'Options, in X''s order.';
+COMMENT ON COLUMN polls.option_votes IS 'Votes; element n belongs to element n of option_labels.';
+COMMENT ON COLUMN polls.duration_minutes IS 'Duration in minutes.';
 COMMENT ON COLUMN polls.ends_at IS 'When it ends.';
-COMMENT ON COLUMN polls.voting_status IS 'Whether it runs: open, closed.';
-COMMENT ON COLUMN polls.tweet_id IS 'Oldest tweet known to attach it: with that one it is deleted.';
+COMMENT ON COLUMN polls.voting_status IS 'State: open, closed.';
+COMMENT ON COLUMN polls.tweet_id IS 'Oldest known tweet with this attachment; deleting that tweet deletes this row.';
 COMMENT ON COLUMN polls.fingerprint IS 'Hash of the columns above, as in users.';
 COMMENT ON COLUMN polls.text_altered IS 'Whether the line was repaired to fit; see tweets.text_altered.';
-COMMENT ON COLUMN polls.seen_in IS 'Tweet whose line brought this state: its payload has the whole object.';
+COMMENT ON COLUMN polls.seen_in IS 'Tweet whose line had this state; its payload has the whole object.';
 COMMENT ON COLUMN polls.seen_at IS 'When this state was received, as in users.';
 
 CREATE TABLE places (
@@ -250,21 +250,21 @@ CREATE TABLE places (
     seen_in          bigint NOT NULL,
     seen_at          timestamptz NOT NULL
 );
-COMMENT ON TABLE places IS 'Places that tweets are tagged with (tweets.place_id), as X included them last.';
+COMMENT ON TABLE places IS 'Places with which tweets are tagged (tweets.place_id), as X last included them.';
 COMMENT ON COLUMN places.id IS 'Id of the place.';
-COMMENT ON COLUMN places.full_name IS 'Name with what it lies in, such as Manhattan, NY.';
+COMMENT ON COLUMN places.full_name IS 'Name with the region it lies in, such as Manhattan, NY.';
 COMMENT ON COLUMN places.name IS 'Short name.';
 COMMENT ON COLUMN places.country IS 'Name of the country.';
 COMMENT ON COLUMN places.country_code IS 'Code of the country (ISO 3166-1).';
 COMMENT ON COLUMN places.place_type IS 'Kind: poi, neighborhood, city, admin, country, unknown.';
-COMMENT ON COLUMN places.contained_within IS 'Places that it lies in.';
+COMMENT ON COLUMN places.contained_within IS 'Places that contain it.';
 COMMENT ON COLUMN places.west IS 'Bounding box (RFC 7946, section 5): western edge, degrees.';
 COMMENT ON COLUMN places.south IS 'Southern edge.';
 COMMENT ON COLUMN places.east IS 'Eastern edge.';
 COMMENT ON COLUMN places.north IS 'Northern edge.';
 COMMENT ON COLUMN places.fingerprint IS 'Hash of the columns above, as in users.';
 COMMENT ON COLUMN places.text_altered IS 'Whether the line was repaired to fit; see tweets.text_altered.';
-COMMENT ON COLUMN places.seen_in IS 'Tweet whose line brought this state: its payload has the whole object.';
+COMMENT ON COLUMN places.seen_in IS 'Tweet whose line had this state; its payload has the whole object.';
 COMMENT ON COLUMN places.seen_at IS 'When this state was received, as in users.';
 
 CREATE TABLE context_domains (
@@ -282,7 +282,7 @@ COMMENT ON COLUMN context_domains.name IS 'Name.';
 COMMENT ON COLUMN context_domains.description IS 'Description.';
 COMMENT ON COLUMN context_domains.fingerprint IS 'Hash of the columns above, as in users.';
 COMMENT ON COLUMN context_domains.text_altered IS 'Whether the line was repaired to fit; see tweets.text_altered.';
-COMMENT ON COLUMN context_domains.seen_in IS 'Tweet whose line brought this state.';
+COMMENT ON COLUMN context_domains.seen_in IS 'Tweet whose line had this state.';
 COMMENT ON COLUMN context_domains.seen_at IS 'When this state was received, as in users.';
 
 CREATE TABLE context_entities (
@@ -294,13 +294,13 @@ CREATE TABLE context_entities (
     seen_in      bigint NOT NULL,
     seen_at      timestamptz NOT NULL
 );
-COMMENT ON TABLE context_entities IS 'What X''s context annotations name: persons, brands, games and the like.';
+COMMENT ON TABLE context_entities IS 'Entities of X''s context annotations: persons, brands, games and others.';
 COMMENT ON COLUMN context_entities.id IS 'Id of the entity, in tweets.context_entity_ids.';
 COMMENT ON COLUMN context_entities.name IS 'Name.';
 COMMENT ON COLUMN context_entities.description IS 'Description.';
 COMMENT ON COLUMN context_entities.fingerprint IS 'Hash of the columns above, as in users.';
 COMMENT ON COLUMN context_entities.text_altered IS 'Whether the line was repaired to fit; see tweets.text_altered.';
-COMMENT ON COLUMN context_entities.seen_in IS 'Tweet whose line brought this state.';
+COMMENT ON COLUMN context_entities.seen_in IS 'Tweet whose line had this state.';
 COMMENT ON COLUMN context_entities.seen_at IS 'When this state was received, as in users.';
 
 CREATE TABLE unknown_keys (
@@ -311,12 +311,13 @@ CREATE TABLE unknown_keys (
     seen_in       bigint NOT NULL
 );
 COMMENT ON TABLE unknown_keys IS
-    'Keys that X sends and this program does not know, counted: the payload has them, and a newer version may have columns.';
-COMMENT ON COLUMN unknown_keys.path IS 'Where the key stands in a line, such as data.entities.urls.new_key; "(more)" counts what is beyond 1,000 paths.';
-COMMENT ON COLUMN unknown_keys.count IS 'How often it came.';
-COMMENT ON COLUMN unknown_keys.first_seen_at IS 'When it was stored first.';
-COMMENT ON COLUMN unknown_keys.last_seen_at IS 'When it was stored last.';
-COMMENT ON COLUMN unknown_keys.seen_in IS 'A tweet whose line had it: the last one.';
+    'Keys that X sends and this version does not know, with counts. The payload contains them; a newer version may have columns for them.';
+COMMENT ON COLUMN unknown_keys.path IS
+    'Path of the key in the line, such as data.entities.urls.new_key; "(more)" counts keys beyond 1,000 paths.';
+COMMENT ON COLUMN unknown_keys.count IS 'Number of occurrences.';
+COMMENT ON COLUMN unknown_keys.first_seen_at IS 'When it was first stored.';
+COMMENT ON COLUMN unknown_keys.last_seen_at IS 'When it was last stored.';
+COMMENT ON COLUMN unknown_keys.seen_in IS 'Last tweet whose line had it.';
 
 CREATE TABLE tweet_deletions (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -329,10 +330,10 @@ CREATE TABLE tweet_deletions (
     UNIQUE (kafka_topic, kafka_partition, kafka_offset)
 );
 COMMENT ON TABLE tweet_deletions IS
-    'Tombstones that were applied: a message without a value deletes the tweet of its key, with its other versions.';
+    'Tombstones that were applied: a message without a value deletes the tweet that its key names, with all its versions.';
 COMMENT ON COLUMN tweet_deletions.id IS 'Number of the deletion.';
 COMMENT ON COLUMN tweet_deletions.tweet_id IS 'Tweet that the tombstone named.';
-COMMENT ON COLUMN tweet_deletions.tweets IS 'How many rows of tweets were deleted: 0 when none of its versions was here.';
+COMMENT ON COLUMN tweet_deletions.tweets IS 'Number of rows of tweets that were deleted; 0 when no version was stored.';
 COMMENT ON COLUMN tweet_deletions.deleted_at IS 'When it was applied.';
 COMMENT ON COLUMN tweet_deletions.kafka_topic IS 'Kafka topic of the tombstone.';
 COMMENT ON COLUMN tweet_deletions.kafka_partition IS 'Kafka partition of the tombstone.';
@@ -350,7 +351,7 @@ CREATE FUNCTION current_version(tweet_id bigint) RETURNS bigint
             WHERE known.tweet_id = $1 ORDER BY newest.version DESC LIMIT 1), $1)
     $$;
 COMMENT ON FUNCTION current_version(bigint) IS
-    'The newest version, among those that are here, of a tweet given by any version: SELECT * FROM tweets WHERE id = current_version(...).';
+    'The newest stored version of a tweet, given any of its versions: SELECT * FROM tweets WHERE id = current_version(...).';
 
 CREATE VIEW superseded_tweets AS
     SELECT v.tweet_id, max(n.tweet_id) AS newest_id
@@ -358,7 +359,8 @@ CREATE VIEW superseded_tweets AS
     JOIN tweet_versions n ON n.chain_id = v.chain_id AND n.version > v.version
     JOIN tweets t ON t.id = n.tweet_id
     GROUP BY v.tweet_id;
-COMMENT ON VIEW superseded_tweets IS 'Versions of tweets that a newer one here has replaced, each with the newest one here.';
+COMMENT ON VIEW superseded_tweets IS
+    'Versions of tweets that a newer stored version has replaced, each with the newest stored version.';
 
 CREATE VIEW readable_tweets AS
     SELECT t.id, coalesce(t.created_at, tweet_time(t.id)) AS created_at,
@@ -374,7 +376,7 @@ CREATE VIEW readable_tweets AS
     LEFT JOIN tweets o ON o.id = t.retweeted_id
     WHERE t.matched AND NOT EXISTS (SELECT FROM superseded_tweets s WHERE s.tweet_id = t.id);
 COMMENT ON VIEW readable_tweets IS
-    'Tweets that rules matched, for reading, edited ones in their newest version: author, whole text (of a repost that of the original), kind, rules, link. Add WHERE id >= tweet_id_at(...).';
+    'Matched tweets for reading, edited ones in their newest version: author, whole text (for a repost the original''s), kind, rules, link. Add WHERE id >= tweet_id_at(...).';
 
 CREATE VIEW edit_chains AS
     SELECT v.chain_id, array_agg(v.tweet_id ORDER BY v.version) AS versions,
@@ -382,8 +384,7 @@ CREATE VIEW edit_chains AS
         (array_agg(v.tweet_id ORDER BY v.version DESC) FILTER (WHERE t.id IS NOT NULL))[1] AS newest_stored_id
     FROM tweet_versions v LEFT JOIN tweets t ON t.id = v.tweet_id
     GROUP BY v.chain_id;
-COMMENT ON VIEW edit_chains IS
-    'Edited tweets: all versions in their order, the newest, and the newest that was delivered.';
+COMMENT ON VIEW edit_chains IS 'Edited tweets: all versions in order, the newest, and the newest that was delivered.';
 
 CREATE VIEW tweet_hashtags AS
     SELECT t.id AS tweet_id, h.hashtag, t.matched FROM tweets t CROSS JOIN LATERAL unnest(t.hashtags) AS h (hashtag);
@@ -392,12 +393,12 @@ COMMENT ON VIEW tweet_hashtags IS 'Hashtags, one row for each use, without #.';
 CREATE VIEW tweet_mentions AS
     SELECT t.id AS tweet_id, m.username, m.user_id, t.matched
     FROM tweets t CROSS JOIN LATERAL unnest(t.mentions, t.mention_ids) AS m (username, user_id);
-COMMENT ON VIEW tweet_mentions IS 'Mentions, one row for each: handle as written, and user where X named the id.';
+COMMENT ON VIEW tweet_mentions IS 'Mentions, one row for each: the handle as written, and the user id where X sent it.';
 
 CREATE VIEW tweet_urls AS
     SELECT t.id AS tweet_id, u.url, u.expanded_url, t.matched
     FROM tweets t CROSS JOIN LATERAL unnest(t.urls, t.expanded_urls) AS u (url, expanded_url);
-COMMENT ON VIEW tweet_urls IS 'Links, one row for each: as it stands in the text, and where it leads.';
+COMMENT ON VIEW tweet_urls IS 'Links, one row for each: the link as written in the text, and its target.';
 
 CREATE VIEW tweet_context AS
     SELECT t.id AS tweet_id, c.domain_id, d.name AS domain, c.entity_id, e.name AS entity, t.matched
@@ -405,7 +406,7 @@ CREATE VIEW tweet_context AS
     CROSS JOIN LATERAL unnest(t.context_domain_ids, t.context_entity_ids) AS c (domain_id, entity_id)
     LEFT JOIN context_domains d ON d.id = c.domain_id
     LEFT JOIN context_entities e ON e.id = c.entity_id;
-COMMENT ON VIEW tweet_context IS 'Context annotations, one row for each: what X says that a tweet is about.';
+COMMENT ON VIEW tweet_context IS 'Context annotations, one row for each: the subjects of a tweet according to X.';
 
 CREATE VIEW tweet_media AS
     SELECT t.id AS attached_to, m.*
@@ -427,13 +428,13 @@ CREATE VIEW withheld_notices AS
     FROM tweets WHERE withheld_countries IS NOT NULL OR withheld_copyright
     UNION ALL
     SELECT 'user', id, withheld_countries, NULL, withheld_scope, seen_at FROM users WHERE withheld_countries IS NOT NULL;
-COMMENT ON VIEW withheld_notices IS 'Tweets and users that are withheld somewhere: show them in those countries no more.';
+COMMENT ON VIEW withheld_notices IS 'Tweets and users that are withheld in some country and must not be shown there.';
 
 -- == operations =======================================================================================================
 
 ALTER TABLE loader_offsets ADD COLUMN rate double precision NOT NULL DEFAULT 0;
 COMMENT ON COLUMN loader_offsets.rate IS
-    'Messages a second up to committed_at, as a mean in which those of 10 s ago count for a third.';
+    'Messages per second up to committed_at: an exponential moving average in which messages of 10 s ago count for a third.';
 
 CREATE TABLE kafka_holes (
     topic        text NOT NULL,
@@ -449,14 +450,14 @@ COMMENT ON TABLE kafka_holes IS
     'Messages that Kafka no longer had when the loader came for them: retention was faster, or the topic was made anew.';
 COMMENT ON COLUMN kafka_holes.topic IS 'Kafka topic.';
 COMMENT ON COLUMN kafka_holes.partition IS 'Kafka partition.';
-COMMENT ON COLUMN kafka_holes.first_offset IS 'Offset of the first message that is gone.';
+COMMENT ON COLUMN kafka_holes.first_offset IS 'Offset of the first missing message.';
 COMMENT ON COLUMN kafka_holes.end_offset IS
-    'Offset after the last that is gone: the oldest that Kafka still had. Null when Kafka''s offsets began anew below first_offset.';
+    'Offset after the last missing message, which is the oldest that Kafka still had; null when the topic was replaced by one with lower offsets.';
 COMMENT ON COLUMN kafka_holes.found_at IS 'When the loader found it.';
 COMMENT ON COLUMN kafka_holes.passed_at IS
-    'When the loader went on behind it (ON_HOLE=continue); null while the partition stands still.';
+    'When the loader continued after it (ON_HOLE=continue); null while the partition is stopped.';
 COMMENT ON COLUMN kafka_holes.status IS
-    'open, or repaired: set by hand when the lines were published again from the journal or the archive.';
+    'open, or repaired: set by an operator after publishing the lines again from the journal or the archive.';
 
 COMMENT ON COLUMN stream_events.type IS
     'started, connected, disconnected, connect_failed, quiet, lively, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, torn_tail, rejected, dropped or stopped from the producer; x_message for a line of X.';
@@ -469,13 +470,12 @@ ALTER TABLE stream_gaps
     ADD COLUMN repair_detail text;
 COMMENT ON COLUMN stream_gaps.status IS
     'open: it is not filled; repaired_exactly: X replayed all of it; repaired_approximately: it was searched again.';
-COMMENT ON COLUMN stream_gaps.repaired_by IS
-    'How it was filled, or last tried: backfill, recovery, search.';
-COMMENT ON COLUMN stream_gaps.repaired_at IS 'When the last try ended.';
-COMMENT ON COLUMN stream_gaps.repaired_posts IS 'Posts that all tries have brought.';
+COMMENT ON COLUMN stream_gaps.repaired_by IS 'Method of the last repair, successful or not: backfill, recovery, search.';
+COMMENT ON COLUMN stream_gaps.repaired_at IS 'When the last attempt ended.';
+COMMENT ON COLUMN stream_gaps.repaired_posts IS 'Number of posts found by all attempts.';
 COMMENT ON COLUMN stream_gaps.repair_connection IS
-    'Marks what the last try has brought: tweets.connection of those lines, unless they had come before.';
-COMMENT ON COLUMN stream_gaps.repair_detail IS 'Why the last try did not fill it.';
+    'Marks the lines found by the last attempt: tweets.connection has this value, unless they were stored before.';
+COMMENT ON COLUMN stream_gaps.repair_detail IS 'Why the last attempt did not fill it.';
 
 -- == what version 1 kept elsewhere ====================================================================================
 

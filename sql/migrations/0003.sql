@@ -16,18 +16,18 @@ CREATE TABLE rules (
     last_seq      bigint NOT NULL,
     PRIMARY KEY (rule_id, stream)
 );
-COMMENT ON TABLE rules IS
-    'Every rule that was seen at X, with its text: what was asked. A changed tag makes a new rule at X, with an id of its own.';
+COMMENT ON TABLE rules IS 'Every rule that was seen at X, with its text. A changed tag makes a new rule at X with a new id.';
 COMMENT ON COLUMN rules.rule_id IS 'Rule at X, as in tweet_rules.';
 COMMENT ON COLUMN rules.stream IS 'Stream whose producer saw it.';
-COMMENT ON COLUMN rules.value IS 'The rule itself, as X holds it.';
-COMMENT ON COLUMN rules.tag IS 'Its tag; null for a rule without one.';
-COMMENT ON COLUMN rules.seen_from IS 'When a producer saw it first; it was at X by then.';
-COMMENT ON COLUMN rules.seen_last IS 'When a producer recorded it last; rules are recorded at start and when one of them changes.';
-COMMENT ON COLUMN rules.seen_until IS 'When a producer saw first that X no longer had it; null while X has it.';
-COMMENT ON COLUMN rules.first_journal IS 'Journal of the event of seen_from.';
+COMMENT ON COLUMN rules.value IS 'Text of the rule, as X holds it.';
+COMMENT ON COLUMN rules.tag IS 'Tag of the rule; null for a rule without a tag.';
+COMMENT ON COLUMN rules.seen_from IS 'When a producer first saw the rule at X.';
+COMMENT ON COLUMN rules.seen_last IS
+    'When a producer last recorded it; rules are recorded at start and whenever one of them changes.';
+COMMENT ON COLUMN rules.seen_until IS 'When a producer first saw that X no longer had it; null while X has it.';
+COMMENT ON COLUMN rules.first_journal IS 'Journal that holds the event of seen_from.';
 COMMENT ON COLUMN rules.first_seq IS 'Sequence number of the event of seen_from.';
-COMMENT ON COLUMN rules.last_journal IS 'Journal of the event of seen_last.';
+COMMENT ON COLUMN rules.last_journal IS 'Journal that holds the event of seen_last.';
 COMMENT ON COLUMN rules.last_seq IS 'Sequence number of the event of seen_last.';
 
 CREATE TABLE rule_lists (
@@ -41,14 +41,14 @@ CREATE TABLE rule_lists (
     PRIMARY KEY (stream, journal, seq)
 );
 COMMENT ON TABLE rule_lists IS
-    'Every event of the type rules: when a producer listed the rules at X. A long list comes in several parts with one time.';
+    'Events of type rules: each time a producer listed the rules at X. A long list has several parts with the same time.';
 COMMENT ON COLUMN rule_lists.stream IS 'Stream.';
 COMMENT ON COLUMN rule_lists.journal IS 'Journal that holds the event.';
 COMMENT ON COLUMN rule_lists.seq IS 'Sequence number of the event in its journal.';
 COMMENT ON COLUMN rule_lists.at IS 'When the rules were read from X; the same for all parts of a list.';
 COMMENT ON COLUMN rule_lists.part IS 'Number of the part, from 1.';
-COMMENT ON COLUMN rule_lists.parts IS 'How many parts the list has.';
-COMMENT ON COLUMN rule_lists.rules IS 'How many rules this part has.';
+COMMENT ON COLUMN rule_lists.parts IS 'Number of parts of the list.';
+COMMENT ON COLUMN rule_lists.rules IS 'Number of rules in this part.';
 
 CREATE OR REPLACE VIEW rule_matches AS
     SELECT m.rule_id, m.tag, m.stream, m.day, m.tweets,
@@ -57,7 +57,7 @@ CREATE OR REPLACE VIEW rule_matches AS
         SELECT rule_id, max(tag) AS tag, stream, date_trunc('day', matched_at) AS day, count(*) AS tweets
         FROM tweet_rules GROUP BY rule_id, stream, date_trunc('day', matched_at)) m;
 COMMENT ON VIEW rule_matches IS
-    'How many tweets each rule matched on each day, and the rule itself; value is null for rules that were never recorded.';
+    'Number of tweets that each rule matched on each day, with the text of the rule; value is null for rules that were never recorded.';
 
 CREATE VIEW matched_rules AS
     SELECT t.tweet_id, t.rule_id, t.stream, t.tag,
@@ -70,29 +70,28 @@ COMMENT ON VIEW matched_rules IS
 -- == gaps, journals and topics ========================================================================================
 
 ALTER TABLE stream_events ADD COLUMN gap_seq bigint, ADD COLUMN lines bigint, ADD COLUMN problem text;
--- Only what is surely a number: anybody may have written to the topic.
+-- Only valid numbers: any program may have written to the topic.
 UPDATE stream_events SET
     gap_seq = CASE WHEN payload #>> '{pipeline_event,seq}' ~ '^[0-9]{1,18}$'
         THEN (payload #>> '{pipeline_event,seq}')::bigint END,
     lines = CASE WHEN payload #>> '{pipeline_event,lines}' ~ '^[0-9]{1,18}$'
         THEN (payload #>> '{pipeline_event,lines}')::bigint END
 WHERE type IN ('repaired', 'repair_failed');
-COMMENT ON COLUMN stream_events.gap_seq IS
-    'Of repaired and repair_failed: the opened_seq of the gap in stream_gaps.';
-COMMENT ON COLUMN stream_events.lines IS 'How many lines or posts the event speaks of.';
+COMMENT ON COLUMN stream_events.gap_seq IS 'For repaired and repair_failed: opened_seq of the gap in stream_gaps.';
+COMMENT ON COLUMN stream_events.lines IS 'Number of lines, posts or rules that the event is about.';
 COMMENT ON COLUMN stream_events.problem IS
-    'Which members of the event cannot be true and were left out, or why it could not be applied; null when all is right.';
+    'Members of the event that were invalid and left out, or why it could not be applied; null without a problem.';
 
 ALTER TABLE stream_gaps DROP CONSTRAINT stream_gaps_status_check,
     ADD CONSTRAINT stream_gaps_status_check
         CHECK (status IN ('open', 'repaired_exactly', 'repaired_approximately', 'accepted')),
     ADD COLUMN accepted_at timestamptz, ADD COLUMN accepted_reason text;
 COMMENT ON COLUMN stream_gaps.status IS
-    'open: it is not filled; repaired_exactly: X replayed all of it; repaired_approximately: it was searched again; accepted: an operator closed it.';
+    'open: not filled; repaired_exactly: X replayed all of it; repaired_approximately: filled by a search; accepted: closed by an operator.';
 COMMENT ON COLUMN stream_gaps.accepted_at IS 'When an operator accepted it as lost.';
-COMMENT ON COLUMN stream_gaps.accepted_reason IS 'Why, in the operator''s words.';
+COMMENT ON COLUMN stream_gaps.accepted_reason IS 'Reason given by the operator.';
 COMMENT ON COLUMN stream_events.type IS
-    'started, connected, disconnected, connect_failed, quiet, lively, rules, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, gap_closed, journal_forgotten, torn_tail, rejected, dropped or stopped from the producer; x_message for a line of X.';
+    'started, connected, disconnected, connect_failed, quiet, lively, rules, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, gap_closed, journal_forgotten, torn_tail, rejected, dropped or stopped, written by the producer; x_message for a message of X.';
 
 CREATE TABLE dismissed (
     kind         text NOT NULL CHECK (kind IN ('topic', 'journal')),
@@ -105,28 +104,29 @@ COMMENT ON TABLE dismissed IS
     'Topics and journals that an operator dismissed: verify and status no longer count them. Their rows stay.';
 COMMENT ON COLUMN dismissed.kind IS 'topic or journal.';
 COMMENT ON COLUMN dismissed.name IS 'Name of the topic, or id of the journal.';
-COMMENT ON COLUMN dismissed.reason IS 'Why, in the operator''s words.';
-COMMENT ON COLUMN dismissed.dismissed_at IS 'When; a topic that is committed to later counts again.';
+COMMENT ON COLUMN dismissed.reason IS 'Reason given by the operator.';
+COMMENT ON COLUMN dismissed.dismissed_at IS 'When it was dismissed; a topic to which a loader commits later counts again.';
 
 -- == offsets ==========================================================================================================
 
 ALTER TABLE loader_offsets
     ADD COLUMN cluster_id text, ADD COLUMN mark_offset bigint, ADD COLUMN mark_time bigint, ADD COLUMN mark_digest bigint;
-COMMENT ON COLUMN loader_offsets.cluster_id IS 'Kafka cluster that the offsets belong to; null when it is not known.';
+COMMENT ON COLUMN loader_offsets.cluster_id IS 'Kafka cluster that the offsets belong to; null when unknown.';
 COMMENT ON COLUMN loader_offsets.mark_offset IS
-    'Offset of the last message that was settled. It is read again at each claim: another message there means another log.';
-COMMENT ON COLUMN loader_offsets.mark_time IS 'Kafka''s time of that message, milliseconds since 1970; null when it has none.';
-COMMENT ON COLUMN loader_offsets.mark_digest IS 'Hash of the length and of both ends of that message.';
+    'Offset of the last settled message. Each claim reads it again: a different message there means that the topic was replaced.';
+COMMENT ON COLUMN loader_offsets.mark_time IS
+    'Kafka''s timestamp of that message, milliseconds since 1970; null when it has none.';
+COMMENT ON COLUMN loader_offsets.mark_digest IS 'Hash of that message: its length, its first and its last bytes.';
 
 ALTER TABLE kafka_holes
     ADD COLUMN cause text NOT NULL DEFAULT 'deleted' CHECK (cause IN ('deleted', 'replaced', 'compacted')),
     ADD COLUMN messages bigint;
 COMMENT ON TABLE kafka_holes IS
-    'Messages that Kafka no longer had when the loader came for them: retention or compaction was faster, or the topic was created again.';
+    'Messages that Kafka no longer had when the loader requested them: deleted by retention or compaction, or the topic was created again.';
 COMMENT ON COLUMN kafka_holes.cause IS
-    'deleted: Kafka does not have the offset; replaced: another log stands behind the topic''s name; compacted: offsets between first_offset and end_offset are missing in a compacted topic.';
+    'deleted: Kafka does not have the offset; replaced: the topic''s messages are not those that were loaded; compacted: offsets between first_offset and end_offset are missing in a compacted topic.';
 COMMENT ON COLUMN kafka_holes.messages IS
-    'How many offsets are missing, where that is known. In a compacted topic, markers of transactions count as well.';
+    'Number of missing offsets, where known. In a compacted topic, transaction markers count as well.';
 
 CREATE TABLE loaders (
     owner      text PRIMARY KEY,
@@ -136,15 +136,83 @@ CREATE TABLE loaders (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE loaders IS 'Loaders that run, and those that ended within the last week.';
 COMMENT ON COLUMN loaders.owner IS 'The loader: host, process id and a random part, as in loader_offsets.owner.';
-COMMENT ON COLUMN loaders.started_at IS 'When it gave its first sign of life.';
-COMMENT ON COLUMN loaders.seen_at IS 'When it gave its last one; a loader that runs gives one every 5 s.';
-COMMENT ON COLUMN loaders.ended_at IS 'When it ended; null while it runs, and when it was killed.';
+COMMENT ON COLUMN loaders.started_at IS 'When it sent its first heartbeat.';
+COMMENT ON COLUMN loaders.seen_at IS 'When it sent its last heartbeat; a running loader sends one every 5 s.';
+COMMENT ON COLUMN loaders.ended_at IS 'When it ended; null while it runs and after it was killed.';
 
 -- == flags =============================================================================================================
 
 COMMENT ON COLUMN tweets.text_altered IS
-    'Whether the line did not fit: U+FFFD stands where NUL, a lone surrogate or invalid UTF-8 was, or created_at is null because it was no moment.';
+    'Whether the line was altered to fit: U+FFFD replaces NUL, lone surrogates and invalid UTF-8; created_at is null when it is not a valid time.';
 
 -- == version ==========================================================================================================
 
 INSERT INTO schema_version (version) VALUES (3);
+
+-- Comments of earlier versions in plainer words.
+COMMENT ON COLUMN schema_version.version IS 'Version of the schema; a loader rejects one that it does not know.';
+COMMENT ON FUNCTION tweet_time(bigint) IS
+    'When a tweet was posted, computed from its id; null for ids from before November 2010, which are no snowflakes.';
+COMMENT ON FUNCTION tweet_id_at(timestamptz) IS
+    'Lowest id that a tweet posted at that time or later can have. Compare id with it, so that only the months needed are read.';
+COMMENT ON COLUMN tweets.id IS 'Id of the tweet, a snowflake: tweet_time(id) is when it was posted.';
+COMMENT ON COLUMN tweets.created_at IS
+    'When it was posted, to the second, according to X; null when the field was not requested.';
+COMMENT ON COLUMN tweets.text IS
+    'Text as X sends it: & < > are HTML-escaped, reposts and long posts are truncated; full_text(tweets) is the whole text.';
+COMMENT ON COLUMN tweets.conversation_id IS 'First tweet of the conversation.';
+COMMENT ON COLUMN tweets.in_reply_to_user_id IS 'User that it replies to.';
+COMMENT ON COLUMN tweets.replied_to_id IS 'Tweet that it replies to.';
+COMMENT ON COLUMN tweets.quoted_id IS 'Tweet that it quotes.';
+COMMENT ON COLUMN tweets.retweeted_id IS 'Tweet that it reposts.';
+COMMENT ON COLUMN tweets.edits_remaining IS 'Number of edits left.';
+COMMENT ON COLUMN tweets.hashtags IS 'Hashtags without #, in X''s order; those found only in the long text come last.';
+COMMENT ON COLUMN tweets.cashtags IS 'Cashtags without $, in the same order as hashtags.';
+COMMENT ON COLUMN tweets.mentions IS 'Handles of mentioned users without @, in the same order as hashtags.';
+COMMENT ON COLUMN tweets.mention_ids IS
+    'Ids of mentioned users; element n belongs to element n of mentions. Null where X sent no id.';
+COMMENT ON COLUMN tweets.urls IS 'Links as written in the text (t.co), in the same order as hashtags.';
+COMMENT ON COLUMN tweets.expanded_urls IS 'Targets of the links; element n belongs to element n of urls.';
+COMMENT ON COLUMN tweets.media_source_tweet_ids IS 'Tweets with which attached media were first posted.';
+COMMENT ON COLUMN tweets.source IS 'App with which it was posted; X no longer fills it.';
+COMMENT ON COLUMN tweets.community_id IS 'Community in which it was posted.';
+COMMENT ON COLUMN tweets.display_text_start IS 'First code point of text to show; leading mentions of a reply precede it.';
+COMMENT ON COLUMN tweets.withheld_countries IS 'Countries in which it is withheld (ISO 3166-1; XX: all; XY: by copyright claim).';
+COMMENT ON COLUMN tweets.withheld_copyright IS 'Whether it is withheld because of a copyright claim.';
+COMMENT ON COLUMN tweets.stream IS
+    'Stream that received it first; null, as are journal, seq, received_at and connection, when tweet-producer did not write the message.';
+COMMENT ON COLUMN tweets.connection IS
+    'Connection that delivered it, named by its start in milliseconds since 1970; null when no connection did.';
+COMMENT ON COLUMN tweets.payload_raw IS 'The original bytes of a line that was altered; payload has the altered line.';
+COMMENT ON TABLE loader_offsets IS
+    'How far each Kafka partition is settled, and which loader owns it. Committed together with the rows; Kafka''s own offsets are informative only.';
+COMMENT ON COLUMN loader_offsets.next_offset IS
+    'Offset of the first message that is not settled; null before the first batch, which begins with the oldest message in Kafka.';
+COMMENT ON COLUMN loader_offsets.fence IS
+    'Number of claims of this partition; a loader with an older fence has lost the partition and cannot commit.';
+COMMENT ON COLUMN loader_offsets.owner IS 'Loader that last claimed the partition: host, process id and a random part.';
+COMMENT ON COLUMN loader_offsets.claimed_at IS 'When it was last claimed.';
+COMMENT ON COLUMN loader_offsets.committed_at IS 'When a batch of this partition was last committed.';
+COMMENT ON TABLE rejects IS 'Messages that did not become rows, with their bytes and the reason. Nothing is dropped.';
+COMMENT ON COLUMN rejects.reason IS
+    'Stable code: the decoder''s (not_json, not_a_tweet, ...), or database when PostgreSQL rejected the row.';
+COMMENT ON COLUMN rejects.sqlstate IS 'SQLSTATE with which PostgreSQL rejected the row.';
+COMMENT ON COLUMN rejects.detail IS 'The exact error; may quote values when it comes from PostgreSQL.';
+COMMENT ON COLUMN rejects.stream IS 'Stream that received the line; null when tweet-producer did not write the message.';
+COMMENT ON TABLE stream_ledger IS
+    'Which lines of a stream are settled as rows, events or rejects. A complete journal is one range that begins with 1.';
+COMMENT ON COLUMN stream_ledger.settled IS 'Sequence numbers that are settled, without those still in stream_ledger_pending.';
+COMMENT ON COLUMN stream_ledger.folded_at IS 'When numbers were last added.';
+COMMENT ON TABLE stream_ledger_pending IS
+    'Numbers settled by single batches and not yet merged into stream_ledger, so that loaders never wait for one row.';
+COMMENT ON TABLE stream_events IS
+    'Events of the streams: those of the producer (connected, disconnected, ...) and messages of X that are not tweets.';
+COMMENT ON COLUMN stream_events.at IS 'When it happened; for a message of X, when it was received.';
+COMMENT ON COLUMN stream_events.stream IS 'Stream; null when tweet-producer did not write the message.';
+COMMENT ON COLUMN stream_events.connection IS
+    'Connection, named by its start in milliseconds since 1970; null without a connection.';
+COMMENT ON COLUMN stream_events.cause IS 'Reason, as a stable code.';
+COMMENT ON COLUMN stream_events.detail IS 'Reason, in words.';
+COMMENT ON TABLE stream_gaps IS
+    'Periods in which a stream was not connected. What X may have sent in such a period is missing unless it was repaired.';
+COMMENT ON COLUMN stream_gaps.newest_id IS 'Highest tweet id received before the gap, where a repair begins.';

@@ -52,7 +52,7 @@ package struct RunningDigest {
 
 /// Owns one of OpenSSL's digest contexts (EVP_DigestInit(3)), set up for SHA-256.
 ///
-/// OpenSSL fails here only when memory is short or the library is broken, which no caller can mend.
+/// OpenSSL fails here only when memory is short or the library is broken, which no caller can fix.
 @safe
 private final class DigestContext {
     private let context: OpaquePointer
@@ -75,7 +75,7 @@ private final class DigestContext {
 
     func add(_ piece: UnsafeRawBufferPointer) {
         let isTaken = unsafe EVP_DigestUpdate(context, piece.baseAddress, piece.count)
-        precondition(isTaken == 1, "OpenSSL took no bytes")
+        precondition(isTaken == 1, "OpenSSL accepted no bytes")
     }
 
     /// The digest; nothing can be added afterwards.

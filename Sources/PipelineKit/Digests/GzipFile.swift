@@ -13,7 +13,7 @@ package struct GzipWriter: ~Copyable {
     /// Bytes that zlib collects before it compresses them.
     private static let buffer: UInt32 = 1 << 17
 
-    /// Creates the file anew.
+    /// Creates the file, replacing an existing one.
     package init(creating path: String) throws(FileError) {
         self.path = path
         descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o640)

@@ -136,14 +136,14 @@ package final class GzipReader {
         Failure(
             .badData,
             "\(path) is cut short at byte \(offset): the gzip member that begins at byte \(member) has no end."
-                + " `zcat` gives what is before the cut.")
+                + " `zcat` reads the part before the cut.")
     }
 
     private func described(_ code: Int32) -> Failure {
         let text = unsafe stream.pointee.msg.map { unsafe String(cString: $0) } ?? "zlib error \(code)"
         if text == "incorrect header check" {
             return Failure(
-                .badData, "\(path) is damaged: what follows byte \(member) is no gzip member")
+                .badData, "\(path) is damaged: no gzip member follows byte \(member)")
         }
         return Failure(
             .badData,
@@ -154,7 +154,7 @@ package final class GzipReader {
         while unsafe stream.pointee.avail_in > 0 {
             guard unsafe stream.pointee.next_in.pointee == 0 else {
                 throw Failure(
-                    .badData, "\(path) is damaged: what follows byte \(offset), behind padding, is no gzip member")
+                    .badData, "\(path) is damaged: no gzip member follows byte \(offset), after padding")
             }
             unsafe stream.pointee.next_in += 1
             unsafe stream.pointee.avail_in -= 1

@@ -57,7 +57,7 @@ package struct CurlMulti: ~Copyable {
 
     /// Runs a transfer to its end, or until the stop is raised.
     ///
-    /// - Throws: `CurlError` when it fails or was given up. A body that was cut at its limit is not a failure.
+    /// - Throws: `CurlError` when it fails or was aborted. A body that was cut at its limit is not a failure.
     package func run(_ transfer: borrowing CurlTransfer, until stop: Stop) throws(CurlError) {
         try add(transfer)
         defer { remove(transfer) }
@@ -69,7 +69,7 @@ package struct CurlMulti: ~Copyable {
             }
             try poll(timeout: .milliseconds(200))
         }
-        throw CurlError(CURLE_ABORTED_BY_CALLBACK, "given up because the service ends")
+        throw CurlError(CURLE_ABORTED_BY_CALLBACK, "aborted because the service ends")
     }
 
     private func check(_ code: CURLMcode) throws(CurlError) {
@@ -77,7 +77,7 @@ package struct CurlMulti: ~Copyable {
     }
 }
 
-/// Lets any thread end a wait of a `CurlMulti`, also after that is gone.
+/// Lets any thread end a wait of a `CurlMulti`, also after its deallocation.
 package final class CurlWaker: Sendable {
     /// The handle's address, used under the mutex only; libcurl allows curl_multi_wakeup from any thread.
     private let address: Mutex<UInt?>

@@ -164,7 +164,7 @@ package enum CurlLibrary {
     }()
 }
 
-/// The header lines of a request; libcurl reads them in place until its handle is gone.
+/// The header lines of a request; libcurl reads them in place until its handle is freed.
 @safe
 package struct CurlHeaders: ~Copyable {
     package private(set) var list: UnsafeMutablePointer<curl_slist>?

@@ -51,7 +51,7 @@ package struct Checkpoint: Codable, Sendable, Equatable {
         guard checkpoint.journal == journal else {
             throw Failure(
                 .disk,
-                "\(path) belongs to journal \(checkpoint.journal), this folder holds journal \(journal)."
+                "\(path) belongs to journal \(checkpoint.journal), but this folder is journal \(journal)."
                     + " Remove the checkpoint to publish the whole journal again.")
         }
         return checkpoint

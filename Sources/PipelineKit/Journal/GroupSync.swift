@@ -36,7 +36,7 @@ final class GroupSync: Sendable {
     private let thread = Mutex<JoinableThread?>(nil)
 
     /// - Parameters:
-    ///   - tail: is told how far the journal is durable, as soon as it is, and wakes the writer to look here.
+    ///   - tail: gets the durable position as soon as it changes, and wakes the writer.
     ///   - heart: gives the thread's signs of life.
     init(_ tail: JournalTail, heart: Heartbeat) {
         self.tail = tail

@@ -221,7 +221,7 @@ package final class Journal {
         event.seq = seqs.lowerBound
         event.lines = Int64(seqs.count)
         event.detail = "lines \(seqs.lowerBound) to \(seqs.upperBound)"
-        // The connection stays open: a crash after this event must still be told from an orderly end.
+        // The connection stays open: a crash after this event must remain distinguishable from an orderly end.
         try append(event, connection: last.connection)
         try syncPending()
         source.tail.settleDropRequest(seqs)
@@ -311,7 +311,7 @@ package final class Journal {
         publishEnd()
     }
 
-    /// How the connection ended when the journal took no more.
+    /// How the connection ended when the journal could not be written.
     ///
     /// - Parameter cause: why, in one word.
     /// - Returns: the event to append; nil when no connection was open.

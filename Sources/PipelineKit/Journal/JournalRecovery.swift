@@ -29,7 +29,7 @@ package struct JournalRecovery: Sendable {
         }
         var check = try SegmentCheck(last)
         var end = try check.run()
-        // A crash right after a new segment was begun: how the stream stood is told by the one before.
+        // A crash right after a new segment was begun: the previous one has the state of the stream.
         if end.last == nil, let before = segments.dropLast().last { end.last = try lastEntry(of: before) }
         if end.nextSeq <= acknowledged {
             let found = try begin(folder: folder, seq: acknowledged + 1)

@@ -3,7 +3,7 @@ import FoundationEssentials
 
 /// What one stream's journal holds, read beside a producer that may be writing it.
 package struct JournalStatus: Encodable, Sendable, Equatable {
-    /// What the manifest tells of one kind.
+    /// The manifest's totals of one kind.
     package struct Archived: Encodable, Sendable, Equatable {
         package var segments = 0
         package var lines: Int64 = 0

@@ -61,7 +61,7 @@ package struct JournalVerification: Encodable, Sendable {
         for segment in present
         where !listed.contains(segment.file) && !plain.contains(segment.name.firstSeq) {
             guard try JournalFolder.size(archive + "/" + segment.file) != nil else { continue }
-            problems.append("\(archive)/\(segment.file) stands in no line of the manifest")
+            problems.append("\(archive)/\(segment.file) is not in the manifest")
         }
         findHoles(acknowledged: acknowledged)
     }
@@ -104,10 +104,11 @@ package struct JournalVerification: Encodable, Sendable {
         {}
         if let first = damaged.first, let last = damaged.last {
             problems.append(
-                "\(segment.path) is damaged: \(damaged.count) of the lines \(first) to \(last) have another checksum")
+                "\(segment.path) is damaged: \(damaged.count) of the lines \(first) to \(last) have a different checksum"
+            )
         }
         if let endSeq, reader.nextSeq < endSeq {
-            problems.append("\(segment.path) ends before line \(reader.nextSeq), it should go on to \(endSeq - 1)")
+            problems.append("\(segment.path) ends before line \(reader.nextSeq), the last line should be \(endSeq - 1)")
         }
         account(segment.firstSeq, reader.nextSeq - 1)
         files += 1
@@ -117,7 +118,7 @@ package struct JournalVerification: Encodable, Sendable {
 
     // MARK: Archive
 
-    /// Looks at what every line of the manifest tells of; returns the files that it names.
+    /// Checks every entry of the manifest; returns the files that it names.
     private mutating func verifyManifest() throws -> Set<String> {
         var archived: [String: ManifestEntry] = [:]
         var listed: Set<String> = []
@@ -125,7 +126,7 @@ package struct JournalVerification: Encodable, Sendable {
         let path = archive + "/" + Manifest.fileName
         try Manifest.read(folder: archive) { number, entry in
             guard let entry, entry.stream == stream, entry.journal == journal || journal.isEmpty else {
-                return found.append("\(path):\(number) is no entry of this journal's manifest")
+                return found.append("\(path):\(number) is not an entry of this journal's manifest")
             }
             account(entry.firstSeq, entry.lastSeq)
             switch entry.event {
@@ -161,7 +162,7 @@ package struct JournalVerification: Encodable, Sendable {
         try compare(path, bytes: entry.bytes, sha256: entry.sha256)
         let content = try ArchivedFile.read(path)
         guard content.digest == FileDigest(bytes: entry.plainBytes ?? 0, sha256: entry.plainSHA256 ?? "") else {
-            throw Failure(.badData, "\(path) does not hold the bytes that the manifest tells of")
+            throw Failure(.badData, "\(path) differs from its entry in the manifest")
         }
         guard content.lines == entry.lines else {
             throw Failure(.badData, "\(path) has \(content.lines) lines instead of \(entry.lines)")
@@ -173,7 +174,7 @@ package struct JournalVerification: Encodable, Sendable {
             let path = archive + "/" + receipts.file
             try compare(path, bytes: receipts.bytes, sha256: receipts.sha256)
             guard try ReceiptBook(path).covers(entry.firstSeq...entry.lastSeq) else {
-                throw Failure(.badData, "\(path) does not tell of every line when it was received")
+                throw Failure(.badData, "\(path) lacks the time of receipt of some lines")
             }
         }
         files += 1
@@ -181,12 +182,12 @@ package struct JournalVerification: Encodable, Sendable {
         bytes += content.digest.bytes
     }
 
-    /// What counts as uploaded must be what the manifest tells of: it may go here for that.
+    /// Uploaded files must match the manifest, because the local copy may then be removed.
     private mutating func compareUploads(_ archived: [String: ManifestEntry]) throws {
         for record in try UploadList(folder: archive).records {
             guard let entry = archived[record.file], entry.sha256 != record.sha256 else { continue }
             problems.append(
-                "\(record.url) was uploaded with SHA-256 \(record.sha256), the manifest tells of \(entry.sha256 ?? "none")"
+                "\(record.url) was uploaded with SHA-256 \(record.sha256), the manifest has \(entry.sha256 ?? "none")"
             )
         }
     }
@@ -197,7 +198,7 @@ package struct JournalVerification: Encodable, Sendable {
             throw Failure(
                 .badData,
                 "\(path) was changed: \(digest.bytes) bytes with SHA-256 \(digest.sha256),"
-                    + " the manifest tells of \(bytes ?? 0) with \(sha256 ?? "none")")
+                    + " the manifest has \(bytes ?? 0) with \(sha256 ?? "none")")
         }
     }
 

@@ -4,7 +4,7 @@ import Digests
 /// One entry of a segment's index: a group of lines that were received together.
 ///
 /// It holds what the lines do not (when and on which connection they were received), where they are, and the
-/// checksum by which recovery tells a group that reached the disk from one that did not.
+/// checksum by which recovery distinguishes a group that reached the disk from one that did not.
 package struct IndexEntry: Equatable, Sendable {
     /// Sequence number of the group's first line.
     var firstSeq: Int64

@@ -2,7 +2,7 @@ import Core
 import Digests
 import Glibc
 
-/// Reads one segment, group by group as its index tells, and checks every group's checksum.
+/// Reads one segment, group by group according to its index, and checks every group's checksum.
 ///
 /// Numbers come from the index, so that a damaged group changes the numbers of no other line. Where the index itself
 /// is damaged or gone, lines are counted.
@@ -173,7 +173,7 @@ package struct SegmentReader: ~Copyable {
         offset = entry.endOffset
     }
 
-    /// Loads whole lines that no entry tells of.
+    /// Loads whole lines that no entry covers.
     private mutating func loadUnindexed(before end: End) throws(FileError) -> Bool {
         var length = Self.chunk
         while true {

@@ -10,7 +10,7 @@ package enum AssignmentChange: Sendable, Equatable {
     case revoked([TopicPartition], isLost: Bool)
 }
 
-/// A member of a consumer group that fetches a partition only after it was told from where.
+/// A member of a consumer group that fetches a partition only after it was given an offset.
 ///
 /// Owned by one thread. Kafka's own committed offsets are never read: they are a hint for lag tools only.
 package final class KafkaConsumer {

@@ -45,7 +45,9 @@ package struct KafkaErrorLog {
     }
 
     private func log(_ error: KafkaError, _ kind: Kind, count: Int) {
-        var facts: Logger.Metadata = ["error": "\(error.name)", "reason": "\(error.reason)", "count": "\(count)"]
+        var facts: Logger.Metadata = [
+            "error": "\(error.name)", "reason": "\(error.reason)", "count": .stringConvertible(count),
+        ]
         if let partition = kind.partition { facts["partition"] = "\(partition)" }
         guard let remedy = Self.remedies[error.name] else {
             return logger.warning("Kafka reports an error; librdkafka tries again", metadata: facts)
@@ -68,9 +70,9 @@ package struct KafkaErrorLog {
     /// Takes note that a partition delivers, or that the group has given us partitions (nil).
     package mutating func ended(_ partition: TopicPartition?) {
         for (kind, entry) in entries where kind.partition == partition {
-            var facts: Logger.Metadata = ["error": "\(kind.name)", "count": "\(entry.count)"]
+            var facts: Logger.Metadata = ["error": "\(kind.name)", "count": .stringConvertible(entry.count)]
             if let partition { facts["partition"] = "\(partition)" }
-            logger.info("Kafka's error has ended", metadata: facts)
+            logger.info("Kafka no longer reports the error", metadata: facts)
             entries[kind] = nil
         }
     }

@@ -175,7 +175,7 @@ final class KafkaContext: Sendable {
     func brokersAnswered() {
         outage.end()
         if isRefused.load(ordering: .relaxed), isRefused.exchange(false, ordering: .relaxed) {
-            logger.info("Kafka accepts the connection")
+            logger.info("Kafka accepts the connection again")
         }
     }
 }
@@ -219,11 +219,11 @@ private func kafkaLogged(
     let context = unsafe Unmanaged<KafkaContext>.fromOpaque(opaque).takeUnretainedValue()
     let message = Redaction.clean(unsafe String(cString: text))
     let name = unsafe facility.map { unsafe String(cString: $0) } ?? ""
-    // Lost connections are librdkafka's daily bread and healed by it; the error callback tells when all are gone.
+    // librdkafka reconnects by itself; the error callback reports when all brokers are unreachable.
     if name == "REQTMOUT" { context.hasTimedOut.store(true, ordering: .relaxed) }
     let isRoutine = level > 4 || ["FAIL", "ERROR", "REQTMOUT"].contains(name)
     context.logger.log(
-        level: isRoutine ? .debug : .warning, "librdkafka",
+        level: isRoutine ? .debug : .warning, "librdkafka reports a problem; it retries by itself",
         metadata: ["text": "\(message)", "facility": "\(name)"])
 }
 

@@ -16,7 +16,7 @@ package struct KafkaOptions: ParsableArguments {
     @Option(
         name: .customShort("X"), parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
-            "A librdkafka property, as key=value; may be given often (a file: KAFKA_PROPERTIES_FILE).",
+            "A librdkafka property, key=value; repeatable (a file: KAFKA_PROPERTIES_FILE).",
             valueName: "key=value"))
     package var properties: [String] = []
 

@@ -47,5 +47,6 @@ private func fetchedPartitions(_ client: OpaquePointer) -> Set<TopicPartition> {
 private func check(_ error: OpaquePointer?, _ context: KafkaContext) {
     guard let error = unsafe error else { return }
     context.logger.warning(
-        "a rebalance failed", metadata: ["reason": "\(unsafe KafkaError(consuming: error, "rebalance"))"])
+        "a rebalance of Kafka's group failed",
+        metadata: ["reason": "\(unsafe KafkaError(consuming: error, "rebalance"))"])
 }

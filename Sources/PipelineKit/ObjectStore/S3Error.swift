@@ -50,7 +50,7 @@ package struct S3Error: Error, Sendable, CustomStringConvertible {
         case (300...399, _): return "Redirects are not followed: set AWS_ENDPOINT_URL_S3 to the address itself"
         case (413, _), (_, "EntityTooLarge"): return "Lower S3_PART_BYTES"
         case (403, "RequestTimeTooSkewed"): return "Set this machine's clock"
-        case (404, "NoSuchBucket"): return "Create the bucket, or name another"
+        case (404, "NoSuchBucket"): return "Create the bucket, or name a different one"
         default: return nil
         }
     }

@@ -34,9 +34,9 @@ package struct S3Upload {
 
     /// How it was made sure.
     package enum Proof: String, Codable, Sendable {
-        /// S3 has told the SHA-256 of what it stores.
+        /// S3 has reported the SHA-256 of the object.
         case checksum
-        /// It was read back, because S3 tells no SHA-256.
+        /// It was read back, because S3 reports no SHA-256.
         case read
     }
 
@@ -102,7 +102,8 @@ package struct S3Upload {
         } while whole.bytes < expected.bytes && parts.last?.bytes == options.partBytes
         guard whole.result == expected else {
             throw Failure(
-                .badData, "\(path) is not what the manifest tells of; it is not uploaded. Look at it and at the disk.")
+                .badData,
+                "\(path) differs from its entry in the manifest and is not uploaded. Check the file and the disk.")
         }
         return parts
     }
@@ -168,7 +169,7 @@ package struct S3Upload {
         }
         // Amazon appends the number of parts to a checksum of checksums; not everybody does.
         if let found = headers["x-amz-checksum-sha256"]?.split(separator: "-").first {
-            guard found == checksum else { throw S3Error(.wait, "\(object) has another SHA-256 than the file") }
+            guard found == checksum else { throw S3Error(.wait, "\(object) has a different SHA-256 than the file") }
             return .checksum
         }
         var digestThere = RunningDigest()
@@ -177,7 +178,7 @@ package struct S3Upload {
             return true
         }
         guard digestThere.result == digest else {
-            throw S3Error(.wait, "\(object) holds other bytes than the file")
+            throw S3Error(.wait, "\(object) differs from the file")
         }
         return .read
     }

@@ -14,10 +14,10 @@ enum ConninfoCheck {
     /// What is wrong with the text as it stands, whatever libpq makes of it; nil when nothing is.
     static func shapeMistake(_ text: String) -> String? {
         if let first = text.first, "\"'".contains(first) {
-            return "a quotation mark stands around the value; remove it (`docker --env-file` keeps quotes)"
+            return "the value is in quotation marks; remove them (`docker --env-file` keeps quotes)"
         }
         if text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7f }) {
-            return "it holds a line break or another control character; remove it"
+            return "it contains a line break or another control character; remove it"
         }
         guard let scheme = scheme(of: text) else {
             let hasScheme = text.hasPrefix("postgres:") || text.hasPrefix("postgresql:")
@@ -40,7 +40,7 @@ enum ConninfoCheck {
         let escapes = ["@": "%40", "/": "%2F", "?": "%3F"].sorted { $0.key < $1.key }
         let found = escapes.filter { userInfo.contains($0.key) }
         let remedy = found.map { "\($0.key) as \($0.value)" }.joined(separator: ", ")
-        return "user or password holds a character of the URI itself; write \(remedy) there"
+        return "user or password contains a special character of URIs; write \(remedy) there"
     }
 
     /// Whether `?` comes before the database and an `@` comes after it: it stands in the password then.
@@ -67,7 +67,7 @@ enum ConninfoCheck {
         where message.hasPrefix(prefix) {
             let name = message.dropFirst(prefix.utf8.count).prefix { $0 != "\"" }
             guard canBeShown(name, in: text) else {
-                return "an option that libpq does not know stands behind the password"
+                return "an option after the password is unknown to libpq"
             }
             let near = nearest(String(name), among: knownOptions).map { "; did you mean \($0)?" } ?? ""
             return "invalid connection option \"\(name)\"\(near)"
@@ -138,12 +138,12 @@ enum ConninfoCheck {
             return host.contains { $0.isWhitespace || "@/?#'\"".contains($0) }
         }
         if isBad {
-            return "the host holds a character that no host has; in user or password write @ as %40, / as %2F, # as %23"
+            return "the host contains an invalid character; in user or password write @ as %40, / as %2F, # as %23"
         }
         let ports = (port ?? "").split(separator: ",", omittingEmptySubsequences: false)
         guard ports.allSatisfy({ $0.isEmpty || UInt16($0) ?? 0 > 0 }) else {
             return
-                "the port is not a number from 1 to 65535; if a part of the password stands there, write / as %2F, @ as %40"
+                "the port is not a number from 1 to 65535; if it is a part of the password, write / as %2F, @ as %40"
         }
         let servers = max(hosts.count, (address ?? "").split(separator: ",", omittingEmptySubsequences: false).count)
         return ports.count > 1 && ports.count != servers ? "\(ports.count) ports for \(servers) hosts" : nil

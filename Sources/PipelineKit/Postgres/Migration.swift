@@ -22,7 +22,7 @@ package enum Migration {
     /// Creates the schema, or brings an older one to the current version, in one transaction. Calling it again changes
     /// nothing.
     ///
-    /// - Throws: `Failure` (78) for a schema that is newer, or that no migration leads from, and for tables of somebody
+    /// - Throws: `Failure` (78) for a schema that is newer, or that no migration leads from, and for foreign tables of
     ///   else; `PostgresError` otherwise.
     package static func apply(to connection: borrowing PostgresConnection) throws -> Outcome {
         try connection.execute("BEGIN")
@@ -33,7 +33,7 @@ package enum Migration {
             try connection.execute("COMMIT")
             return outcome
         } catch {
-            // Either it works, or the connection is gone and the transaction with it.
+            // If this fails, the connection is closed, and the transaction with it.
             try? connection.execute("ROLLBACK")
             throw error
         }
@@ -117,7 +117,7 @@ package enum Migration {
             guard error.sqlstate == "42P07" else { throw error }
             throw Failure(
                 .badSettings,
-                "the database already holds tables that are not ours: \(error.serverMessage)\n"
+                "the database already has tables with these names: \(error.serverMessage)\n"
                     + "give this project a database or schema of its own "
                     + "(for instance DATABASE_URL='postgresql://.../tweets')")
         }

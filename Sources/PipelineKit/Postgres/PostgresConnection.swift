@@ -31,7 +31,7 @@ package struct PostgresConnection: ~Copyable {
         unsafe PQfinish(handle)
     }
 
-    /// Connects to the first server of `conninfo` that plays `role`. Names are resolved anew each time.
+    /// Connects to the first server of `conninfo` that plays `role`. Names are resolved each time.
     ///
     /// - Parameters:
     ///   - conninfo: where to connect.
@@ -175,15 +175,15 @@ package struct PostgresConnection: ~Copyable {
         }
     }
 
-    /// Waits on the socket; looks at `stop` several times a second.
+    /// Waits on the socket; checks `stop` several times a second.
     ///
-    /// The deadline counts on every turn: a server that sends a few bytes now and then is not making progress.
+    /// The deadline counts on every turn: a server that sends single bytes is not making progress.
     func wait(
         for events: Int16, until deadline: ContinuousClock.Instant?, doing operation: String
     ) throws(PostgresError) {
         while true {
             if let deadline, ContinuousClock.now >= deadline { throw abandon(operation, "no answer in time") }
-            if stop?.isImmediate == true { throw abandon(operation, "given up because the service stops") }
+            if stop?.isImmediate == true { throw abandon(operation, "aborted because the service stops") }
             var descriptor = pollfd(fd: unsafe PQsocket(handle), events: events, revents: 0)
             let ready = unsafe poll(&descriptor, 1, 100)
             Heartbeat.beat()

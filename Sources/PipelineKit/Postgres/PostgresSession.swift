@@ -87,7 +87,7 @@ package struct SessionFinding: Sendable, Equatable, CustomStringConvertible {
     package var description: String { "\(name) is \(value), set by \(source): \(consequence)" }
 }
 
-/// What a session sets by itself, and what it only looks at.
+/// Settings that a session sets, and those that it only checks.
 private enum SessionSettings {
     /// Settings that any role may change, with the values that the statements of this project are written for.
     static let own: [(String, String)] = [

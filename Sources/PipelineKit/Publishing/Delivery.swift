@@ -232,7 +232,7 @@ package final class Delivery {
     /// - Returns: false when that is not possible yet.
     package func restart(through: Int64? = nil) -> Bool {
         guard let error = undelivered else { return true }
-        logger.warning("delivery failed; sending again what is not acknowledged", metadata: ["error": "\(error)"])
+        logger.warning("delivery to Kafka failed; sending unacknowledged lines again", metadata: ["error": "\(error)"])
         if error.isTimeOut { window.timeOut(outstanding: producer.outstanding) }
         stop.wait(for: backoff.next())
         window.restart()
@@ -272,7 +272,7 @@ package final class Delivery {
 
     func make<Client>(_ client: () throws(Failure) -> Client) -> Client? {
         do throws(Failure) { return try client() } catch {
-            logger.error("no client for Kafka can be made; retrying", metadata: ["error": "\(error)"])
+            logger.error("cannot create a Kafka client; retrying", metadata: ["error": "\(error)"])
             return nil
         }
     }

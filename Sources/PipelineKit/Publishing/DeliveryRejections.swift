@@ -122,7 +122,9 @@ extension Delivery {
         setBatchBytes(limit < old ? limit : max(1024, old / 2))
         logger.warning(
             "Kafka rejects batches of this size; sending smaller ones",
-            metadata: ["batch_bytes": "\(old)", "new_batch_bytes": "\(producer.batchBytes)"])
+            metadata: [
+                "batch_bytes": .stringConvertible(old), "new_batch_bytes": .stringConvertible(producer.batchBytes),
+            ])
     }
 
     /// Publishes events with the numbers of rejects in their place, so that the loader settles them.
@@ -131,9 +133,10 @@ extension Delivery {
             let (record, reason) = verdicts.removeFirst()
             let headers = record.headers
             logger.error(
-                "a line cannot be published",
+                "a line cannot be published; it is recorded as a reject",
                 metadata: [
-                    "stream": "\(headers.stream)", "journal": "\(headers.journal)", "seq": "\(headers.seq)",
+                    "stream": "\(headers.stream)", "journal": "\(headers.journal)",
+                    "seq": .stringConvertible(headers.seq),
                     "reason": "\(reason)",
                 ])
             declared.insert(record.id)

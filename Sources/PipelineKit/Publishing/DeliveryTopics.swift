@@ -18,7 +18,9 @@ extension Delivery {
             while !isUnneeded() {
                 do throws(KafkaError) {
                     let partitions = try producer.ensureTopic(topic, timeout: timeouts.next())
-                    logger.debug("topic exists", metadata: ["topic": "\(topic.name)", "partitions": "\(partitions)"])
+                    logger.debug(
+                        "topic exists",
+                        metadata: ["topic": "\(topic.name)", "partitions": .stringConvertible(partitions)])
                     break
                 } catch {
                     guard error.isAway else {

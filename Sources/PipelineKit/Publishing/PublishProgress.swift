@@ -16,7 +16,10 @@ struct PublishProgress {
     mutating func tell(acknowledged: Int64, lastSeq: Int64) {
         guard acknowledged > told, ContinuousClock.now >= due else { return }
         logger.info(
-            "published", metadata: ["lines": "\(acknowledged - told)", "waiting": "\(lastSeq - acknowledged)"])
+            "published",
+            metadata: [
+                "lines": .stringConvertible(acknowledged - told), "waiting": .stringConvertible(lastSeq - acknowledged),
+            ])
         told = acknowledged
         due = .now + Self.interval
     }

@@ -28,7 +28,7 @@ package enum CleanText {
     /// Whether a line that simdjson accepts would still be refused by PostgreSQL: it has a `\u0000` escape or, with
     /// newer versions of simdjson, a byte order mark.
     ///
-    /// Goes from escape to escape, so that `\\u0000`, a backslash and digits, is told apart.
+    /// Goes from escape to escape, so that `\\u0000`, a backslash and digits, is distinguished.
     static func isSuspicious(_ line: UnsafeRawBufferPointer) -> Bool {
         guard let start = line.baseAddress else { return false }
         if unsafe line.starts(with: byteOrderMark) { return true }

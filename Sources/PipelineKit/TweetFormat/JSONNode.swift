@@ -54,7 +54,7 @@ import Glibc
         }
     }
 
-    /// A number without fraction or exponent that fits; simdjson tells those beyond `Int64` apart.
+    /// A number without fraction or exponent that fits; simdjson distinguishes those beyond `Int64`.
     package var integer: Int64? {
         tag == UInt8(ascii: "l") ? unsafe Int64(bitPattern: tape[index + 1]) : nil
     }

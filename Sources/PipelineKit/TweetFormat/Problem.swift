@@ -125,7 +125,7 @@ package struct Problem: Sendable, Equatable {
         return shortened(text.replacing(/[^\x21-\x7e]/, with: "?"))
     }
 
-    /// 429 has several meanings, told apart by the body: x-rate-limit headers look healthy on all of them.
+    /// 429 has several meanings, distinguished by the body: x-rate-limit headers look healthy on all of them.
     private static func tooManyKind(_ message: ProblemObject?) -> ProblemKind {
         guard let message else { return .rateLimit }
         if message.connectionIssue == "TooManyConnections" { return .tooManyConnections }

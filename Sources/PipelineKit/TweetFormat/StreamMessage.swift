@@ -27,7 +27,7 @@ package struct StreamControl: Sendable, Equatable {
     package let reaction: ControlReaction
 }
 
-/// One line of the stream, told apart as cheaply as the reader needs.
+/// One line of the stream, classified only as far as the reader needs.
 package enum StreamMessage: Sendable, Equatable {
     /// A line that may hold a post.
     case post
@@ -38,7 +38,7 @@ package enum StreamMessage: Sendable, Equatable {
     /// Longer lines without a post are not looked into, so that garbage cannot keep the reader busy.
     private static let longestControlLine = 65_536
 
-    /// Whether bytes are one whole JSON object, as every message is: so a line that lacks its end can be told from a part.
+    /// Whether bytes are one whole JSON object, as every message is: so a line without its end can be distinguished from a part of one.
     package static func isWhole(_ line: UnsafeRawBufferPointer) -> Bool {
         guard let first = unsafe line.first(where: { $0 > 0x20 }), first == UInt8(ascii: "{") else { return false }
         var parser = JSONParser()

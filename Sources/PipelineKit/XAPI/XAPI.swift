@@ -19,7 +19,7 @@ package struct XAPI: Sendable {
     ///   - stop: a service gives its own, so that no call outlives it for long.
     ///   - patience: a call that X rejects for now (a rate limit, a failure of X with `Retry-After`) waits as long as X asks
     ///     for when that is no longer than this.
-    ///   - onWait: is told how long such a wait takes, before it.
+    ///   - onWait: is called with the duration before each such wait.
     package init(
         _ settings: XSettings, stop: Stop? = nil, patience: Duration = .zero,
         onWait: @escaping @Sendable (Duration) -> Void = { _ in }

@@ -78,7 +78,7 @@ final class LineServer: Sendable {
             self.delivery.map { !isComplete || $0.ended != nil } ?? false
         }
         guard let delivery, !isComplete || delivery.ended != nil else {
-            throw Failure(.unavailable, "the reader did not take all lines within \(timeout.short)")
+            throw Failure(.unavailable, "the reader did not read all lines within \(timeout.short)")
         }
         return delivery
     }

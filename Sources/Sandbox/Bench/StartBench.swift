@@ -57,7 +57,7 @@ struct StartBench {
             source.tail.publish(acknowledged: source.tail.lastSeq)
             let deadline = ContinuousClock.now + .seconds(60)
             while try plainSegments(source) > 1 {
-                guard ContinuousClock.now < deadline else { throw Failure(.unavailable, "the archiver takes too long") }
+                guard ContinuousClock.now < deadline else { throw Failure(.unavailable, "the archiver is too slow") }
                 usleep(20_000)
             }
         }

@@ -29,7 +29,7 @@ struct DemoCommand: ParsableCommand {
     @Option(help: "How long the stream runs.")
     var seconds = 20
 
-    @Option(help: "The world of made-up tweets.")
+    @Option(help: "Seed of the generated tweets.")
     var seed: UInt64 = 1
 
     @Flag(help: "At the end leave everything running until Ctrl-C.")

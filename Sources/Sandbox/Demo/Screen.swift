@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 
 /// The demo's output: things that happen, each on a line of its own, and one line of counts that is refreshed on a
-/// terminal and repeated now and then elsewhere.
+/// terminal and repeated occasionally elsewhere.
 final class Screen: Sendable {
     private struct State {
         var hasLiveLine = false

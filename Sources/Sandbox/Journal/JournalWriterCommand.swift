@@ -18,7 +18,7 @@ struct JournalWriterCommand: ParsableCommand {
     @Option(help: "Folder of the journal.")
     var folder: String
 
-    @Option(name: .customLong("run"), help: "Name of this run; it stands in every line.")
+    @Option(name: .customLong("run"), help: "Name of this run, part of every line.")
     var runName: String
 
     @Option(help: "Lines to write.")

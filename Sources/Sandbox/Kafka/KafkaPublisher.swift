@@ -83,7 +83,7 @@ package final class KafkaPublisher {
     package func flush(timeout: Duration = .seconds(30)) throws(Failure) {
         let code = unsafe rd_kafka_flush(client, Int32(clamping: timeout.milliseconds))
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
-            throw Failure(.unavailable, "the brokers have not taken all records within \(timeout)")
+            throw Failure(.unavailable, "the brokers have not accepted all records within \(timeout)")
         }
     }
 

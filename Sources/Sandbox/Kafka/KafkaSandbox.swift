@@ -48,7 +48,7 @@ package final class KafkaSandbox: Sendable {
         destroy()
     }
 
-    /// Ends the cluster; everything in it is gone.
+    /// Ends the cluster and deletes its content.
     package func destroy() {
         handles.withLock { handles in
             guard let ended = handles.take() else { return }

@@ -31,12 +31,12 @@ package final class KafkaSandboxProcess: Sendable {
     /// Whether it runs.
     package var isRunning: Bool { process.exit == nil }
 
-    /// Halts it as SIGSTOP does, or lets it go on: a broker that takes connections and does not answer.
+    /// Halts it as SIGSTOP does, or resumes it: a broker that accepts connections and does not answer.
     package func setHalted(_ isHalted: Bool) {
         process.send(isHalted ? SIGSTOP : SIGCONT)
     }
 
-    /// Ends it; everything in it is gone.
+    /// Ends it and deletes its content.
     package func stop() {
         process.send(SIGCONT)
         process.terminate(grace: .seconds(5))

@@ -1,7 +1,7 @@
 import Core
 import Glibc
 
-/// A TCP port of 127.0.0.1 that nobody listens on, and that no other process of this project gets as long as this one lives.
+/// An unused TCP port of 127.0.0.1 that no other process of this project gets as long as this one runs.
 ///
 /// It is none of those that Linux gives to whoever connects or asks for any (ip(7), ip_local_port_range: from 32768 on), so
 /// that no connection has it by chance. Between two sandboxes, a look whether it is free is not enough: a server that is
@@ -18,7 +18,7 @@ package func freePort() throws(Failure) -> Int {
     throw Failure(.unavailable, "no TCP port of 127.0.0.1 from 15000 to 31999 is free")
 }
 
-/// Reserves a port until this process ends; false when somebody has it.
+/// Reserves a port until this process ends; false when it is in use.
 private func reserve(_ port: Int) throws(Failure) -> Bool {
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw Failure(.unavailable, "\(FileError("socket", "a port's name"))") }

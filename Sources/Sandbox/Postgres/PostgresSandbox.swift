@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// It listens on a free port of 127.0.0.1 and on a socket in its folder, trusts local connections only, and has a
 /// database `tweets` owned by the role `tweets`, which is no superuser: about what an RDS master user may do.
-/// Every call blocks until it is done. The cluster is gone after `destroy()`, when the process exits, and, by the
+/// Every call blocks until it is done. The cluster is deleted after `destroy()`, when the process exits, and, by the
 /// kernel's and the next sandbox's help, after the process was killed.
 package final class PostgresSandbox: Sendable {
     /// How the server is stopped (pg_ctl(1), --mode).
@@ -110,7 +110,7 @@ package final class PostgresSandbox: Sendable {
         if let failure { throw failure }
     }
 
-    /// Stops the server and waits until it is gone; does nothing when it does not run.
+    /// Stops the server and waits for its end; does nothing when it does not run.
     package func stop(_ mode: StopMode = .fast) {
         server.withLock { server in
             server?.send(mode.signal)

@@ -8,7 +8,7 @@ import Synchronization
 /// The owner holds a lock (flock(2)) on a file inside for as long as it lives; a folder whose lock is free is a leftover.
 final class SandboxFolder: Sendable {
     let path: String
-    /// Nil when the folder is deleted: a second close would hit a file that somebody else has opened since.
+    /// Nil when the folder is deleted: a second close would close a file that was opened since.
     private let lock: Mutex<Int32?>
 
     private static let prefix = "tweet-sandbox-"

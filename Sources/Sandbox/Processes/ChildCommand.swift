@@ -16,7 +16,7 @@ package struct ChildCommand: Sendable {
         case pipe
     }
 
-    /// The signal that a child gets when this process is gone; the names are setpriv(1)'s.
+    /// The signal that a child gets when this process ends; the names are setpriv(1)'s.
     package enum DeathSignal: String, Sendable {
         case kill = "SIGKILL"
         case quit = "SIGQUIT"
@@ -34,7 +34,7 @@ package struct ChildCommand: Sendable {
     package var output = Output.discard
     /// Standard error; nil sends it where standard output goes.
     package var errors: Output?
-    /// The signal that the child gets when this process is gone, however it went.
+    /// The signal that the child gets when this process ends, for any reason.
     package var deathSignal = DeathSignal.kill
 
     package init(_ executable: String, _ arguments: [String] = []) {

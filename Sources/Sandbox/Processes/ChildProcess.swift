@@ -72,7 +72,7 @@ package final class ChildProcess: Sendable {
         while true { if let exit = wait(timeout: .seconds(3600)) { return exit } }
     }
 
-    /// Waits for the end at most so long; nil when the process still runs.
+    /// Waits for the end up to this duration; nil when the process still runs.
     package func wait(timeout: Duration) -> Exit? {
         let deadline = ContinuousClock.now + timeout
         while true {

@@ -3,7 +3,7 @@ import Synchronization
 
 /// The one thread that starts child processes.
 ///
-/// A child asks the kernel for a signal when its parent is gone, and the kernel means the *thread* that made it
+/// A child requests a signal from the kernel for its parent's end, and the kernel means the *thread* that created it
 /// (prctl(2), PR_SET_PDEATHSIG). A thread of Swift's or Dispatch's pools may end at any time, this one never does.
 enum SpawnThread {
     private static let queue = SpawnQueue()

@@ -2,7 +2,7 @@ import Core
 import Hummingbird
 import Synchronization
 
-/// What the simulator's account has used, and in which of X's forms the usage endpoint tells it.
+/// What the simulator's account has used, and in which of X's forms the usage endpoint reports it.
 package struct AccountUsage: Sendable {
     package enum Form: String, Sendable, Codable, CaseIterable {
         /// Sums of the project, numbers as text (2.167).
@@ -119,13 +119,13 @@ extension XSimulator {
             .get { [account] request, _ in account.answerCounts(request) }
     }
 
-    /// What the usage endpoint tells.
+    /// What the usage endpoint reports.
     package var usage: AccountUsage {
         get { account.usage }
         set { account.usage = newValue }
     }
 
-    /// What the counts endpoint tells, by query; other queries have no posts.
+    /// What the counts endpoint reports, by query; other queries have no posts.
     package var counts: [String: Int64] {
         get { account.counts }
         set { account.counts = newValue }

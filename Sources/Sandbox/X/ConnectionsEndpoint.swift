@@ -8,7 +8,7 @@ import Hummingbird
 struct ConnectionsEndpoint: Sendable {
     let record: StreamRecord
 
-    /// One connection as the endpoint tells it.
+    /// One connection as the endpoint reports it.
     private struct Listed {
         let id: String
         let address: String
@@ -163,10 +163,10 @@ extension XSimulator {
         set { record.state.withLock { $0.linger = newValue } }
     }
 
-    /// Lets a program of somebody else, on another machine, hold a connection to the stream.
+    /// Lets another client, on another machine, hold a connection to the stream.
     ///
     /// - Parameters:
-    ///   - address: what the Connections API tells as `client_ip`.
+    ///   - address: what the Connections API reports as `client_ip`.
     ///   - duration: how long; nil until it is killed.
     ///   - age: how long it has been open already.
     /// - Returns: the connection's id.
@@ -182,7 +182,7 @@ extension XSimulator {
         return other.id
     }
 
-    /// Whether a connection of somebody else is still open.
+    /// Whether a connection of another client is still open.
     package func isOpen(_ id: String) -> Bool {
         let now = clock.now
         return record.state.withLock { $0.others.contains { $0.id == id && $0.isOpen(at: now) } }

@@ -42,7 +42,7 @@ package struct Fault: Sendable, Codable, Equatable {
     }
 
     package var type: Kind
-    /// Happens after so many more lines, or for requests to an endpoint after so many of those; at once when missing.
+    /// Number of lines, or of requests to an endpoint, before it happens; at once when missing.
     package var after: Int?
     package var count: Int?
     package var bytes: Int?

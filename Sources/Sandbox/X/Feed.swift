@@ -97,12 +97,12 @@ final class Feed: Sendable {
         state.withLock { $0.ruleSets.append(rules) }
     }
 
-    /// Time passes without lines being due: nobody listens, and the feed waits for listeners.
+    /// Time passes without lines being due: no client is connected, and the feed waits for one.
     func skipTime() {
         state.withLock { $0.lastLook = nil }
     }
 
-    /// Issues so many lines at this moment, due or not.
+    /// Issues a number of lines now, due or not.
     func issue(_ count: Int) {
         state.withLock { state in
             state.lastLook = clock.instant
@@ -128,7 +128,7 @@ final class Feed: Sendable {
             let number = max(0, min(Int64(due), count - Int64(state.log.count)))
             let end = clock.now
             for line in 0..<number {
-                // What became due while nobody looked is spread over that time.
+                // Lines that became due meanwhile are spread over that time.
                 let late = elapsed * Double(number - 1 - line) / Double(number)
                 let at = end.advanced(by: .milliseconds(-Int64(late * 1000)))
                 let last = state.log.last?.at ?? at

@@ -32,7 +32,7 @@ package struct Verdict: Sendable {
     package var missing: [Int64] = []
     /// Written at the end of a connection that the client's death or a reset cut off, and within a declared gap.
     package var excused: [Int64] = []
-    /// Issued while nobody listened (`losesWhileAway`), and not within a declared gap: lost in silence.
+    /// Issued while no client was connected (`losesWhileAway`), and not within a declared gap: lost silently.
     package var undeclared: [Int64] = []
     /// In the table more than once.
     package var doubled: [Int64] = []

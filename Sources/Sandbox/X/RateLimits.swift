@@ -1,6 +1,6 @@
 import Synchronization
 
-/// X's request budgets: so many in 15 minutes, counted from the first.
+/// X's request budgets: a number in 15 minutes, counted from the first.
 final class RateLimits: Sendable {
     struct Budget: Sendable {
         let limit: Int

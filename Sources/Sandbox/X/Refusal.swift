@@ -45,7 +45,7 @@ package struct Refusal: Sendable, Codable, Equatable {
     package static let rateLimit = Refusal(
         status: 429, body: #"{"errors":[{"code":88,"message":"Rate limit exceeded"}]}"#)
 
-    /// A server error as a gateway tells it: HTML.
+    /// A server error as a gateway sends it: HTML.
     package static func serverError(_ status: Int = 503) -> Refusal {
         var refusal = Refusal(
             status: status,

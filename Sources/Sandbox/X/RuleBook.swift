@@ -19,7 +19,7 @@ final class RuleBook: Sendable {
     ///   - maximalCount: rules for the project.
     ///   - maximalLength: code points of a rule.
     ///   - operators: those that a rule may hold; nil: all.
-    ///   - onChange: is told the rules after each change.
+    ///   - onChange: is called with the rules after each change.
     init(
         maximalCount: Int, maximalLength: Int, operators: Set<String>?,
         onChange: @escaping @Sendable ([StreamRule]) -> Void

@@ -1,7 +1,7 @@
 import Core
 import Synchronization
 
-/// The simulator's time: the real one, set off by what it was told, so that hours need not be waited for.
+/// The simulator's time: the real one plus an offset, so that tests need not wait for hours.
 ///
 /// Ids and times of posts, budgets of requests, lingering connections and a scenario's times follow it; keep-alives do not.
 package final class SandboxClock: Sendable {

@@ -1,6 +1,6 @@
 import Dispatch
 
-/// Runs a simulator's tasks, one after the other, on a thread that nobody else uses.
+/// Runs a simulator's tasks, one after the other, on a thread of its own.
 ///
 /// Swift's own pool has one thread a core. What blocks them, as tests do that wait for processes, would let X fall
 /// silent, and a client's time-outs run out.

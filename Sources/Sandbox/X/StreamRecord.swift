@@ -50,7 +50,7 @@ package struct StreamConnection: Sendable {
     package internal(set) var keepAlives = 0
 }
 
-/// A connection to the same stream that somebody else's program holds.
+/// A connection to the same stream that another client holds.
 struct OtherConnection: Sendable {
     let id: String
     let clientAddress: String

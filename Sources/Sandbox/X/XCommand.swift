@@ -41,16 +41,16 @@ struct XCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A file with one JSON object a line to send (repeatable).", valueName: "file"))
     var input: [String] = []
 
-    @Option(help: "The world of made-up tweets: the same seed gives the same tweets.")
+    @Option(help: "Seed of the generated tweets: the same seed gives the same tweets.")
     var seed: UInt64 = 1
 
-    @Option(help: "End after so many made-up tweets.")
+    @Option(help: "Number of generated tweets; default no limit.")
     var count: Int64?
 
-    @Option(help: "Lines a second; 0 as fast as the client takes them.")
+    @Option(help: "Lines a second; 0: as fast as the client reads.")
     var rate = 50.0
 
-    @Flag(help: "Lose what is due while nobody is connected, as X does.")
+    @Flag(help: "Drop lines that are due while no client is connected, as X does.")
     var loses = false
 
     @Option(help: ArgumentHelp("Begin again so far back on reconnect, as X's backfill.", valueName: "seconds"))
@@ -89,7 +89,7 @@ struct XCommand: ParsableCommand {
     @Flag(help: "No backfill and no recovery.")
     var selfServe = false
 
-    @Flag(help: "Do not refuse more than 50 connects in 15 minutes.")
+    @Flag(help: "Accept more than 50 connects in 15 minutes.")
     var noRateLimits = false
 
     func run() throws {

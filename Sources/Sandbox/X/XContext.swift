@@ -53,7 +53,7 @@ extension Refusal {
 }
 
 extension Timestamp {
-    /// As HTTP tells it (RFC 9110, section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+    /// In HTTP's format (RFC 9110, section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
     fileprivate var httpDate: String {
         let days = milliseconds / 86_400_000
         let date = CivilDate(daysSince1970: days)
@@ -65,7 +65,7 @@ extension Timestamp {
     }
 }
 
-/// What X does before it looks at a request: the token, the budget, and what was arranged to go wrong.
+/// What X checks before a request: the token, the budget, and queued faults.
 struct XGate: RouterMiddleware {
     typealias Context = XContext
 

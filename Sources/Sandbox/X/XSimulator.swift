@@ -13,10 +13,10 @@ package final class XSimulator: Sendable {
         package var feed = FeedSource.generator(seed: 1, count: nil)
         /// Lines a second; nil as fast as the client takes them.
         package var rate: Double? = 50
-        /// Whether lines are issued while nobody listens, as X does: they are then lost, unless redelivered. Else the
+        /// Whether lines are issued while no client is connected, as X does: they are then lost, unless redelivered. Else the
         /// feed waits, and every line is written to some connection.
         package var losesWhileAway = false
-        /// A new connection begins with what was issued so long before the last one ended, as with X's backfill:
+        /// A new connection begins with lines issued this long before the last one ended, as with X's backfill:
         /// a client that was killed gets again what it had not read, and some of what it had.
         package var redelivery = Duration.zero
         /// The time between keep-alives; X's is 20 s.
@@ -183,7 +183,7 @@ extension XSimulator {
         return self.rules.all
     }
 
-    /// Deletes rules by value, as if somebody else did.
+    /// Deletes rules by value, as if another client did.
     package func deleteRules(_ values: Set<String>) {
         _ = rules.delete(isDryRun: false) { values.contains($0.value) }
     }
@@ -203,7 +203,7 @@ extension XSimulator {
         feed.stop()
     }
 
-    /// Issues so many lines now, whether somebody listens or not.
+    /// Issues a number of lines now, whether a client is connected or not.
     package func issue(_ count: Int) {
         feed.issue(count)
     }

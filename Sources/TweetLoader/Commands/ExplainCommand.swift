@@ -7,8 +7,8 @@ struct ExplainCommand: ParsableCommand {
         abstract: "Show the whole way of one tweet.",
         discussion: """
             When it was received and on which connection, where its line is in the journal and in Kafka, when it was \
-            committed, which rules matched, which versions there are; or why it was rejected or deleted. For a tweet that \
-            is not stored: whether it was made before recording began, and the gaps that it may lie in.
+            committed, which rules matched, and its versions; or why it was rejected or deleted. For a tweet that is \
+            not stored: whether it was posted before recording began, and the gaps that it may lie in.
 
               tweet-loader explain 1866459871234567890
               tweet-loader explain 'https://x.com/user/status/1866459871234567890?s=20'

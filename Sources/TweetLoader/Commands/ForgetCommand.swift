@@ -6,9 +6,9 @@ import Postgres
 struct ForgetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "forget",
-        abstract: "Dismiss topics and journals that nothing uses any more.",
+        abstract: "Dismiss topics and journals that are no longer used.",
         discussion: """
-            What is dismissed no longer counts in `verify` and `status`: a topic's partitions and holes, a journal's missing \
+            `verify` and `status` no longer count a dismissed topic's partitions and holes, or a dismissed journal's missing \
             numbers and gaps. Rows stay. A topic counts again when a loader commits to it later.
 
               tweet-loader forget topic tweeets --reason "mistyped"
@@ -20,10 +20,10 @@ struct ForgetCommand: ParsableCommand {
 
     /// What both kinds ask for.
     struct Options: ParsableArguments {
-        @Option(help: ArgumentHelp("Why it is dismissed.", valueName: "text"))
+        @Option(help: ArgumentHelp("Reason.", valueName: "text"))
         var reason: String
 
-        @Flag(help: "Also when it was in use within the last hour.")
+        @Flag(help: "Dismiss it although it was in use within the last hour.")
         var yes = false
 
         @OptionGroup var base: DatabaseCommandOptions

@@ -24,7 +24,7 @@ struct DatabaseOptions: ParsableArguments {
         let isElsewhere = ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE"].contains { environment[$0] != nil }
         if text == nil, !isElsewhere {
             reader.addMistake(
-                "\(setting.title) is not set: where is PostgreSQL? For instance postgresql://tweets@localhost/tweets")
+                "\(setting.title) is not set; an example is postgresql://tweets@localhost/tweets")
         }
         do { return try PostgresConninfo(text ?? "") } catch {
             reader.addMistake(error.description)
@@ -57,18 +57,18 @@ struct LoaderOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How long PostgreSQL may take for one statement before it is tried again, smaller (DATABASE_TIMEOUT; default "
+            "Time-out of a statement, after which a smaller transaction is tried (DATABASE_TIMEOUT; default "
                 + "20s).", valueName: "time"))
     var databaseTimeout: String?
 
     @Option(
         help: ArgumentHelp(
-            "When Kafka has deleted messages before they were loaded: stop (that partition, for a person to decide) or "
-                + "continue with the oldest that Kafka has (ON_HOLE; default stop). The hole is recorded either way.",
+            "When Kafka has deleted messages before they were loaded: stop (that partition, until you decide) or "
+                + "continue with the oldest that Kafka has (ON_HOLE; default stop). The hole is always recorded.",
             valueName: "policy"))
     var onHole: String?
 
-    @Option(help: ArgumentHelp("How long the end may take after SIGTERM (DRAIN; default 30s).", valueName: "time"))
+    @Option(help: ArgumentHelp("Longest time to drain after SIGTERM (DRAIN; default 30s).", valueName: "time"))
     var drain: String?
 
     static let group = Setting("KAFKA_GROUP", flag: "group")
@@ -104,7 +104,7 @@ enum HolePolicy: String, CaseIterable, Sendable {
     case `continue`
 }
 
-/// What the loader was told, read once at the start.
+/// The loader's settings, read once at the start.
 struct LoaderSettings: Sendable {
     var conninfo: PostgresConninfo
     var kafka: KafkaConfiguration

@@ -6,21 +6,21 @@ import Postgres
 struct MigrateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "migrate",
-        abstract: "Create the tables, or bring them to this program's version.",
+        abstract: "Create the tables, or migrate them to this version.",
         discussion: """
-            The schema is changed in one transaction; a second run changes nothing. The owner of the database can do it, \
+            Changes the schema in one transaction; a second run changes nothing. The owner of the database can run it; \
             no superuser is needed. PostgreSQL 14 or newer, a database with the encoding UTF8.
 
-            The column of the raw line, tweets.payload, is jsonb in a new schema and stays as it is otherwise. With --payload \
-            (PAYLOAD) it gets that type; when tweets are stored already, the size of the table and the duration are shown first, \
-            and the change has to be confirmed.
+            The column of the raw line, tweets.payload, is jsonb in a new schema, and is not changed in an existing one. --payload \
+            (PAYLOAD) changes its type; when tweets are stored already, size and duration are shown first, \
+            and the change must be confirmed.
 
               tweet-loader migrate --database postgresql://tweets@localhost/tweets
-              tweet-loader migrate --dry-run           shows what would be done
+              tweet-loader migrate --dry-run           shows the steps
               tweet-loader migrate --payload json      keeps the raw line as json instead of jsonb
 
-            Exit status: 0 done, or nothing to do; 64 no --yes without a terminal; 69 PostgreSQL cannot be reached; 77 \
-            credentials rejected, or a right is missing; 78 bad settings, or a database that does not fit.
+            Exit status: 0 done, or nothing to do; 64 no --yes without a terminal; 69 PostgreSQL is unreachable; 77 \
+            credentials rejected, or a privilege is missing; 78 invalid settings, or an unsuitable database.
             """)
 
     @OptionGroup var database: DatabaseOptions
@@ -28,14 +28,14 @@ struct MigrateCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Type of the column for the raw line: jsonb or json (PAYLOAD; default: leave it as it is).",
+            "Type of the column for the raw line: jsonb or json (PAYLOAD; default unchanged).",
             valueName: "mode"))
     var payload: String?
 
-    @Flag(help: "Show what would be done, and change nothing.")
+    @Flag(help: "Show the steps, and change nothing.")
     var dryRun = false
 
-    @Flag(help: "Do not ask before a table with rows is rewritten.")
+    @Flag(help: "Rewrite a table with rows without confirmation.")
     var yes = false
 
     func run() throws {
@@ -115,7 +115,7 @@ private func bring(
 private func words(for outcome: Migration.Outcome) -> String {
     switch outcome {
     case .created(let version): "created the schema, version \(version)"
-    case .migrated(let old, let new): "brought the schema from version \(old) to \(new)"
+    case .migrated(let old, let new): "migrated the schema from version \(old) to \(new)"
     case .unchanged(let version): "nothing to do: the schema has version \(version)"
     }
 }

@@ -49,12 +49,12 @@ struct PayloadChange {
                     + "\(groupedDigits(trial.rows)) rows that were converted on trial: \(Int(trial.rate)) MB/s in the end)"
             )
             lines.append(
-                "meanwhile nobody can read or load tweets, and the disk holds the table twice; stop the loaders, and start "
+                "meanwhile tweets can be neither read nor loaded, and the disk needs space for both copies; stop the loaders, and start "
                     + "them again with PAYLOAD=\(to)")
         }
         if from == "json" {
             lines.append(
-                "the very bytes of the lines are lost: jsonb keeps no spaces, no order of keys and no repeated keys; there is "
+                "the exact bytes of the lines are lost: jsonb keeps no spaces, no order of keys and no repeated keys; there is "
                     + "no way back")
         }
         return lines.joined(separator: "\n")

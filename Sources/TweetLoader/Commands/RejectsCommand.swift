@@ -5,10 +5,10 @@ import Foundation
 struct RejectsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rejects",
-        abstract: "Lists, shows and replays messages that did not become rows.",
+        abstract: "List, show and replay messages that did not become rows.",
         discussion: """
-            A reject keeps the message's bytes and the reason. When the reason is gone (a newer loader, a mended table), \
-            replay makes rows of them; it may be run again at any time.
+            A reject keeps the message's bytes and the reason. When the cause is fixed (a newer loader, a changed table), \
+            replay makes rows of them; it may run repeatedly.
 
               tweet-loader rejects list --since 1d
               tweet-loader rejects show 17
@@ -20,7 +20,7 @@ struct RejectsCommand: ParsableCommand {
 struct RejectsListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "Lists rejects, the newest first.",
+        abstract: "List rejects, newest first.",
         discussion: """
               tweet-loader rejects list --reason not_json --since 2h
               tweet-loader rejects list --partition tweets-3 --offsets 100-199
@@ -30,7 +30,7 @@ struct RejectsListCommand: ParsableCommand {
     @OptionGroup var selection: RejectSelection
     @OptionGroup var options: DatabaseCommandOptions
 
-    @Option(help: "How many at most.")
+    @Option(help: "Largest number of rejects.")
     var limit = 50
 
     func validate() throws {
@@ -107,12 +107,12 @@ struct RejectList: Report {
 struct RejectsShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
-        abstract: "Shows one reject with its bytes.",
+        abstract: "Show one reject with its bytes.",
         discussion: """
               tweet-loader rejects show 17
-              tweet-loader rejects show 17 --raw | jq .       the message as it came, and nothing else
+              tweet-loader rejects show 17 --raw | jq .       only the bytes of the message
 
-            Exit status: 65 when there is no reject of that number.
+            Exit status: 0 done, 65 no reject of that number.
             """)
 
     @Argument(help: "Number of the reject.")
@@ -130,7 +130,7 @@ struct RejectsShowCommand: ParsableCommand {
             let found = try onDatabase(try options.conninfo(), role: .any) { connection in
                 try StoredReject.read(selection, limit: 1, connection)
             }
-            guard let reject = found.first else { throw Failure(.badData, "there is no reject \(number)") }
+            guard let reject = found.first else { throw Failure(.badData, "no reject has the number \(number)") }
             if raw { return FileHandle.standardOutput.write(Data(reject.value ?? [])) }
             options.show(RejectView(reject))
         }
@@ -171,24 +171,24 @@ struct RejectView: Report {
 struct RejectsReplayCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay",
-        abstract: "Makes rows of rejects, where that is possible now.",
+        abstract: "Load rejects again that are valid now.",
         discussion: """
-            Each reject is decoded and written as if it came from Kafka now. What becomes a row or an event is a reject \
-            no longer; the others stay as they are. The ledger does not change: the line was settled, and is. Run it \
-            beside running loaders, and again at any time.
+            Each reject is decoded and written as if Kafka delivered it now. Those that become rows or events are removed \
+            from the rejects; the others stay. The ledger does not change, because these lines are settled already. It \
+            may run beside loaders, and repeatedly.
 
               tweet-loader rejects replay --dry-run
               tweet-loader rejects replay --reason database --since 1d
               tweet-loader rejects replay 17 18
 
-            Of a line that Kafka refused (refused_by_kafka) only the beginning is here; the journal has the whole.
+            For a line that Kafka rejected (refused_by_kafka) only the beginning is stored; the journal has the whole line.
             PAYLOAD must be the same as for the running loader.
             """)
 
     @OptionGroup var selection: RejectSelection
     @OptionGroup var options: DatabaseCommandOptions
 
-    @Flag(help: "Say what would happen, and change nothing.")
+    @Flag(help: "Show the result, and change nothing.")
     var dryRun = false
 
     func run() throws {

@@ -4,18 +4,18 @@ import Core
 struct RetentionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "retention",
-        abstract: "Drops the months of tweets that are older than wanted.",
+        abstract: "Drop old months of tweets.",
         discussion: """
             Detaches and drops whole monthly partitions of tweets and tweet_rules, one month in a transaction, and deletes \
             what belongs to them: edit chains, partial errors, media, polls, and states of users that were replaced \
-            before. Users, places and context stay. A tweet's month is when it was made: one that was only included, \
-            because a newer one refers to it, may be old. Loaders can run meanwhile. For cron:
+            before. Users, places and context stay. The month of a tweet is that of its posting: a tweet that was \
+            included because a newer one refers to it may be old. Loaders may run meanwhile. For cron:
 
-              tweet-loader retention --keep 12months --dry-run     what would go
+              tweet-loader retention --keep 12months --dry-run     show what would be dropped
               tweet-loader retention --keep 12months
               tweet-loader retention --keep 2years --json
 
-            Exit status: 0 done, 75 when somebody held a lock all the time: try again later.
+            Exit status: 0 done, 75 a lock was held all the time: try again later.
             """)
 
     @Option(
@@ -23,7 +23,7 @@ struct RetentionCommand: ParsableCommand {
         transform: KeptTime.init(argument:))
     var keep: KeptTime
 
-    @Flag(help: "Only shows what would be dropped.")
+    @Flag(help: "Show what would be dropped, and change nothing.")
     var dryRun = false
 
     @OptionGroup var options: DatabaseCommandOptions
@@ -47,7 +47,7 @@ struct KeptTime {
         let shortestMonth: Int64 = 28 * 86_400_000
         let span = Duration(setting: argument).map { Int(($0.milliseconds + shortestMonth - 1) / shortestMonth) }
         guard let number = MonthSpan(argument)?.months ?? span, (1...1200).contains(number) else {
-            throw ValidationError("'\(argument)' is no time to keep: months, years or days, such as 12months or 90d")
+            throw ValidationError("'\(argument)' is not a time to keep: months, years or days, such as 12months or 90d")
         }
         months = number
     }

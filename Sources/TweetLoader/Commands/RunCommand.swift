@@ -6,11 +6,11 @@ import Logging
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Loads until SIGTERM or SIGINT.",
+        abstract: "Load the topics until SIGTERM or SIGINT.",
         discussion: """
-            Needs the tables of `tweet-loader migrate`. Starts where PostgreSQL says, not where Kafka's group stands. \
-            SIGTERM finishes the batch in hand, leaves the group and ends with 0; a second one ends at once, and as \
-            safely: what is not committed comes again.
+            Needs the tables of `tweet-loader migrate`. Starts at the offsets in PostgreSQL, not at those of Kafka's group. \
+            SIGTERM commits the current batch, leaves the group and ends with 0. A second one ends at once, also \
+            safely: uncommitted messages are read again.
 
               tweet-loader run --kafka broker:9092 --database postgresql://tweets@db.example/tweets
               tweet-loader run --max-rows 20000 --max-age 1s     fewer, larger transactions
@@ -40,7 +40,7 @@ struct RunCommand: ParsableCommand {
 /// Runs the loader's loop on a thread of its own until a signal ends it.
 func runLoader(_ settings: LoaderSettings) throws {
     let logger = Logger(label: "tweet-loader")
-    // A property that librdkafka does not know shall be told at once, not after PostgreSQL is back.
+    // A property that librdkafka does not know must be reported at once, not after an outage of PostgreSQL.
     _ = try KafkaConsumer(settings.kafka, group: settings.group, topics: [], logger: logger)
     let stop = Stop()
     let intakeHeart = Heartbeat()

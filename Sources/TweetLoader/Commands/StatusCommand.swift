@@ -6,10 +6,10 @@ import KafkaClient
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Show whether a loader runs, how far and how fast it is, and what was rejected.",
+        abstract: "Show whether a loader runs, its lag and rate, and rejects.",
         discussion: """
-            PostgreSQL holds what is settled, Kafka what is still to come; without Kafka the lag is unknown and the rest \
-            is shown. A loader counts as running when it gave a sign of life within 15 s. The rate is that of the last \
+            PostgreSQL has the settled messages, Kafka the pending ones; without Kafka the lag is unknown and the rest \
+            is shown. A loader counts as running when it sent a heartbeat within 15 s. The rate is that of the last \
             seconds, 0 when nothing was committed for 10 s. Oldest unsettled is the age of the first message that is in \
             Kafka and not in PostgreSQL. On a terminal the tables fit the screen, and idle partitions are one line.
 
@@ -17,7 +17,7 @@ struct StatusCommand: ParsableCommand {
               tweet-loader status --watch 5s
               tweet-loader status --json | jq .lag
 
-            With --watch and --json: one object a line. Exit status: 0 done, 69 PostgreSQL cannot be reached.
+            With --watch and --json: one object a line. Exit status: 0 done, 69 PostgreSQL is unreachable.
             """)
 
     @OptionGroup var options: InspectionOptions

@@ -7,23 +7,23 @@ import TweetFormat
 package struct TweetLoaderCommand: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "tweet-loader",
-        abstract: "Loads tweets from Kafka into PostgreSQL, each exactly once.",
+        abstract: "Load tweets from Kafka into PostgreSQL, each exactly once.",
         discussion: """
             Rows, rejects, the ledger and Kafka's offsets are committed in one transaction. Several loaders of one group \
-            share the partitions. An outage of PostgreSQL or Kafka is waited out; a bad row becomes a reject with its \
-            bytes and the reason.
+            share the partitions. During an outage of PostgreSQL or Kafka the loader retries. An invalid row becomes a reject \
+            with its bytes and the reason.
 
               export DATABASE_URL=postgresql://tweets@localhost/tweets
               tweet-loader migrate          creates the tables
               tweet-loader run              loads until SIGTERM
-              tweet-loader status           how far, how fast, what was rejected
-              tweet-loader verify           is anything missing, and what
-              tweet-loader explain ID       the whole way of one tweet
-              tweet-loader rejects list     what did not become a row, and why
+              tweet-loader status           shows lag, rate and rejects
+              tweet-loader verify           reports missing lines
+              tweet-loader explain ID       shows the whole way of one tweet
+              tweet-loader rejects list     lists messages that did not become rows
               tweet-loader retention        drops old months
-              tweet-loader forget           dismisses topics and journals that nothing uses
+              tweet-loader forget           dismisses unused topics and journals
 
-            Exit status: 0 done, 64 usage, 65 numbers are missing, 69 unavailable, 77 refused credentials, 78 settings.
+            Exit status: 0 done, 64 usage, 65 lines are missing, 69 unavailable, 77 credentials rejected, 78 invalid settings.
             """,
         version: versionText([kafkaLibrary, postgresLibrary, jsonLibrary]),
         subcommands: [

@@ -7,10 +7,10 @@ struct VerifyCommand: ParsableCommand {
         abstract: "Check that every received line reached PostgreSQL, and name what is missing.",
         discussion: """
             The producer numbers each line. A number is settled (row, event or reject), in flight (in Kafka, or with \
-            --journal also in the producer's journal), or missing. A number counts as missing after 20 s of repeated \
-            looks. Without --journal, lines of a producer that is stopped or cut off from Kafka look like missing ones.
+            --journal also in the producer's journal), or missing. A number counts as missing after repeated \
+            checks within 20 s. Without --journal, unpublished lines of a stopped or disconnected producer count as missing.
 
-            With --rows every message that Kafka still has is read and looked for in the tables.
+            With --rows, verify reads every message that Kafka still has, and looks for it in the tables.
 
               tweet-loader verify --journal /var/lib/tweet-pipeline/journal
               tweet-loader verify --json | jq .verdict
@@ -22,7 +22,7 @@ struct VerifyCommand: ParsableCommand {
 
     @OptionGroup var options: InspectionOptions
 
-    @Flag(help: "Also read the whole topic, and look for the row, event or reject of each settled message.")
+    @Flag(help: "Read the whole topic, too, and look for the row, event or reject of each settled message.")
     var rows = false
 
     @Option(

@@ -220,14 +220,14 @@ extension TweetWay {
         if isOlderThanRecording {
             let began = recordedSince?.prefix(10) ?? ""
             return [
-                "not here: made before recording began (\(madeAt?.prefix(10) ?? "before 2010-11") < \(began)): never collected"
+                "not stored: posted before recording began (\(madeAt?.prefix(10) ?? "before 2010-11") < \(began)): never collected"
             ]
         }
         guard gaps.isEmpty else { return ["not here: no row and no reject"] + gapLines }
         let since = recordedSince.map { "since \($0), when recording began, " } ?? "no stream was recorded here: "
         return [
             "not here: no row and no reject",
-            since + "no gap covers it: either no rule matched it, or it is still in flight"
+            since + "no gap covers it: no rule matched it, or it is still in flight"
                 + " (tweet-loader status, tweet-loader verify)",
         ]
     }

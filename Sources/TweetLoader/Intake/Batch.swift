@@ -172,7 +172,8 @@ struct Batch {
             deletions.append((index, id))
         } else {
             rejects.append(
-                Reject(message: index, reason: "tombstone_without_id", detail: "no value, and the key is no tweet id"))
+                Reject(
+                    message: index, reason: "tombstone_without_id", detail: "no value, and the key is not a tweet id"))
         }
     }
 

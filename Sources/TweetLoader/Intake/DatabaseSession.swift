@@ -56,7 +56,7 @@ final class DatabaseSession {
         let found = try DatabaseSettings.check(connection)
         for finding in found where !known.contains(finding) {
             logger.warning(
-                "a setting of PostgreSQL weakens what this program promises",
+                "a PostgreSQL setting weakens the guarantees",
                 metadata: [
                     "setting": "\(finding.name)", "value": "\(finding.value)", "source": "\(finding.source)",
                     "consequence": "\(finding.consequence)",

@@ -36,7 +36,7 @@ final class Handover: Sendable {
         fileprivate var isAny: Bool { !events.isEmpty || batch != nil || !holes.isEmpty || isOver }
     }
 
-    /// What the intake is told.
+    /// Requests to the intake.
     struct Orders: Sendable {
         /// Where to start partitions, as of so many events in the group.
         fileprivate(set) var starts: (offsets: [TopicPartition: Int64], logs: [TopicPartition: LogIdentity], asOf: Int)?

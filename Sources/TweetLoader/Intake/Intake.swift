@@ -4,7 +4,7 @@ import Logging
 
 /// Takes messages from Kafka and decodes them into batches, on a thread of its own that belongs to Kafka's group.
 ///
-/// It knows nothing of PostgreSQL: where partitions start, and when to stand still, it is told through the handover.
+/// It knows nothing of PostgreSQL: the handover gives it the offsets to start from, and when to pause.
 final class Intake {
     private let settings: LoaderSettings
     private let stop: Stop
@@ -122,7 +122,7 @@ final class Intake {
         } else if [.rebuild, .settings].contains(error.disposition) {
             membership.end("\(error)")
         } else {
-            logger.error("Kafka reports an error", metadata: ["reason": "\(error)"])
+            logger.error("Kafka reports an error; retrying", metadata: ["reason": "\(error)"])
         }
     }
 
@@ -165,7 +165,7 @@ extension Intake {
         membership.replaced.subtract(gone)
         check.forget(gone)
         handover.tell(changes, gone: gone)
-        logger.info("Kafka's group changed", metadata: ["partitions": "\(assignment.count)"])
+        logger.info("Kafka's group changed", metadata: ["partitions": .stringConvertible(assignment.count)])
     }
 
     private func dropBatch() {
@@ -176,7 +176,7 @@ extension Intake {
     /// Leaves Kafka's group and joins it anew, if our membership is of no use any more.
     private func rejoin() {
         guard let (reason, delay) = membership.takeEnd() else { return }
-        logger.warning("joining Kafka's group anew", metadata: ["reason": "\(reason)"])
+        logger.warning("rejoining Kafka's group", metadata: ["reason": "\(reason)"])
         dropBatch()
         assignment.leave()
         check = LogCheck()
@@ -187,7 +187,7 @@ extension Intake {
         guard !stop.wait(for: delay) else { return }
         // What a file says by now may be of no use; that must not end a loader that runs.
         do { try join() } catch {
-            logger.error("cannot join Kafka's group; trying again", metadata: ["reason": "\(error)"])
+            logger.error("cannot join Kafka's group; retrying", metadata: ["reason": "\(error)"])
             membership.end("\(error)")
         }
     }

@@ -90,24 +90,25 @@ struct KafkaHole {
     /// Says what is gone, and what to do.
     func tell(_ policy: HolePolicy, _ logger: Logger) {
         if isNone { return }
-        let lost = end.map { "\(wanted) to \($0 - 1): \($0 - wanted) messages" } ?? "unknown: it is another log"
+        let lost = end.map { "\(wanted) to \($0 - 1): \($0 - wanted) messages" } ?? "unknown"
         var facts: Logger.Metadata = [
-            "partition": "\(partition)", "lost": "\(lost)", "Kafka has": "\(kept.low) to \(kept.high - 1)",
+            "partition": .stringConvertible(partition), "lost": "\(lost)", "kept": "\(kept.low) to \(kept.high - 1)",
             "why": isReplaced
-                ? "the topic was created again, or the cluster was restored: its messages are not those that were loaded"
-                : "retention has overtaken the loader",
+                ? "the topic was created again, or the cluster was restored"
+                : "the topic's retention is shorter than the loader was behind",
         ]
         if policy == .stop {
-            facts["remedy"] = "start the loader with --on-hole continue, which goes on with the oldest that Kafka has"
+            facts["remedy"] = "restart the loader with --on-hole continue to continue with the oldest message in Kafka"
             return logger.error(
                 isReplaced
-                    ? "another log stands behind a topic's name: this partition stands still"
-                    : "Kafka has deleted messages before they were loaded: this partition stands still",
+                    ? "a topic's messages are not those that were loaded; this partition is stopped (ON_HOLE=stop)"
+                    : "Kafka deleted messages before they were loaded; this partition is stopped (ON_HOLE=stop)",
                 metadata: facts)
         }
         logger.error(
             isReplaced
-                ? "another log stands behind a topic's name: loading all of it"
-                : "Kafka has deleted messages before they were loaded: going on behind them", metadata: facts)
+                ? "a topic's messages are not those that were loaded; loading all of them (ON_HOLE=continue)"
+                : "Kafka deleted messages before they were loaded; continuing with the oldest one left (ON_HOLE=continue)",
+            metadata: facts)
     }
 }

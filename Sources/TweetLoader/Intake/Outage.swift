@@ -2,7 +2,7 @@ import Core
 import Logging
 import Postgres
 
-/// A time in which PostgreSQL could not be used: told when it begins, when its reason changes, every five minutes, and
+/// An outage of PostgreSQL: logged when it begins, when its reason changes, every five minutes, and
 /// when it is over.
 struct Outage {
     private let logger: Logger
@@ -16,7 +16,7 @@ struct Outage {
         self.logger = logger
     }
 
-    /// Tells why, unless that was told, and how long to wait before the next attempt.
+    /// Logs the reason unless it was logged already; returns how long to wait before the next attempt.
     mutating func next(after error: any Error) -> Duration {
         let delay = backoff.next()
         let kind: Kind? =
@@ -31,9 +31,9 @@ struct Outage {
         told = (kind, condition, .now)
         let reason: Logger.Metadata = ["reason": "\(error)"]
         switch kind {
-        case .away: logger.warning("PostgreSQL is away: waiting, nothing is lost", metadata: reason)
+        case .away: logger.warning("PostgreSQL is unreachable; retrying", metadata: reason)
         case .refused:
-            logger.error("PostgreSQL refuses: nothing is loaded until someone has mended this", metadata: reason)
+            logger.error("PostgreSQL rejects every row; loading is paused until this is fixed", metadata: reason)
         }
         return delay
     }
@@ -49,6 +49,7 @@ struct Outage {
     func end() {
         guard told != nil else { return }
         let duration = (ContinuousClock.now - start).milliseconds
-        logger.info("PostgreSQL is back", metadata: ["after_ms": "\(duration)"])
+        logger.info(
+            "PostgreSQL accepts rows again; loading continues", metadata: ["after_ms": .stringConvertible(duration)])
     }
 }

@@ -102,7 +102,7 @@ struct PartitionClaims {
 
     /// Locks the offset rows for this transaction and compares the fences.
     ///
-    /// A transaction of ours whose outcome is unknown ends before the lock is granted: the offset read here tells it.
+    /// A transaction of ours whose outcome is unknown ends before the lock is granted: the offset read here reveals it.
     func lock(
         _ partitions: some Collection<TopicPartition>, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> Locked {

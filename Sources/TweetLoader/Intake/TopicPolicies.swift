@@ -39,7 +39,7 @@ struct TopicPolicies {
         compacted[topic] = isCompacted
         guard isCompacted else { return }
         logger.warning(
-            "a topic is compacted: Kafka deletes messages that were not loaded, such as earlier versions of edited tweets",
+            "the topic is compacted, so Kafka may delete tweets before they are loaded; set cleanup.policy=delete",
             metadata: [
                 "topic": "\(topic)", "policy": "\(policy)",
                 "remedy":

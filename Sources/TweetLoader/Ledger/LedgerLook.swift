@@ -63,7 +63,7 @@ struct LedgerLook {
             let next = (offsets[partition] ?? nil) ?? end.low
             if next > end.high {
                 problems.append(
-                    "\(partition) ends at offset \(end.high) in Kafka, but \(next) is settled: the topic was created anew"
+                    "\(partition) ends at offset \(end.high) in Kafka, but \(next) is settled: the topic was created again"
                 )
             } else if next < end.low {
                 facts.holes.append(

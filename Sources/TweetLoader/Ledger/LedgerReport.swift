@@ -187,7 +187,7 @@ extension LedgerReport {
         let lines = holes.suffix(5).map { hole in
             let end = hole.messages.map { "\(hole.firstOffset + $0 - 1), \($0) messages" } ?? "the old end, unknown"
             return "hole: \(hole.topic)-\(hole.partition) offsets \(hole.firstOffset) to \(end)"
-                + (hole.isPassed ? "" : "; the partition stands still (--on-hole)")
+                + (hole.isPassed ? "" : "; the partition is stopped (--on-hole)")
         }
         return lines + (holes.count > 5 ? ["holes: \(holes.count - 5) more before these"] : [])
     }

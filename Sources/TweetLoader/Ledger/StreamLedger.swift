@@ -42,7 +42,7 @@ struct StreamLedger {
 
     /// Folds what is pending, unless another loader is at it: a statement, and a transaction, of its own.
     ///
-    /// At most once a second, and so rarely that it takes no more than a twentieth of the time.
+    /// At most once a second, and so rarely that it uses at most a twentieth of the time.
     mutating func fold(_ connection: borrowing PostgresConnection) throws(PostgresError) {
         let start = ContinuousClock.now
         let answer = try connection.query(

@@ -2,7 +2,7 @@ import KafkaClient
 import Postgres
 import TweetFormat
 
-/// A row for each table that PostgreSQL should take: it tells a bad row from a table that takes no row at all.
+/// A row for each table that PostgreSQL should accept: it distinguishes an invalid row from a table that accepts no row at all.
 struct ProbeRow {
     private var good: [Relation: [UInt8]] = [:]
 

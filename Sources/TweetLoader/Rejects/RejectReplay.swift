@@ -43,7 +43,7 @@ struct RejectReplay: ~Copyable {
 
     /// Replays what is selected, some hundred in a transaction.
     ///
-    /// - Throws: `PostgresError`; `Failure` when PostgreSQL takes no row at all.
+    /// - Throws: `PostgresError`; `Failure` when PostgreSQL accepts no row at all.
     mutating func run(_ selection: RejectSelection, _ connection: borrowing PostgresConnection) throws -> Result {
         var last: Int64 = 0
         while true {

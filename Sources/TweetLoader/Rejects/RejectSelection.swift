@@ -10,7 +10,7 @@ struct RejectSelection: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Rejected at that time or later: 2026-11-20T08:00:00Z, or 2h for so long ago.", valueName: "time"))
+            "Rejected at that time or later, such as 2026-11-20T08:00:00Z or 2h (ago).", valueName: "time"))
     var since: String?
 
     @Option(help: ArgumentHelp("Rejected before that time.", valueName: "time"))

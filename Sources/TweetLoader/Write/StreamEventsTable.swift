@@ -16,7 +16,7 @@ enum StreamEventsTable {
 
     /// Inserts the events and applies them; those that PostgreSQL refuses alone are returned as rejects.
     ///
-    /// - Throws: `TweetWriter.EveryRowRefused` when it takes no event at all; `PostgresError` that is not a matter of a row.
+    /// - Throws: `TweetWriter.EveryRowRefused` when it accepts no event at all; `PostgresError` that is not a matter of a row.
     static func insert(
         of batch: borrowing Batch, _ connection: borrowing PostgresConnection
     ) throws -> [Batch.Reject] {

@@ -21,7 +21,7 @@ struct TweetWriter {
     /// Every row is refused, also one that was good before: the table is not what it was, and no row is to blame.
     struct EveryRowRefused: Error, CustomStringConvertible {
         let error: PostgresError
-        var description: String { "PostgreSQL refuses every row, so none is rejected: \(error)" }
+        var description: String { "PostgreSQL rejects every row, so no row becomes a reject: \(error)" }
     }
 
     private var recent = RecentIDs()

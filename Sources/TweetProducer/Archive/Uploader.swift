@@ -81,7 +81,7 @@ package final class Uploader {
 
     private func follow() throws {
         try manifest.read {
-            // A shorter manifest has taken the place of the one that was read, and tells everything from the beginning.
+            // A shorter manifest has replaced the one that was read, and repeats everything from the beginning.
             waiting = [:]
         } entry: { entry in
             switch entry.event {
@@ -145,7 +145,7 @@ package final class Uploader {
         FailPoint.upload.pass()
         uploaded.insert(file)
         try shortenList()
-        logger.info("uploaded a segment", metadata: ["url": "\(record.url)", "bytes": "\(total)"])
+        logger.info("uploaded a segment", metadata: ["url": "\(record.url)", "bytes": .stringConvertible(total)])
     }
 
     /// What the manifest knows of a segment goes along with its object, because the manifest forgets what is not here.
@@ -161,7 +161,9 @@ package final class Uploader {
 
     private func refuse(_ entry: ManifestEntry, _ reason: String) {
         if refused[entry.firstSeq] == nil {
-            logger.error("a segment cannot be uploaded", metadata: ["reason": "\(reason)"])
+            logger.error(
+                "a segment cannot be uploaded; retrying every 5 minutes while others are uploaded",
+                metadata: ["reason": "\(reason)"])
             UploadState.tell("waiting: \(reason)", folder: folder)
         }
         refused[entry.firstSeq] = .now + Self.longestWait
@@ -171,8 +173,8 @@ package final class Uploader {
         let wait = backoff.next()
         if !isTold {
             logger.warning(
-                "uploads have to wait; the journal goes on",
-                metadata: ["reason": "\(error)", "segments": "\(waiting.count)"])
+                "uploading failed; retrying while the journal continues",
+                metadata: ["reason": "\(error)", "segments": .stringConvertible(waiting.count)])
             isTold = true
         }
         UploadState.tell("waiting: \(error)", folder: folder)
@@ -180,7 +182,7 @@ package final class Uploader {
     }
 
     private func settle() {
-        if isTold { logger.info("uploads go on") }
+        if isTold { logger.info("uploading works again") }
         if isTold || backoff.failures > 0 || UploadState.read(folder: folder)?.state != "uploading" {
             UploadState.tell("uploading", folder: folder)
         }

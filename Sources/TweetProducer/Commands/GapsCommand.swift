@@ -9,7 +9,7 @@ import XAPI
 struct GapsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gaps",
-        abstract: "The times in which the stream was not connected, and how to fill them.",
+        abstract: "List, fill and accept periods without a connection.",
         subcommands: [List.self, Repair.self, Close.self])
 
     /// The flags of both subcommands.
@@ -41,22 +41,22 @@ struct GapsCommand: ParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show the gaps that are open, and how each could be filled.",
+            abstract: "List open gaps, and how each can be filled.",
             discussion: """
-                It only looks, also while a producer is at work. NEXT says how a gap could be filled: `recovery` (X sends \
-                it again; enterprise plans, the last 24 hours), `search` (a search for each rule, paid by post; the last \
-                seven days) or `too old`. STATUS `queued` means that a producer has the request of a `gaps repair`. Of a gap that began too long ago the latest part is filled; it stays open. The \
-                ledger in the database (stream_gaps) has every gap for ever.
+                It only reads, also beside a running producer. NEXT is how a gap can be filled: `recovery` (X sends \
+                it again; enterprise plans, the last 24 hours), `search` (a search for each rule, charged per post; the last \
+                seven days) or `too old`. STATUS `queued` means that a producer has the request of a `gaps repair`. When a gap began too long ago, its latest part is filled and it stays open. The \
+                ledger in the database (stream_gaps) keeps every gap.
 
                   tweet-producer gaps list
                   tweet-producer gaps list --all --json | jq 'map(select(.status == "open"))'
 
-                Exit status: 0 done, 74 the journal's folder cannot be read, 78 bad settings.
+                Exit status: 0 done, 74 the journal's folder cannot be read, 78 invalid settings.
                 """)
 
         @OptionGroup var options: Options
 
-        @Flag(help: "Also those that are filled.")
+        @Flag(help: "Include filled gaps.")
         var all = false
 
         func run() throws {
@@ -81,49 +81,49 @@ struct GapsCommand: ParsableCommand {
 
     struct Repair: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Fill gaps, or tell what that would cost.",
+            abstract: "Fill gaps, or estimate the cost.",
             discussion: """
-                With an enterprise plan (--plan) X sends the last 24 hours again. Otherwise X's search is asked for each of \
-                our rules at X, for at most --max-posts posts; what it finds is put into the journal as lines of their own, \
-                which the loader takes like any other. A search is approximate: it leaves out reposts of keyword \
-                rules and knows today's rules only.
+                With an enterprise plan (--plan) X sends the last 24 hours again. Otherwise X is searched for each of \
+                our rules at X, for at most --max-posts posts. The posts found are journalled as new lines, \
+                which the loader loads like any other. A search is approximate: it omits reposts of keyword \
+                rules, and uses today's rules.
 
-                While a producer runs, it does the work: the request is left in its folder, the gaps are `queued` in \
+                A running producer does the work: the command leaves a request in its folder, the gaps are `queued` in \
                 `gaps list`, and on a terminal (or with --wait) the command waits for the result. X finds a post only some \
-                15 s after it was made. Otherwise it is done here, and published by the next `run`.
+                15 s after it was made. Without a producer the command does the work, and the next `run` publishes it.
 
-                --dry-run asks X's counts for each rule (each question costs about as much as one post) and changes nothing.
+                --dry-run reads X's counts for each rule (each request costs about as much as one post) and changes nothing.
 
                   tweet-producer gaps repair --dry-run
                   tweet-producer gaps repair 4711 --max-posts 2000
 
-                Exit status: 0 done, or queued; 64 a search without --max-posts; 65 a number that is no open gap; 69 a \
+                Exit status: 0 done, or queued; 64 a search without --max-posts; 65 no open gap of this number; 69 a \
                 gap could not be filled, or only its latest part; 74 the journal cannot be used; 75 X's limits, or the \
-                producer ended before the work; 77 refused \
-                credentials; 78 bad settings.
+                producer ended before the work; 77 credentials \
+                rejected; 78 invalid settings.
                 """)
 
         @OptionGroup var options: Options
 
         @Argument(
-            help: ArgumentHelp("Numbers of gaps, from `gaps list`; all that are open when none.", valueName: "gap"))
+            help: ArgumentHelp("Numbers of gaps, from `gaps list`; default all open ones.", valueName: "gap"))
         var gaps: [Int64] = []
 
         @Option(
             help: ArgumentHelp(
-                "Posts that searches may bring (X_REPAIR_MAX_POSTS; 0).", valueName: "posts"))
+                "Largest number of posts to search (X_REPAIR_MAX_POSTS; 0).", valueName: "posts"))
         var maxPosts: String?
 
-        @Option(help: ArgumentHelp("Dollars that X takes for a post (X_POST_PRICE; 0.005).", valueName: "dollars"))
+        @Option(help: ArgumentHelp("Price of a post in dollars (X_POST_PRICE; 0.005).", valueName: "dollars"))
         var postPrice: String?
 
-        @Flag(help: "Only tell posts and dollars.")
+        @Flag(help: "Print the number of posts and the cost, then exit.")
         var dryRun = false
 
-        @Option(help: ArgumentHelp("Leave out gaps that are shorter (0s).", valueName: "time"))
+        @Option(help: ArgumentHelp("Skip shorter gaps (0s).", valueName: "time"))
         var minGap: String?
 
-        @Flag(inversion: .prefixedNo, help: "Wait until a running producer has done it (on a terminal).")
+        @Flag(inversion: .prefixedNo, help: "Wait until a running producer has finished (default on a terminal).")
         var wait: Bool?
 
         func run() throws {
@@ -141,7 +141,7 @@ struct GapsCommand: ParsableCommand {
                 run.waits = wait ?? (isatty(STDOUT_FILENO) == 1)
                 let shortest = minGap.map { Duration(setting: $0) } ?? .zero
                 if shortest == nil {
-                    reader.addMistake("--min-gap: '\(minGap ?? "")' is no time such as 500ms, 1s or 2m")
+                    reader.addMistake("--min-gap: '\(minGap ?? "")' is not a time such as 500ms, 1s or 2m")
                 }
                 try options.common.startLogging(&reader)
                 try reader.finish()
@@ -159,14 +159,14 @@ extension GapsCommand {
             abstract: "Accept a gap as lost.",
             discussion: """
                 The gap gets the status `accepted` with the reason, here and in the database (stream_gaps), and no longer \
-                counts in `tweet-loader verify` and `status`. The journal records it as an event; a running producer \
-                appends it, otherwise this command does and the next `run` publishes it. A gap of a journal that was \
-                deleted is dismissed with `tweet-producer journal forget`.
+                counts in `tweet-loader verify` and `status`. The journal records this as an event; a running producer \
+                appends it, otherwise this command does and the next `run` publishes it. For a journal that was \
+                deleted: use `tweet-producer journal forget`.
 
                   tweet-producer gaps close 4711 --reason "trial run"
 
-                Exit status: 0 done, or queued; 65 a number that is no open gap; 74 the journal cannot be used; 75 another \
-                request is queued; 78 bad settings.
+                Exit status: 0 done, or queued; 65 no open gap of this number; 74 the journal cannot be used; 75 another \
+                request is queued; 78 invalid settings.
                 """)
 
         @OptionGroup var options: Options
@@ -174,7 +174,7 @@ extension GapsCommand {
         @Argument(help: ArgumentHelp("Number of the gap, from `gaps list`.", valueName: "gap"))
         var gap: Int64
 
-        @Option(help: ArgumentHelp("Why it is accepted.", valueName: "text"))
+        @Option(help: ArgumentHelp("Reason.", valueName: "text"))
         var reason: String
 
         func run() throws {
@@ -188,7 +188,7 @@ extension GapsCommand {
                 try requireJournal(folder, stream)
                 let open = GapBook(folder: folder + "/" + stream).gaps.filter { $0.status == .open && $0.end != nil }
                 guard open.contains(where: { $0.seq == gap }) else {
-                    throw Failure(.badData, "\(gap) is no open gap that has ended; see `tweet-producer gaps list`")
+                    throw Failure(.badData, "\(gap) is not an open gap that has ended; see `tweet-producer gaps list`")
                 }
                 var event = PipelineEvent(.gapClosed)
                 (event.seq, event.detail) = (gap, try OperatorEvent.reason(reason))

@@ -6,7 +6,7 @@ import Journal
 struct JournalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "journal",
-        abstract: "What the journal and its archive hold, and whether it is whole.",
+        abstract: "Show and verify the journal and its archive.",
         subcommands: [StatusCommand.self, VerifyCommand.self, JournalForgetCommand.self])
 
     /// The flags of both subcommands.
@@ -26,10 +26,10 @@ struct JournalCommand: ParsableCommand {
     struct StatusCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "status",
-            abstract: "How much the journal holds, and how far Kafka has acknowledged it.",
+            abstract: "Show size, archive and progress of the journal.",
             discussion: """
-                It only looks, also while a producer is at work. `state` is what that producer says: `writing`, or why it \
-                does not read X at the moment.
+                It only reads, also beside a running producer. `state` is `writing`, or the reason why that producer \
+                does not read X now.
 
                   tweet-producer journal status
                   tweet-producer journal status --json | jq '.[] | select(.unacknowledged > 100000)'
@@ -49,17 +49,17 @@ struct JournalCommand: ParsableCommand {
     struct VerifyCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "verify",
-            abstract: "Reads everything, and says what is missing or damaged.",
+            abstract: "Read the whole journal, and report what is missing or damaged.",
             discussion: """
                 Every file of the archive is read to its end and compared with the manifest's digests, every line of the \
                 journal with its checksum, and every sequence number must be somewhere: in a file, or in the manifest as \
-                removed or dropped. Every line's time of receipt must be told, and what counts as uploaded be what the manifest \
-                tells of. It only looks, also while a producer is at work.
+                removed or dropped. Every line must have a time of receipt, and every uploaded file the manifest's \
+                checksum. It only reads, also beside a running producer.
 
                   tweet-producer journal verify
                   tweet-producer journal verify --json | jq '.[].problems'
 
-                Exit status: 0 when everything is well, 65 when something is missing or damaged.
+                Exit status: 0 OK, 65 something is missing or damaged.
                 """)
 
         @OptionGroup var options: Options

@@ -14,8 +14,8 @@ struct JournalForgetCommand: ParsableCommand {
 
               tweet-producer journal forget 39fefac2 --reason "trial run"
 
-            Exit status: 0 done, or queued; 64 no such id; 74 the journal cannot be used; 75 another request is queued; \
-            78 bad settings.
+            Exit status: 0 done, or queued; 64 not an id; 74 the journal cannot be used; 75 another request is queued; \
+            78 invalid settings.
             """)
 
     @OptionGroup var options: JournalCommand.Options
@@ -23,7 +23,7 @@ struct JournalForgetCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("Id of the journal, 8 digits, from `tweet-loader verify`.", valueName: "journal"))
     var id: String
 
-    @Option(help: ArgumentHelp("Why it is dismissed.", valueName: "text"))
+    @Option(help: ArgumentHelp("Reason.", valueName: "text"))
     var reason: String
 
     func run() throws {
@@ -34,7 +34,7 @@ struct JournalForgetCommand: ParsableCommand {
                     .usage, "\(folder) has the streams \(streams.joined(separator: ", ")): name one with --stream")
             }
             guard id.utf8.count == 8, id.allSatisfy({ $0.isHexDigit && !$0.isUppercase }) else {
-                throw Failure(.usage, "'\(id)' is no journal's id: 8 hexadecimal digits in lower case")
+                throw Failure(.usage, "'\(id)' is not the id of a journal: 8 hexadecimal digits in lower case")
             }
             guard try JournalStatus(folder: folder, stream: stream, quota: nil).journal != id else {
                 throw Failure(.usage, "\(id) is the journal of \(folder)/\(stream), which is in use")

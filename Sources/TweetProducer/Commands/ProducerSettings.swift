@@ -23,7 +23,7 @@ struct ProducerOptions: ParsableArguments {
         help: ArgumentHelp("Copies of its data (KAFKA_REPLICATION; -1, the broker's default).", valueName: "n"))
     var replication: String?
 
-    @Option(help: ArgumentHelp("The longest an end may take after SIGTERM (DRAIN; 30s).", valueName: "time"))
+    @Option(help: ArgumentHelp("Longest time to drain after SIGTERM (DRAIN; 30s).", valueName: "time"))
     var drain: String?
 
     static let journalSetting = Setting("JOURNAL_DIR", flag: "journal")
@@ -63,7 +63,7 @@ struct ProducerOptions: ParsableArguments {
     }
 }
 
-/// Everything that `tweet-producer run` is told.
+/// All settings of `tweet-producer run`.
 struct ProducerSettings: Sendable {
     var stream: StreamSettings
     var kafka: KafkaConfiguration
@@ -110,7 +110,7 @@ struct ProducerSettings: Sendable {
         journal.reserve = Int64(reader.bytes(ProducerOptions.reserveSetting, default: Int(journal.reserve)))
         if let quota = journal.quota, quota < 4 * max(journal.reserve, 1 << 20) {
             reader.addMistake(
-                "JOURNAL_QUOTA: \(quota) bytes are too few: take at least 4 MiB and four times JOURNAL_RESERVE")
+                "JOURNAL_QUOTA: \(quota) bytes are too few: at least 4 MiB and four times JOURNAL_RESERVE")
         }
         archive.whenFull = reader.choice(ProducerOptions.fullSetting, default: archive.whenFull)
         archive.isCompressed = reader.choice(ProducerOptions.compressSetting, default: Switch.on) == .on

@@ -11,49 +11,50 @@ struct ReplayCommand: ParsableCommand {
         commandName: "replay",
         abstract: "Publish archived lines again.",
         discussion: """
-            Reads a file, a folder of files, a stream's journal folder, or what `run` has uploaded to S3: JSON Lines, plain \
+            Reads a file, a folder of files, a stream's journal folder, or files that `run` uploaded to S3: JSON Lines, plain \
             or gzip. Lines of our own journal keep their stream, journal and number, so the loader settles each once, \
-            however often it is replayed. Files of other tools hold v2 tweets as the stream sends them, pages \
+            however often it is replayed. Files of other tools contain v2 tweets as the stream sends them, pages \
             {"data":[…],"includes":…}, flat tweets (twarc's `flatten`), or JSON arrays of these; their tweets are numbered \
-            under a stream of their own (--stream).
+            under a separate stream (--stream).
 
-            --since and --until go by the time of receipt; in files of other tools by the time in the tweet's id.
+            --since and --until select by time of receipt; in files of other tools by the time in the tweet's id.
 
               tweet-producer replay /var/lib/tweet-pipeline/journal/default --since 2026-11-01T00:00:00Z
               tweet-producer replay s3://bucket/raw/default --rate 2000 --state replay.json
               tweet-producer replay pages.jsonl.gz --stream old-captures
 
-            Ctrl-C ends it; with --state it goes on there the next time, without it begins anew, which does no harm.
-            A damaged file, and a file without a tweet, is named at the end; the lines before a damage, and the other files, \
+            Ctrl-C ends it. With --state the next run continues there; without it the next run starts over, which does no harm.
+            Damaged files, and files without a tweet, are listed at the end. Lines before the damage, and the other files, \
             are published. Objects of S3 are fetched one at a time into a private folder below TMPDIR.
-            A line that Kafka refuses for good, or that the disk has damaged, becomes a reject with its number; how many and why \
-            is told at the end.
+            A line that Kafka rejects, or that the disk has damaged, becomes a reject with its number; the last line of the \
+            output counts them by reason.
 
-            Exit status: 0 done, 65 a file is damaged, cut short or without a tweet, or lines were refused, 69 Kafka or S3, 74 disk, 75 interrupted, 78 bad settings.
+            Exit status: 0 done, 65 a file is damaged, cut short or without a tweet, or lines were rejected, 69 Kafka or S3 unavailable, 74 disk, 75 interrupted, 78 invalid settings.
             """)
 
     @Argument(help: ArgumentHelp("A file, a folder, or s3://BUCKET/PREFIX.", valueName: "source"))
     var source: String
 
-    @Option(help: ArgumentHelp("Only lines from this moment on (RFC 3339, UTC).", valueName: "time"))
+    @Option(
+        help: ArgumentHelp("Only lines from this time on (RFC 3339, a date, or a span such as 2h).", valueName: "time"))
     var since: String?
 
-    @Option(help: ArgumentHelp("Only lines before this moment.", valueName: "time"))
+    @Option(help: ArgumentHelp("Only lines before this time.", valueName: "time"))
     var until: String?
 
-    @Option(help: ArgumentHelp("Only lines with this number or a greater one.", valueName: "n"))
+    @Option(help: ArgumentHelp("First number.", valueName: "n"))
     var fromSeq: Int64?
 
-    @Option(help: ArgumentHelp("Only lines with this number or a smaller one.", valueName: "n"))
+    @Option(help: ArgumentHelp("Last number.", valueName: "n"))
     var toSeq: Int64?
 
     @Option(help: ArgumentHelp("Only lines with these numbers, such as 17,40-41.", valueName: "numbers"))
     var seq: String?
 
-    @Option(help: ArgumentHelp("Lines a second (as many as Kafka takes).", valueName: "n"))
+    @Option(help: ArgumentHelp("Lines a second (default as many as Kafka accepts).", valueName: "n"))
     var rate: Double?
 
-    @Option(help: ArgumentHelp("File that keeps how far it has come.", valueName: "file"))
+    @Option(help: ArgumentHelp("File that stores the progress.", valueName: "file"))
     var state: String?
 
     @Option(help: ArgumentHelp("Stream of lines that are not from our journal (replay).", valueName: "name"))
@@ -88,7 +89,7 @@ struct ReplayCommand: ParsableCommand {
                     .tryAgain,
                     "interrupted. "
                         + (state == nil
-                            ? "The next run begins anew, which does no harm." : "The next run goes on here."))
+                            ? "The next run starts over, which does no harm." : "The next run continues here."))
             }
             let rejected = refused.isEmpty ? [] : ["\(refused); their numbers are in the log and in rejects"]
             guard problems.isEmpty, rejected.isEmpty else {

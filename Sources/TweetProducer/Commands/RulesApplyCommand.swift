@@ -8,26 +8,26 @@ extension RulesCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make the rules at X those of a file.",
             discussion: """
-                Checks the file, shows the changes, asks X whether it accepts every new rule (dry run), and then changes the rules so \
-                that no rule that stays is ever away: new ones are added before old ones are deleted, and a changed tag \
-                goes over a second rule of the same meaning, since X can neither change a tag nor hold a value twice. \
-                At the end the rules are read back and compared.
+                Checks the file, shows the changes, validates every new rule at X (dry run), and then changes the rules so \
+                that a rule that you keep stays active throughout: new rules are added before old ones are deleted. A \
+                changed tag uses a second rule with the same meaning, since X can neither change a tag nor hold a value \
+                twice. At the end the rules are read back and compared.
 
-                When a call fails in between, what is done stays, and the next `rules apply` goes on from there.
+                When a request fails, completed changes stay, and the next `rules apply` continues from there.
 
-                Exit status: 0 done or nothing to do, 64 no --yes where nobody can be asked, 65 errors in the file or \
-                a rule that X rejects, 69 X cannot be reached, 75 too many requests, or somebody else is \
-                changing rules, 77 refused credentials, 78 bad settings.
+                Exit status: 0 done or nothing to do, 64 no --yes without a terminal, 65 errors in the file or \
+                a rule that X rejects, 69 X is unreachable, 75 too many requests, or another process is \
+                changing rules, 77 credentials rejected, 78 invalid settings.
                 """)
 
         @OptionGroup var common: CommonOptions
         @OptionGroup(title: "X") var x: XOptions
         @OptionGroup(title: "Rules") var rules: RulesOptions
 
-        @Argument(help: ArgumentHelp("The file of rules (X_RULES_FILE).", valueName: "file"))
+        @Argument(help: ArgumentHelp("The rules file (X_RULES_FILE).", valueName: "file"))
         var file: String?
 
-        @Flag(help: "Do not ask before changing anything.")
+        @Flag(help: "Change the rules without confirmation.")
         var yes = false
 
         func run() throws {
@@ -44,13 +44,13 @@ extension RulesCommand {
                 // Also after a failure: what was changed by then is to be recorded.
                 defer { settings.requestCheck() }
                 try application.apply(plan, wanted: comparison.wanted)
-                print("done: X has \(plan.finalCount) rules, as the file says")
+                print("done: X has \(plan.finalCount) rules, as in the file")
             }
         }
 
         private func isConfirmed() throws -> Bool {
             guard isatty(STDIN_FILENO) == 1 else {
-                throw Failure(.usage, "nobody can be asked here: give --yes to change the rules without a question")
+                throw Failure(.usage, "No terminal to confirm on; pass --yes")
             }
             print("Change the rules at X? [y/N] ", terminator: "")
             fflush(nil)
@@ -62,7 +62,7 @@ extension RulesCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write the rules at X as a file for `rules plan` and `rules apply`.",
             discussion: """
-                With a prefix only our rules are written, their tags without it.
+                With a prefix only our rules are written; the tags in the file do not have it.
 
                 Example:
                   tweet-producer rules export > rules.yaml
@@ -84,13 +84,13 @@ extension RulesCommand {
 
     struct Validate: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Check a file of rules without asking X.",
+            abstract: "Check a rules file without connecting to X.",
             discussion: """
-                Shows every error with its line and column: the file's form, each rule by X's grammar, its length and their \
-                number by the plan. What is only probably wrong is a warning, and so is an operator that is not in the list: \
-                `rules plan` asks X about it.
+                Reports all errors with line and column: the file's format, each rule by X's grammar, length and \
+                number of rules by the plan. A probable error is a warning, and so is an unknown operator, which \
+                `rules plan` validates at X.
 
-                Exit status: 0 the file is good (warnings or not), 65 it has errors.
+                Exit status: 0 the file is valid (with or without warnings), 65 it has errors.
                 """)
 
         @OptionGroup var common: CommonOptions
@@ -99,7 +99,7 @@ extension RulesCommand {
             help: ArgumentHelp("The account's plan: self-serve or enterprise (X_PLAN; self-serve).", valueName: "plan"))
         var plan: String?
 
-        @Argument(help: ArgumentHelp("The file of rules (X_RULES_FILE).", valueName: "file"))
+        @Argument(help: ArgumentHelp("The rules file (X_RULES_FILE).", valueName: "file"))
         var file: String?
 
         func run() throws {
@@ -113,7 +113,8 @@ extension RulesCommand {
                 try common.startLogging(&reader)
                 try reader.finish()
                 guard let path else {
-                    throw Failure(.usage, "which file? Name it as an argument or in \(RulesFile.setting.environment)")
+                    throw Failure(
+                        .usage, "no rules file: name it as an argument or in \(RulesFile.setting.environment)")
                 }
                 let checked = try RulesFile.look(at: path, plan: plan)
                 warn(of: checked.doubts())

@@ -5,13 +5,13 @@ import XAPI
 struct RulesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rules",
-        abstract: "Look at and change the rules of X's filtered stream.",
+        abstract: "List and change the rules of X's filtered stream.",
         discussion: """
-            The rules say which posts X sends. They belong to the app behind the bearer token, not to a process: a \
-            running `tweet-producer run` sees a change within about 20 seconds, without connecting again, and one that \
+            The rules select the posts that X sends. They belong to the app of the bearer token, not to a process: X \
+            applies a change to a running connection within about 20 seconds, and a `tweet-producer run` that \
             waits because there are no rules connects by itself.
 
-            Keep them in a file, and `rules apply` makes those at X the same:
+            Keep them in a file, and apply it:
               tweet-producer rules export > rules.yaml
               tweet-producer rules plan rules.yaml --estimate
               tweet-producer rules apply rules.yaml
@@ -23,15 +23,15 @@ struct RulesCommand: ParsableCommand {
               tweet-producer rules delete 1273026480692322304
               tweet-producer rules delete --value 'cat has:images -is:retweet lang:en'
 
-            Exit status: 0 done, 65 X does not take a rule, 69 X cannot be reached, 75 too many requests, \
-            77 refused credentials, 78 bad settings.
+            Exit status: 0 done, 65 X rejected a rule, 69 X is unreachable, 75 too many requests, \
+            77 credentials rejected, 78 invalid settings.
             """,
         subcommands: [
             Plan.self, Apply.self, Export.self, Validate.self, List.self, Add.self, Delete.self,
         ])
 
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show every rule of the app.")
+        static let configuration = CommandConfiguration(abstract: "List all rules of the app.")
 
         @OptionGroup var common: CommonOptions
         @OptionGroup(title: "X") var x: XOptions
@@ -51,8 +51,8 @@ struct RulesCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Add rules.",
             discussion: """
-                Quote each rule for the shell; a rule that begins with a minus sign comes after `--`. X takes all rules of \
-                one call or tells which it does not take and why; a value that is there already is refused.
+                Quote each rule for the shell; put a rule that begins with a minus sign after `--`. X adds all rules of \
+                a request, or none and names the invalid ones; it rejects a value that it already holds.
 
                 Examples:
                   tweet-producer rules add 'from:nasa' 'from:esa' --tag space
@@ -63,13 +63,13 @@ struct RulesCommand: ParsableCommand {
         @OptionGroup var common: CommonOptions
         @OptionGroup(title: "X") var x: XOptions
 
-        @Argument(help: ArgumentHelp("What posts must match.", valueName: "rule"))
+        @Argument(help: ArgumentHelp("Rule that posts must match.", valueName: "rule"))
         var values: [String]
 
-        @Option(help: "A name that comes with every post these rules match.")
+        @Option(help: "Tag that X sends with every post that these rules match.")
         var tag: String?
 
-        @Flag(help: "Only ask X whether it would take them.")
+        @Flag(help: "Validate the rules at X, and add none.")
         var dryRun = false
 
         func run() throws {
@@ -78,7 +78,7 @@ struct RulesCommand: ParsableCommand {
                 let (x, journal) = try connectToRules(common, x)
                 let taken = try x.add(rules, isDryRun: dryRun)
                 if !dryRun { RuleCheckRequest.leave(in: journal) }
-                print(dryRun ? "X would take \(rules.count) of \(rules.count) rules" : RuleList(taken).table)
+                print(dryRun ? "X accepts \(rules.count) of \(rules.count) rules" : RuleList(taken).table)
             }
         }
     }
@@ -98,12 +98,12 @@ struct RulesCommand: ParsableCommand {
         @Argument(help: ArgumentHelp("Ids, as `rules list` shows them.", valueName: "id"))
         var ids: [String] = []
 
-        @Option(name: .customLong("value"), help: ArgumentHelp("The rule itself; repeatable.", valueName: "rule"))
+        @Option(name: .customLong("value"), help: ArgumentHelp("Text of the rule; repeatable.", valueName: "rule"))
         var values: [String] = []
 
         func validate() throws {
             if ids.isEmpty == values.isEmpty {
-                throw ValidationError("Give either ids or --value: `rules list` shows both.")
+                throw ValidationError("Pass ids or --value: `rules list` shows both.")
             }
             if let wrong = ids.first(where: { !$0.allSatisfy { $0.isASCII && $0.isNumber } }) {
                 throw ValidationError("'\(wrong)' is not an id; a rule itself is given with --value.")

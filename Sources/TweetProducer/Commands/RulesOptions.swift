@@ -11,7 +11,7 @@ struct RulesOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "What our rules' tags begin with at X; rules with other tags stay as they are (X_RULES_PREFIX; every rule is ours).",
+            "Prefix of our rules' tags at X; other rules stay unchanged (X_RULES_PREFIX; default every rule is ours).",
             valueName: "text"))
     var prefix: String?
 
@@ -23,7 +23,7 @@ struct RulesOptions: ParsableArguments {
     }
 }
 
-/// What a subcommand of `rules` is told.
+/// Settings of a subcommand of `rules`.
 struct RulesSettings {
     let x: XSettings
     let plan: AccountPlan
@@ -63,7 +63,7 @@ struct RulesSettings {
     ///   cannot be asked.
     func compare() throws -> Comparison {
         guard let file else {
-            throw Failure(.usage, "which file of rules? Name it as an argument or in \(RulesFile.setting.environment)")
+            throw Failure(.usage, "no rules file: name it as an argument or in \(RulesFile.setting.environment)")
         }
         let rules = try RulesFile.look(at: file, plan: plan)
         let plan: RulePlan

@@ -5,46 +5,47 @@ import XAPI
 extension RulesCommand {
     struct Plan: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show what `rules apply` would do.",
+            abstract: "Show the changes that `rules apply` would make.",
             discussion: """
-                Compares a file of rules with those at X, by value and tag. The file is a YAML list:
+                Compares a rules file with the rules at X, by value and tag. The file is a YAML list:
 
                   - value: '(swiftlang OR #swift) lang:en -is:retweet'
                     tag: swift
-                    note: for the newsletter      # stays here
+                    note: for the newsletter      # stays in the file
 
-                Rules that stay as they are are counted and, with --all or --estimate, listed. X is asked whether it accepts the \
-                new rules (dry run); a rule that it holds already is good as it is.
+                Unchanged rules are counted and, with --all or --estimate, listed. New rules are validated at X \
+                (dry run); a rule that X already holds is valid.
 
-                With a prefix, the tags at X begin with it, and rules whose tags do not are left alone.
+                With a prefix, only rules whose tags at X begin with it are compared and changed.
 
-                --estimate asks X how many posts each rule would have matched in the last seven days. Each rule asked \
-                about costs as much as one post. Posts that match several rules are counted for each and paid once.
+                --estimate reads from X how many posts each rule would have matched in the last seven days. Each rule \
+                costs as much as one post. A post that matches several rules is counted for each and charged once.
 
-                Exit status: 0 done, 2 with --exit-code when something is to be done, 64 no file is named, 65 errors in \
-                the file or a rule that X rejects, 69 X cannot be reached, 75 too many requests, 77 refused credentials, 78 bad settings.
+                Exit status: 0 done, 2 with --exit-code when changes are pending, 64 no file is named, 65 errors in \
+                the file or a rule that X rejects, 69 X is unreachable, 75 too many requests, 77 credentials rejected, \
+                78 invalid settings.
                 """)
 
         @OptionGroup var common: CommonOptions
         @OptionGroup(title: "X") var x: XOptions
         @OptionGroup(title: "Rules") var rules: RulesOptions
 
-        @Argument(help: ArgumentHelp("The file of rules (X_RULES_FILE).", valueName: "file"))
+        @Argument(help: ArgumentHelp("The rules file (X_RULES_FILE).", valueName: "file"))
         var file: String?
 
         @Flag(help: "One JSON object instead of a table.")
         var json = false
 
-        @Flag(help: "List the rules that stay as they are as well.")
+        @Flag(help: "List unchanged rules, too.")
         var all = false
 
-        @Flag(help: "Exit with 2 when something is to be done.")
+        @Flag(help: "Exit with 2 when changes are pending.")
         var exitCode = false
 
-        @Flag(help: "Ask X how many posts each rule brings, and what they cost.")
+        @Flag(help: "Estimate the number and cost of posts of each rule.")
         var estimate = false
 
-        @Option(help: ArgumentHelp("Dollars that X takes for a post (X_POST_PRICE; 0.005).", valueName: "dollars"))
+        @Option(help: ArgumentHelp("Price of a post in dollars (X_POST_PRICE; 0.005).", valueName: "dollars"))
         var postPrice: String?
 
         func run() throws {

@@ -8,14 +8,14 @@ import TweetFormat
 package struct TweetProducerCommand: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "tweet-producer",
-        abstract: "Reads X's filtered stream into a journal and publishes it to Kafka.",
+        abstract: "Read X's filtered stream into a journal and publish it to Kafka.",
         discussion: """
-            The service is `run`. Everything it takes as a flag can also be set in the environment or in a settings \
-            file (--config); flags win over the environment, the environment over the file.
+            The service is `run`. Every flag is also a setting of the environment and of a settings file (--config); \
+            flags override the environment, and the environment overrides the file.
 
             Results go to standard output, logs to standard error.
             Exit status: 0 done, 64 usage, 65 bad data, 69 service unavailable, 74 disk, 75 try again later, \
-            77 refused credentials, 78 bad settings.
+            77 credentials rejected, 78 invalid settings.
             """,
         version: versionText([kafkaLibrary, httpLibrary, jsonLibrary] + digestLibraries),
         subcommands: [

@@ -6,22 +6,22 @@ import XAPI
 struct UsageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "usage",
-        abstract: "Show what the account has used of its posts, and what that costs.",
+        abstract: "Show the posts used in this billing cycle, and their cost.",
         discussion: """
-            Asks X for the posts of this billing cycle, of all apps of the project, and reckons from the last seven \
-            complete days (UTC) when the cap is reached. Dollars are posts times the price (X_POST_PRICE).
+            Reads from X the posts of this billing cycle, of all apps of the project, and estimates from the last seven \
+            complete days (UTC) when the cap is reached. The cost is posts times price (X_POST_PRICE).
 
-            "received" is our own count, of all streams below --journal: what this machine has received and, with \
-            repairs, searched. It is less than X's where other apps of the project read, too; X counts a post once a day.
+            "received" is our own count, of all streams below --journal: posts received and, by repairs, searched on this \
+            machine. It is lower than X's when other apps of the project read, too; X counts a post once a day.
 
-            Exit status: 0 done, 69 X cannot be reached, 75 too many requests, 77 refused credentials, \
-            78 bad settings.
+            Exit status: 0 done, 69 X is unreachable, 75 too many requests, 77 credentials rejected, \
+            78 invalid settings.
             """)
 
     @OptionGroup var common: CommonOptions
     @OptionGroup(title: "X") var x: XOptions
 
-    @Option(help: ArgumentHelp("Dollars that X takes for a post (X_POST_PRICE; 0.005).", valueName: "dollars"))
+    @Option(help: ArgumentHelp("Price of a post in dollars (X_POST_PRICE; 0.005).", valueName: "dollars"))
     var postPrice: String?
 
     @Option(help: ArgumentHelp("Folder of the journal (JOURNAL_DIR; ./journal).", valueName: "folder"))

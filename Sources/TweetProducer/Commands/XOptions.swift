@@ -32,37 +32,39 @@ package struct StreamOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Post fields to ask for: a list with commas, all or none (X_TWEET_FIELDS; all).", valueName: "names"))
+            "Requested post fields: names with commas, all or none (X_TWEET_FIELDS; all).", valueName: "names"))
     package var tweetFields: String?
 
-    @Option(help: ArgumentHelp("Objects to send along, likewise (X_EXPANSIONS; all).", valueName: "names"))
+    @Option(help: ArgumentHelp("Requested expansions (X_EXPANSIONS; all).", valueName: "names"))
     package var expansions: String?
 
-    @Option(help: ArgumentHelp("User fields, likewise (X_USER_FIELDS; all).", valueName: "names"))
+    @Option(help: ArgumentHelp("Requested user fields (X_USER_FIELDS; all).", valueName: "names"))
     package var userFields: String?
 
-    @Option(help: ArgumentHelp("Media fields, likewise (X_MEDIA_FIELDS; all).", valueName: "names"))
+    @Option(help: ArgumentHelp("Requested media fields (X_MEDIA_FIELDS; all).", valueName: "names"))
     package var mediaFields: String?
 
-    @Option(help: ArgumentHelp("Place fields, likewise (X_PLACE_FIELDS; all).", valueName: "names"))
+    @Option(help: ArgumentHelp("Requested place fields (X_PLACE_FIELDS; all).", valueName: "names"))
     package var placeFields: String?
 
     @Option(
         help: ArgumentHelp(
-            "Stop reading before so many posts came on a day, UTC (MAX_POSTS_PER_DAY; no limit).", valueName: "posts"))
+            "Limit of posts on a UTC day, at which reading stops (MAX_POSTS_PER_DAY; no limit).", valueName: "posts"))
     package var maxPostsPerDay: String?
 
     @Option(
         help: ArgumentHelp(
-            "Likewise in a month, from X_CAP_RESET_DAY on (MAX_POSTS_PER_MONTH; no limit).", valueName: "posts"))
+            "Limit of posts in a billing cycle from X_CAP_RESET_DAY (MAX_POSTS_PER_MONTH; no limit).",
+            valueName: "posts"))
     package var maxPostsPerMonth: String?
 
     @Option(
         help: ArgumentHelp(
-            "Posts that filling gaps by search may bring on a day, UTC (X_REPAIR_MAX_POSTS; 0).", valueName: "posts"))
+            "Limit of posts that searches for gaps may return on a UTC day (X_REPAIR_MAX_POSTS; 0).", valueName: "posts"
+        ))
     package var maxRepairPosts: String?
 
-    @Option(help: ArgumentHelp("Poll fields, likewise (X_POLL_FIELDS; all).", valueName: "names"))
+    @Option(help: ArgumentHelp("Requested poll fields (X_POLL_FIELDS; all).", valueName: "names"))
     package var pollFields: String?
 
     /// Required by the argument parser.

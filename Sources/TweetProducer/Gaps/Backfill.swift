@@ -24,13 +24,13 @@ struct Backfill {
 
     /// Declares the gaps filled once the connection has come to the present: X sends the oldest first.
     ///
-    /// A post made after the connection tells it, or a minute without a break when there are none.
+    /// Shown by a post made after the connection, or by a minute without interruption.
     ///
     /// - Parameters:
     ///   - recorder: of the connection.
     ///   - begin: when the 200 came.
     ///   - begun: when the connection was asked for.
-    ///   - reading: where it is told.
+    ///   - reading: where the result is journalled.
     ///   - scale: of the waits; 1 outside tests.
     /// - Returns: whether that is done and durable.
     /// - Throws: `FileError` when the journal refuses.

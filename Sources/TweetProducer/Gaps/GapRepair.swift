@@ -34,7 +34,7 @@ package final class GapRepair {
     ///   - folder: the stream's folder.
     ///   - book: its gaps.
     ///   - stop: ends everything soon.
-    ///   - logger: is told what was filled, and what was not.
+    ///   - logger: logs which gaps were filled, and which were not.
     ///   - deliver: hands lines and events to the owner of the journal and returns when they are durable.
     package init(
         _ settings: StreamSettings, folder: String, book: GapBook, stop: Stop, logger: Logger,
@@ -137,7 +137,8 @@ package final class GapRepair {
 
     private var search: SearchRepair {
         let api = XAPI(settings.x, stop: stop, patience: Self.patience) { [logger] wait in
-            logger.info("a repair waits for X's rate limit", metadata: ["for": "\(wait.short)"])
+            logger.info(
+                "X's rate limit is reached; repairing the gap after its reset", metadata: ["for": "\(wait.short)"])
         }
         return SearchRepair(api: api, fields: settings.fields, plan: settings.plan, stop: stop, deliver: deliver)
     }
@@ -146,7 +147,7 @@ package final class GapRepair {
         try XRules(settings.x, stop: stop).list().filter(settings.repair.ownership.owns)
     }
 
-    /// How many posts each job would bring: nil where X tells nothing (a recovery), and the rules that cannot be searched.
+    /// How many posts each job would bring: nil where X reports nothing (a recovery), and the rules that cannot be searched.
     ///
     /// - Throws: `Failure` when X cannot be asked.
     package func estimate(
@@ -218,7 +219,7 @@ package final class GapRepair {
     private func tell(_ job: RepairPlan.Job, _ outcome: RepairOutcome) {
         let metadata: Logger.Metadata = [
             "gaps": "\(job.seqs.map { "\($0)" }.joined(separator: ","))", "from": "\(job.from)", "to": "\(job.to)",
-            "by": "\(job.method.rawValue)", "posts": "\(outcome.posts)",
+            "by": "\(job.method.rawValue)", "posts": .stringConvertible(outcome.posts),
         ]
         if let obstacle = obstacle(to: job.gaps[0], job, outcome) {
             logger.warning("a gap stays open", metadata: metadata.merging(["reason": "\(obstacle)"]) { $1 })

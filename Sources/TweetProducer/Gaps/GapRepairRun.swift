@@ -21,7 +21,7 @@ struct GapRepairRun {
         let from: String
         let to: String
         let method: String
-        /// Nil where X tells nothing.
+        /// Nil where X reports nothing.
         let posts: Int64?
         let dollars: Double?
         /// Rules that the search does not know.
@@ -57,7 +57,7 @@ struct GapRepairRun {
     mutating func choose(_ numbers: [Int64], shortest: Duration = .zero) throws(Failure) {
         let open = GapBook(folder: path).gaps.filter { $0.status == .open && $0.end != nil }
         for number in numbers where !open.contains(where: { $0.seq == number }) {
-            throw Failure(.badData, "\(number) is no open gap that has ended; see `tweet-producer gaps list`")
+            throw Failure(.badData, "\(number) is not an open gap that has ended; see `tweet-producer gaps list`")
         }
         chosen = (numbers.isEmpty ? open : open.filter { numbers.contains($0.seq) }).filter { length($0) >= shortest }
     }
@@ -121,8 +121,8 @@ struct GapRepairRun {
         if stream.repair.postsPerDay < 10, jobs.contains(where: { $0.method == .search }) {
             throw Failure(
                 .usage,
-                "a search costs money: say with --max-posts (X_REPAIR_MAX_POSTS) how many posts it may bring, at least 10."
-                    + " --dry-run tells how many there are")
+                "X charges for searches: set the largest number of posts with --max-posts (X_REPAIR_MAX_POSTS), at least 10."
+                    + " --dry-run shows their number")
         }
         warnOfMargins(jobs)
         let journal: Journal

@@ -52,7 +52,7 @@ package struct ForeignLines: ~Copyable {
             } else if data["id"]?.id != nil {
                 self = .line
             } else {
-                self = .other("data.id is no id")
+                self = .other("data.id is not an id")
             }
         }
 

@@ -66,7 +66,7 @@ final class Replay {
         guard state.fits(files) else {
             throw Failure(
                 .badSettings,
-                "--state: files of \(source) were added, moved or removed since. Remove the state file to begin anew,"
+                "--state: files of \(source) were added, moved or removed since. Remove the state file to start over,"
                     + " which does no harm.")
         }
         (earlier, problems) = (state.published, state.problems ?? [])
@@ -170,7 +170,7 @@ final class Replay {
         } catch is Found { return true }
         if let first { throw Failure(.badData, "\(path): 0 of \(lines) lines are tweets; \(first)") }
         // A folder of hours has empty ones; a source of nothing else is no success.
-        if files.count == 1 { throw Failure(.badData, "\(path) holds no tweet: it has no lines, or only empty pages") }
+        if files.count == 1 { throw Failure(.badData, "\(path) has no tweet: it has no lines, or only empty pages") }
         return false
     }
 
@@ -268,12 +268,12 @@ final class Replay {
             throw Failure(.disk, "--state: \(error)")
         }
         guard let found = try? JSONDecoder().decode(ReplayState.self, from: Data(text.utf8)) else {
-            throw Failure(.badData, "--state: \(path) is no state of a replay. Remove it to begin anew.")
+            throw Failure(.badData, "--state: \(path) is not the state of a replay. Remove it to start over.")
         }
         guard found.source == new.source, found.window == new.window else {
             throw Failure(
                 .badSettings,
-                "--state: \(path) belongs to a replay of \(found.source) with another window. Remove it,"
+                "--state: \(path) belongs to a replay of \(found.source) with a different window. Remove it,"
                     + " or name another file.")
         }
         return found
@@ -284,7 +284,7 @@ final class Replay {
         saveDue = .now + .milliseconds(500)
         guard let data = try? JSONEncoder().encode(state) else { return }
         do { try data.write(to: URL(filePath: path), options: .atomic) } catch {
-            logger.warning("the state cannot be written", metadata: ["file": "\(path)"])
+            logger.warning("cannot write the replay's state file", metadata: ["file": "\(path)"])
         }
     }
 }

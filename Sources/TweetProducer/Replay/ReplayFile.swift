@@ -62,7 +62,7 @@ package struct ReplayFile: Sendable {
         return files
     }
 
-    static let noFiles = "holds no file of JSON Lines (.jsonl, .ndjson, .json, each also .gz)"
+    static let noFiles = "has no file of JSON Lines (.jsonl, .ndjson, .json, each also .gz)"
 
     private static func inFolder(_ folder: String) throws -> [ReplayFile] {
         let journals = try journals(folder)
@@ -109,7 +109,7 @@ package struct ReplayFile: Sendable {
     ///
     /// - Parameters:
     ///   - path: of the file.
-    ///   - journals: what the manifest beside it tells, when it was read already.
+    ///   - journals: from the manifest beside it, when it was read already.
     /// - Throws: `FileError` when it cannot be looked at.
     package init(_ path: String, journals: [String: String]? = nil) throws {
         let parts = path.split(separator: "/")

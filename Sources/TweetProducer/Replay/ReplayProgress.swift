@@ -62,7 +62,7 @@ struct OtherLines: CustomStringConvertible {
         if first.isEmpty { first = "\(path), \(line.place): \(reason)" }
     }
 
-    var description: String { "\(count) lines are no tweets (the first: \(first))" }
+    var description: String { "\(count) lines are not tweets (the first: \(first))" }
 }
 
 /// Lines that a replay could not publish as they are, and why; in their place events of type `rejected` were published.
@@ -79,6 +79,6 @@ struct RefusedLines: CustomStringConvertible, Sendable {
     /// How many, and how many for each reason.
     var description: String {
         let counts = Dictionary(grouping: reasons.values) { $0 }.map { ($0.key, $0.value.count) }.sorted { $0 < $1 }
-        return "\(count) lines refused (\(counts.map { "\($0.0) \($0.1)" }.joined(separator: ", ")))"
+        return "\(count) lines rejected (\(counts.map { "\($0.0) \($0.1)" }.joined(separator: ", ")))"
     }
 }

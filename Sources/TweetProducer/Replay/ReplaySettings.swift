@@ -24,7 +24,7 @@ struct ReplaySettings: Sendable {
     /// Bytes of the longest line (X_LINE_LIMIT).
     var lineLimit = ReplayFile.lineLimit
 
-    /// What tells one replay from another.
+    /// What distinguishes one replay from another.
     var window: String {
         let numbers = numbers.map { " \($0.map { "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: ","))" }
         return "\(since?.description ?? "") \(until?.description ?? "") \(seqs.lowerBound) \(seqs.upperBound)"

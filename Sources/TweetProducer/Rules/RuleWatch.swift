@@ -23,7 +23,7 @@ struct RuleWatchOptions: ParsableArguments {
     static let settings = [intervalSetting, silenceSetting]
 }
 
-/// What the watch over rules is told.
+/// Settings of the watch over rules.
 struct RuleWatchSettings: Sendable {
     var x: XSettings
     /// The rules file; nil when the rules at X are only recorded.
@@ -92,10 +92,10 @@ enum RuleDifference: String, CaseIterable {
 
     fileprivate var warning: Logger.Message {
         switch self {
-        case .missing: "rules of the file are missing at X"
-        case .changed: "rules at X have another tag than in the file"
+        case .missing: "rules in the file are missing at X"
+        case .changed: "rules have a different tag at X than in the file"
         case .extra: "rules at X are not in the file"
-        case .taken: "rules of the file belong to somebody else at X"
+        case .taken: "rules in the file exist at X under a tag without X_RULES_PREFIX"
         }
     }
 }
@@ -182,14 +182,17 @@ struct RuleWatch {
             try compare(existing, with: RulesFile(path: file, plan: settings.plan).rules, now: now)
         } catch {
             if !stop.isRaised {
-                logger.warning("cannot compare the rules with the file", metadata: ["reason": "\(error)"])
+                logger.warning(
+                    "cannot compare the rules with the rules file; trying again at the next check",
+                    metadata: ["reason": "\(error)"])
             }
         }
     }
 
     private var rules: XRules {
         XRules(settings.x, stop: stop, patience: Self.patience) { [logger] wait in
-            logger.info("X's rate limit: waiting before the rules are read", metadata: ["for": "\(wait.short)"])
+            logger.info(
+                "X's rate limit is reached; reading the rules after its reset", metadata: ["for": "\(wait.short)"])
         }
     }
 
@@ -227,12 +230,13 @@ struct RuleWatch {
         for difference in RuleDifference.allCases {
             warn(difference.warning, findings.differences[difference] ?? [])
         }
-        warn("rules have brought no post for \(settings.silence.short)", findings.silent)
+        warn("rules in the file have matched no post for longer than X_RULES_SILENCE", findings.silent)
     }
 
     private func warn(_ message: Logger.Message, _ values: [String]) {
         guard !values.isEmpty else { return }
-        logger.warning(message, metadata: ["rules": "\(values.count)", "values": "\(Self.shown(values))"])
+        logger.warning(
+            message, metadata: ["rules": .stringConvertible(values.count), "values": "\(Self.shown(values))"])
     }
 
     /// Journals what has changed; when that cannot be done, the next comparison tries again.

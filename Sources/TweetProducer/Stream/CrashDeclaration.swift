@@ -5,12 +5,13 @@ import TweetFormat
 extension Journal {
     /// Declares what a crash has left: bytes that never became durable, and a connection that was open.
     ///
-    /// - Parameter logger: is told of cut bytes.
+    /// - Parameter logger: warns of cut bytes.
     /// - Throws: `FileError` or `Failure` when the journal cannot be read or written.
     func declareCrash(_ logger: Logger) throws {
         if recovery.tornBytes > 0 {
             logger.warning(
-                "cut what had not reached the disk off the journal", metadata: ["bytes": "\(recovery.tornBytes)"])
+                "removed bytes from the journal's end that were never durable",
+                metadata: ["bytes": .stringConvertible(recovery.tornBytes)])
             var event = PipelineEvent(.tornTail)
             event.bytes = recovery.tornBytes
             try append(event)

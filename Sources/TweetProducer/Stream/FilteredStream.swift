@@ -30,7 +30,7 @@ package final class FilteredStream {
     /// - Parameters:
     ///   - settings: of the stream.
     ///   - stop: ends it.
-    ///   - logger: is told what happens to it.
+    ///   - logger: logs what happens to the stream.
     ///   - gaps: the stream's gaps, when others look at them as well.
     ///   - inbox: where other threads leave what is to be journalled.
     /// - Throws: `Failure` (69) when libcurl cannot be set up.
@@ -56,7 +56,7 @@ package final class FilteredStream {
     ///   another process of this host reads with the same credential.
     package func run(into journal: Journal) throws {
         if settings.x.url.hasPrefix("http://") {
-            logger.warning("the address is not https: the token goes over the network as it is", metadata: url)
+            logger.warning("X_URL is not https; the token is sent unencrypted", metadata: url)
         }
         warnOfUnknownFields()
         tailWake = journal.source.tail.onRequest { [waker = multi.waker] in waker.wake() }
@@ -121,8 +121,8 @@ package final class FilteredStream {
             return true
         }
         logger.warning(
-            "connect budget used up",
-            metadata: ["budget": "\(settings.connectBudget)", "next_attempt_in": "\(delay.short)"])
+            "the connect budget is used up; waiting",
+            metadata: ["budget": .stringConvertible(settings.connectBudget), "next_attempt_in": "\(delay.short)"])
         try rest(for: delay, reading) { false }
         return false
     }
@@ -132,9 +132,10 @@ package final class FilteredStream {
         let (posts, journal) = (reading.posts, reading.journal)
         guard !stop.isRaised, let closing = settings.posts.closing(posts, at: .now()) else { return !stop.isRaised }
         logger.warning(
-            "limit of posts reached: not reading",
+            "the limit of posts is reached; X is not read until the next window",
             metadata: [
-                "limit": "\(closing.setting) \(closing.limit)", "posts": "\(closing.posts)",
+                "setting": "\(closing.setting)", "limit": .stringConvertible(closing.limit),
+                "posts": .stringConvertible(closing.posts),
                 "until": "\(closing.until)",
             ])
         var event = PipelineEvent(.connectFailed, cause: "post_limit")
@@ -144,7 +145,7 @@ package final class FilteredStream {
         while !stop.isRaised, settings.posts.closing(posts, at: .now()) != nil {
             try rest(for: .seconds(1), reading) { false }
         }
-        if !stop.isRaised { logger.info("reading again: the limit of posts has a new window") }
+        if !stop.isRaised { logger.info("the limit of posts has a new window; X is read again") }
         return !stop.isRaised
     }
 
@@ -184,7 +185,7 @@ package final class FilteredStream {
                 guard let begin = recorder.begin else { return try self.takeInbox(reading, connection: 0) }
                 if let event = reading.watch.look(posts: recorder.posts) { recorder.take(event) }
                 if try backfill?.settle(recorder, begin, begun, reading, scale: self.settings.backoffScale) == true {
-                    self.logger.notice("X has sent again what a gap had kept back")
+                    self.logger.notice("backfill has filled a gap")
                     backfill = nil
                 }
                 try self.takeInbox(reading, connection: recorder.connection)
@@ -203,7 +204,7 @@ package final class FilteredStream {
         guard case .refused(let problem) = end, [.badRequest, .forbidden].contains(problem.kind) else { return end }
         asksBackfill = false
         logger.error(
-            "X refuses a connection that asks for backfill; going on without", metadata: ["reason": "\(problem)"])
+            "X rejects backfill; continuing without it", metadata: ["reason": "\(problem)"])
         return .failed(cause: "backfill_refused", detail: problem.description)
     }
 
@@ -250,10 +251,10 @@ package final class FilteredStream {
             for: interruption.retry, lifetime: lifetime, delivered: recorder.hasDelivered,
             retryAfter: interruption.retryAfter, isMended: remedies.mend(attempt.end, credential))
         var metadata = metadata(interruption, recorder, delay)
-        metadata["lines"] = "\(recorder.lines)"
-        metadata["bytes"] = "\(recorder.bytes)"
-        metadata["seconds"] = "\(lifetime.components.seconds)"
-        if recorder.unknownLines > 0 { metadata["unknown_lines"] = "\(recorder.unknownLines)" }
+        metadata["lines"] = .stringConvertible(recorder.lines)
+        metadata["bytes"] = .stringConvertible(recorder.bytes)
+        metadata["seconds"] = .stringConvertible(lifetime.components.seconds)
+        if recorder.unknownLines > 0 { metadata["unknown_lines"] = .stringConvertible(recorder.unknownLines) }
         logger.log(level: interruption.level, "disconnected", metadata: metadata)
         return delay
     }
@@ -272,7 +273,7 @@ package final class FilteredStream {
             try journal.append(event)
         }
         var metadata = metadata(interruption, recorder, delay)
-        metadata["attempt"] = "\(failures.count)"
+        metadata["attempt"] = .stringConvertible(failures.count)
         logger.log(level: isTold ? interruption.level : .debug, "cannot read the stream", metadata: metadata)
         return delay
     }
@@ -280,9 +281,11 @@ package final class FilteredStream {
     private func metadata(
         _ interruption: Interruption, _ recorder: StreamRecorder, _ delay: Duration?
     ) -> Logger.Metadata {
-        var result: Logger.Metadata = ["connection": "\(recorder.connection)", "cause": "\(interruption.cause)"]
+        var result: Logger.Metadata = [
+            "connection": .stringConvertible(recorder.connection), "cause": "\(interruption.cause)",
+        ]
         result["detail"] = interruption.detail.map { "\($0)" }
-        result["status"] = interruption.status.map { "\($0)" }
+        result["status"] = interruption.status.map { .stringConvertible($0) }
         result["next_attempt_in"] = delay.map { "\($0.short)" }
         return result
     }

@@ -3,7 +3,7 @@ import Glibc
 import Journal
 import Logging
 
-/// Waits until the journal takes lines again after the disk or the quota has refused them.
+/// Waits until the journal can be written again; X is read after the disk or the quota has refused them.
 ///
 /// X is not read meanwhile: what cannot be made durable must not count as received. The interruption is journalled as
 /// soon as the journal takes that much, and everything goes on without a restart.
@@ -50,17 +50,18 @@ struct JournalOutage {
         }
         journal.source.space.holdReserve()
         journal.tell(state: "writing")
-        logger.info("the journal takes lines again", metadata: ["after": "\(begin.duration(to: .now).short)"])
+        logger.info(
+            "the journal can be written again; X is read", metadata: ["after": "\(begin.duration(to: .now).short)"])
         return true
     }
 
     private func tell(_ error: FileError, cause: String, in journal: Journal) {
         journal.tell(state: "stopped: \(error)")
         logger.error(
-            "the journal takes no more lines, so X is not read until it does",
+            "the journal cannot be written; X is not read until it can",
             metadata: [
                 "cause": "\(cause)", "reason": "\(error)",
-                "waiting": "\(journal.source.tail.lastSeq - journal.source.tail.acknowledged)",
+                "waiting": .stringConvertible(journal.source.tail.lastSeq - journal.source.tail.acknowledged),
             ])
     }
 

@@ -3,7 +3,7 @@ import FoundationEssentials
 import Logging
 import TweetFormat
 
-/// The watch over a stream that is alive but brings too few posts; it tells, and leaves the connection alone.
+/// The watch over a connected stream with too few posts; it logs, and leaves the connection alone.
 ///
 /// What is usual is kept in the file `pace.json` of the stream's folder.
 final class PostWatch {
@@ -22,7 +22,7 @@ final class PostWatch {
     /// - Parameters:
     ///   - folder: the stream's folder.
     ///   - shortest: nothing is judged by less time than this; nil watches nothing.
-    ///   - logger: is told when it is too quiet, and when that is over.
+    ///   - logger: logs when it is too quiet, and when that is over.
     ///   - later: does what waits for the disk, on another thread.
     init(
         folder: String, shortest: Duration?, logger: Logger,
@@ -66,12 +66,12 @@ final class PostWatch {
         case .quiet(let posts, let usual, let over):
             let detail = "\(posts) posts in \(over.short), where \(usual) are usual"
             logger.error(
-                "the stream is alive but too quiet: look at the rules and at X's status",
+                "the stream is connected but delivers far fewer posts than usual; check the rules and X's status",
                 metadata: ["detail": "\(detail)"])
             return event(.quiet, posts, detail)
         case .lively(let posts, let usual, let over):
             let detail = "\(posts) posts in \(over.short), where \(usual) are usual"
-            logger.notice("posts come again", metadata: ["detail": "\(detail)"])
+            logger.notice("the stream delivers posts at the usual rate again", metadata: ["detail": "\(detail)"])
             return event(.lively, posts, detail)
         }
     }

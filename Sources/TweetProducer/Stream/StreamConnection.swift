@@ -97,7 +97,7 @@ struct StreamConnection: ~Copyable {
         if recorder.begin != nil {
             return .lost(cause: isComplete ? "closed" : error.cause, detail: isComplete ? nil : error.description)
         }
-        // A header without its body, or with a part of it, still tells why X refused.
+        // A header without its body, or with a part of it, still has X's reason.
         if transfer.answer.isHeaderComplete { return .refused(transfer.answer.problem) }
         return .failed(cause: error.cause, detail: error.description)
     }

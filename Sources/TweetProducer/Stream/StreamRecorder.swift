@@ -15,7 +15,7 @@ struct StreamReading {
 
 /// Journals what one connection delivers, in order: that it began, every line byte for byte, and how it ended.
 ///
-/// It works inside libcurl's callbacks, so it throws nothing: `failure` tells the loop that the journal refused.
+/// It works inside libcurl's callbacks, so it throws nothing: `failure` reports to the loop that the journal failed.
 final class StreamRecorder {
     /// The connection's id: when it was begun, in milliseconds since 1970.
     let connection: Int64
@@ -61,7 +61,7 @@ final class StreamRecorder {
         begin = .now
         onBegin()
         note(PipelineEvent(.connected, connection: connection), indexedAs: connection) { $0.status = 200 }
-        logger.info("connected to the stream", metadata: ["connection": "\(connection)"])
+        logger.info("connected to the stream", metadata: ["connection": .stringConvertible(connection)])
     }
 
     /// Takes the next bytes of the stream; false when the journal refuses.
@@ -127,7 +127,7 @@ final class StreamRecorder {
         if let head = tail.tooLongHead { noteTooLong(bytes: tail.bytes, head: head) }
         var details = [detail].compactMap { $0 }
         if tail.bytes > 0 { details.append("an unfinished line of \(tail.bytes) bytes was dropped") }
-        // In the index this event belongs to no connection: that is how the next start tells an end from a crash.
+        // In the index this event belongs to no connection: that is how the next start distinguishes an end from a crash.
         var event = PipelineEvent(.disconnected, connection: connection, cause: cause)
         event.detail = details.isEmpty ? nil : details.joined(separator: "; ")
         event.lines = lines
@@ -161,7 +161,7 @@ final class StreamRecorder {
             if unsafe !found.add(line) { lastPost = unsafe Array(line) }
         case .control(let message):
             if message.reaction == .goOn {
-                logger.warning("message without a post", metadata: ["cause": "\(message.cause)"])
+                logger.warning("X sent a message instead of a post", metadata: ["cause": "\(message.cause)"])
             } else if control == nil {
                 control = message
             }
@@ -170,7 +170,7 @@ final class StreamRecorder {
     }
 
     private func noteTooLong(bytes: Int64, head: [UInt8], sha256: String? = nil) {
-        logger.error("line over the limit was cut (X_LINE_LIMIT)", metadata: ["bytes": "\(bytes)"])
+        logger.error("a line longer than X_LINE_LIMIT was cut", metadata: ["bytes": .stringConvertible(bytes)])
         note(PipelineEvent(.rejected, connection: connection, cause: "line_too_long"), indexedAs: connection) { event in
             event.bytes = bytes
             event.head = Data(head).base64EncodedString()

@@ -18,7 +18,7 @@ package struct StreamSettings: Sendable {
     package var posts = PostLimits()
     /// Multiplies every wait before a new connection; 1 is X's rule.
     package var backoffScale: Double
-    /// How long the posts must have been too few to be told as that; nil: never.
+    /// How long the rate must be far below normal before `quiet` is logged; nil: never.
     package var quietAfter: Duration? = .seconds(300)
     /// The account's contract.
     package var plan = AccountPlan.selfServe

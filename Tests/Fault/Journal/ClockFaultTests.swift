@@ -59,7 +59,9 @@ struct ClockFaultTests {
             }
             try clock.set(0)
             try run.pipeline.start(.producer)
-            try await run.expect("a refusal of our own") { !run.lines("connect budget used up").isEmpty }
+            try await run.expect("a refusal of our own") {
+                !run.lines("the connect budget is used up; waiting").isEmpty
+            }
             let folder = run.pipeline.journalFolder + "/.x"
             let name = try #require(try FileManager.default.contentsOfDirectory(atPath: folder).first)
             let ledger = try readTextFile(folder + "/" + name)

@@ -90,7 +90,7 @@ import Testing
             front.cut()
             try await run.expect("a refusal") { refusals(run) > told }
             try folder.write("sasl.mechanism \(mechanism)\nsasl.password\n", to: "kafka.properties")
-            try await run.expect("a report") { !run.lines("no client for Kafka can be made").isEmpty }
+            try await run.expect("a report") { !run.lines("cannot create a Kafka client").isEmpty }
             try write("third")
             try await run.expectConserved()
             #expect(run.x.connections.count == 1)

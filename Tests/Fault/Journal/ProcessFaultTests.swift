@@ -43,15 +43,15 @@ import Testing
         let loses: (inout XSimulator.Configuration) -> Void = { $0.losesWhileAway = true }
         try await ProducerRun.with(["X_CONNECT_BUDGET": "12"], x: loses, startsProducer: false) { run in
             for _ in 1...50 {
-                let (before, told) = (run.x.attempts.count, run.lines("connect budget used up").count)
+                let (before, told) = (run.x.attempts.count, run.lines("the connect budget is used up; waiting").count)
                 try run.pipeline.start(.producer)
                 try await run.expect("an attempt, or none left") {
-                    run.x.attempts.count > before || run.lines("connect budget used up").count > told
+                    run.x.attempts.count > before || run.lines("the connect budget is used up; waiting").count > told
                 }
                 try await run.killProducer()
             }
             #expect(run.x.attempts.count == 12)
-            #expect(run.lines("connect budget used up").count == 38)
+            #expect(run.lines("the connect budget is used up; waiting").count == 38)
             // The window is over when its times are gone; the journal has outlived the loop.
             let ledger = run.pipeline.journalFolder + "/.x"
             for file in try FileManager.default.contentsOfDirectory(atPath: ledger) {

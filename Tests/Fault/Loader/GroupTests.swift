@@ -47,7 +47,7 @@ import Testing
         try bench.publish(1...100)
         try bench.expectAll(100)
         kafka.fail(request: 12, with: [82])
-        #expect(bench.wait { bench.logged().contains("joining Kafka's group anew") }, "\(bench.logged())")
+        #expect(bench.wait { bench.logged().contains("rejoining Kafka's group") }, "\(bench.logged())")
         try bench.publish(101...200)
         try bench.expectAll(200)
         #expect(loader.exit == nil)

@@ -16,7 +16,7 @@ import Testing
         try bench.publish(261...300, partition: 1)
 
         try bench.start(isNewGroup: true)
-        #expect(bench.wait { bench.logged().contains("this partition stands still") }, "\(bench.logged())")
+        #expect(bench.wait { bench.logged().contains("this partition is stopped") }, "\(bench.logged())")
         #expect(bench.wait { bench.stored == 240 }, "the other partition goes on")
         let hole = try bench.query("SELECT partition, first_offset, end_offset, passed_at, status FROM kafka_holes")
         let end = try #require(hole.first?[2].flatMap { Int64($0) })

@@ -25,14 +25,16 @@ import Testing
         let next = try other(bench)
         try next.publish(1001...1250)
         try next.start()
-        #expect(next.wait { next.logged().contains("another log stands behind a topic's name") }, "\(next.logged())")
+        #expect(
+            next.wait { next.logged().contains("a topic's messages are not those that were loaded") },
+            "\(next.logged())")
         #expect(
             try bench.query("SELECT first_offset, end_offset, cause, passed_at FROM kafka_holes") == [
                 ["100", nil, "replaced", nil]
             ])
         #expect(next.logged().contains("--on-hole continue"))
         #expect(next.end())
-        #expect(bench.stored == 100, "the partition stands still")
+        #expect(bench.stored == 100, "the partition is stopped")
 
         try next.start("second", ["--on-hole", "continue"], isNewGroup: true)
         #expect(next.wait { bench.stored == 350 }, "\(next.logged("second"))")
@@ -141,7 +143,7 @@ import Testing
                     "SELECT topic, partition, first_offset, end_offset, cause, messages, status FROM kafka_holes")
                     == [["tweets", "0", "20", "27", "compacted", "7", "open"]]
             }, "\(bench.logged())")
-        let warnings = bench.logged().split(separator: "\n").filter { $0.contains("a topic is compacted") }
+        let warnings = bench.logged().split(separator: "\n").filter { $0.contains("the topic is compacted") }
         #expect(warnings.count == 2, "one for each topic")
         #expect(warnings.first?.contains("cleanup.policy=delete") == true)
     }

@@ -42,7 +42,9 @@ import Testing
         let outage = start.duration(to: .now) / .milliseconds(1)
         try bench.expectAll(600)
         // What the loader calls the outage ends at most 10 s after the server is there.
-        let told = try #require(bench.logged().split(separator: "PostgreSQL is back after_ms=").dropFirst().first)
+        let told = try #require(
+            bench.logged().split(separator: "PostgreSQL accepts rows again; loading continues after_ms=").dropFirst()
+                .first)
         #expect(try #require(Double(told.prefix { $0.isNumber })) < outage + 10_000)
         withExtendedLifetime(lock) {}
     }
@@ -124,7 +126,7 @@ import Testing
         _ = onReplica("SELECT pg_promote()")
         // Nothing new has to come for the loss to be noticed.
         #expect(bench.wait { onReplica("SELECT count(*) FROM tweets") == "400" }, "\(bench.logged())")
-        #expect(bench.logged().contains("PostgreSQL knows less than it had confirmed"))
+        #expect(bench.logged().contains("PostgreSQL has lost committed rows"))
         // The old primary is back, first in the list and read-only: it is left again.
         try primary.start()
         _ = onReplica("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'tweets'")

@@ -50,7 +50,7 @@ import TweetFormat
         try bench.query(damage)
         try bench.publish(51...1050)
         #expect(
-            bench.wait { bench.logged().contains("nothing is loaded until someone has mended this") },
+            bench.wait { bench.logged().contains("loading is paused until this is fixed") },
             "\(bench.logged())")
         usleep(2_000_000)
         #expect(bench.number("SELECT count(*) FROM rejects") == 0)

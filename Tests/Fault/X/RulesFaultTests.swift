@@ -75,7 +75,7 @@ import Testing
             run.x.deleteRules(["dog"])
             run.x.addRules([("theirs", "other/1")])
             try await run.expect("the drift", within: .seconds(90)) {
-                !run.lines("rules of the file are missing at X", "\"values\":\"dog\"").isEmpty
+                !run.lines("rules in the file are missing at X", "\"values\":\"dog\"").isEmpty
             }
             #expect(run.lines("rules at X are not in the file").isEmpty)
             let events =

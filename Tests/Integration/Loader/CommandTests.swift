@@ -131,7 +131,7 @@ struct CommandTests {
         let old = try TweetWay(1_266_850_733_409_931_264, connection)
         #expect(old.isOlderThanRecording && old.gaps.isEmpty)
         #expect(
-            old.text.hasSuffix("not here: made before recording began (2020-05-30 < 2022-03-05): never collected"),
+            old.text.hasSuffix("not stored: posted before recording began (2020-05-30 < 2022-03-05): never collected"),
             "\(old.text)")
         #expect(try TweetWay(20, connection).text.contains("(before 2010-11 < 2022-03-05)"))
         let deleted = TestLines.firstID + 5
@@ -186,7 +186,7 @@ struct CommandTests {
         let (url, log) = (database.url, LogRecorder())
         let event = #"{"pipeline_event":{"type":"started","at":"2026-11-20T08:00:00.000Z"}}"#
         let loading = Background { try Loader.claiming(url, log: log).settle(TestLines.batch([event])) }
-        #expect(log.wait(for: "refuses every row"))
+        #expect(log.wait(for: "rejects every row"))
         #expect(try database.query("SELECT count(*) FROM rejects") == [["0"]])
         try database.query("ALTER TABLE stream_events DROP CONSTRAINT never")
         try loading.join()

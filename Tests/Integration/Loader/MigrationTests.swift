@@ -114,7 +114,7 @@ struct MigrationTests {
         let conninfo = try PostgresConninfo(database.url)
         #expect(
             try migrate(conninfo, payload: .jsonb)
-                .hasSuffix("brought the schema from version 1 to \(Migration.supported.upperBound)"))
+                .hasSuffix("migrated the schema from version 1 to \(Migration.supported.upperBound)"))
         #expect(
             try migrate(conninfo, payload: .jsonb)
                 .hasSuffix("nothing to do: the schema has version \(Migration.supported.upperBound)"))

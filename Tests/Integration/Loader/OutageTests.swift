@@ -36,9 +36,9 @@ struct OutageTests {
         for round in 1...2 {
             #expect(eventually { (count(server.url()) ?? 0) >= round * 2000 })
             server.stop(.immediate)
-            #expect(eventually { log.count("PostgreSQL is away") >= round })
+            #expect(eventually { log.count("PostgreSQL is unreachable; retrying") >= round })
             try server.start()
-            #expect(eventually { log.count("PostgreSQL is back") >= round })
+            #expect(eventually { log.count("PostgreSQL accepts rows again; loading continues") >= round })
         }
         isOver.raise()
         try loading.join()
@@ -46,8 +46,8 @@ struct OutageTests {
         #expect(try server.query("SELECT count(*), count(DISTINCT id) FROM tweets") == "\(total)|\(total)")
         #expect(try server.query("SELECT next_offset FROM loader_offsets") == "\(total)")
         #expect(try server.query("SELECT count(*) FROM rejects") == "0")
-        #expect(log.count("PostgreSQL is away") == 2)
-        #expect(log.count("PostgreSQL is back") == 2)
+        #expect(log.count("PostgreSQL is unreachable; retrying") == 2)
+        #expect(log.count("PostgreSQL accepts rows again; loading continues") == 2)
     }
 
     @Test("sessions that are terminated again and again only cost time")
@@ -86,7 +86,7 @@ struct OutageTests {
             server.stop(.immediate)
             try loader.settle(TestLines.batch(TestLines.tweets(10)))
         }
-        #expect(log.wait(for: "PostgreSQL is away"))
+        #expect(log.wait(for: "PostgreSQL is unreachable; retrying"))
         stop.raise()
         // Without the stop it would wait for ever.
         #expect(throws: (any Error).self) { try loading.join() }
@@ -102,7 +102,7 @@ struct OutageTests {
         _ = try migrate(PostgresConninfo(url), payload: .jsonb)
         server.stop()
         let loading = Background { try Loader.claiming(url, log: log).settle(TestLines.batch(TestLines.tweets(10))) }
-        #expect(log.wait(for: "PostgreSQL is away"))
+        #expect(log.wait(for: "PostgreSQL is unreachable; retrying"))
         try server.start()
         try loading.join()
         #expect(try server.query("SELECT count(*) FROM tweets") == "10")

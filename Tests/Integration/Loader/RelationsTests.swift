@@ -157,7 +157,7 @@ struct RelationsTests {
             try Loader.claiming(url, log: log).settle(
                 Self.batch((0..<20).map { Self.line(Self.first + Int64($0), Self.user(Int64($0), "A")) }))
         }
-        #expect(log.wait(for: "refuses every row"))
+        #expect(log.wait(for: "rejects every row"))
         #expect(try database.query("SELECT count(*) FROM rejects") == [["0"]])
         try database.query("ALTER TABLE users DROP CONSTRAINT never")
         try loading.join()

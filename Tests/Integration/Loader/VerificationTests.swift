@@ -188,7 +188,7 @@ struct VerificationTests {
         try database.query("UPDATE loader_offsets SET next_offset = 5000 WHERE topic = 'tweets' AND partition = 1")
         let report = try verify(settings())
         #expect(report.verdict == .unknown)
-        #expect(report.text.contains("but 5000 is settled: the topic was created anew"))
+        #expect(report.text.contains("but 5000 is settled: the topic was created again"))
         #expect(try readStatus(settings()).lag == nil)
     }
 

@@ -74,7 +74,7 @@ import XAPI
         let unasked = try run(["repair"], url: server.url)
         #expect(unasked.status == 64 && unasked.errors.contains("--max-posts"))
         let unknown = try run(["repair", "99", "--max-posts", "100"], url: server.url)
-        #expect(unknown.status == 65 && unknown.errors.contains("99 is no open gap"))
+        #expect(unknown.status == 65 && unknown.errors.contains("99 is not an open gap"))
     }
 
     @Test func fillsAGapAndJournalsIt() throws {

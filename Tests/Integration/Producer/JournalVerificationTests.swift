@@ -144,7 +144,7 @@ import Testing
         try Data(lying.utf8).write(to: URL(filePath: path("archive/manifest.jsonl")))
         let problems = try verify().problems
         #expect(problems.count == 1)
-        #expect(problems.first?.contains("does not tell of every line when it was received") == true)
+        #expect(problems.first?.contains("lacks the time of receipt of some lines") == true)
     }
 
     private func entries() throws -> [ManifestEntry] {
@@ -197,11 +197,13 @@ import Testing
         try manifest.write(contentsOf: Data("{\"event\":\"arch".utf8))
         #expect(
             try verify().problems == [
-                path("archive/s-20250101T000000Z-00000000000000000007.jsonl.gz") + " stands in no line of the manifest"
+                path("archive/s-20250101T000000Z-00000000000000000007.jsonl.gz") + " is not in the manifest"
             ], "a torn line at the end belongs to a segment that is still there")
         try manifest.write(contentsOf: Data("\n".utf8))
         #expect(
-            try verify().problems.contains { $0.hasSuffix("manifest.jsonl:3 is no entry of this journal's manifest") })
+            try verify().problems.contains {
+                $0.hasSuffix("manifest.jsonl:3 is not an entry of this journal's manifest")
+            })
     }
 
     @Test func emptyAndForeignFilesInTheJournalStopNobody() throws {

@@ -137,7 +137,7 @@ import XAPI
         kafka.setRoundTripTime(.milliseconds(700))
         let settings = try settings(["message.timeout.ms": "300"])
         let checkpoint = try publish((1...100).map { tweet($0) }, settings) {
-            #expect(log.wait { $0.message.contains("sending again") })
+            #expect(log.wait { $0.message.contains("sending unacknowledged") })
             kafka.setRoundTripTime(.zero)
         }
         #expect(checkpoint?.acknowledged == 100)

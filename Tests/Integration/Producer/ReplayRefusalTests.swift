@@ -49,7 +49,7 @@ import TweetFormat
         let replay = try replay(folder.path + "/a.jsonl", ["message.max.bytes": "20000"])
         #expect(replay.published == 4)
         #expect(replay.refused.count == 2)
-        #expect("\(replay.refused)" == "2 lines refused (MSG_SIZE_TOO_LARGE 2)")
+        #expect("\(replay.refused)" == "2 lines rejected (MSG_SIZE_TOO_LARGE 2)")
         let records = try read(4)
         #expect(Set(records.compactMap(\.headers?.seq)) == [1, 2, 3, 4])
         let rejects = records.filter { $0.partition.topic == topic + ".events" }
@@ -58,7 +58,7 @@ import TweetFormat
         #expect(event.type == .rejected && event.cause == "MSG_SIZE_TOO_LARGE" && event.seq == 2)
         #expect(event.bytes == Int64(lines[1].utf8.count))
         #expect(event.head.flatMap { Data(base64Encoded: $0) } == Data(lines[1].utf8.prefix(1024)))
-        #expect(log.count("a line cannot be published") == 2)
+        #expect(log.count("a line cannot be published; it is recorded as a reject") == 2)
     }
 
     @Test func aLineThatTheBrokerRefusesBecomesARejectToo() throws {
@@ -101,7 +101,7 @@ import TweetFormat
         bytes[line(1).utf8.count + 20] ^= 1
         try Data(bytes).write(to: URL(filePath: path))
         let replay = try replay(folder.path + "/s")
-        #expect("\(replay.refused)" == "1 lines refused (damaged_on_disk 1)")
+        #expect("\(replay.refused)" == "1 lines rejected (damaged_on_disk 1)")
         let records = try read(3)
         #expect(records.count { $0.partition.topic == topic } == 2)
         let reject = try #require(records.first { $0.partition.topic == topic + ".events" })

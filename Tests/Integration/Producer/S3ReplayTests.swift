@@ -166,7 +166,7 @@ import Testing
 
     @Test(arguments: [
         ("s3://", Core.ExitStatus.badSettings, "must be s3://BUCKET"),
-        ("s3://\(S3TestServer.bucket)/nothing", .badSettings, "holds no file of JSON Lines"),
+        ("s3://\(S3TestServer.bucket)/nothing", .badSettings, "has no file of JSON Lines"),
         ("s3://no-such-bucket/x", .unavailable, "NoSuchBucket"),
     ])
     func aSourceThatIsNotThereIsNamed(url: String, status: Core.ExitStatus, says: String) throws {

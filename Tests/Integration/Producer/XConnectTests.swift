@@ -211,7 +211,7 @@ import Testing
         _ = run.finish()
         #expect(server.requests.map { $0.head.prefix(4) } == ["GET ", "GET ", "GET ", "DELE", "GET "])
         #expect(server.requests[3].body == #"{"uuids":["ours"]}"#)
-        #expect(run.log.lines.contains { $0.message == "closed a connection of ours that X still held" })
+        #expect(run.log.lines.contains { $0.message == "closed our own connection, which X still held open" })
     }
 
     @Test func whatIsNotOursForCertainStays() throws {
@@ -249,7 +249,7 @@ import Testing
         #expect(run.waitForLines(5))
         _ = run.finish()
         #expect(simulator.addRules([]).map(\.tag) == ["p/c"])
-        #expect(run.log.count("X lacked rules of the file; added them") == 1)
+        #expect(run.log.count("added the rules that X lacked from the rules file") == 1)
         await simulator.stop()
     }
 

@@ -437,7 +437,7 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
             simulator.url, token: .value(Secret(simulator.bearerToken)), connectTimeout: .seconds(60))
         settings.plan = .enterprise
         let run = try StreamRun(settings)
-        #expect(run.log.wait { $0.message == "X has sent again what a gap had kept back" })
+        #expect(run.log.wait { $0.message == "backfill has filled a gap" })
         _ = run.finish()
         let events = try run.events()
         #expect(events.map(\.type) == [.connected, .disconnected, .connected, .repaired, .disconnected])

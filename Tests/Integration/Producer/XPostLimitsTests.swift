@@ -92,7 +92,9 @@ import XAPI
                             try FilteredStream(settings: settings, stop: stop, logger: log.logger).run(into: journal)
                         } catch { Issue.record(error) }
                     }
-                    let isTold = log.wait { $0.message == "limit of posts reached: not reading" }
+                    let isTold = log.wait {
+                        $0.message == "the limit of posts is reached; X is not read until the next window"
+                    }
                     stop.raise()
                     reader.join()
                     done.resume(returning: isTold)

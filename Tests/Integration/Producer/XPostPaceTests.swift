@@ -75,13 +75,13 @@ import Testing
         var settings = StreamSettings.test(server.url)
         settings.quietAfter = .milliseconds(200)
         let run = try StreamRun(settings)
-        #expect(run.log.wait { $0.message == "posts come again" })
+        #expect(run.log.wait { $0.message == "the stream delivers posts at the usual rate again" })
         _ = run.finish()
         #expect(server.requests.count == 1)
         let events = try run.events()
         // A busy machine may make it quiet more often.
         #expect(events.map(\.type).prefix(3) == [.connected, .quiet, .lively] && events.last?.type == .disconnected)
         #expect(events[1].lines.map { $0 < 100 } == true && events[1].connection == events[0].connection)
-        #expect(run.log.lines.contains { $0.level == .error && $0.message.contains("too quiet") })
+        #expect(run.log.lines.contains { $0.level == .error && $0.message.contains("far fewer posts than usual") })
     }
 }

@@ -207,7 +207,7 @@ import Testing
         }
         defer { server.close() }
         let run = try StreamRun(.test(server.url, connectBudget: 3))
-        #expect(run.log.wait { $0.message == "connect budget used up" })
+        #expect(run.log.wait { $0.message == "the connect budget is used up; waiting" })
         // The budget's window ends after a quarter of an hour.
         #expect(run.finish() < .seconds(90))
         #expect(server.requests.count == 3)

@@ -83,7 +83,7 @@ import Testing
             #"{"meta":{"summary":{"created":0,"not_created":1,"valid":0,"invalid":1}},"errors":[{"value":"cat","id":"157","title":"DuplicateRule","type":"x/duplicate-rules"}]}"#
         let first = try failure(200, duplicate, add)
         #expect(first.status == .badData)
-        #expect(first.description.contains("X took 0 of 1 rules"))
+        #expect(first.description.contains("X accepted 0 of 1 rules"))
         #expect(first.description.contains("'cat': DuplicateRule: rule 157 has this value already"))
 
         let invalid =

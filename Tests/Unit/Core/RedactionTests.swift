@@ -109,13 +109,13 @@ import Testing
     }
 
     @Test(arguments: [
-        ("\"postgresql://u:p@h/d\"", "a quotation mark stands around the value"),
+        ("\"postgresql://u:p@h/d\"", "the value is in quotation marks"),
         ("mysql://u@h/d", "the scheme mysql:// is not PostgreSQL's"),
         ("postgresql://h/d?schema=public", "invalid connection option \"schema\""),
         ("hots=foo", "invalid connection option \"hots\"; did you mean host?"),
         ("postgresql://u:a@b@h/d", "write @ as %40"), ("postgresql://u:a/b@h/d", "/ as %2F"),
         ("postgresql://u:12/b@h/d", "/ as %2F"), ("postgresql://u:p%zz@h/d", "written %25"),
-        ("host=a@b", "the host holds a character that no host has"), ("host=h port=S3", "the port is not a number"),
+        ("host=a@b", "the host contains an invalid character"), ("host=h port=S3", "the port is not a number"),
         ("postgresql://h/d?sslmode=no-verify", "sslmode has a value that libpq does not accept; use one of disable"),
         ("host=h target_session_attrs=any-thing", "target_session_attrs has a value that libpq does not accept"),
         ("host=a,b,c port=1,2", "2 ports for 3 hosts"), ("service=none-of-this-name", "none-of-this-name"),

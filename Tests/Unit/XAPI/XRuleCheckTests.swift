@@ -48,7 +48,7 @@ import XAPI
         ("point_radius:[200 48 1km]", 14, "longitude"), ("point_radius:[2 95 1km]", 14, "latitude"),
         ("point_radius:[2 48]", 14, "radius"), ("point_radius:2", 14, "radius"), ("point_radius:[2 48 1km", 14, "'['"),
         ("bounding_box:[3 48 2 49]", 14, "west to east"), ("bounding_box:[1 2 3]", 14, "north"),
-        ("from:@swiftlang", 6, "without '@'"), ("from:swift-lang", 6, "neither"), ("from:", 1, "nothing stands"),
+        ("from:@swiftlang", 6, "without '@'"), ("from:swift-lang", 6, "neither"), ("from:", 1, "has no value"),
         ("conversation_id:abc", 17, "digits"), ("context:10", 9, "domain"), ("entity:cat", 8, "quotation marks"),
         ("cat lang:english!", 10, "language code"), ("cat place_country:FRA", 19, "two letters"),
         ("cat # dog", 5, "alone"),

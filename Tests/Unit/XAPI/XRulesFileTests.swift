@@ -57,8 +57,8 @@ import XAPI
         for expected in [
             "rules.yaml:3: unknown key 'colour'", "rules.yaml:4: the rule has no value",
             "rules.yaml:5: a rule is written",
-            "rules.yaml:6: the same value stands in line 1",
-            "rules.yaml:7 (tag dogs), column 10: 'lang:' wants a language code such as en, ja or zh-TW\n  dog lang:??\n           ^~",
+            "rules.yaml:6: the same value is in line 1",
+            "rules.yaml:7 (tag dogs), column 10: 'lang:' needs a language code such as en, ja or zh-TW\n  dog lang:??\n           ^~",
             "rules.yaml:9: value must be a single text",
         ] { #expect(lines.contains(expected), "\(expected) is not in \(lines)") }
     }

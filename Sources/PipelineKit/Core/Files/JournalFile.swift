@@ -117,7 +117,7 @@ package struct JournalFile: ~Copyable {
         return false
     }
 
-    /// The same, looking again for a second: whoever only asks who holds it has the lock for a moment; and so has a
+    /// The same, retrying for a second: a process that only reads the holder has the lock for a short time; so has a
     /// program that its holder was just starting, until it is loaded, though the holder has let go.
     package func lockWithinASecond() throws(FileError) -> Bool {
         for _ in 0..<20 {
@@ -127,7 +127,7 @@ package struct JournalFile: ~Copyable {
         return false
     }
 
-    /// Waits for the exclusive lock and gives signs of life; for files that every process holds only for a moment.
+    /// Waits for the exclusive lock and sends heartbeats; for files that every process holds only briefly.
     ///
     /// - Throws: `FileError`, with the code `EWOULDBLOCK` when another process holds it for longer than `patience`.
     package func waitForLock(atMost patience: Duration) throws(FileError) {

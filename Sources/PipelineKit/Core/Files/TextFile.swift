@@ -26,7 +26,7 @@ private func position(of place: Int, in bytes: ArraySlice<UInt8>) -> String {
     let before = bytes[..<place]
     let line = before.count { $0 == UInt8(ascii: "\n") } + 1
     let start = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? before.startIndex
-    // Bytes that go on with a code point are 10xxxxxx.
+    // Continuation bytes of a code point are 10xxxxxx.
     let column = before[start...].count { $0 & 0b1100_0000 != 0b1000_0000 } + 1
     return "line \(line), column \(column)"
 }

@@ -3,7 +3,7 @@ import Glibc
 
 /// What the subcommands of both services have in common: logging, the settings file, and how a failure ends.
 package struct CommonOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Settings file (YAML, one `name: value` a line).", valueName: "file"))
+    @Option(help: ArgumentHelp("Settings file (YAML, one `name: value` per line).", valueName: "file"))
     package var config: String?
 
     @Option(help: ArgumentHelp("trace, debug, info, warning or error.", valueName: "level"))
@@ -34,7 +34,7 @@ package struct CommonOptions: ParsableArguments {
     }
 }
 
-/// Runs a command's body; a `Failure` is told on standard error and ends the process with its status.
+/// Runs a command's body; a `Failure` is printed on standard error and ends the process with its status.
 package func runCommand(_ body: () throws -> Void) throws {
     do { try body() } catch let failure as Failure {
         let program = CommandLine.arguments.first?.split(separator: "/").last.map(String.init) ?? "command"

@@ -41,13 +41,16 @@ struct StandardErrorLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
+        writeToStandardError(line(event) + "\n")
+    }
+
+    /// The event as one line, without its end.
+    func line(_ event: LogEvent) -> String {
         let pairs = metadata.merging(event.metadata ?? [:]) { _, new in new }.sorted { $0.key < $1.key }
-        let line =
-            switch format {
-            case .text: textLine(event, pairs)
-            case .json: jsonLine(event, pairs)
-            }
-        writeToStandardError(line + "\n")
+        return switch format {
+        case .text: textLine(event, pairs)
+        case .json: jsonLine(event, pairs)
+        }
     }
 
     private func textLine(_ event: LogEvent, _ pairs: [(key: String, value: Logger.MetadataValue)]) -> String {
@@ -71,10 +74,29 @@ struct StandardErrorLogHandler: LogHandler {
     }
 
     private func jsonLine(_ event: LogEvent, _ pairs: [(key: String, value: Logger.MetadataValue)]) -> String {
-        let fields = pairs.map { ",\(JSONText.string($0.key)):\(JSONText.string("\($0.value)"))" }
+        let fields = pairs.map { ",\(JSONText.string($0.key)):\(Self.json($0.value))" }
         return "{\"time\":\"\(Timestamp.now())\",\"level\":\"\(event.level.rawValue)\","
             + "\"logger\":\(JSONText.string(label)),\"message\":\(JSONText.string("\(event.message)"))"
             + fields.joined() + "}"
+    }
+
+    /// A value as JSON: a number or boolean when the caller passed one as `.stringConvertible`, else a string.
+    private static func json(_ value: Logger.MetadataValue) -> String {
+        switch value {
+        case .string(let text): return JSONText.string(text)
+        case .array(let values): return "[" + values.map(json).joined(separator: ",") + "]"
+        case .dictionary(let values):
+            let members = values.sorted { $0.key < $1.key }
+            return "{" + members.map { "\(JSONText.string($0.key)):\(json($0.value))" }.joined(separator: ",") + "}"
+        case .stringConvertible(let value):
+            switch value {
+            case let value as Bool: return "\(value)"
+            case let value as any BinaryInteger: return "\(value)"
+            case let value as Double where value.isFinite: return "\(value)"
+            case let value as Float where value.isFinite: return "\(value)"
+            default: return JSONText.string("\(value)")
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// Places where a debug build can be told to die, as a power cut would have it: `TWEET_FAILPOINT=name:count` kills the
+/// Places where a debug build dies on request, as in a power cut: `TWEET_FAILPOINT=name:count` kills the
 /// process with SIGKILL when it passes the place for the `count`-th time. A release build has none of this.
 package enum FailPoint: String, Sendable {
     case append, fsync, roll, compress, upload, delete, checkpoint

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The signs of life of one loop, by which a watchdog tells one that works or waits from one that hangs.
+/// The heartbeat of one loop, by which a watchdog distinguishes a loop that works or waits from one that hangs.
 ///
 /// Whatever a loop may legitimately wait in gives them (a `Signal`, a poll of libcurl, Kafka or PostgreSQL), and so does
 /// long work, piece by piece. What gives none is the system call that does not return, or a lock that is never free.
@@ -53,7 +53,7 @@ struct PulseWatch {
     /// - Parameters:
     ///   - now: the time; a long while without a look counts as a short one, because then everything stood still.
     ///   - hasEnded: whether the loop at a place has ended.
-    /// - Returns: their names, and those that were not told by an earlier look.
+    /// - Returns: their names, and those that earlier checks did not report.
     mutating func silent(
         now: ContinuousClock.Instant = .now, hasEnded: (Int) -> Bool
     ) -> (all: [String], new: [String]) {

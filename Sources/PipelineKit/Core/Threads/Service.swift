@@ -4,7 +4,7 @@ import Synchronization
 
 /// Runs a service's loops on threads of their own while the main thread waits for signals.
 ///
-/// SIGTERM or SIGINT raises the stop, a second one makes it immediate, SIGHUP calls `reopen`. systemd is told when the
+/// SIGTERM or SIGINT raises the stop, a second one makes it immediate, SIGHUP calls `reopen`. systemd is notified when the
 /// loops run and when they end, and its watchdog hears from us as long as every loop gives signs of life (`Heartbeat`).
 /// Call `Service.blockSignals()` as the first statement of the process, so that every thread inherits the mask.
 package enum Service {
@@ -73,7 +73,8 @@ package enum Service {
             let silent = watch?.silent { ended.contains($0) || $0 >= loops.count && stop.isRaised }
             if let (all, new) = silent {
                 for name in new {
-                    logger.error("a loop gives no sign of life: systemd will restart us", metadata: ["loop": "\(name)"])
+                    logger.error(
+                        "a thread no longer responds; systemd will restart this service", metadata: ["loop": "\(name)"])
                 }
                 if all.isEmpty { supervisor.tell("WATCHDOG=1") }
             }
@@ -83,7 +84,7 @@ package enum Service {
         if let failure = state.withLock({ $0.failure }) { throw failure }
     }
 
-    /// How a loop's thread tells the main thread that it has ended; blocked everywhere, so it only ever waits to be taken.
+    /// Signal with which a loop's thread notifies the main thread of its end; blocked everywhere, so it only ever waits to be taken.
     private static let loopEnded = SIGUSR2
 
     /// Waits until `isDone`, which is asked at least every `interval`.

@@ -2,7 +2,7 @@ import Glibc
 
 /// A condition that threads of our own wait on: a mutex and a condition variable on the monotonic clock.
 ///
-/// The state that is waited for lives elsewhere (an `Atomic`, a `Mutex`); change it first, then `notify()`.
+/// The awaited state is stored elsewhere (an `Atomic`, a `Mutex`); change it first, then `notify()`.
 @safe
 package final class Signal: @unchecked Sendable {
     // Sendable and safe: both objects are initialised once at fixed addresses, and POSIX makes every call used here thread-safe.
@@ -29,7 +29,7 @@ package final class Signal: @unchecked Sendable {
         unsafe mutex.deallocate()
     }
 
-    /// Wakes every waiting thread, which then looks at its own condition again.
+    /// Wakes every waiting thread, which then checks its own condition again.
     package func notify() {
         // Taking the mutex orders this after a waiter's check: it either sees the new state or is already waiting.
         unsafe pthread_mutex_lock(mutex)

@@ -17,7 +17,7 @@ struct Supervisor {
         watchdog = socket != nil && isMeant && microseconds > 0 ? .microseconds(microseconds) : nil
     }
 
-    /// Sends one assignment, such as `READY=1`; that nobody listens is no error.
+    /// Sends one assignment, such as `READY=1`; a missing listener is not an error.
     func tell(_ state: String) {
         guard let socket else { return }
         var address = sockaddr_un()

@@ -44,7 +44,7 @@ extension Timestamp {
         }
     }
 
-    /// The same time of day so many months later; the last day of a month that is shorter.
+    /// The same time of day a number of months later; in a shorter month its last day.
     private func advanced(byMonths months: Int) -> Timestamp {
         let days = (Double(milliseconds) / 86_400_000).rounded(.down)
         let date = CivilDate(daysSince1970: Int64(days))

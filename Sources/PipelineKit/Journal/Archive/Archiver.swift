@@ -15,7 +15,7 @@ package final class Archiver {
     private var manifest: Manifest?
     /// Segments that the manifest lists although their plain file was still there at the start.
     private var listed: Set<Int64> = []
-    /// What cannot be archived until somebody looks at it; told once.
+    /// Segments that cannot be archived until an operator repairs them; each is logged once.
     private var damaged: Set<Int64> = []
     private var backoff = Backoff(first: .seconds(1), longest: .seconds(60), spread: 1...1)
     private var isTold = false
@@ -74,7 +74,7 @@ package final class Archiver {
     func archiveAcknowledged() throws {
         let tail = source.tail
         let (end, acknowledged) = (tail.end, tail.acknowledged)
-        // While the open segment is empty, the one before tells recovery how the stream stood.
+        // While the open segment is empty, the previous one has the state of the stream for recovery.
         let readable = end.seq > end.segment ? end.segment : end.segment - 1
         let segments = try Segment.list(source.folder)
         for (segment, following) in zip(segments, segments.dropFirst())
@@ -100,7 +100,7 @@ package final class Archiver {
         try shortenManifest()
     }
 
-    /// Segments that a crash has left here although the manifest already tells what became of all their lines.
+    /// Segments that a crash has left here although the manifest already accounts for all their lines.
     private func segmentsInPlace(_ summary: ManifestSummary) throws -> Set<Int64> {
         var last: [Int64: Int64] = [:]
         for (file, entry) in summary.archived
@@ -126,7 +126,7 @@ package final class Archiver {
         }
     }
 
-    /// Leaves out of the manifest what is told in fewer lines, when it has become long.
+    /// Shortens a long manifest by listing removed segments as ranges of numbers.
     private func shortenManifest() throws {
         // A line about a removal makes a longer one superfluous, so by then about half can go; to look at it more often
         // would take longer than all the writing.
@@ -156,7 +156,8 @@ package final class Archiver {
                 logger.info(
                     entry.event == .archived ? "archived a segment" : "removed an acknowledged segment",
                     metadata: [
-                        "first_seq": "\(entry.firstSeq)", "lines": "\(entry.lines)", "bytes": "\(entry.bytes ?? 0)",
+                        "first_seq": .stringConvertible(entry.firstSeq), "lines": .stringConvertible(entry.lines),
+                        "bytes": .stringConvertible(entry.bytes ?? 0),
                     ])
             } catch let failure as Failure {
                 damaged.insert(segment.firstSeq)
@@ -218,7 +219,9 @@ package final class Archiver {
         entry.file = segment.file
         try record(entry)
         try remove(segment)
-        logger.info("removed an archived segment", metadata: ["file": "\(segment.file)", "lines": "\(entry.lines)"])
+        logger.info(
+            "removed an archived segment",
+            metadata: ["file": "\(segment.file)", "lines": .stringConvertible(entry.lines)])
     }
 
     /// Removes both files of an archived segment; the one with the lines last, because by it the other one is found.
@@ -270,8 +273,8 @@ package final class Archiver {
         }
         try record(ManifestEntry(.dropped, source: source, seqs: seqs))
         logger.error(
-            "the journal is full: dropped the oldest lines, which Kafka has not got (JOURNAL_FULL=drop-oldest)",
-            metadata: ["first_seq": "\(seqs.lowerBound)", "lines": "\(seqs.count)"])
+            "the journal is full; dropped the oldest lines before they were in Kafka (JOURNAL_FULL=drop-oldest)",
+            metadata: ["first_seq": .stringConvertible(seqs.lowerBound), "lines": .stringConvertible(seqs.count)])
         return true
     }
 
@@ -279,14 +282,14 @@ package final class Archiver {
 
     private func note(_ error: any Error) -> Duration {
         if !isTold {
-            logger.warning("the archive has to wait; the journal goes on", metadata: ["reason": "\(error)"])
+            logger.warning("archiving failed; retrying while the journal continues", metadata: ["reason": "\(error)"])
             isTold = true
         }
         return backoff.next()
     }
 
     private func settleFailure() {
-        if isTold { logger.info("the archive goes on") }
+        if isTold { logger.info("archiving works again") }
         isTold = false
         backoff.reset()
     }

@@ -4,7 +4,7 @@ import Core
 struct ManifestSummary {
     /// Archived segments that were not removed, by the name of the file with the lines.
     private(set) var archived: [String: ManifestEntry] = [:]
-    /// The entry that tells of the removal of a file.
+    /// The entry that records the removal of a file.
     private(set) var removed: [String: ManifestEntry] = [:]
     /// All removed and dropped numbers, an entry for each run, in their order.
     private(set) var gone: [ManifestEntry] = []
@@ -57,7 +57,7 @@ extension Manifest {
     /// A shorter manifest is worth its writing from this size on.
     package static let shortestToShorten: Int64 = 16 << 10
 
-    /// Replaces a manifest by one that says the same in fewer lines: numbers that are not here any more are told in
+    /// Replaces a manifest by one with the same content in fewer lines: numbers of removed segments are listed in
     /// runs, without the files that they were in. What is here keeps its line.
     ///
     /// A manifest with lines that nobody understands stays as it is, for `journal verify` to name them; so does the line

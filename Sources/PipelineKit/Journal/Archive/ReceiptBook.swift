@@ -22,13 +22,13 @@ package struct ReceiptBook {
         try unsafe LineFile(path).read { bytes, _, _ in
             guard let receipt = try? unsafe decoder.decode(Receipt.self, from: Data(bytes)), receipt.lines > 0,
                 let at = Timestamp(receipt.received_at)
-            else { throw Failure(.badData, "\(path) is damaged: a line is no receipt") }
+            else { throw Failure(.badData, "\(path) is damaged: a line is not a receipt") }
             found.append((receipt.seq..<receipt.seq + receipt.lines, at, Int64(receipt.connection) ?? 0))
         }
         receipts = found
     }
 
-    /// Whether it tells of all these lines, and of each once.
+    /// Whether it covers all these lines, and each once.
     func covers(_ seqs: ClosedRange<Int64>) -> Bool {
         var next = seqs.lowerBound
         for receipt in receipts {

@@ -72,7 +72,7 @@ struct SegmentArchiving {
             try unsafe summary.read(&reader, endSeq: endSeq, stop: stop, receipts: receiptsFile) { _ in }
             guard try FileDigest(ofFile: segment.path) == summary.digest.result else {
                 throw Failure(
-                    .badData, "\(segment.path) is damaged; it stays where it is. Look at it, then move it away.")
+                    .badData, "\(segment.path) is damaged; it stays in place. Check it, then move it away.")
             }
             try JournalFolder.link(segment.path, as: lines)
         }
@@ -102,7 +102,7 @@ struct SegmentArchiving {
     }
 }
 
-/// What the manifest tells about a segment's lines, gathered in one reading.
+/// The manifest's facts about a segment's lines, gathered in one pass.
 private struct SegmentSummary {
     var digest = RunningDigest()
     private var firstPost: [UInt8] = []
@@ -146,8 +146,8 @@ private struct SegmentSummary {
             guard count > 0 else {
                 throw Failure(
                     .badData,
-                    "\(reader.segment.path) ends before line \(reader.nextSeq), it should go on to \(endSeq - 1)."
-                        + " It stays where it is. Look at it, then move it away.")
+                    "\(reader.segment.path) ends before line \(reader.nextSeq), the last line should be \(endSeq - 1)."
+                        + " It stays in place. Check it, then move it away.")
             }
             try unsafe piece.withUnsafeBytes { bytes in
                 unsafe digest.add(bytes)

@@ -14,7 +14,7 @@ package struct UploadRecord: Codable, Sendable, Equatable {
     package var sha256: String
     /// Where the file with the lines is.
     package var url: String
-    /// `checksum` when S3 told the SHA-256 of what it stores, `read` when it was read back.
+    /// `checksum` when S3 reported the SHA-256 of the object, `read` when it was read back.
     package var verified: String
 
     package static let fileName = "uploads.jsonl"
@@ -111,7 +111,7 @@ package struct UploadList {
     }
 }
 
-/// Which files of the archive are in the bucket: what the uploader tells the archiver, which removes no others.
+/// Which files of the archive are in the bucket: the archiver removes only these, as the uploader reports them.
 package final class UploadedFiles: Sendable {
     private let names = Mutex<Set<String>>([])
 

@@ -1,6 +1,6 @@
 import Core
 
-/// Which contract the account has with X; nothing at the API tells, so a setting says it.
+/// The account's contract with X; a setting, because X's API does not report it.
 package enum AccountPlan: String, CaseIterable, Sendable {
     /// Pay-per-use and what else can be bought without talking to X.
     case selfServe = "self-serve"

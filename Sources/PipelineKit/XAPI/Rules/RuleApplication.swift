@@ -16,7 +16,7 @@ package struct RuleApplication: Sendable {
         _ settings: XSettings, ownership: RuleOwnership, plan: AccountPlan, logger: Logger, stop: Stop? = nil
     ) {
         rules = XRules(settings, stop: stop, patience: Self.patience) { wait in
-            logger.notice("X's rate limit: waiting for its end", metadata: ["for": "\(wait.short)"])
+            logger.notice("X's rate limit is reached; waiting for its reset", metadata: ["for": "\(wait.short)"])
         }
         self.ownership = ownership
         self.plan = plan
@@ -30,7 +30,7 @@ package struct RuleApplication: Sendable {
         RulePlan(wanted: wanted, existing: try rules.list(), ownership: ownership)
     }
 
-    /// Does it. What was done before a call failed stays, and the next run goes on from there.
+    /// Applies the changes. When a request fails, completed changes stay, and the next run continues from there.
     ///
     /// - Throws: `Failure` when X refuses a rule or a call fails; in every case no rule that stays has been away.
     package func apply(_ plan: RulePlan, wanted: [WantedRule]) throws(Failure) {
@@ -43,7 +43,7 @@ package struct RuleApplication: Sendable {
                 throw Failure(
                     error.status,
                     "\(error.description)\n\(index) of \(schedule.steps.count) changes are done, and nothing that stays"
-                        + " was interrupted; `rules apply` goes on from here")
+                        + " was interrupted; `rules apply` continues from here")
             }
         }
         try readBack(wanted)
@@ -53,7 +53,7 @@ package struct RuleApplication: Sendable {
         switch step {
         case .add(let new):
             for rule in try rules.add(new) where !rule.id.isEmpty { ids[ExactText(rule.value)] = rule.id }
-            logger.debug("added rules", metadata: ["rules": "\(new.count)"])
+            logger.debug("added rules", metadata: ["rules": .stringConvertible(new.count)])
         case .delete(let values):
             let known = values.compactMap { ids[ExactText($0)] }
             if known.count == values.count {
@@ -61,7 +61,7 @@ package struct RuleApplication: Sendable {
             } else {
                 try rules.delete(values: values)
             }
-            logger.debug("deleted rules", metadata: ["rules": "\(values.count)"])
+            logger.debug("deleted rules", metadata: ["rules": .stringConvertible(values.count)])
         }
     }
 
@@ -87,7 +87,10 @@ package struct RuleApplication: Sendable {
     private func ask(_ new: [NewRule], held: Int) throws(Failure) -> Bool {
         let free = plan.maximalRules - held
         guard free > 0 else {
-            if !new.isEmpty { logger.warning("X is full and cannot be asked beforehand whether it takes the rules") }
+            if !new.isEmpty {
+                logger.warning(
+                    "X holds as many rules as the plan allows; new rules cannot be validated before they are added")
+            }
             return new.isEmpty
         }
         let size = min(free, RuleSchedule.batchSize)
@@ -103,7 +106,7 @@ package struct RuleApplication: Sendable {
         guard !left.isEmpty else { return }
         throw Failure(
             .tryAgain,
-            "X took every change, yet its list still differs: \(left.summary). Somebody else may be changing rules;"
+            "X accepted every change, but its list still differs: \(left.summary). Another client may be changing rules;"
                 + " look with `tweet-producer rules plan`.")
     }
 }

@@ -10,10 +10,10 @@ enum RuleAreaCheck {
         guard value.form == .bracketed, parts.count == 3, let longitude = Double(parts[0]),
             let latitude = Double(parts[1]), let miles = miles(parts[2])
         else {
-            return .mistake("'point_radius:' wants [longitude latitude radius], such as [2.35 48.86 16km]")
+            return .mistake("'point_radius:' needs [longitude latitude radius], such as [2.35 48.86 16km]")
         }
         if let finding = check(longitudes: [longitude], latitudes: [latitude]) { return finding }
-        return miles > maximalMiles ? .doubt("X takes a radius up to 25mi (40km)") : nil
+        return miles > maximalMiles ? .doubt("X accepts a radius up to 25mi (40km)") : nil
     }
 
     static func boundingBox(_ value: RuleValue) -> RuleValueCheck.Finding? {
@@ -21,7 +21,7 @@ enum RuleAreaCheck {
         guard value.form == .bracketed, numbers.count == 4, let west = numbers[0], let south = numbers[1],
             let east = numbers[2], let north = numbers[3]
         else {
-            return .mistake("'bounding_box:' wants [west south east north], such as [2.2 48.8 2.5 48.9]")
+            return .mistake("'bounding_box:' needs [west south east north], such as [2.2 48.8 2.5 48.9]")
         }
         if let finding = check(longitudes: [west, east], latitudes: [south, north]) { return finding }
         guard west < east, south < north else {
@@ -30,7 +30,7 @@ enum RuleAreaCheck {
         let milesPerDegree = 69.055
         let width = (east - west) * milesPerDegree * cos((south + north) / 2 * .pi / 180)
         let isLarge = max(width, (north - south) * milesPerDegree) > maximalMiles
-        return isLarge ? .doubt("X takes a box with sides up to 25mi (40km)") : nil
+        return isLarge ? .doubt("X accepts a box with sides up to 25mi (40km)") : nil
     }
 
     private static func check(longitudes: [Double], latitudes: [Double]) -> RuleValueCheck.Finding? {

@@ -67,7 +67,7 @@ package struct RuleCheck: Sendable {
         let rest = word.unicodeScalars.dropFirst()
         switch word.unicodeScalars.first {
         case "#" where rest.isEmpty, "@" where rest.isEmpty, "$" where rest.isEmpty:
-            return "'\(word)' stands alone; a name follows without a space"
+            return "'\(word)' stands alone; write the name without a space after it"
         case "@" where !RuleValueCheck.isUserName(word.dropFirst()):
             return "'\(word)' is not a user's name: letters, digits and '_'"
         case "$" where !rest.allSatisfy({ $0.properties.isAlphabetic || $0 == "." || $0 == "_" || ("0"..."9") ~= $0 }):
@@ -76,9 +76,9 @@ package struct RuleCheck: Sendable {
         }
         switch word {
         case "and", "And":
-            return "X does not take the word '\(word)' by itself: a space means and; to look for the word write \"and\""
+            return "X rejects the word '\(word)' by itself: a space means and; to look for the word write \"and\""
         case "or", "Or":
-            return "X does not take the word '\(word)' by itself: write OR, or \"or\" to look for the word"
+            return "X rejects the word '\(word)' by itself: write OR, or \"or\" to look for the word"
         case "]", "[": return "'\(word)' belongs behind an operator, or into quotation marks"
         default: return nil
         }
@@ -122,8 +122,8 @@ package struct RuleCheck: Sendable {
 
     /// Why a word with a colon is no operator; nil when it may be one.
     private static func textTakenForOperator(_ name: String) -> String? {
-        if name.isEmpty { return "a ':' stands without an operator's name; put it in quotation marks" }
-        if ["http", "https"].contains(name) { return "an address stands behind 'url:' in quotation marks: url:\"…\"" }
+        if name.isEmpty { return "a ':' without an operator's name; put it in quotation marks" }
+        if ["http", "https"].contains(name) { return "an address after 'url:' must be in quotation marks: url:\"…\"" }
         return nil
     }
 

@@ -101,7 +101,7 @@ package struct CountQuery {
         if !unknown.isEmpty {
             obstacle = "X's counts do not know \(Set(unknown).sorted().joined(separator: ", "))"
         } else if text.unicodeScalars.count > plan.maximalQueryLength {
-            obstacle = "X's counts take \(plan.maximalQueryLength) characters, and the rule has more"
+            obstacle = "X's counts accept \(plan.maximalQueryLength) characters; the rule is longer"
         }
     }
 

@@ -23,7 +23,7 @@ package final class RuleMatches: Sendable {
 
     private static let fileName = "rule-matches.json"
 
-    /// Goes on from the file in the journal's folder; a missing or damaged one begins anew, as only warnings depend on it.
+    /// Continues from the file in the journal's folder; a missing or damaged file starts over, as only warnings depend on it.
     package init(folder: String, now: Timestamp = .now()) {
         self.folder = folder
         let bytes = (try? readWholeFile(folder + "/" + Self.fileName)) ?? []

@@ -1,4 +1,4 @@
-/// Reads tokens into an expression; goes on behind a mistake where that makes sense.
+/// Parses tokens into an expression; continues after an error where that makes sense.
 struct RuleParser {
     private let tokens: [RuleToken]
     private var index = 0

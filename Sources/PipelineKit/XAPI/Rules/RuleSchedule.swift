@@ -48,14 +48,14 @@ package struct RuleSchedule: Sendable {
             let lines = rules.taken.map { "X holds '\($0.value)' with the tag '\($0.tag ?? "")', which is not ours" }
             throw Failure(
                 .badData,
-                lines.joined(separator: "\n") + "\nX holds each value only once: take it out of the file, or write it"
+                lines.joined(separator: "\n") + "\nX holds each value only once: remove it from the file, or write it"
                     + " in another way, such as in parentheses")
         }
         if rules.finalCount > capacity {
             throw Failure(
                 .badData,
                 "\(rules.finalCount) rules, of which \(rules.foreign.count) are not ours, are more than the"
-                    + " \(capacity) that X takes")
+                    + " \(capacity) that X accepts")
         }
     }
 
@@ -103,7 +103,7 @@ package struct RuleSchedule: Sendable {
         guard let value = candidates.first(where: { !occupied.contains($0) }) else {
             throw Failure(
                 .badData,
-                "the tag of '\(change.new.value)' cannot be changed without a hole in what is received: the rule is too"
+                "the tag of '\(change.new.value)' cannot be changed without an interruption: the rule is too"
                     + " long for parentheses. Shorten it, or delete it first with `tweet-producer rules delete`.")
         }
         occupied.insert(value)
@@ -123,7 +123,7 @@ package struct RuleSchedule: Sendable {
         guard free > 0 else {
             throw Failure(
                 .badData,
-                "X is full and every rule stays: adding or changing one without a hole in what is received needs a free"
+                "X is full and every rule stays: adding or changing one without an interruption needs a free"
                     + " place. Delete a rule first with `tweet-producer rules delete`.")
         }
         return min(count, free, Self.batchSize)

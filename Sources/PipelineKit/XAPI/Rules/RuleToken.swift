@@ -19,7 +19,7 @@ package struct RuleTerm: Equatable, Sendable {
     package enum Kind: Equatable, Sendable {
         /// A word, emoji, `#tag`, `@user` or `$cash`.
         case keyword(String)
-        /// `"words"`, and with `~N` so many words in between.
+        /// `"words"`, and with `~N` up to N words in between.
         case phrase(String, proximity: Int?)
         /// `name:value`; the name in lower case, the value without its quotes.
         case `operator`(name: String, value: RuleValue)

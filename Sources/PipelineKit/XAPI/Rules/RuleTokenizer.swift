@@ -1,4 +1,4 @@
-/// Cuts a rule into tokens; goes on behind a mistake, so that all of them are found at once.
+/// Splits a rule into tokens; continues after an error, so that all errors are found together.
 struct RuleTokenizer {
     private let scalars: [Unicode.Scalar]
     private var position = 0
@@ -21,7 +21,7 @@ struct RuleTokenizer {
         case "-": readMinus()
         case "\"": readPhrase()
         case let quote where Self.typographicQuotes.contains(quote):
-            mistakes.append(RuleMistake(position..<position + 1, "\(quote) is no quotation mark to X; write \""))
+            mistakes.append(RuleMistake(position..<position + 1, "\(quote) is not a quotation mark for X; write \""))
             position += 1
         default: readWord()
         }
@@ -41,7 +41,7 @@ struct RuleTokenizer {
         guard next.properties.isWhitespace || next == ")" || next == "-" else { return addSingle(.minus) }
         mistakes.append(
             RuleMistake(
-                position..<position + 1, "a '-' stands alone; write it right before what is to be left out, as in -cat")
+                position..<position + 1, "a '-' stands alone; write it directly before the excluded term, as in -cat")
         )
         position += 1
     }
@@ -98,7 +98,7 @@ struct RuleTokenizer {
         if word == "OR" {
             tokens.append(RuleToken(kind: .or, place: start..<position))
         } else if word.isEmpty {
-            // A character that ends words yet begins nothing, such as ']': taken, so that reading always goes on.
+            // A character that ends words yet begins nothing, such as ']': consumed, so that reading always continues.
             position += 1
             add(.keyword(String(scalars[start])), from: start)
         } else {

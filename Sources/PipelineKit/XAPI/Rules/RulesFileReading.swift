@@ -94,7 +94,7 @@ struct RulesFileReading {
         guard let text = key.mark.flatMap({ written(behindValueIn: $0.line) }), text.hasPrefix("#") else {
             return "\(place): the rule has no value"
         }
-        return "\(place): the rule is empty, because YAML takes what begins with # for a comment; put it in quotation"
+        return "\(place): the rule is empty, because YAML reads # as a comment; put the rule in quotation"
             + " marks: value: \(RulesFile.scalar(text))"
     }
 
@@ -127,11 +127,11 @@ struct RulesFileReading {
         for rule in rules {
             if let first = known.updateValue(rule.line, forKey: ExactText(rule.value)) {
                 formErrors.append(
-                    "\(path):\(rule.line): the same value stands in line \(first); X holds a value only once")
+                    "\(path):\(rule.line): the same value is in line \(first); X holds a value only once")
             }
             let check = RuleCheck(rule.oneLine, plan: plan)
-            ruleErrors += check.mistakes.map { RulesFile.Finding(value: rule.value, text: told($0, in: rule)) }
-            doubts += check.doubts.map { RulesFile.Finding(value: rule.value, text: told($0, in: rule)) }
+            ruleErrors += check.mistakes.map { RulesFile.Finding(value: rule.value, text: located($0, in: rule)) }
+            doubts += check.doubts.map { RulesFile.Finding(value: rule.value, text: located($0, in: rule)) }
         }
         if rules.count > plan.maximalRules {
             let text = "\(rules.count) rules; the plan \(plan.rawValue) allows \(plan.maximalRules) (X_PLAN, --plan)"
@@ -139,7 +139,7 @@ struct RulesFileReading {
         }
     }
 
-    private func told(_ mistake: RuleMistake, in rule: WantedRule) -> String {
+    private func located(_ mistake: RuleMistake, in rule: WantedRule) -> String {
         let name = rule.tag.map { " (tag \($0.onOneLine))" } ?? ""
         return "\(path):\(rule.line)\(name), column \(mistake.column): \(mistake.text)\n"
             + mistake.excerpt(of: rule.oneLine)

@@ -26,7 +26,7 @@ package struct XRules: Sendable {
             let answer = try RulesAnswer(
                 try api.get(Self.path, query: page.map { (name: $0.0, value: $0.1) }), call: "list")
             rules += answer.rules
-            // An endpoint of X was seen to hand out the same token for ever.
+            // An endpoint of X was seen to return the same token endlessly.
             next = answer.nextToken == next ? nil : answer.nextToken
         } while next != nil
         return rules
@@ -44,7 +44,7 @@ package struct XRules: Sendable {
         let body = "{\"add\":[\(members.joined(separator: ","))]}"
         let answer = try change(body, isDryRun, call: "addition")
         let taken = isDryRun ? answer.valid : answer.created
-        try answer.requireSuccess(of: rules.count, done: taken, verb: isDryRun ? "would take" : "took")
+        try answer.requireSuccess(of: rules.count, done: taken, verb: isDryRun ? "would accept" : "accepted")
         return answer.rules
     }
 

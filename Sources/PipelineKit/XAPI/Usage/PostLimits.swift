@@ -74,6 +74,6 @@ package struct PostLimits: Equatable, Sendable {
 extension PostLimits.Closing: CustomStringConvertible {
     /// `990 of 1000 posts (MAX_POSTS_PER_DAY (--max-posts-per-day)); reading goes on at 2026-11-22T00:00:00.000Z`.
     package var description: String {
-        "\(posts) of \(limit) posts (\(setting)); reading goes on at \(until)"
+        "\(posts) of \(limit) posts (\(setting)); reading continues at \(until)"
     }
 }

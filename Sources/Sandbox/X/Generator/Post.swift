@@ -155,7 +155,7 @@ struct PostWriter: Sendable {
         }
     }
 
-    /// Words with now and then a hashtag, a mention, a link, a symbol, an ampersand or a line break between them.
+    /// Words with an occasional hashtag, a mention, a link, a symbol, an ampersand or a line break between them.
     private func write(
         _ book: Phrasebook, words: Int, answering person: Person?, _ random: inout SeededRandom
     ) -> PostText {

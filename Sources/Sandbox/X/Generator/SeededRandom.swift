@@ -25,7 +25,7 @@ struct SeededRandom {
         Int(next() % UInt64(max(bound, 1)))
     }
 
-    /// True in so many of a thousand cases.
+    /// True in the given number of a thousand cases.
     mutating func chance(perMille: Int) -> Bool {
         below(1000) < perMille
     }

@@ -82,7 +82,7 @@ private struct AnyName: CodingKey {
 }
 
 extension Decoder {
-    /// A member with a misspelt name would do nothing, and nobody would know why.
+    /// A member with a misspelt name would silently do nothing.
     func refuseMembers(except known: [String]) throws {
         let names = try container(keyedBy: AnyName.self).allKeys.map(\.stringValue)
         guard let unknown = names.first(where: { !known.contains($0) }) else { return }

@@ -131,7 +131,7 @@ package final class TLSFrontend: Sendable {
     }
 }
 
-/// Starts a thread that nobody joins; whoever starts it counts it.
+/// Starts a detached thread; the caller counts it.
 private func detachThread(_ body: @escaping @Sendable () -> Void) {
     final class Body: Sendable {
         let run: @Sendable () -> Void

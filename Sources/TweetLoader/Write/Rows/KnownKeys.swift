@@ -1,7 +1,7 @@
 import Glibc
 import TweetFormat
 
-/// The keys that X documents, by where they stand in a line; what else comes is told, so that it can be counted.
+/// The keys that X documents, by their path in a line; other keys are reported, so that they can be counted.
 ///
 /// What stands below an unknown key, or in an object that the data dictionary leaves open, is not looked at.
 struct KnownKeys: Sendable {

@@ -9,9 +9,9 @@ package struct RelationRows: Sendable {
     package struct Row: Sendable {
         /// The number that the line was begun with.
         package let line: Int
-        /// What rows of the table are ordered by and told apart by: an id, or the hash of a key that is text.
+        /// The key of the table's rows, by which they are ordered: an id, or the hash of a key that is text.
         package let key: Int64
-        /// What rows with the same key are told apart by: of a state its fingerprint, of a rule its id.
+        /// What distinguishes rows with the same key: of a state its fingerprint, of a rule its id.
         package let detail: Int64
         /// When a state was received, in milliseconds since 1970.
         package let seenAt: Int64

@@ -17,7 +17,7 @@ struct OpenedConnection: Codable, Equatable, Sendable {
 /// The connection attempts of a credential and the connections that came of them, in a file that outlives this process.
 ///
 /// X counts attempts per app, so every process that uses the same folder and credential shares the file. The file's name
-/// is a hash of the credential; nothing in it tells the credential.
+/// is a hash of the credential; nothing in it reveals the credential.
 final class ConnectLedger: Sendable {
     private struct Content: Codable {
         /// Milliseconds since 1970.
@@ -46,7 +46,7 @@ final class ConnectLedger: Sendable {
     ///   - folder: where the files are; it is made when it is missing.
     ///   - credential: names the credential without telling it.
     ///   - limit: how many attempts a window may hold.
-    ///   - logger: is told when the file cannot be used; the ledger then counts for this process alone.
+    ///   - logger: warns when the file cannot be used; the ledger then counts for this process alone.
     init(folder: String, credential: String, limit: Int, logger: Logger) {
         path = folder + "/connects-\(credential).json"
         self.limit = limit
@@ -122,7 +122,7 @@ final class ConnectLedger: Sendable {
     private func complain(_ error: FileError, _ state: inout State) {
         if state.isWritable {
             logger.warning(
-                "cannot keep the connect budget on the disk; a restart would forget it",
+                "cannot store the connect budget; a restart would lose it",
                 metadata: ["reason": "\(error)"])
         }
         state.isWritable = false

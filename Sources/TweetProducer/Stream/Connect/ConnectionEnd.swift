@@ -25,7 +25,7 @@ enum ConnectionEnd: Equatable {
     }
 }
 
-/// What the end of an attempt means: how it is named, how loud it is told, and how long to wait.
+/// What the end of an attempt means: its name, the level at which it is logged, and how long to wait.
 struct Interruption: Equatable {
     /// A short stable name, for logs and the gap ledger.
     var cause: String
@@ -68,7 +68,7 @@ struct Interruption: Equatable {
             case .noCredits, .usageCap: (.account, .error)
             case .tooManyConnections: (.rateLimit(reset: nil), .warning)
             case .rateLimit:
-                // X's headers look healthy on every other kind; here a used-up window tells when to come back.
+                // X's headers look healthy on every other kind; here a used-up window gives the time of the next attempt.
                 (.rateLimit(reset: problem.rateLimit.remaining ?? 0 > 0 ? nil : problem.rateLimit.resetAfter), .warning)
             case .unauthorized, .forbidden, .badRequest: (.http, .error)
             case .notFound, .notAStream, .serverError, .redirect, .other: (.http, .warning)

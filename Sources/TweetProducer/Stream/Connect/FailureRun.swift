@@ -1,4 +1,4 @@
-/// Failures one after the other for the same reason: journalled once, and told now and then.
+/// Failures one after the other for the same reason: journalled once, and logged every 5 minutes.
 struct FailureRun {
     private(set) var count = 0
     private var cause = ""

@@ -46,17 +46,20 @@ struct StreamRemedies {
             switch try StaleConnections(settings.x, stop: stop).close(opened) {
             case .closed(let count):
                 logger.notice(
-                    "closed a connection of ours that X still held", metadata: ["connections": "\(count)"])
+                    "closed our own connection, which X still held open",
+                    metadata: ["connections": .stringConvertible(count)])
                 return true
             case .others(let count):
                 logger.warning(
-                    "the connections that X holds are not ours for certain, so none was closed",
-                    metadata: ["connections": "\(count)"])
+                    "X holds connections that may belong to another client; none was closed",
+                    metadata: ["connections": .stringConvertible(count)])
                 return false
             }
         } catch {
             if !stop.isRaised {
-                logger.warning("cannot look up the connections that X holds", metadata: ["reason": "\(error)"])
+                logger.warning(
+                    "cannot list the connections that X holds; reconnecting as after any 429",
+                    metadata: ["reason": "\(error)"])
             }
             return false
         }
@@ -72,10 +75,15 @@ struct StreamRemedies {
             let plan = try application.compare(wanted)
             guard !plan.added.isEmpty, plan.removed.isEmpty, plan.changed.isEmpty else { return false }
             try application.apply(plan, wanted: wanted)
-            logger.notice("X lacked rules of the file; added them", metadata: ["rules": "\(plan.added.count)"])
+            logger.notice(
+                "added the rules that X lacked from the rules file",
+                metadata: ["rules": .stringConvertible(plan.added.count)])
             return true
         } catch {
-            if !stop.isRaised { logger.warning("cannot add the rules of the file", metadata: ["reason": "\(error)"]) }
+            if !stop.isRaised {
+                logger.warning(
+                    "cannot add the rules that X lacks from the rules file", metadata: ["reason": "\(error)"])
+            }
             return false
         }
     }
