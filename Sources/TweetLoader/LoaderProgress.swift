@@ -94,7 +94,8 @@ final class LoaderProgress: Sendable {
         logger.info(
             message,
             metadata: [
-                "messages": "\(counts.messages)", "inserted": "\(counts.inserted)", "duplicates": "\(counts.duplicates)",
+                "messages": "\(counts.messages)", "inserted": "\(counts.inserted)",
+                "duplicates": "\(counts.duplicates)",
                 "settled_before": "\(counts.repeated)", "rejects": "\(counts.rejects)", "events": "\(counts.events)",
                 "deleted": "\(counts.deletions)", "batches": "\(counts.batches)",
                 "per_second": "\(Int(Double(counts.messages) / seconds))",

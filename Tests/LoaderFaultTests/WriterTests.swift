@@ -53,7 +53,8 @@ import Testing
             try bench.publish(first + 1...first + 50, partition: partition)
         }
         #expect(bench.wait { bench.stored == 200 }, "\(bench.stored) \(bench.logged())")
-        let waiting = "FROM pg_stat_activity WHERE usename = 'tweets' AND datname = current_database() AND wait_event_type = 'Lock'"
+        let waiting =
+            "FROM pg_stat_activity WHERE usename = 'tweets' AND datname = current_database() AND wait_event_type = 'Lock'"
         #expect(bench.wait { bench.number("SELECT count(*) \(waiting)") == 1 })
         try bench.query("SELECT pg_terminate_backend(pid) \(waiting)")
         try bench.publish(301...400, partition: nil)

@@ -259,7 +259,9 @@ package final class KafkaConsumer {
         let deadline = ContinuousClock.now + .seconds(1)
         // The rebalance callback runs in the poll; the id is forgotten when the request to leave is sent.
         while isMember, ContinuousClock.now < deadline {
-            if let message = unsafe rd_kafka_consumer_poll(handle.client, 10) { unsafe rd_kafka_message_destroy(message) }
+            if let message = unsafe rd_kafka_consumer_poll(handle.client, 10) {
+                unsafe rd_kafka_message_destroy(message)
+            }
         }
     }
 
