@@ -6,12 +6,12 @@ import Postgres
 /// Writes Kafka's messages into PostgreSQL, each batch in one transaction with its offsets.
 ///
 /// Two threads, each the only owner of what it has: the intake takes the next batch from Kafka and decodes it while the
-/// loader's own thread has the connection to PostgreSQL and writes. What passes between them is in the handover.
+/// loader's own thread has the connection to PostgreSQL and writes. What passes between them is in the mailbox.
 final class Loader {
     private let settings: LoaderSettings
     private let stop: Stop
     private let logger: Logger
-    private let handover: Handover
+    private let mailbox: BatchMailbox
     private let intakeHeart: Heartbeat?
     let session: DatabaseSession
     var claims: PartitionClaims
@@ -21,24 +21,32 @@ final class Loader {
     private var tweets = TweetWriter()
     private var unknownKeys = UnknownKeysTable()
     private var ledger = StreamLedger()
-    private var progress: LoaderProgress
+    private let progress: LoaderProgress
     private var presence: LoaderPresence
     private var nextCheck = ContinuousClock.now + checkInterval
 
     /// How often PostgreSQL is asked whether our claims still hold, while nothing is written.
     private static let checkInterval = Duration.seconds(10)
 
-    /// By `intakeHeart` the watchdog sees that the intake lives.
-    init(_ settings: LoaderSettings, stop: Stop, logger: Logger, intakeHeart: Heartbeat? = nil) {
+    /// - Parameters:
+    ///   - settings: of this writer.
+    ///   - progress: of all writers of the process; nil for the only one.
+    ///   - stop: ends it.
+    ///   - logger: gets what happens.
+    ///   - intakeHeart: by it the watchdog sees that the intake lives.
+    init(
+        _ settings: LoaderSettings, progress: LoaderProgress? = nil, stop: Stop, logger: Logger,
+        intakeHeart: Heartbeat? = nil
+    ) {
         self.settings = settings
         self.intakeHeart = intakeHeart
         self.stop = stop
         self.logger = logger
-        handover = Handover(stop: stop)
+        mailbox = BatchMailbox(stop: stop)
         session = DatabaseSession(settings.conninfo, payload: settings.payload, stop: stop, logger: logger)
         claims = PartitionClaims(owner: settings.owner)
         limits = settings.limits
-        progress = LoaderProgress(logger: logger)
+        self.progress = progress ?? LoaderProgress(writers: 1, logger: logger)
         presence = LoaderPresence(owner: settings.owner)
     }
 
@@ -50,13 +58,13 @@ final class Loader {
         do {
             // Only a loader that can store may take partitions from others.
             try persistently { _ in }
-            let intake = JoinableThread(name: "intake") { [settings, handover, stop, logger, intakeHeart] in
+            let intake = JoinableThread(name: "intake") { [settings, mailbox, stop, logger, intakeHeart] in
                 Heartbeat.$current.withValue(intakeHeart) {
-                    Intake(settings, handover, stop: stop, logger: logger).run()
+                    Intake(settings, mailbox, stop: stop, logger: logger).run()
                 }
             }
             outcome = Result { try load() }
-            handover.finish()
+            mailbox.finish()
             intake.join()
         } catch {
             outcome = .failure(error)
@@ -67,13 +75,13 @@ final class Loader {
                 metadata: ["messages": "\(batch.count)"])
         }
         if session.hasServed { try? session.attempt { connection in try presence.end(connection) } }
-        progress.report(isFinal: true)
+        progress.writerEnded()
     }
 
     private func load() throws {
         while true {
             giveSign()
-            var news = handover.take(until: .now + .milliseconds(500))
+            var news = mailbox.take(until: .now + .milliseconds(500))
             if let failure = news.failure { throw failure }
             news.takeBatch(&batch)
             follow(news.events)
@@ -94,7 +102,7 @@ final class Loader {
         }
         // Emptied while it has one owner, so that its memory stays and is used again.
         batch.removeAll()
-        handover.recycle(batch)
+        mailbox.recycle(batch)
         batch = Batch()
     }
 
@@ -115,12 +123,12 @@ final class Loader {
         }
         let duration = ContinuousClock.now - start
         limits.transactionTook(duration)
-        handover.committed(part.nextOffsets, age: limits.age)
+        mailbox.committed(part.nextOffsets, age: limits.age)
         claims.settled(part.nextOffsets)
         tweets.committed(part, outcome)
         ledger.committed()
         nextCheck = .now + Self.checkInterval
-        progress.committed(part, outcome, in: duration)
+        progress.committed(part, outcome, in: duration, logger)
         return part.nextOffsets == batch.nextOffsets ? nil : part.nextOffsets
     }
 
@@ -158,13 +166,13 @@ final class Loader {
             logger.warning(
                 "another loader has claimed a partition; leaving it to that loader",
                 metadata: ["partition": .stringConvertible(partition), "owner": "\(owner)"])
-            handover.leave("another loader has claimed a partition")
+            mailbox.leave("another loader has claimed a partition")
         }
         for partition in locked.setBack.sorted() {
             logger.warning(
                 "PostgreSQL has lost committed rows; loading them again",
                 metadata: ["partition": .stringConvertible(partition)])
-            handover.leave("PostgreSQL was set back")
+            mailbox.leave("PostgreSQL was set back")
         }
         let gone = locked.setBack.union(locked.lost.keys)
         claims.release(gone)
@@ -202,7 +210,7 @@ final class Loader {
 
     /// Shows that this loader runs; a sign that fails is given later, as loading itself notices an outage.
     private func giveSign() {
-        guard presence.takeTurn() else { return }
+        guard presence.takeTurn(problem: mailbox.groupProblem) else { return }
         do { try session.attempt { connection in try presence.sign(connection) } } catch {
             logger.debug("no sign of life was given", metadata: ["reason": "\(error)"])
         }
@@ -218,14 +226,14 @@ final class Loader {
                 let result = try session.attempt(work)
                 if let outage {
                     outage.end()
-                    handover.setOutage(false)
+                    mailbox.setOutage(false)
                 }
                 return result
             } catch {
                 if !session.hasServed, let failure = error as? Failure { throw failure }
                 tweets.forgetTable()
                 guard !stop.isRaised else { throw Abandoned() }
-                if outage == nil { handover.setOutage(true) }
+                if outage == nil { mailbox.setOutage(true) }
                 outage = outage ?? Outage(logger: logger)
                 wait(for: outage?.next(after: error) ?? .zero)
             }
@@ -235,13 +243,13 @@ final class Loader {
     /// Waits, and follows the group meanwhile: the batch in hand may not be ours any more.
     private func wait(for delay: Duration) {
         let end = ContinuousClock.now + delay
-        while !stop.isRaised, ContinuousClock.now < end { follow(handover.takeEvents(until: end, stop)) }
+        while !stop.isRaised, ContinuousClock.now < end { follow(mailbox.takeEvents(until: end, stop)) }
     }
 }
 
 /// Kafka's group.
 extension Loader {
-    private func follow(_ events: [Handover.GroupEvent]) {
+    private func follow(_ events: [BatchMailbox.GroupEvent]) {
         for event in events {
             switch event {
             case .changed(let change): batch.drop(claims.apply([change]))
@@ -259,7 +267,7 @@ extension Loader {
             let starts = try claims.claimWanted(connection)
             return (starts, try SettledLines(connection))
         }
-        handover.start(starts, of: claims.held.mapValues(\.identity), settled: settled)
+        mailbox.start(starts, of: claims.held.mapValues(\.identity), settled: settled)
     }
 
     /// Records what Kafka has deleted before it was loaded, and goes on behind it if that is the policy.
@@ -268,7 +276,7 @@ extension Loader {
         let hole = KafkaHole(partition, wanted: wanted, in: kept, isReplaced: isReplaced)
         try persistently { connection in try hole.record(claims, settings.onHole, connection) }
         hole.tell(settings.onHole, logger)
-        if hole.isGone(under: settings.onHole) { handover.leave("start \(partition) at what Kafka has now") }
+        if hole.isGone(under: settings.onHole) { mailbox.leave("start \(partition) at what Kafka has now") }
     }
 }
 

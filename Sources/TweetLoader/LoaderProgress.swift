@@ -1,37 +1,69 @@
 import Logging
+import Synchronization
 
-/// Counts what was loaded, and logs the counts.
-struct LoaderProgress {
-    private let logger: Logger
-    private var lastReport = ContinuousClock.now
-    private var messages = 0
-    private var inserted = 0
-    private var duplicates = 0
-    private var repeated = 0
-    private var rejects = 0
-    private var events = 0
-    private var deletions = 0
-    private var batches = 0
+/// Counts what the writers of a process have loaded, and logs it.
+final class LoaderProgress: Sendable {
+    private struct Counts {
+        var messages = 0
+        var inserted = 0
+        var duplicates = 0
+        var repeated = 0
+        var rejects = 0
+        var events = 0
+        var deletions = 0
+        var batches = 0
 
-    init(logger: Logger) {
-        self.logger = logger
+        static func += (sum: inout Counts, other: Counts) {
+            sum.messages += other.messages
+            sum.inserted += other.inserted
+            sum.duplicates += other.duplicates
+            sum.repeated += other.repeated
+            sum.rejects += other.rejects
+            sum.events += other.events
+            sum.deletions += other.deletions
+            sum.batches += other.batches
+        }
     }
 
-    /// Counts a committed batch; logs at most every 10 s.
-    mutating func committed(_ batch: borrowing Batch, _ outcome: TweetWriter.Outcome, in duration: Duration) {
+    private struct State {
+        var counts = Counts()
+        var lastReport = ContinuousClock.now
+        /// How many have not ended.
+        var writers: Int
+    }
+
+    private let logger: Logger
+    private let state: Mutex<State>
+
+    /// - Parameters:
+    ///   - writers: how many there are.
+    ///   - logger: gets the sum of what they have loaded.
+    init(writers: Int, logger: Logger) {
+        self.logger = logger
+        state = Mutex(State(writers: writers))
+    }
+
+    /// Adds a committed batch; logs the sum at most every 10 s.
+    ///
+    /// - Parameters:
+    ///   - batch: what was committed.
+    ///   - outcome: what became of its rows.
+    ///   - duration: of the transaction.
+    ///   - logger: the writer's.
+    func committed(
+        _ batch: borrowing Batch, _ outcome: TweetWriter.Outcome, in duration: Duration, _ logger: Logger
+    ) {
         logger.debug(
-            "committed",
-            metadata: [
-                "messages": .stringConvertible(batch.count), "milliseconds": .stringConvertible(duration.milliseconds),
-            ])
-        batches += 1
-        messages += batch.count + batch.repeated
-        repeated += batch.repeated
-        inserted += outcome.inserted
-        duplicates += outcome.duplicates
-        rejects += batch.rejects.count + outcome.refused.count
-        events += batch.events.count
-        deletions += batch.deletions.count
+            "committed", metadata: ["messages": .stringConvertible(batch.count), "milliseconds": .stringConvertible(duration.milliseconds)])
+        var counts = Counts()
+        counts.batches = 1
+        counts.messages = batch.count + batch.repeated
+        counts.repeated = batch.repeated
+        counts.inserted = outcome.inserted
+        counts.duplicates = outcome.duplicates
+        counts.rejects = batch.rejects.count + outcome.refused.count
+        counts.events = batch.events.count
+        counts.deletions = batch.deletions.count
         if let first = outcome.refused.first {
             let message = batch.messages[first.line.message]
             logger.warning(
@@ -42,23 +74,34 @@ struct LoaderProgress {
                     "first_offset": .stringConvertible(message.offset), "reason": "\(first.error)",
                 ])
         }
-        if ContinuousClock.now - lastReport >= .seconds(10) { report() }
+        state.withLock { [counts] state in
+            state.counts += counts
+            if ContinuousClock.now - state.lastReport >= .seconds(10) { report("loaded", &state) }
+        }
     }
 
-    /// Logs the counts since the last report.
-    mutating func report(isFinal: Bool = false) {
-        guard messages > 0 || isFinal else { return }
-        let seconds = max(Double((ContinuousClock.now - lastReport).milliseconds) / 1000, 0.001)
+    /// Logs what is left to log when the last writer has ended.
+    func writerEnded() {
+        state.withLock { state in
+            state.writers -= 1
+            if state.writers == 0 { report("stopped", &state) }
+        }
+    }
+
+    /// Logs the sum since the last report.
+    private func report(_ message: Logger.Message, _ state: inout State) {
+        let (counts, now) = (state.counts, ContinuousClock.now)
+        let seconds = max(Double((now - state.lastReport).milliseconds) / 1000, 0.001)
         logger.info(
-            isFinal ? "stopped" : "loaded",
+            message,
             metadata: [
-                "messages": .stringConvertible(messages), "inserted": .stringConvertible(inserted),
-                "duplicates": .stringConvertible(duplicates),
-                "settled_before": .stringConvertible(repeated),
-                "rejects": .stringConvertible(rejects), "events": .stringConvertible(events),
-                "deleted": .stringConvertible(deletions), "batches": .stringConvertible(batches),
-                "per_second": .stringConvertible(Int(Double(messages) / seconds)),
+                "messages": .stringConvertible(counts.messages), "inserted": .stringConvertible(counts.inserted),
+                "duplicates": .stringConvertible(counts.duplicates),
+                "settled_before": .stringConvertible(counts.repeated), "rejects": .stringConvertible(counts.rejects), "events": .stringConvertible(counts.events),
+                "deleted": .stringConvertible(counts.deletions), "batches": .stringConvertible(counts.batches),
+                "per_second": .stringConvertible(Int(Double(counts.messages) / seconds)),
             ])
-        self = LoaderProgress(logger: logger)
+        state.counts = Counts()
+        state.lastReport = now
     }
 }

@@ -132,13 +132,15 @@ CREATE TABLE loaders (
     owner      text PRIMARY KEY,
     started_at timestamptz NOT NULL DEFAULT now(),
     seen_at    timestamptz NOT NULL DEFAULT now(),
-    ended_at   timestamptz
+    ended_at   timestamptz,
+    problem    text
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE loaders IS 'Loaders that run, and those that ended within the last week.';
 COMMENT ON COLUMN loaders.owner IS 'The loader: host, process id and a random part, as in loader_offsets.owner.';
 COMMENT ON COLUMN loaders.started_at IS 'When it sent its first heartbeat.';
 COMMENT ON COLUMN loaders.seen_at IS 'When it sent its last heartbeat; a running loader sends one every 5 s.';
 COMMENT ON COLUMN loaders.ended_at IS 'When it ended; null while it runs and after it was killed.';
+COMMENT ON COLUMN loaders.problem IS 'Why Kafka''s group does not accept it, and what to do; null when it does.';
 
 -- == flags =============================================================================================================
 

@@ -74,6 +74,9 @@ package struct KafkaConfiguration: Sendable {
         ["password", "secret", "token", ".pem", "oauthbearer.config", "sasl.jaas"].contains { name.contains($0) }
     }
 
+    /// The name that the user has set for a member of a consumer group (`group.instance.id`).
+    package var memberName: String? { properties["group.instance.id"]?.value }
+
     package var bootstrapServers: String { properties["bootstrap.servers"]?.value ?? "" }
 
     /// The same with values for properties that were not set.
@@ -89,6 +92,13 @@ package struct KafkaConfiguration: Sendable {
     func replacing(_ values: [String: String]) -> KafkaConfiguration {
         var result = self
         for (name, value) in values { result.properties[name] = Property(value, from: "the program") }
+        return result
+    }
+
+    /// The same with this name for a member of a consumer group, or none.
+    func naming(_ member: String?) -> KafkaConfiguration {
+        var result = self
+        result.properties["group.instance.id"] = member.map { Property($0, from: "the program") }
         return result
     }
 

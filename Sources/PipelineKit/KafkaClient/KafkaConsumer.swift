@@ -21,10 +21,12 @@ package final class KafkaConsumer {
     private let context: KafkaContext
     private var started: Set<TopicPartition> = []
     private var isClosed = false
-    private var limits = KafkaFetchLimits()
+    private var limits: KafkaFetchLimits
     private var errors: KafkaErrorLog
     private var ends: [TopicPartition: Int64] = [:]
     private var queue: KafkaQueue?
+    /// Whether `close` gives our place in the group up, which Kafka keeps for members with a name (KIP-345).
+    private let leavesAtClose: Bool
 
     /// Before 2.3.0, librdkafka aborts the process when a member leaves ahead of its first cooperative assignment
     /// (confluentinc/librdkafka issue 4312).
@@ -53,18 +55,29 @@ package final class KafkaConsumer {
 
     /// Joins a group; partitions come later, inside `poll`. Without topics it joins nothing and only looks.
     ///
+    /// - Parameters:
+    ///   - configuration: of the client.
+    ///   - group: the group's name.
+    ///   - member: the member's name (`group.instance.id`); nil for none, whatever the configuration says. A member that is
+    ///     killed and started again has its place back at once; `close` gives it up unless the configuration has a name.
+    ///   - topics: what to consume.
+    ///   - consumers: how many consumers of this process share the bounds of memory.
+    ///   - logger: gets what happens to the client.
     /// - Throws: `Failure` (78) when librdkafka refuses a property, 69 when the topics cannot be subscribed to.
     package init(
-        _ configuration: KafkaConfiguration, group: String, topics: [String], logger: Logger
+        _ configuration: KafkaConfiguration, group: String, member: String? = nil, topics: [String],
+        consumers: Int = 1, logger: Logger
     ) throws(Failure) {
         let configuration = try configuration.current()
         let context = KafkaContext(configuration, logger: logger)
         self.context = context
+        limits = KafkaFetchLimits(consumers: consumers)
         var fixed = Self.fixed
         fixed["group.id"] = group
+        leavesAtClose = member != nil && !topics.isEmpty && configuration.memberName == nil
         handle = try unsafe KafkaHandle(
             RD_KAFKA_CONSUMER,
-            KafkaFetchLimits.bound(configuration.withDefaults(Self.defaults)).fixing(fixed), context: context
+            limits.bound(configuration.naming(member).withDefaults(Self.defaults)).fixing(fixed), context: context
         ) { settings in
             unsafe rd_kafka_conf_set_rebalance_cb(settings, kafkaRebalanced)
         }
@@ -116,6 +129,9 @@ package final class KafkaConsumer {
         return ends
     }
 
+    /// The error of the group that keeps this member out of it, with what to do; nil when there is none.
+    package var groupProblem: String? { errors.isEmpty ? nil : errors.groupProblem }
+
     /// Has the thread that serves a partition's broker look again whether to fetch: any request wakes it.
     private func nudge(_ partition: TopicPartition) {
         _ = try? watermarks(partition, timeout: .milliseconds(500))
@@ -129,8 +145,8 @@ package final class KafkaConsumer {
         case RD_KAFKA_RESP_ERR__PARTITION_EOF:
             if !errors.isEmpty { errors.ended(partition) }
             return nil
-        case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE,
-            RD_KAFKA_RESP_ERR__FATAL:
+        case RD_KAFKA_RESP_ERR__FATAL: throw handle.fatalError() ?? KafkaError(code, "consume", reason: text)
+        case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
             throw KafkaError(code, "fetch \(partition)", reason: text, of: partition)
         default:
             errors.note(
@@ -233,7 +249,27 @@ package final class KafkaConsumer {
     package func close() {
         guard !isClosed else { return }
         isClosed = true
+        if leavesAtClose, handle.fatalError() == nil { leave() }
         unsafe rd_kafka_consumer_close(handle.client)
+    }
+
+    /// Gives up our place in the group. `rd_kafka_consumer_close` alone keeps that of a member with a name.
+    private func leave() {
+        unsafe rd_kafka_unsubscribe(handle.client)
+        let deadline = ContinuousClock.now + .seconds(1)
+        // The rebalance callback runs in the poll; the id is forgotten when the request to leave is sent.
+        while isMember, ContinuousClock.now < deadline {
+            if let message = unsafe rd_kafka_consumer_poll(handle.client, 10) {
+                unsafe rd_kafka_message_destroy(message)
+            }
+        }
+    }
+
+    /// Whether the group has a place for us.
+    private var isMember: Bool {
+        guard let id = unsafe rd_kafka_memberid(handle.client) else { return false }
+        defer { unsafe rd_kafka_mem_free(handle.client, id) }
+        return unsafe id.pointee != 0
     }
 
     /// Leaves the group if that has not happened yet.

@@ -32,11 +32,15 @@ package struct KafkaError: Error, CustomStringConvertible, Sendable {
     package let isAway: Bool
     /// The partition whose offset Kafka does not have: deleted by retention, or from before the topic was made anew.
     package let offsetGone: TopicPartition?
+    /// Whether another consumer has joined the group under this one's name (`group.instance.id`).
+    package let isNameTaken: Bool
 
     init(
-        _ code: rd_kafka_resp_err_t, _ operation: String, reason: String? = nil, of partition: TopicPartition? = nil
+        _ code: rd_kafka_resp_err_t, _ operation: String, reason: String? = nil, of partition: TopicPartition? = nil,
+        cause: rd_kafka_resp_err_t? = nil
     ) {
-        name = unsafe String(cString: rd_kafka_err2name(code))
+        name = unsafe String(cString: rd_kafka_err2name(cause ?? code))
+        isNameTaken = cause == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID
         self.reason = Redaction.clean(unsafe reason ?? String(cString: rd_kafka_err2str(code)))
         self.operation = operation
         disposition = Self.disposition(of: code)
@@ -59,6 +63,7 @@ package struct KafkaError: Error, CustomStringConvertible, Sendable {
         isAboutSize = Self.isAboutSize(code)
         isTimeOut = Self.isTimeOut(code)
         offsetGone = nil
+        isNameTaken = false
         unsafe rd_kafka_error_destroy(error)
     }
 

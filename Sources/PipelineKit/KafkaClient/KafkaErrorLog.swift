@@ -67,6 +67,12 @@ package struct KafkaErrorLog {
         "GROUP_MAX_SIZE_REACHED": "raise the broker's group.max.size, or choose a different group with --group",
     ]
 
+    /// The error of the group that keeps this member out of it, with what to do; nil when there is none.
+    package var groupProblem: String? {
+        let names = entries.keys.filter { $0.partition == nil }.map(\.name).sorted()
+        return names.lazy.compactMap { name in Self.remedies[name].map { "\(name): \($0)" } }.first
+    }
+
     /// Takes note that a partition delivers, or that the group has given us partitions (nil).
     package mutating func ended(_ partition: TopicPartition?) {
         for (kind, entry) in entries where kind.partition == partition {

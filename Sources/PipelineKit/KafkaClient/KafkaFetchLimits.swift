@@ -6,23 +6,33 @@ import CRdKafka
 /// counts is the queue's bound, and one answer of each broker, packed and unpacked (docs/operations.md, "Memory").
 struct KafkaFetchLimits {
     /// Bytes of unpacked messages of all partitions together, above which no broker is asked for more.
-    static let queuedBytes = 16 << 20
+    static let totalQueuedBytes = 16 << 20
 
     /// Bytes of packed batches in one answer of a broker. The broker exceeds it only by the first batch, which the topic's
     /// `max.message.bytes` bounds (KIP-74). Small, because batches of a hundred times that size may be in it.
-    static let answerBytes = 128 << 10
+    static let totalAnswerBytes = 128 << 10
+
+    /// The bounds of one consumer.
+    private let queuedBytes: Int
+    private let answerBytes: Int
+
+    /// - Parameter consumers: how many of the process share the bounds.
+    init(consumers: Int) {
+        queuedBytes = Self.totalQueuedBytes / consumers
+        answerBytes = Self.totalAnswerBytes / consumers
+    }
 
     /// The configuration with these bounds, where the user has set none.
     ///
     /// librdkafka wants `fetch.max.bytes` to be no less than `message.max.bytes`, which means nothing else to a consumer.
-    static func bound(_ configuration: KafkaConfiguration) -> KafkaConfiguration {
+    func bound(_ configuration: KafkaConfiguration) -> KafkaConfiguration {
         let answer = configuration.properties["fetch.max.bytes"].flatMap { Int($0.value) } ?? answerBytes
         return configuration.withDefaults(properties).replacing([
             "message.max.bytes": "\(max(1000, min(answer, answerBytes)))"
         ])
     }
 
-    private static var properties: [String: String] {
+    private var properties: [String: String] {
         var properties = [
             "queued.max.messages.kbytes": "\(queuedBytes >> 10)",
             // The bytes alone decide.
@@ -32,7 +42,7 @@ struct KafkaFetchLimits {
             "fetch.wait.max.ms": "50",
             "fetch.error.backoff.ms": "100",
         ]
-        if !needsNudges { properties["fetch.queue.backoff.ms"] = "10" }
+        if !Self.needsNudges { properties["fetch.queue.backoff.ms"] = "10" }
         return properties
     }
 
@@ -55,8 +65,8 @@ struct KafkaFetchLimits {
         guard untilLook <= 0 else { return false }
         untilLook = 64
         let left = queued() * max(messageBytes, 1)
-        if left >= Self.queuedBytes * 3 / 4 { wasFull = true }
-        guard wasFull, left < Self.queuedBytes / 2 else { return false }
+        if left >= queuedBytes * 3 / 4 { wasFull = true }
+        guard wasFull, left < queuedBytes / 2 else { return false }
         wasFull = false
         return true
     }

@@ -103,7 +103,7 @@ struct KafkaHandle: ~Copyable {
         var reason = [CChar](repeating: 0, count: 512)
         let code = unsafe rd_kafka_fatal_error(client, &reason, reason.count)
         guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
-        return KafkaError(RD_KAFKA_RESP_ERR__FATAL, "Kafka client", reason: Self.text(reason))
+        return KafkaError(RD_KAFKA_RESP_ERR__FATAL, "Kafka client", reason: Self.text(reason), cause: code)
     }
 }
 

@@ -18,10 +18,7 @@ package final class KafkaInspector {
     private let handle: KafkaHandle
 
     /// What it is made with unless the user sets something else.
-    private static let defaults = [
-        "queued.max.messages.kbytes": "16384", "fetch.wait.max.ms": "50", "fetch.message.max.bytes": "1048576",
-        "client.id": "tweet-loader", "isolation.level": "read_committed",
-    ]
+    private static let defaults = ["client.id": "tweet-loader", "isolation.level": "read_committed"]
 
     private static let fixed = [
         "enable.auto.commit": "false", "enable.auto.offset.store": "false", "auto.offset.reset": "error",
@@ -39,7 +36,9 @@ package final class KafkaInspector {
         let context = KafkaContext(configuration, logger: logger)
         let fixed = Self.fixed.merging(["group.id": group]) { $1 }
         handle = try unsafe KafkaHandle(
-            RD_KAFKA_CONSUMER, configuration.withDefaults(Self.defaults).fixing(fixed), context: context
+            RD_KAFKA_CONSUMER,
+            KafkaFetchLimits(consumers: 1).bound(configuration.withDefaults(Self.defaults)).fixing(fixed),
+            context: context
         ) { _ in }
         unsafe rd_kafka_poll_set_consumer(handle.client)
     }

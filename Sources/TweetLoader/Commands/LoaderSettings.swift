@@ -52,6 +52,12 @@ struct LoaderOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Writers at once, each with partitions and a connection to PostgreSQL (WRITERS; default as many as there are "
+                + "processors and partitions, at most 4).", valueName: "count"))
+    var writers: String?
+
+    @Option(
+        help: ArgumentHelp(
             "The raw line beside the columns: jsonb, json or drop (PAYLOAD; default jsonb).", valueName: "mode"))
     var payload: String?
 
@@ -75,6 +81,7 @@ struct LoaderOptions: ParsableArguments {
     static let maxRows = Setting("MAX_ROWS", flag: "max-rows")
     static let maxBytes = Setting("MAX_BYTES", flag: "max-bytes")
     static let maxAge = Setting("MAX_AGE", flag: "max-age")
+    static let writers = Setting("WRITERS", flag: "writers")
     static let payload = Setting("PAYLOAD", flag: "payload")
     static let databaseTimeout = Setting("DATABASE_TIMEOUT", flag: "database-timeout")
     static let onHole = Setting("ON_HOLE", flag: "on-hole")
@@ -82,8 +89,8 @@ struct LoaderOptions: ParsableArguments {
 
     var flags: [String: String] {
         [
-            "KAFKA_GROUP": group, "MAX_ROWS": maxRows, "MAX_BYTES": maxBytes, "MAX_AGE": maxAge, "PAYLOAD": payload,
-            "DATABASE_TIMEOUT": databaseTimeout, "ON_HOLE": onHole, "DRAIN": drain,
+            "KAFKA_GROUP": group, "MAX_ROWS": maxRows, "MAX_BYTES": maxBytes, "MAX_AGE": maxAge, "WRITERS": writers,
+            "PAYLOAD": payload, "DATABASE_TIMEOUT": databaseTimeout, "ON_HOLE": onHole, "DRAIN": drain,
         ].compactMapValues { $0 }
     }
 }
@@ -92,8 +99,8 @@ struct LoaderOptions: ParsableArguments {
 let knownSettings =
     KafkaOptions.settings + [
         CommonOptions.logLevelSetting, CommonOptions.logFormatSetting, DatabaseOptions.setting, LoaderOptions.group,
-        LoaderOptions.maxRows, LoaderOptions.maxBytes, LoaderOptions.maxAge, LoaderOptions.payload,
-        LoaderOptions.databaseTimeout, LoaderOptions.onHole, LoaderOptions.drain,
+        LoaderOptions.maxRows, LoaderOptions.maxBytes, LoaderOptions.maxAge, LoaderOptions.writers,
+        LoaderOptions.payload, LoaderOptions.databaseTimeout, LoaderOptions.onHole, LoaderOptions.drain,
     ]
 
 /// What to do when Kafka has deleted messages before they were loaded.
@@ -112,11 +119,18 @@ struct LoaderSettings: Sendable {
     var topic: String
     var group = "tweet-loader"
     var limits = BatchLimits()
+    /// How many writers share the partitions and the bounds of memory; nil: chosen at the start.
+    var writers: Int?
+    /// The name of the member that this writer is in Kafka's group; nil for one without a name.
+    var member: String?
     var payload = PayloadMode.jsonb
     var onHole = HolePolicy.stop
     var drain = Duration.seconds(30)
     /// Names this process in `loader_offsets`.
     var owner = LoaderSettings.makeOwner()
+
+    /// More connections than this cost more memory than they bring rate.
+    static let mostWriters = 16
 
     /// Both topics that are consumed.
     var topics: [String] { [topic, "\(topic).events"] }
@@ -137,6 +151,9 @@ struct LoaderSettings: Sendable {
         if reader.string(LoaderOptions.maxAge) != nil {
             limits.fixedAge = reader.duration(LoaderOptions.maxAge, default: .milliseconds(100))
         }
+        if reader.string(LoaderOptions.writers) != nil {
+            writers = reader.int(LoaderOptions.writers, default: 1, in: 1...Self.mostWriters)
+        }
         payload = reader.choice(LoaderOptions.payload, default: payload)
         conninfo.statementTimeout = reader.duration(LoaderOptions.databaseTimeout, default: .seconds(20))
         onHole = reader.choice(LoaderOptions.onHole, default: onHole)
@@ -154,14 +171,17 @@ struct LoaderSettings: Sendable {
     var description: Logger.Metadata {
         [
             "kafka": "\(kafka.bootstrapServers)", "topics": "\(topics.joined(separator: ","))", "group": "\(group)",
-            "postgres": "\(conninfo.place)", "owner": "\(owner)",
+            "postgres": "\(conninfo.place)", "owner": "\(owner)", "member": "\(member ?? "")",
         ]
     }
 
     private static func makeOwner() -> String {
+        "\(hostName)/\(getpid())/\(String(UInt32.random(in: 0 ... .max), radix: 36))"
+    }
+
+    static let hostName: String = {
         var name = [CChar](repeating: 0, count: 256)
         unsafe gethostname(&name, name.count - 1)
-        let host = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        return "\(host)/\(getpid())/\(String(UInt32.random(in: 0 ... .max), radix: 36))"
-    }
+        return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }()
 }

@@ -14,6 +14,7 @@ struct RunCommand: ParsableCommand {
 
               tweet-loader run --kafka broker:9092 --database postgresql://tweets@db.example/tweets
               tweet-loader run --max-rows 20000 --max-age 1s     fewer, larger transactions
+              tweet-loader run --writers 4                       one transaction a writer at once
               tweet-loader run -X security.protocol=sasl_ssl     any librdkafka property
             """)
 
@@ -37,16 +38,10 @@ struct RunCommand: ParsableCommand {
     }
 }
 
-/// Runs the loader's loop on a thread of its own until a signal ends it.
+/// Runs the writers on threads of their own until a signal ends them.
 func runLoader(_ settings: LoaderSettings) throws {
     let logger = Logger(label: "tweet-loader")
-    // A property that librdkafka does not know must be reported at once, not after an outage of PostgreSQL.
-    _ = try KafkaConsumer(settings.kafka, group: settings.group, topics: [], logger: logger)
+    let writers = try Writers(settings, logger: logger)
     let stop = Stop()
-    let intakeHeart = Heartbeat()
-    // libpq looks names up, and librdkafka asks for offsets, in calls of some seconds.
-    let loop = Service.Loop("loader", bound: .seconds(30), helper: ("intake", intakeHeart)) {
-        try Loader(settings, stop: stop, logger: logger, intakeHeart: intakeHeart).run()
-    }
-    try Service.run([loop], stop: stop, drain: settings.drain, logger: logger)
+    try Service.run(writers.loops(stop), stop: stop, drain: settings.drain, logger: logger)
 }

@@ -42,6 +42,8 @@ struct LoaderStatus: Report {
         var owner: String
         var partitions: Int64
         var startedAt: String
+        /// Why Kafka's group does not accept it, and what to do.
+        var problem: String?
     }
 
     var schemaVersion: Int64
@@ -100,6 +102,7 @@ struct LoaderStatus: Report {
         schemaVersion = try connection.integer("SELECT max(version) FROM schema_version")
         partitions = try Self.partitions(connection)
         (loaders, secondsSinceSeen) = try Self.loaders(connection)
+        problems = Set(loaders.compactMap(\.problem)).sorted()
         rejects = try Self.rejects(connection)
         events = try connection.integer("SELECT count(*) FROM stream_events")
         openGaps = try connection.integer(
@@ -152,7 +155,7 @@ struct LoaderStatus: Report {
             """
             SELECT l.owner, held.partitions, \(rfc3339("l.started_at")), since.seconds::bigint,
                 l.ended_at IS NULL AND (since.seconds <= \(LoaderPresence.silence.milliseconds / 1000)
-                    OR since.seconds <= 600 AND held.partitions > 0 AND (\(isWritingSQL)))
+                    OR since.seconds <= 600 AND held.partitions > 0 AND (\(isWritingSQL))), l.problem
             FROM loaders l,
                 LATERAL (SELECT count(*) AS partitions, max(committed_at) AS committed_at
                     FROM loader_offsets o WHERE o.owner = l.owner) AS held,
@@ -164,7 +167,7 @@ struct LoaderStatus: Report {
         let running = rows.filter { answer.text($0, 4) == "t" }.map { row in
             LoaderProcess(
                 owner: answer.text(row, 0) ?? "", partitions: answer.integer(row, 1) ?? 0,
-                startedAt: answer.text(row, 2) ?? "")
+                startedAt: answer.text(row, 2) ?? "", problem: answer.text(row, 5))
         }
         return (running, rows.compactMap { answer.integer($0, 3) }.min().map { max(0, $0) })
     }

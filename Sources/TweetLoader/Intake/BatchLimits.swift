@@ -5,7 +5,7 @@ struct BatchLimits: Sendable {
     /// Bytes of the messages' values in a batch, at which it is full.
     var bytes = 12 << 20
     /// Messages of which only the offset is left to settle.
-    let repeated = 100_000
+    let repeated = 20_000
     /// The age that the user has set; nil: chosen from the duration of the last transaction.
     var fixedAge: Duration?
 

@@ -4,23 +4,25 @@ import Logging
 
 /// Takes messages from Kafka and decodes them into batches, on a thread of its own that belongs to Kafka's group.
 ///
-/// It knows nothing of PostgreSQL: the handover gives it the offsets to start from, and when to pause.
+/// It knows nothing of PostgreSQL: where partitions start, and when to pause: the mailbox gives it both.
 final class Intake {
     private let settings: LoaderSettings
     private let stop: Stop
     private let logger: Logger
-    private let handover: Handover
+    private let mailbox: BatchMailbox
     private var consumer: KafkaConsumer?
     private var decoder = TweetDecoder()
     private var batch = Batch()
     /// When the first message came into `batch`.
     private var batchBegan: ContinuousClock.Instant?
     private var assignment = Assignment()
-    private var membership = Membership()
+    private var membership = GroupMembership()
     private var check = LogCheck()
     /// The id of Kafka's cluster, once it is known.
     private var cluster: String?
     private var policies: TopicPolicies
+    /// Our name in the group, until another process turns out to use it.
+    private var member: String?
     private var settled = SettledLines()
     private var age: Duration
     private var isPaused = false
@@ -30,12 +32,13 @@ final class Intake {
     /// How long the group is not served at most.
     private static let longestSilence = Duration.milliseconds(500)
 
-    init(_ settings: LoaderSettings, _ handover: Handover, stop: Stop, logger: Logger) {
+    init(_ settings: LoaderSettings, _ mailbox: BatchMailbox, stop: Stop, logger: Logger) {
         self.settings = settings
-        self.handover = handover
+        self.mailbox = mailbox
         self.stop = stop
         self.logger = logger
         age = settings.limits.age
+        member = settings.member
         policies = TopicPolicies(logger: logger)
     }
 
@@ -47,7 +50,7 @@ final class Intake {
             logger.info("loading", metadata: settings.description)
             while !stop.isRaised {
                 Heartbeat.beat()
-                if let orders = handover.takeOrders() { obey(orders) }
+                if let orders = mailbox.takeOrders() { obey(orders) }
                 rejoin()
                 step()
                 lookAtHoles()
@@ -55,7 +58,7 @@ final class Intake {
         } catch {
             failure = error
         }
-        handover.end(&batch, failure: failure) { orders in consumer?.commit(orders.commits) }
+        mailbox.end(&batch, failure: failure) { orders in consumer?.commit(orders.commits) }
         consumer?.close()
     }
 
@@ -67,14 +70,14 @@ final class Intake {
             let patience = assignment.isWaiting ? Self.patience / 5 : Self.patience
             return takeMessages(waiting: min(left ?? patience, patience))
         }
-        if handover.offer(&batch) {
+        if mailbox.offer(&batch) {
             batchBegan = nil
         } else if isPaused {
             // In an outage the group is served, so that Kafka does not give our partitions away.
             takeMessages(waiting: Self.patience)
         } else if isFull {
             // However long the writer takes, the group hears of us: that may bring one message more.
-            if !handover.waitForWriter(Self.longestSilence) { _ = poll(.zero) }
+            if !mailbox.waitForWriter(Self.longestSilence) { _ = poll(.zero) }
         } else {
             // The writer is busy: what comes meanwhile goes into the same transaction.
             takeMessages(waiting: Self.patience / 20)
@@ -97,6 +100,7 @@ final class Intake {
             followGroup(consumer)
             followEnds(consumer)
             guard let message else {
+                mailbox.set(groupProblem: consumer.groupProblem)
                 return false
             }
             take(message)
@@ -120,13 +124,14 @@ final class Intake {
             if check.isReplaced(without: partition, cluster: cluster) { membership.replaced.insert(partition) }
             membership.holes.insert(partition)
         } else if [.rebuild, .settings].contains(error.disposition) {
+            if error.isNameTaken { giveNameUp() }
             membership.end("\(error)")
         } else {
             logger.error("Kafka reports an error; retrying", metadata: ["reason": "\(error)"])
         }
     }
 
-    private func obey(_ orders: Handover.Orders) {
+    private func obey(_ orders: BatchMailbox.Orders) {
         if let settled = orders.settled { self.settled = settled }
         if let age = orders.age { self.age = age }
         if let reason = orders.leave { membership.end(reason) }
@@ -152,7 +157,22 @@ final class Intake {
 /// Kafka's group.
 extension Intake {
     private func join() throws {
-        consumer = try KafkaConsumer(settings.kafka, group: settings.group, topics: settings.topics, logger: logger)
+        consumer = try KafkaConsumer(
+            settings.kafka, group: settings.group, member: member, topics: settings.topics,
+            consumers: settings.writers ?? 1, logger: logger)
+    }
+
+    /// Goes on without a name: two processes that insist on one would take each other's place for ever.
+    private func giveNameUp() {
+        guard let name = member else { return }
+        member = nil
+        logger.error(
+            "a different process has joined Kafka's group under this loader's name; going on without a name",
+            metadata: [
+                "group": "\(settings.group)", "name": "\(name)",
+                "remedy":
+                    "give each host a name of its own, or each process a different -X group.instance.id; until then, a restart takes as long as session.timeout.ms",
+            ])
     }
 
     private func followGroup(_ consumer: KafkaConsumer) {
@@ -164,7 +184,7 @@ extension Intake {
         membership.holes.subtract(gone)
         membership.replaced.subtract(gone)
         check.forget(gone)
-        handover.tell(changes, gone: gone)
+        mailbox.tell(changes, gone: gone)
         logger.info("Kafka's group changed", metadata: ["partitions": .stringConvertible(assignment.count)])
     }
 
@@ -183,7 +203,7 @@ extension Intake {
         cluster = nil
         consumer?.close()
         consumer = nil
-        handover.tellLeft()
+        mailbox.tellLeft()
         guard !stop.wait(for: delay) else { return }
         // What a file says by now may be of no use; that must not end a loader that runs.
         do { try join() } catch {
@@ -198,7 +218,7 @@ extension Intake {
         // What was taken already comes first: the hole begins behind it.
         for partition in membership.holes where batch.nextOffsets[partition] == nil {
             do {
-                handover.tell(
+                mailbox.tell(
                     holeIn: partition, kept: try consumer.watermarks(partition, timeout: .seconds(2)),
                     isReplaced: membership.replaced.contains(partition))
                 membership.holes.remove(partition)

@@ -4,6 +4,8 @@ import Postgres
 struct LoaderPresence {
     let owner: String
     private var nextSign = ContinuousClock.now
+    /// Why Kafka's group does not accept the loader, and what to do.
+    private var problem: String?
 
     /// How often a loader gives a sign, and after which silence it counts as ended.
     static let interval = Duration.seconds(5)
@@ -13,9 +15,10 @@ struct LoaderPresence {
         self.owner = owner
     }
 
-    /// Whether it is time for the next sign, which then is due only after another interval.
-    mutating func takeTurn() -> Bool {
-        guard ContinuousClock.now >= nextSign else { return false }
+    /// Whether it is time for the next sign, which then is due after another interval, or when the problem changes.
+    mutating func takeTurn(problem: String? = nil) -> Bool {
+        guard ContinuousClock.now >= nextSign || problem != self.problem else { return false }
+        self.problem = problem
         nextSign = .now + Self.interval
         return true
     }
@@ -25,9 +28,9 @@ struct LoaderPresence {
         _ = try connection.query(
             """
             WITH forgotten AS (DELETE FROM loaders WHERE seen_at < now() - interval '7 days' AND owner <> $1)
-            INSERT INTO loaders (owner) VALUES ($1)
-            ON CONFLICT (owner) DO UPDATE SET seen_at = clock_timestamp(), ended_at = NULL
-            """, [owner], doing: "give a sign of life")
+            INSERT INTO loaders (owner, problem) VALUES ($1, $2)
+            ON CONFLICT (owner) DO UPDATE SET seen_at = clock_timestamp(), ended_at = NULL, problem = $2
+            """, [owner, problem], doing: "give a sign of life")
     }
 
     /// Writes that this loader ends.

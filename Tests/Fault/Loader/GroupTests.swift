@@ -38,6 +38,26 @@ import Testing
         #expect(bench.end("again"))
     }
 
+    /// Loaders on one host have different names without settings, and one that was killed gets its own again.
+    @Test func eachMemberHasANameThatARestartKeeps() throws {
+        let bench = try LoaderBench()
+        let names = { (loader: String) in
+            bench.logged(loader).split(whereSeparator: \.isWhitespace).filter { $0.hasPrefix("member=") }.sorted()
+        }
+        let several = ["WRITERS": "2"]
+        try bench.start("first", environment: several)
+        #expect(bench.wait { names("first").count == 2 }, "\(bench.logged("first"))")
+        try bench.start("second", environment: several)
+        #expect(bench.wait { names("second").count == 2 }, "\(bench.logged("second"))")
+        #expect(Set(names("first") + names("second")).count == 4)
+        bench.loader("first")?.kill()
+        try bench.start("again", environment: several)
+        #expect(bench.wait { names("again").count == 2 }, "\(bench.logged("again"))")
+        #expect(names("again") == names("first"))
+        #expect(bench.end("again"))
+        #expect(bench.end("second"))
+    }
+
     /// Heartbeat answers that another member has the same group.instance.id: librdkafka's client is of no use any more.
     @Test func afterAFatalErrorOfTheClientTheGroupIsJoinedAnew() throws {
         let kafka = try KafkaSandbox(topics: ["tweets": 4, "tweets.events": 1])
@@ -48,6 +68,7 @@ import Testing
         try bench.expectAll(100)
         kafka.fail(request: 12, with: [82])
         #expect(bench.wait { bench.logged().contains("rejoining Kafka's group") }, "\(bench.logged())")
+        #expect(bench.logged().contains("under this loader's name; going on without a name"), "\(bench.logged())")
         try bench.publish(101...200)
         try bench.expectAll(200)
         #expect(loader.exit == nil)

@@ -80,19 +80,22 @@ import Testing
         #expect(bench.number("SELECT count(*) FROM kafka_holes") == 0)
     }
 
-    @Test("members of the group with another assignment strategy are logged with the remedy, once, and when it ends")
+    @Test("a different assignment strategy of the group is in log and status with the remedy, until it ends")
     func groupProtocol() throws {
         let kafka = try KafkaSandbox(topics: ["tweets": 1, "tweets.events": 1])
         let bench = try LoaderBench(kafka: kafka, servers: kafka.bootstrapServers)
         // JoinGroup: inconsistent group protocol.
-        kafka.fail(request: 11, with: [23, 23, 23])
+        kafka.fail(request: 11, with: Array(repeating: 23, count: 12))
         try bench.publish(1...10)
         try bench.start()
+        let shown = { try bench.run(["status"]).contains("problem: INCONSISTENT_GROUP_PROTOCOL: ") }
+        #expect(bench.wait { try shown() }, "\(bench.logged())")
         try bench.expectAll(10)
         let lines = bench.logged().split(separator: "\n").filter { $0.contains("INCONSISTENT_GROUP_PROTOCOL") }
         #expect(lines.count == 2, "\(bench.logged())")
         #expect(lines.first?.contains("partition.assignment.strategy") == true)
         #expect(lines.last?.contains("has ended") == true)
+        #expect(bench.wait { try !shown() }, "\(bench.logged())")
     }
 
     /// A front before a mock cluster, with offsets that hold no message.

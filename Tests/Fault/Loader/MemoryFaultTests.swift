@@ -7,6 +7,9 @@ import Testing
     /// docs/operations.md, "Memory".
     private static let bound = 256 << 20
 
+    /// How many writers there may be by default, too.
+    private static let writers = [1, 4]
+
     private func publish(_ bench: LoaderBench, compression: String, batches: Int, text: () -> String) throws {
         let publisher = try KafkaPublisher(
             bootstrapServers: bench.servers, compression: compression,
@@ -27,8 +30,8 @@ import Testing
         }
     }
 
-    @Test("a backlog that unpacks to hundreds of megabytes is loaded within the bound")
-    func packed() throws {
+    @Test("a backlog that unpacks to hundreds of megabytes is loaded within the bound", arguments: writers)
+    func packed(writers: Int) throws {
         let bench = try LoaderBench(partitions: 12)
         // One part in a hundred is new in each line.
         let text = String(repeating: "all work and no play ", count: 195)
@@ -36,24 +39,24 @@ import Testing
         try publish(bench, compression: "zstd", batches: 2) {
             text + (0..<4).map { _ in String(random.next(), radix: 36) }.joined()
         }
-        try bench.start()
+        try bench.start(environment: ["WRITERS": "\(writers)"])
         #expect(bench.wait(.seconds(240)) { bench.stored > 24_000 }, "\(bench.logged())")
         let peak = try #require(bench.memory("VmHWM"))
         #expect(peak < Self.bound, "\(peak >> 20) MiB")
-        print("peak with packed batches: \(peak >> 20) MiB")
+        print("peak of \(writers) writers with packed batches: \(peak >> 20) MiB")
     }
 
-    @Test("a backlog that cannot be packed is loaded within the bound")
-    func unpacked() throws {
+    @Test("a backlog that cannot be packed is loaded within the bound", arguments: writers)
+    func unpacked(writers: Int) throws {
         let bench = try LoaderBench(partitions: 12)
         var random = SplitMix64(seed: 7)
         try publish(bench, compression: "none", batches: 1) {
             (0..<100).map { _ in String(random.next(), radix: 36) }.joined()
         }
-        try bench.start()
+        try bench.start(environment: ["WRITERS": "\(writers)"])
         #expect(bench.wait(.seconds(240)) { bench.stored > 24_000 }, "\(bench.logged())")
         let peak = try #require(bench.memory("VmHWM"))
         #expect(peak < Self.bound, "\(peak >> 20) MiB")
-        print("peak with unpacked batches: \(peak >> 20) MiB")
+        print("peak of \(writers) writers with unpacked batches: \(peak >> 20) MiB")
     }
 }

@@ -4,8 +4,8 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Handover between Kafka and PostgreSQL")
-struct HandoverTests {
+@Suite("Batches between Kafka and PostgreSQL")
+struct BatchMailboxTests {
     private let first = TopicPartition("tweets", 0)
     private let second = TopicPartition("tweets", 1)
     private let stop = Stop()
@@ -43,17 +43,17 @@ struct HandoverTests {
 
     @Test("a batch that waits loses what the group takes, and all of it when the group is left")
     func waitingBatch() {
-        let handover = Handover(stop: stop)
+        let mailbox = BatchMailbox(stop: stop)
         var batch = TestLines.batch(TestLines.tweets(3), partition: first)
-        let isGiven1 = handover.offer(&batch)
+        let isGiven1 = mailbox.offer(&batch)
         #expect(!isGiven1, "nobody asks for it")
-        _ = handover.take(until: .now)
-        let isGiven2 = handover.offer(&batch)
+        _ = mailbox.take(until: .now)
+        let isGiven2 = mailbox.offer(&batch)
         #expect(isGiven2)
         #expect(batch.isEmpty)
-        handover.tell([.revoked([first], isLost: false)], gone: [first])
+        mailbox.tell([.revoked([first], isLost: false)], gone: [first])
         var taken = TestLines.batch([])
-        var news = handover.take(until: .now)
+        var news = mailbox.take(until: .now)
         news.takeBatch(&taken)
         #expect(news.events.count == 1)
         // A whole batch in a failure would be pages of bytes.
@@ -61,11 +61,11 @@ struct HandoverTests {
         #expect(left == 0)
 
         batch = TestLines.batch(TestLines.tweets(3), partition: second)
-        _ = handover.take(until: .now)
-        let isGiven3 = handover.offer(&batch)
+        _ = mailbox.take(until: .now)
+        let isGiven3 = mailbox.offer(&batch)
         #expect(isGiven3)
-        handover.tellLeft()
-        news = handover.take(until: .now)
+        mailbox.tellLeft()
+        news = mailbox.take(until: .now)
         news.takeBatch(&taken)
         let rest = taken.count
         #expect(rest == 0)
@@ -73,19 +73,19 @@ struct HandoverTests {
 
     @Test("between the wish to leave the group and its end no batch is given, and one wish is enough")
     func leaving() {
-        let handover = Handover(stop: stop)
-        _ = handover.take(until: .now)
-        handover.leave("the test")
-        handover.leave("the test again")
-        #expect(handover.takeOrders()?.leave == "the test")
+        let mailbox = BatchMailbox(stop: stop)
+        _ = mailbox.take(until: .now)
+        mailbox.leave("the test")
+        mailbox.leave("the test again")
+        #expect(mailbox.takeOrders()?.leave == "the test")
         var batch = TestLines.batch(TestLines.tweets(1), partition: first)
-        let isGiven4 = handover.offer(&batch)
+        let isGiven4 = mailbox.offer(&batch)
         #expect(!isGiven4)
-        handover.tellLeft()
+        mailbox.tellLeft()
         // What the writer found before it heard of the end is no reason to leave once more.
-        handover.leave("late")
-        #expect(handover.takeOrders()?.leave == nil)
-        let isGiven5 = handover.offer(&batch)
+        mailbox.leave("late")
+        #expect(mailbox.takeOrders()?.leave == nil)
+        let isGiven5 = mailbox.offer(&batch)
         #expect(isGiven5)
     }
 }

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// Batches and what happens in the group go one way; where to start, and what was committed, the other. A batch is given when
 /// the writer asks for one: so there are two, one that grows and one that is written, and memory is bounded.
-final class Handover: Sendable {
+final class BatchMailbox: Sendable {
     /// What happened in Kafka's group.
     enum GroupEvent: Sendable {
         case changed(AssignmentChange)
@@ -60,6 +60,8 @@ final class Handover: Sendable {
         /// Between the writer's wish to leave the group and the intake's doing so.
         var isLeaving = false
         var isFinished = false
+        /// Why Kafka's group does not accept us, and what to do.
+        var groupProblem: String?
         /// How many events the writer has taken.
         var heard = 0
     }
@@ -84,7 +86,7 @@ final class Handover: Sendable {
 }
 
 /// For the writer.
-extension Handover {
+extension BatchMailbox {
     /// Waits until `deadline` for a batch, or for anything else that is to be seen to.
     func take(until deadline: ContinuousClock.Instant) -> News {
         state.withLock { $0.wantsBatch = $0.news.batch == nil }
@@ -109,6 +111,9 @@ extension Handover {
             return events
         }
     }
+
+    /// Why Kafka's group does not accept this loader, and what to do; nil when it does.
+    var groupProblem: String? { state.withLock { $0.groupProblem } }
 
     /// Gives a batch back that is settled and emptied, for its memory.
     func recycle(_ batch: Batch) {
@@ -167,7 +172,7 @@ extension Handover {
 }
 
 /// For the intake.
-extension Handover {
+extension BatchMailbox {
     /// What the writer has ordered since the last call; nil when that is nothing.
     func takeOrders() -> Orders? {
         guard hasOrders.load(ordering: .acquiring) else { return nil }
@@ -220,6 +225,11 @@ extension Handover {
     func tell(holeIn partition: TopicPartition, kept: (low: Int64, high: Int64), isReplaced: Bool = false) {
         state.withLock { $0.news.holes.append((partition, kept, isReplaced)) }
         writer.notify()
+    }
+
+    /// Sets why Kafka's group does not accept this loader.
+    func set(groupProblem: String?) {
+        state.withLock { $0.groupProblem = groupProblem }
     }
 
     /// Tells that the group was left: what waits is of no use any more.

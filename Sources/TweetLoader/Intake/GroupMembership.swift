@@ -2,7 +2,7 @@ import Core
 import KafkaClient
 
 /// Whether our membership of Kafka's group is still of use.
-struct Membership {
+struct GroupMembership {
     /// Partitions whose next offset Kafka does not have.
     var holes: Set<TopicPartition> = []
     /// Those of them where another log stands in the place of the one that was loaded.

@@ -1,0 +1,62 @@
+import Core
+import Glibc
+import KafkaClient
+
+/// The names of a process's members in Kafka's group (`group.instance.id`), the same after a restart: by them, Kafka recognises
+/// a loader that was killed and started again, and does not wait for its session to time out (KIP-345).
+///
+/// A name consists of host, topic and a number. Each number is held by an abstract socket (unix(7)), which the kernel releases
+/// with the process: so loaders on one host have different names, and a restarted one gets the lowest that is free.
+struct MemberNames {
+    let names: [String]
+    private let sockets: [HeldName]
+
+    /// More loaders of one topic on one host have members without names.
+    private static let most = 256
+
+    /// Holds names; nil when the host has none left.
+    ///
+    /// - Parameters:
+    ///   - settings: group, topic and Kafka's addresses.
+    ///   - count: of the names.
+    init?(_ settings: LoaderSettings, count: Int) {
+        let scope = "\(settings.kafka.bootstrapServers) \(settings.group) \(settings.topic)"
+        let host = LoaderSettings.hostName
+        var names: [String] = []
+        var sockets: [HeldName] = []
+        for number in 1...Self.most where names.count < count {
+            guard let socket = HeldName("\(scope) \(number)") else { continue }
+            sockets.append(socket)
+            names.append("\(host)-\(settings.topic)-\(number)")
+        }
+        guard names.count == count else { return nil }
+        self.names = names
+        self.sockets = sockets
+    }
+}
+
+/// A name that one process of the host holds at a time.
+private final class HeldName: Sendable {
+    private let descriptor: Int32
+
+    /// - Parameter name: of any length.
+    init?(_ name: String) {
+        descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return nil }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        // FNV-1a: a name may be longer than an address.
+        let hash = name.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        let label = Array("\0tweet-loader-\(String(hash, radix: 16))".utf8)
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: label) }
+        let size = socklen_t(MemoryLayout<sa_family_t>.size + label.count)
+        let isOurs = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(descriptor, $0, size) == 0 }
+        }
+        guard isOurs else { return nil }
+    }
+
+    deinit {
+        if descriptor >= 0 { close(descriptor) }
+    }
+}
