@@ -22,13 +22,19 @@ ARCHIVE_KILL_ROUNDS ?= 500
 LOADER_SOAK_SECONDS ?= 1200
 # How often `verify` runs beside a pipeline that is killed now and then, in `make soak`.
 VERIFY_LOOKS ?= 1000
-# What `make bench` measures (producer start loader latency; all of it when empty), and how much.
+# What `make bench` measures (producer start loader latency scale; all of it when empty), and how much.
 BENCH_PARTS ?=
 BENCH_ROWS ?= 200000
 BENCH_LINES ?= 1600000
 BENCH_ROUNDS ?= 3
 BENCH_SECONDS ?= 20
 BENCH_SEGMENTS ?= 10000
+BENCH_WRITERS ?= 1 2 4
+# Tweets of the part scale; BENCH_ROWS makes it short.
+BENCH_SCALE ?= $(if $(filter file,$(origin BENCH_ROWS)),200000 2000000 10000000,$(BENCH_ROWS))
+# Folder with copy_loader.py and confluent_producer.py, and a Python that has their modules.
+BENCH_PEERS ?=
+BENCH_PYTHON ?= python3
 # --json for programs.
 BENCH_FLAGS ?=
 # How long `make fuzz` runs each target: so many runs, or seconds when that is not 0. FUZZ_CORPUS: files of JSON Lines as
@@ -106,7 +112,9 @@ bench: setup ## Measures both services, built optimized in .build-bench, beside 
 	@$(quiet) 'building (release)' .build-bench/make-build.log \
 		$(SWIFT) build -c release --static-swift-stdlib --scratch-path .build-bench
 	@exec .build-bench/release/sandbox bench $(BENCH_PARTS) --rows $(BENCH_ROWS) --lines $(BENCH_LINES) \
-		--rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) --segments $(BENCH_SEGMENTS) $(BENCH_FLAGS)
+		--rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) --segments $(BENCH_SEGMENTS) \
+		--writers $(BENCH_WRITERS) --scale $(BENCH_SCALE) --python $(BENCH_PYTHON) \
+		$(if $(BENCH_PEERS),--peers $(BENCH_PEERS)) $(BENCH_FLAGS)
 
 .PHONY: fuzz
 fuzz: setup ## libFuzzer on framer, control messages and decoder (FUZZ_RUNS=n or FUZZ_SECONDS=n, see docs/fuzzing.md)
