@@ -22,13 +22,19 @@ ARCHIVE_KILL_ROUNDS ?= 500
 LOADER_SOAK_SECONDS ?= 1200
 # How many times `verify` runs beside a pipeline that is killed repeatedly, in `make soak`.
 VERIFY_LOOKS ?= 1000
-# Parts of `make bench` (producer start loader latency; all when empty), and their sizes.
+# Parts of `make bench` (producer start loader latency scale; all when empty), and their sizes.
 BENCH_PARTS ?=
 BENCH_ROWS ?= 200000
 BENCH_LINES ?= 1600000
 BENCH_ROUNDS ?= 3
 BENCH_SECONDS ?= 20
 BENCH_SEGMENTS ?= 10000
+BENCH_WRITERS ?= 1 2 4
+# Tweets of the part scale; BENCH_ROWS makes it short.
+BENCH_SCALE ?= $(if $(filter file,$(origin BENCH_ROWS)),200000 2000000 10000000,$(BENCH_ROWS))
+# Folder with copy_loader.py and confluent_producer.py, and a Python that has their modules.
+BENCH_PEERS ?=
+BENCH_PYTHON ?= python3
 # --json for programs.
 BENCH_FLAGS ?=
 # How long `make fuzz` runs each target: a number of runs, or of seconds unless that is 0. FUZZ_CORPUS: files of JSON Lines
@@ -121,7 +127,9 @@ bench: setup ## Measures both services beside curl | kcat and psql (BENCH_ROWS=â
 	@$(quiet) 'building (release)' .build-bench/make-build.log \
 		$(SWIFT) build -c release --static-swift-stdlib --scratch-path .build-bench
 	@exec .build-bench/release/sandbox bench $(BENCH_PARTS) --rows $(BENCH_ROWS) --lines $(BENCH_LINES) \
-		--rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) --segments $(BENCH_SEGMENTS) $(BENCH_FLAGS)
+		--rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) --segments $(BENCH_SEGMENTS) \
+		--writers $(BENCH_WRITERS) --scale $(BENCH_SCALE) --python $(BENCH_PYTHON) \
+		$(if $(BENCH_PEERS),--peers $(BENCH_PEERS)) $(BENCH_FLAGS)
 
 .PHONY: fuzz
 fuzz: setup ## Fuzzes framer, control messages and decoder (FUZZ_RUNS=n or FUZZ_SECONDS=n; see docs/fuzzing.md)

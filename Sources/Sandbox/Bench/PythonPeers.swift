@@ -24,13 +24,16 @@ struct PythonPeers {
         guard unsafe access(path, R_OK) == 0 else { return .absent("\(name) is not in the folder of peers") }
         let check = ChildCommand("/usr/bin/env", [python, "-c", "import \(modules.joined(separator: ", "))"])
         guard let (exit, _) = try? ChildProcess.run(check), exit == .status(0) else {
-            return .absent("\(python) lacks one of the modules \(modules.joined(separator: ", ")) (--python, BENCH_PYTHON)")
+            return .absent(
+                "\(python) lacks one of the modules \(modules.joined(separator: ", ")) (--python, BENCH_PYTHON)")
         }
         return .ready(["\(Self.patience)", python, path])
     }
 
     /// The loader's rate on a full topic, and what share of it ours is.
-    func loader(_ topic: FilledTopic, _ shape: LoadShape, _ postgres: PostgresSandbox, ours: [Int: Double]) throws
+    func loader(
+        _ topic: FilledTopic, _ shape: LoadShape, _ postgres: PostgresSandbox, ours: [Int: Double]
+    ) throws
         -> [Figure]
     {
         let name = "python_loader_\(shape.name)_per_second"

@@ -46,41 +46,59 @@ struct LineWriting {
     ) throws(PostgresError) -> TweetWriter.Outcome {
         let tweets = TweetSelection(rows.rows(.tweets, of: messages), recent: recent)
         let rules = RowFilter(rows.rows(.tweetRules, of: messages)).rows
-        if mayCopy {
-            try copy(tweets, connection)
-            let again = try mergeTweets(tweets.again, connection)
-            try tables.copy(rules.filter { !tweets.repeated.contains($0.key) }, into: .tweetRules, connection)
-            try tables.merge(rules.filter { tweets.repeated.contains($0.key) }, into: .tweetRules, connection)
-            return TweetWriter.Outcome(
-                inserted: tweets.fresh.count + again, duplicates: tweets.matchedCount - tweets.fresh.count - again)
-        }
+        if mayCopy { return try copy(tweets, rules, connection) }
         let inserted = try mergeTweets(tweets.all, connection)
         try tables.merge(rules, into: .tweetRules, connection)
         let duplicates = tweets.matchedCount - inserted
         return TweetWriter.Outcome(inserted: inserted, duplicates: duplicates, isSurprised: duplicates > 0)
     }
 
-    /// Copies what is thought to be new straight into `tweets`; a unique violation when it is not.
+    /// Copies what is thought to be new straight into `tweets`; a unique violation when it is not. A matched tweet that was only
+    /// included before takes the place of that row: deleting it and copying costs half of what a merge through staging does.
     private func copy(
-        _ tweets: TweetSelection, _ connection: borrowing PostgresConnection
-    ) throws(PostgresError) {
-        let stored = try storedIDs(among: tweets.included, connection)
-        let new = RowFilter(tweets.fresh + tweets.included.filter { !stored.contains($0.key) }).rows
-        try tables.copy(new, into: .tweets, connection)
+        _ tweets: TweetSelection, _ rules: [RelationRows.Row], _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> TweetWriter.Outcome {
+        let stored = try storedTweets(among: tweets.again + tweets.included, connection)
+        try deleteIncluded(tweets.again.filter { stored[$0.key] == false }, connection)
+        let matched = tweets.fresh + tweets.again.filter { stored[$0.key] != true }
+        let included = tweets.included.filter { stored[$0.key] == nil }
+        try tables.copy(RowFilter(matched + included).rows, into: .tweets, connection)
+        let mayBeStored = { (id: Int64) in stored[id] == true || tweets.repeated.contains(id) }
+        try tables.copy(rules.filter { !mayBeStored($0.key) }, into: .tweetRules, connection)
+        try tables.merge(rules.filter { mayBeStored($0.key) }, into: .tweetRules, connection)
+        return TweetWriter.Outcome(inserted: matched.count, duplicates: tweets.matchedCount - matched.count)
     }
 
-    /// Which of the tweets are stored, asked id by id: a join might read every partition.
-    private func storedIDs(
+    /// Which of the tweets are stored, and whether a rule matched them; asked id by id, as a join might read every partition.
+    private func storedTweets(
         among tweets: [RelationRows.Row], _ connection: borrowing PostgresConnection
-    ) throws(PostgresError) -> Set<Int64> {
-        guard !tweets.isEmpty else { return [] }
+    ) throws(PostgresError) -> [Int64: Bool] {
+        guard !tweets.isEmpty else { return [:] }
         let answer = try connection.query(
             """
-            SELECT wanted.id FROM unnest($1::bigint[]) AS wanted (id)
-            CROSS JOIN LATERAL (SELECT count(*) AS rows FROM tweets AS t WHERE t.id = wanted.id) AS found
-            WHERE found.rows > 0
-            """, [arrayLiteral(tweets.map(\.key))], doing: "look for included tweets")
-        return Set((0..<answer.rowCount).compactMap { answer.integer($0, 0) })
+            SELECT wanted.id, found.matched FROM unnest($1::bigint[]) AS wanted (id)
+            CROSS JOIN LATERAL (SELECT t.matched FROM tweets AS t WHERE t.id = wanted.id LIMIT 1) AS found
+            """, [arrayLiteral(tweets.map(\.key))], doing: "look up tweets")
+        var stored = [Int64: Bool](minimumCapacity: answer.rowCount)
+        for row in 0..<answer.rowCount {
+            if let id = answer.integer(row, 0) { stored[id] = answer.text(row, 1) == "t" }
+        }
+        return stored
+    }
+
+    /// Deletes rows of tweets that no rule matched. They are locked in the order of ids, as every loader does.
+    private func deleteIncluded(
+        _ tweets: [RelationRows.Row], _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) {
+        guard !tweets.isEmpty else { return }
+        _ = try connection.query(
+            """
+            WITH locked AS MATERIALIZED (
+                SELECT found.id FROM unnest($1::bigint[]) AS wanted (id)
+                CROSS JOIN LATERAL (
+                    SELECT t.id FROM tweets AS t WHERE t.id = wanted.id AND NOT t.matched FOR UPDATE) AS found)
+            DELETE FROM tweets WHERE id = ANY (ARRAY(SELECT id FROM locked))
+            """, [arrayLiteral(RowFilter(tweets).rows.map(\.key))], doing: "replace included tweets")
     }
 
     /// Merges tweets through the staging table; returns how many a rule matched that were not there, or only included.
@@ -102,7 +120,7 @@ struct TweetSelection {
     private(set) var again: [RelationRows.Row] = []
     /// Only included, and not stored lately.
     private(set) var included: [RelationRows.Row] = []
-    /// Matched by several of these lines, or stored lately: rules of theirs may be stored, too.
+    /// Matched by several of these lines: the same rule may come twice.
     private(set) var repeated: Set<Int64> = []
     /// How many lines there are.
     private(set) var matchedCount = 0
@@ -119,7 +137,6 @@ struct TweetSelection {
                 fresh.append(tweet)
                 continue
             }
-            repeated.insert(tweet.key)
             again.append(tweet)
         }
         for tweet in tweets where !tweet.isMatched && !recent.contains(tweet.key) && ids.insert(tweet.key).inserted {

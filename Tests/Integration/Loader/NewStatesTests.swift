@@ -37,19 +37,6 @@ struct NewStatesTests {
             """)
     }
 
-    /// Waits until a session waits for a lock of another.
-    private func waitForBlocked() throws {
-        let deadline = ContinuousClock.now + .seconds(60)
-        let sql = """
-            SELECT count(*) FROM pg_stat_activity
-            WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
-            """
-        while try database.query(sql) == [["0"]] {
-            try #require(ContinuousClock.now < deadline, "no session waits")
-            usleep(20_000)
-        }
-    }
-
     @Test("what is new is copied into its table; only what has changed is staged")
     func staged() throws {
         let loader = try Loader.claiming(database.url)
@@ -62,7 +49,8 @@ struct NewStatesTests {
         let changed = Self.lines(10..<20, name: "changed", ids: Self.first + 1000)
         try Loader.claiming(database.url).settle(RelationsTests.batch(changed, firstOffset: 50, at: 50))
         let tables = [
-            ("users", "name"), ("media", "split_part(alt_text, ' ', 1)"), ("polls", "voting_status"), ("places", "name"),
+            ("users", "name"), ("media", "split_part(alt_text, ' ', 1)"), ("polls", "voting_status"),
+            ("places", "name"),
         ]
         for (table, column) in tables {
             #expect(
@@ -112,7 +100,7 @@ struct NewStatesTests {
                 VALUES (\(value), 'other', 1, false, 1, '\(seenAt)')
                 """)
             let loading = Background { try Loader.claiming(url).settle(RelationsTests.batch(lines)) }
-            try waitForBlocked()
+            try database.waitForBlocked()
             try other.execute("COMMIT")
             try loading.join()
             #expect(try counts() == [["50", "50", "50", "50", "50", "0"]])
@@ -157,12 +145,93 @@ struct NewStatesTests {
         for loader in loaders { try loader.join() }
         #expect(try counts() == [["650", "650", "650", "650", "3600", "0"]])
         // Every state came at its own time, so each is there exactly once.
-        #expect(try database.query("SELECT count(*), count(DISTINCT (id, name)) FROM user_states") == [["3600", "3600"]])
+        #expect(
+            try database.query("SELECT count(*), count(DISTINCT (id, name)) FROM user_states") == [["3600", "3600"]])
         #expect(
             try database.query(
                 "SELECT count(*) FROM users u WHERE EXISTS (SELECT FROM user_history h WHERE h.id = u.id AND h.seen_at > u.seen_at)"
             ) == [["0"]])
         #expect(
             try database.query("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [["0"]])
+    }
+}
+
+@Suite("Loader: tweets that were included before they matched", .timeLimit(.minutes(3)))
+struct IncludedTweetsTests {
+    private let database: TestDatabase
+
+    init() throws {
+        database = try TestDatabase()
+    }
+
+    private static let first = TestLines.firstID
+    private static let rows = """
+        SELECT t.id - \(first), t.text, t.matched, t.payload IS NOT NULL, (SELECT count(*) FROM tweet_rules r WHERE r.tweet_id = t.id)
+        FROM tweets t ORDER BY id
+        """
+
+    /// A line of tweet `number` that includes others.
+    private static func line(_ number: Int64, including others: [Int64] = []) -> String {
+        let tweets = others.map { #"{"id":"\#(first + $0)","text":"included"}"# }.joined(separator: ",")
+        return RelationsTests.line(first + number, #""tweets":[\#(tweets)]"#)
+    }
+
+    @Test("a matched tweet takes the place of its included row, once, and nothing is staged for it")
+    func upgrade() throws {
+        let loader = try Loader.claiming(database.url)
+        try loader.settle(RelationsTests.batch([Self.line(1, including: [2, 3])]))
+        try loader.settle(RelationsTests.batch([Self.line(2), Self.line(4, including: [2, 3])], firstOffset: 1))
+        let expected = [
+            ["1", "x", "t", "t", "1"], ["2", "x", "t", "t", "1"], ["3", "included", "f", "f", "0"],
+            ["4", "x", "t", "t", "1"],
+        ]
+        #expect(try database.query(Self.rows) == expected)
+        // Matched already: the first delivery stays.
+        try loader.settle(RelationsTests.batch([Self.line(2), Self.line(1)], firstOffset: 3))
+        #expect(try database.query(Self.rows) == expected)
+        #expect(
+            try loader.session.attempt {
+                try $0.query("SELECT to_regclass('pg_temp.tweets_staging')", doing: "test").rows
+            } == [[nil]])
+    }
+
+    @Test("a tweet that another writer upgrades or deletes meanwhile is stored once", arguments: ["upgrade", "delete"])
+    func race(change: String) throws {
+        let database = database
+        let loading = Background {
+            let loader = try Loader.claiming(database.url)
+            try loader.settle(RelationsTests.batch([Self.line(1, including: [2])]))
+            #expect(
+                try eventually(within: .seconds(60)) { try database.query("SELECT to_regclass('changed')") != [[nil]] })
+            try loader.settle(RelationsTests.batch([Self.line(2), Self.line(3)], firstOffset: 1))
+        }
+        #expect(
+            try eventually(within: .seconds(60)) { try database.query("SELECT count(*) FROM tweets") == [["2"]] })
+        let id = Self.first + 2
+        let other = try database.connect()
+        try other.execute(
+            change == "upgrade"
+                ? "BEGIN; UPDATE tweets SET matched = true, text = 'other', included_by = NULL WHERE id = \(id)"
+                : "BEGIN; DELETE FROM tweets WHERE id = \(id)")
+        try database.query("CREATE TABLE changed ()")
+        try database.waitForBlocked()
+        try other.execute("COMMIT")
+        try loading.join()
+        let text = change == "upgrade" ? "other" : "x"
+        #expect(
+            try database.query("SELECT id - \(Self.first), text, matched FROM tweets ORDER BY id")
+                == [["1", "x", "t"], ["2", text, "t"], ["3", "x", "t"]])
+        #expect(try database.query("SELECT count(*) FROM rejects") == [["0"]])
+    }
+}
+
+extension TestDatabase {
+    /// Waits until a session waits for a lock of another.
+    fileprivate func waitForBlocked() throws {
+        let sql = """
+            SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
+            """
+        try #require(try eventually(within: .seconds(60)) { try query(sql) != [["0"]] }, "no session waits")
     }
 }
