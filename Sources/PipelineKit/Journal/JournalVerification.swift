@@ -212,7 +212,8 @@ package struct JournalVerification: Encodable, Sendable {
         let end = max(accounted.ranges.last?.upperBound ?? 1, 1)
         for hole in RangeSet(1..<end).subtracting(accounted).ranges {
             problems.append(
-                "the lines \(hole.lowerBound) to \(hole.upperBound - 1) are in no file, and the manifest does not say why")
+                "the lines \(hole.lowerBound) to \(hole.upperBound - 1) are in no file, and the manifest does not say why"
+            )
         }
         if acknowledged >= end {
             problems.append(

@@ -14,13 +14,12 @@ struct KnownKeys: Sendable {
         let place: Int
     }
 
-    /// Places' paths, and all their names, in tables that are read without copying any of it: this is done for every key of
-    /// every line.
+    /// Places' paths, and all their names, which are read without copying any of it: this is done for every key of every line.
     private var paths: [String] = []
     private var names: [UInt8] = []
     private var known: [Name] = []
-    /// For each place 256 slots with numbers in `known`, open addressing; -1: none.
-    private var slots: [Int16] = []
+    /// Where each place's names are in `known`.
+    private var ranges: [Range<Int>] = []
 
     static let shared = KnownKeys()
 
@@ -32,10 +31,8 @@ struct KnownKeys: Sendable {
     func walk(_ line: JSONNode, unknown: (String) -> Void) {
         unsafe names.withUnsafeBytes { names in
             unsafe known.withUnsafeBufferPointer { known in
-                unsafe slots.withUnsafeBufferPointer { slots in
-                    unsafe Walk(names: names, known: known, slots: slots).walk(line, paths.count - 1) { place, name in
-                        unknown(Self.path(paths[place], name))
-                    }
+                unsafe Walk(names: names, known: known, ranges: ranges).walk(line, paths.count - 1) { place, name in
+                    unknown(Self.path(paths[place], name))
                 }
             }
         }
@@ -44,7 +41,7 @@ struct KnownKeys: Sendable {
     @safe private struct Walk {
         let names: UnsafeRawBufferPointer
         let known: UnsafeBufferPointer<Name>
-        let slots: UnsafeBufferPointer<Int16>
+        let ranges: [Range<Int>]
 
         /// As deep as the documented objects are, whatever the line is.
         func walk(_ node: JSONNode, _ place: Int, _ unknown: (Int, JSONString) -> Void) {
@@ -63,16 +60,13 @@ struct KnownKeys: Sendable {
 
         /// The place of the objects of that name; nil when the name is not known.
         private func child(_ name: JSONString, at place: Int) -> Int? {
-            guard name.count > 0 else { return nil }
-            var slot = NameTable.slot(count: name.count, first: name[0], last: name[name.count - 1])
-            while case let number = unsafe Int(slots[place << 8 | slot]), number >= 0 {
+            for number in ranges[place] {
                 let candidate = unsafe known[number]
                 if candidate.count == name.count,
                     unsafe memcmp(names.baseAddress! + candidate.start, name.bytes.baseAddress!, name.count) == 0
                 {
                     return candidate.place
                 }
-                slot = (slot + 1) & 255
             }
             return nil
         }
@@ -101,17 +95,12 @@ struct KnownKeys: Sendable {
             }
         }
         paths.append(path)
-        slots += repeatElement(-1, count: 256)
-        for (name, place) in found { add(Array(name.utf8), place, at: paths.count - 1) }
+        ranges.append(known.count..<(known.count + found.count))
+        for (name, place) in found {
+            known.append(Name(start: names.count, count: name.utf8.count, place: place))
+            names += Array(name.utf8)
+        }
         return paths.count - 1
-    }
-
-    private mutating func add(_ name: [UInt8], _ child: Int, at place: Int) {
-        var slot = NameTable.slot(count: name.count, first: name[0], last: name[name.count - 1])
-        while slots[place << 8 | slot] >= 0 { slot = (slot + 1) & 255 }
-        slots[place << 8 | slot] = Int16(known.count)
-        known.append(Name(start: names.count, count: name.count, place: child))
-        names += name
     }
 }
 

@@ -1,35 +1,21 @@
 import Glibc
 import TweetFormat
 
-/// Finds a name among a fixed set: open addressing over a table that is four times too large for the set.
+/// Finds a name among a fixed set of some thirty at most, by a look at each: a hash table saves 3 % of decoding.
 struct NameTable: Sendable {
-    private var slots: [UInt8]
     private var names: [UInt8] = []
     private var starts: [Int] = [0]
 
-    /// Holds at most 64 names, none of them empty.
     init(_ names: [String]) {
-        slots = [UInt8](repeating: .max, count: 256)
-        for (index, name) in names.enumerated() {
-            let bytes = Array(name.utf8)
-            self.names += bytes
+        for name in names {
+            self.names += Array(name.utf8)
             starts.append(self.names.count)
-            var slot = Self.slot(count: bytes.count, first: bytes[0], last: bytes[bytes.count - 1])
-            while slots[slot] != .max { slot = (slot + 1) & 255 }
-            slots[slot] = UInt8(index)
         }
     }
 
     /// The place of the name in the set.
     func index(of name: JSONString) -> Int? {
-        guard name.count > 0 else { return nil }
-        var slot = Self.slot(count: name.count, first: name[0], last: name[name.count - 1])
-        while slots[slot] != .max {
-            let index = Int(slots[slot])
-            if equals(name, starts[index]..<starts[index + 1]) { return index }
-            slot = (slot + 1) & 255
-        }
-        return nil
+        (0..<(starts.count - 1)).first { equals(name, starts[$0]..<starts[$0 + 1]) }
     }
 
     private func equals(_ name: JSONString, _ range: Range<Int>) -> Bool {
@@ -37,11 +23,6 @@ struct NameTable: Sendable {
         return unsafe names.withUnsafeBytes { buffer in
             unsafe memcmp(buffer.baseAddress! + range.lowerBound, name.bytes.baseAddress!, range.count) == 0
         }
-    }
-
-    /// The slot of a name of that length, first and last byte, among 256.
-    static func slot(count: Int, first: UInt8, last: UInt8) -> Int {
-        (count &* 37 &+ Int(first) &* 11 &+ Int(last) &* 3) & 255
     }
 }
 
