@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct XBackoffTests {
     @Test func networkFailuresClimbByAQuarterSecondUpToSixteen() {
-        var backoff = Backoff()
+        var backoff = ReconnectLadders()
         let waits = (0..<80).map { _ in backoff.delay(for: .network, random: 0) }
         #expect(waits.prefix(4) == [.milliseconds(250), .milliseconds(500), .milliseconds(750), .seconds(1)])
         #expect(waits[63] == .seconds(16))
@@ -15,31 +15,31 @@ import Testing
     }
 
     @Test func theFirstAttemptAfterAnEstablishedConnectionIsAtOnce() {
-        var backoff = Backoff()
+        var backoff = ReconnectLadders()
         #expect(backoff.delay(for: .network, wasEstablished: true, random: 1) == .zero)
         #expect(backoff.delay(for: .network, random: 0) == .milliseconds(250))
         #expect(backoff.delay(for: .network, random: 0) == .milliseconds(500))
     }
 
     @Test func httpErrorsDoubleFromFiveSeconds() {
-        var backoff = Backoff()
+        var backoff = ReconnectLadders()
         let waits = (0..<9).map { _ in backoff.delay(for: .http, random: 0) }
         #expect(waits == [5, 10, 20, 40, 80, 160, 320, 320, 320].map { .seconds($0) })
     }
 
     @Test func rateLimitsDoubleFromAMinuteUpToTheWindow() {
-        var backoff = Backoff()
+        var backoff = ReconnectLadders()
         let waits = (0..<6).map { _ in backoff.delay(for: .rateLimit(reset: nil), random: 0) }
         #expect(waits == [60, 120, 240, 480, 900, 900].map { .seconds($0) })
     }
 
     @Test func aKnownResetIsWaitedForAndNotMuchLonger() {
         for random in [0, 0.5, 1] {
-            var backoff = Backoff(scale: 0.001)
+            var backoff = ReconnectLadders(scale: 0.001)
             let wait = backoff.delay(for: .rateLimit(reset: .seconds(40)), random: random)
             #expect(wait > .seconds(40) && wait < .seconds(42))
         }
-        var backoff = Backoff()
+        var backoff = ReconnectLadders()
         #expect(backoff.delay(for: .rateLimit(reset: .seconds(99_999)), random: 0) < .seconds(902))
         #expect(backoff.delay(for: .rateLimit(reset: .seconds(-5)), random: 0) == .seconds(120))
     }
@@ -47,14 +47,14 @@ import Testing
     @Test func jitterOnlyAddsUpToAQuarter() {
         var random = SplitMix64(seed: 7)
         for _ in 0..<1000 {
-            var backoff = Backoff()
+            var backoff = ReconnectLadders()
             let wait = backoff.delay(for: .http, random: .random(in: 0...1, using: &random))
             #expect(wait >= .seconds(5) && wait <= .milliseconds(6250))
         }
     }
 
     @Test func onlyAProvedConnectionStartsTheLaddersAgain() {
-        var backoff = Backoff()
+        var backoff = ReconnectLadders()
         for _ in 0..<3 { _ = backoff.delay(for: .http, random: 0) }
         backoff.connectionEnded(lifetime: .seconds(59), delivered: true)
         backoff.connectionEnded(lifetime: .seconds(3600), delivered: false)
@@ -64,7 +64,7 @@ import Testing
     }
 
     @Test func aFlappingStreamSlowsDown() {
-        var backoff = Backoff()
+        var backoff = ReconnectLadders()
         var total = Duration.zero
         for _ in 0..<200 {
             total += backoff.delay(for: .network, wasEstablished: true, random: 0)
@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test func theScaleShortensEveryLadder() {
-        var backoff = Backoff(scale: 0.01)
+        var backoff = ReconnectLadders(scale: 0.01)
         #expect(backoff.delay(for: .http, random: 0) == .milliseconds(50))
         #expect(backoff.delay(for: .noRules, random: 0) == .milliseconds(300))
         #expect(backoff.delay(for: .account, random: 0) == .seconds(6))

@@ -1,3 +1,4 @@
+import Core
 import KafkaClient
 
 /// Whether our membership of Kafka's group is still of use.
@@ -7,7 +8,7 @@ struct Membership {
     /// Those of them where another log stands in the place of the one that was loaded.
     var replaced: Set<TopicPartition> = []
     private var endReason: String?
-    private var backoff = ReconnectBackoff()
+    private var backoff = Backoff(first: .milliseconds(100), longest: .seconds(5))
     private var nextLook = ContinuousClock.now
 
     /// The group is to be left and joined anew.
@@ -26,7 +27,7 @@ struct Membership {
 
     /// Takes note that a batch was committed: it is of use.
     mutating func committed() {
-        backoff = ReconnectBackoff()
+        backoff.reset()
     }
 
     /// Whether it is time to ask Kafka about holes, which is not done more often than twice a second.

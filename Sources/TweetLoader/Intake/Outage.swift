@@ -1,3 +1,4 @@
+import Core
 import Logging
 import Postgres
 
@@ -6,7 +7,7 @@ import Postgres
 struct Outage {
     private let logger: Logger
     private let start = ContinuousClock.now
-    private var backoff = ReconnectBackoff()
+    private var backoff = Backoff(first: .milliseconds(100), longest: .seconds(5))
     private var told: (kind: Kind, condition: String, at: ContinuousClock.Instant)?
 
     private enum Kind { case away, refused }

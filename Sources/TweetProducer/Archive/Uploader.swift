@@ -22,7 +22,7 @@ package final class Uploader {
     private var waiting: [Int64: ManifestEntry] = [:]
     /// Files that S3 refuses as they are, and when to try them again.
     private var refused: [Int64: ContinuousClock.Instant] = [:]
-    private var failures = 0
+    private var backoff = Backoff(first: .seconds(1), longest: longestWait)
     private var isTold = false
     /// The list of uploads is looked at again for what can be left out when it has this size.
     private var shortenAt = Manifest.shortestToShorten
@@ -169,10 +169,7 @@ package final class Uploader {
     }
 
     private func note(_ error: any Error) -> Duration {
-        let longest = min(Self.longestWait, .seconds(1 << min(failures, 9)))
-        // Half of it by chance, so that many producers do not come back in step.
-        let wait = longest * Double.random(in: 0.5...1)
-        failures += 1
+        let wait = backoff.next()
         if !isTold {
             logger.warning(
                 "uploads have to wait; the journal goes on",
@@ -185,10 +182,10 @@ package final class Uploader {
 
     private func settle() {
         if isTold { logger.info("uploads go on") }
-        if isTold || failures > 0 || UploadState.read(folder: folder)?.state != "uploading" {
+        if isTold || backoff.failures > 0 || UploadState.read(folder: folder)?.state != "uploading" {
             UploadState.tell("uploading", folder: folder)
         }
         isTold = false
-        failures = 0
+        backoff.reset()
     }
 }

@@ -47,7 +47,8 @@ struct Backfill {
             return true
         }
         let newest = recorder.lastPostID().flatMap { Int64($0) }.flatMap { Snowflake.timestamp(of: $0) }
-        guard newest.map({ $0 >= begun }) == true || begin.duration(to: now) >= Backoff.provedAfter * scale else {
+        guard newest.map({ $0 >= begun }) == true || begin.duration(to: now) >= ReconnectLadders.provedAfter * scale
+        else {
             return false
         }
         for seq in seqs {

@@ -18,13 +18,12 @@ package final class Archiver {
     private var listed: Set<Int64> = []
     /// What cannot be archived until somebody looks at it; told once.
     private var damaged: Set<Int64> = []
-    private var failures = 0
+    private var backoff = Backoff(first: .seconds(1), longest: .seconds(60), spread: 1...1)
     private var isTold = false
     /// Bytes of lines about removals since the manifest was looked at for what can be left out.
     private var removalBytes: Int64 = 0
 
     private static let pause = Duration.milliseconds(200)
-    private static let longestPause = Duration.seconds(60)
 
     package init(_ source: JournalSource, options: ArchiveOptions, stop: Stop, logger: Logger) {
         self.source = source
@@ -295,14 +294,12 @@ package final class Archiver {
             logger.warning("the archive has to wait; the journal goes on", metadata: ["reason": "\(error)"])
             isTold = true
         }
-        let wait = min(Self.longestPause, .seconds(1 << min(failures, 6)))
-        failures += 1
-        return wait
+        return backoff.next()
     }
 
     private func settleFailure() {
         if isTold { logger.info("the archive goes on") }
         isTold = false
-        failures = 0
+        backoff.reset()
     }
 }

@@ -2,12 +2,12 @@ import XAPI
 
 /// What follows the end of an attempt, as a pure value: which ladder, and how long to wait.
 struct ReconnectPolicy: Sendable {
-    private var backoff: Backoff
+    private var backoff: ReconnectLadders
     private var wasMended = false
 
     /// - Parameter scale: multiplies every wait of the ladders; 1 outside tests.
     init(scale: Double) {
-        backoff = Backoff(scale: scale)
+        backoff = ReconnectLadders(scale: scale)
     }
 
     /// Takes note of the end of an attempt, and decides how long to wait for the next.

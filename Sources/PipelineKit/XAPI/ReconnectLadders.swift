@@ -1,3 +1,5 @@
+import Core
+
 /// Why the next connection must wait: the three ladders of X, and two waits of ours.
 ///
 /// X: "Handling disconnections" and "Consuming streaming data" in the documentation of the v2 API.
@@ -19,16 +21,19 @@ package enum RetryReason: Sendable, Equatable {
 /// Every wait is the ladder's, and up to a quarter longer by chance, so that many clients do not come back in step;
 /// never shorter. The ladders start again only after a connection has proved itself (`connectionEnded`): one that
 /// delivers a line and closes, again and again, keeps climbing.
-package struct Backoff: Sendable {
+package struct ReconnectLadders: Sendable {
     /// How long a connection must have lived, and have delivered something, to start the ladders again.
     package static let provedAfter = Duration.seconds(60)
-    /// The window of X's rate limits; a reset further away than this is a mistake.
+    /// The window of X's rate limits; a reset further away than this is an error.
     package static let rateLimitWindow = Duration.seconds(15 * 60)
 
+    private static let spread = 1...1.25
+
     private let scale: Double
-    private var networkFailures = 0
-    private var httpFailures = 0
-    private var rateLimitFailures = 0
+    private var network = Backoff(first: .milliseconds(250), longest: .seconds(16), growth: .linear, spread: spread)
+    private var mayRetryAtOnce = true
+    private var http = Backoff(first: .seconds(5), longest: .seconds(320), spread: spread)
+    private var rateLimit = Backoff(first: .seconds(60), longest: rateLimitWindow, spread: spread)
 
     /// - Parameter scale: multiplies every wait of the ladders (not the reset that X sends); 1 outside tests.
     package init(scale: Double = 1) {
@@ -41,9 +46,11 @@ package struct Backoff: Sendable {
     ///   - lifetime: from the 200 to the end.
     ///   - delivered: whether a line or a keep-alive came.
     package mutating func connectionEnded(lifetime: Duration, delivered: Bool) {
-        if delivered && lifetime >= Self.provedAfter * scale {
-            (networkFailures, httpFailures, rateLimitFailures) = (0, 0, 0)
-        }
+        guard delivered && lifetime >= Self.provedAfter * scale else { return }
+        mayRetryAtOnce = true
+        network.reset()
+        http.reset()
+        rateLimit.reset()
     }
 
     /// The wait before the next attempt, and one step up the ladder.
@@ -56,29 +63,23 @@ package struct Backoff: Sendable {
     package mutating func delay(
         for reason: RetryReason, wasEstablished: Bool = false, random: Double = .random(in: 0...1)
     ) -> Duration {
-        let jitter = 1 + 0.25 * random
+        let jitter = Self.spread.lowerBound + (Self.spread.upperBound - Self.spread.lowerBound) * random
         switch reason {
-        case .network:
-            if !wasEstablished && networkFailures == 0 { networkFailures = 1 }
-            defer { networkFailures += 1 }
-            return min(.milliseconds(250) * networkFailures, .seconds(16)) * (scale * jitter)
-        case .http:
-            httpFailures += 1
-            return Self.doubling(from: .seconds(5), httpFailures, atMost: .seconds(320)) * (scale * jitter)
+        case .network: return networkDelay(wasEstablished: wasEstablished, random: random)
+        case .http: return http.next(random: random) * scale
         case .rateLimit(let reset):
-            rateLimitFailures += 1
+            let wait = rateLimit.next(random: random) * scale
             // A second past the reset, because X counts in whole seconds.
             if let reset, reset > .zero { return min(reset, Self.rateLimitWindow) + .seconds(jitter) }
-            return Self.doubling(from: .seconds(60), rateLimitFailures, atMost: Self.rateLimitWindow)
-                * (scale * jitter)
-        case .noRules:
-            return .seconds(30) * (scale * jitter)
-        case .account:
-            return .seconds(600) * (scale * jitter)
+            return wait
+        case .noRules: return .seconds(30) * (scale * jitter)
+        case .account: return .seconds(600) * (scale * jitter)
         }
     }
 
-    private static func doubling(from first: Duration, _ failures: Int, atMost: Duration) -> Duration {
-        min(first * (1 << min(failures - 1, 16)), atMost)
+    /// After a connection that was established the ladder has one more step at its beginning: at once.
+    private mutating func networkDelay(wasEstablished: Bool, random: Double) -> Duration {
+        defer { mayRetryAtOnce = false }
+        return wasEstablished && mayRetryAtOnce ? .zero : network.next(random: random) * scale
     }
 }
