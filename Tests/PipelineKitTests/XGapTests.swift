@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import Core
+@testable import Journal
 @testable import TweetFormat
 @testable import TweetLoader
 @testable import TweetProducer
@@ -470,24 +471,24 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
         #expect(try run.events().compactMap(\.cause) == ["closed", "backfill_refused", "stop"])
     }
 
-    @Test func whatARepairFindsIsJournalledByTheReaderWhileItReads() throws {
+    @Test func whatARepairFindsIsJournalledWhileTheReaderReads() throws {
         let server = try ScriptedServer { connection in
             connection.sendStreamHead()
             connection.send("{\"data\":{\"id\":\"1\"}}\r\n")
             connection.waitForPeer()
         }
         defer { server.close() }
-        let inbox = JournalInbox()
-        let run = try StreamRun(.test(server.url), inbox: inbox)
+        let run = try StreamRun(.test(server.url))
         #expect(run.waitForLines(2))
+        let beside = try #require(try run.beside())
         var event = PipelineEvent(.repaired, connection: 5, cause: "search")
         event.seq = 1
         let line = Array("{\"data\":{\"id\":\"2\"}}".utf8)
-        #expect(inbox.deliver(JournalChunk(lines: [line], connection: 5, events: [event])) == .durable)
+        #expect(beside.deliver(JournalChunk(lines: [line], connection: 5, events: [event])) == .durable)
         _ = run.finish()
         let journal = try run.journal()
         #expect(journal.map { $0.event?.type } == [.connected, nil, nil, .repaired, .disconnected])
         #expect(journal[2].connection == 5 && journal[3].connection == journal[0].connection)
-        #expect(inbox.deliver(JournalChunk()) == .failed)
+        #expect(beside.deliver(JournalChunk()) == .failed)
     }
 }

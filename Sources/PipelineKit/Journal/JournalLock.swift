@@ -4,7 +4,7 @@ import Glibc
 /// The one process that writes a journal: a lock on a file that ends with the process, however that ends.
 ///
 /// The file tells others who holds it and whether the journal takes lines.
-struct JournalLock: ~Copyable {
+final class JournalLock: Sendable {
     static let fileName = "lock"
 
     private let file: JournalFile

@@ -59,7 +59,7 @@ struct Backfill {
             recorder.take(event)
         }
         if let failure = recorder.failure { throw failure }
-        declared = reading.journal.lastSeq
+        declared = recorder.lastEventSeq
         filled = recorder.posts
         return false
     }

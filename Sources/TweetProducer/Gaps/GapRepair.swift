@@ -1,5 +1,6 @@
 import Core
 import FoundationEssentials
+import Journal
 import Logging
 import TweetFormat
 import XAPI

@@ -148,21 +148,10 @@ struct GapRepairRun {
         try journal.declareCrash(logger)
         try journal.sync()
         let counter = try PostCounter(folder: path)
-        let repair = repair(GapBook(folder: path)) { [posts = stream.posts] chunk in
-            let now = Timestamp.now()
-            if !chunk.lines.isEmpty, let closing = posts.closing(counter, at: now) {
-                return .limited(closing.description)
-            }
-            do {
-                try chunk.append(to: journal, receivedAt: now, openConnection: 0)
-                for _ in chunk.lines { counter.add(at: now) }
-                try counter.save()
-                return .durable
-            } catch {
-                return .failed
-            }
-        }
-        return repair.repair(chosen, budget: stream.repair.postsPerDay)
+        journal.observer.onSync { () throws(FileError) in try counter.save() }
+        let limited = LimitedJournal(journal, posts: counter, limits: stream.posts, waitsForReader: false)
+        return repair(GapBook(folder: path), deliver: limited.deliver)
+            .repair(chosen, budget: stream.repair.postsPerDay)
     }
 
     private func handOver(_ gaps: [Int64]) throws {

@@ -1,6 +1,7 @@
 import CCurl
 import Core
 import HTTP
+import Journal
 import TweetFormat
 import XAPI
 

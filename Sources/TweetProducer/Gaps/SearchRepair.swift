@@ -1,5 +1,6 @@
 import Core
 import FoundationEssentials
+import Journal
 import XAPI
 
 /// Fills gaps by asking X's search for each rule (X: "Search Posts", recent): approximately, because the search differs from

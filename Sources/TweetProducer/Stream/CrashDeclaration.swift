@@ -20,8 +20,8 @@ extension Journal {
         var event = PipelineEvent(.disconnected, connection: recovery.openConnection, cause: "crash")
         event.lastReceivedAt = recovery.lastReceivedAt?.description
         event.newestID = try newestID().map(String.init)
-        try append(event)
-        if let gap = StreamGap(event, seq: lastSeq) { gaps.open(gap) }
+        let seq = try append(event).seq
+        if let gap = StreamGap(event, seq: seq) { gaps.open(gap) }
     }
 
     /// Whether the run before may have been killed after X had sent it lines, but before the first connection of all was
