@@ -27,11 +27,11 @@ struct Producer {
 
     /// Runs until the stop is raised and what is journalled is published, or the drain's time is over.
     ///
-    /// - Throws: `Failure` when the journal cannot be used, X rejects the credentials, or Kafka rejects the topics.
+    /// - Throws: `JournalError` when the journal cannot be used, X rejects the credentials, or Kafka rejects the topics.
     func run() throws {
         let journal = try openJournal()
         let (folder, tail) = (journal.source.folder, journal.source.tail)
-        let gaps = GapBook(folder: folder)
+        let gaps = OpenGaps(folder: folder)
         let posts = try PostCounter(folder: folder)
         let matches = RuleMatches(folder: folder)
         let beside = LimitedJournal(journal, posts: posts, limits: settings.stream.posts)
@@ -50,7 +50,7 @@ struct Producer {
     // MARK: Read and append
 
     /// Reads X until the stop is raised; while the journal accepts no lines, it waits for room.
-    private func reader(_ journal: Journal, _ gaps: GapBook, _ posts: PostCounter) throws -> Service.Loop {
+    private func reader(_ journal: Journal, _ gaps: OpenGaps, _ posts: PostCounter) throws -> Service.Loop {
         journal.observer.onDelayedRoll { [logger] in
             logger.error(
                 "no new file of the journal can be begun, so the open one grows", metadata: ["reason": "\($0)"])
@@ -67,7 +67,8 @@ struct Producer {
                     return try journal.sync()
                 } catch let error as FileError {
                     guard outage.waitOut(error, in: journal, gaps) else {
-                        throw Failure(.disk, "the journal cannot be written: \(error). What is in it is kept.")
+                        throw JournalError(
+                            .operator(.disk), "the journal cannot be written: \(error). What is in it is kept.")
                     }
                 }
             }
@@ -108,7 +109,7 @@ struct Producer {
 
     // MARK: Beside the stream
 
-    private func gapRepair(_ folder: String, _ gaps: GapBook, _ journal: LimitedJournal) -> Service.Loop {
+    private func gapRepair(_ folder: String, _ gaps: OpenGaps, _ journal: LimitedJournal) -> Service.Loop {
         Service.Loop("gaps") {
             GapRepair(
                 settings.stream, folder: folder, book: gaps, stop: stop, logger: logger, deliver: journal.deliver
@@ -131,8 +132,9 @@ struct Producer {
         let journal = try Journal.open(
             folder: settings.journalFolder, stream: settings.stream.stream, options: settings.journal)
         do { try declareStart(in: journal) } catch {
-            throw error as? Failure
-                ?? Failure(.disk, "the journal cannot be written: \(error). Make room on its disk, or replace it.")
+            guard let error = error as? FileError else { throw error }
+            throw JournalError(
+                .operator(.disk), "the journal cannot be written: \(error). Make room on its disk, or replace it.")
         }
         return journal
     }

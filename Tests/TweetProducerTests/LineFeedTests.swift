@@ -86,8 +86,8 @@ import Testing
         }
         try reading(journal.source) { feed in
             feed.begin(at: 1)
-            let failure = #expect(throws: Failure.self) { try feed.next(within: .seconds(30)) }
-            #expect(failure?.status == .disk)
+            let failure = #expect(throws: JournalError.self) { try feed.next(within: .seconds(30)) }
+            #expect(failure?.disposition == .operator(.disk))
         }
     }
 }

@@ -44,17 +44,18 @@ package final class Journal: Sendable {
     /// - Throws: `Failure` 74 when the folder cannot be used, 75 when another process has it, 78 for a bad stream name.
     package static func open(
         folder: String, stream: String, options: JournalOptions = JournalOptions()
-    ) throws(Failure) -> Journal {
+    ) throws(JournalError) -> Journal {
         guard StreamName.isValid(stream) else {
-            throw Failure(.badSettings, "STREAM_NAME (--stream): '\(stream)' is not \(StreamName.rule)")
+            throw JournalError(.operator(.settings), "STREAM_NAME (--stream): '\(stream)' is not \(StreamName.rule)")
         }
         do {
             return try Journal(path: folder + "/" + stream, stream: stream, options: options)
         } catch let error as FileError {
-            throw Failure(
-                .disk, "journal folder \(folder): \(error). Choose a writable folder with JOURNAL_DIR (--journal).")
+            throw JournalError(
+                .operator(.disk),
+                "journal folder \(folder): \(error). Choose a writable folder with JOURNAL_DIR (--journal).")
         } catch {
-            throw error as? Failure ?? Failure(.disk, "journal folder \(folder): \(error)")
+            throw JournalError(error)
         }
     }
 

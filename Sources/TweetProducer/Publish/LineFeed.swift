@@ -158,7 +158,7 @@ final class LineFeed: Sendable {
             try body()
             isStarved = false
         } catch let error
-            where (error as? Failure)?.status == .tryAgain || (error as? FileError)?.isOutOfDescriptors == true
+            where (error as? JournalError)?.disposition == .retry || (error as? FileError)?.isOutOfDescriptors == true
         {
             if !isStarved {
                 logger.error("the journal cannot be read for the moment", metadata: ["reason": "\(error)"])

@@ -33,7 +33,7 @@ final class Publisher {
     init(
         settings: ProducerSettings, source: JournalSource, matches: RuleMatches? = nil, stop: Stop, logger: Logger,
         feedHeart: Heartbeat = Heartbeat()
-    ) throws(Failure) {
+    ) throws {
         feed = LineFeed(
             source, batchSize: settings.batchSize, batchLinger: settings.batchLinger, matches: matches, logger: logger)
         self.feedHeart = feedHeart

@@ -16,13 +16,13 @@ package final class FilteredStream {
     let logger: Logger
     private let multi: CurlMulti
     var policy: ReconnectPolicy
-    var credential: Credential?
+    var credential: CredentialLock?
     var failures = FailureRun()
     private var lastConnection: Int64 = 0
     var hasConnected = false
     /// Whether X may be asked for a backfill; false once it has refused one.
     private var asksBackfill: Bool
-    private let gaps: GapBook?
+    private let gaps: OpenGaps?
     private let posts: PostCounter?
     /// What wakes `multi` when the stop is raised.
     private let wake: Registration
@@ -35,7 +35,7 @@ package final class FilteredStream {
     ///   - posts: what was received, when others count as well.
     /// - Throws: `Failure` (69) when libcurl cannot be set up.
     package init(
-        settings: StreamSettings, stop: Stop, logger: Logger, gaps: GapBook? = nil, posts: PostCounter? = nil
+        settings: StreamSettings, stop: Stop, logger: Logger, gaps: OpenGaps? = nil, posts: PostCounter? = nil
     ) throws(Failure) {
         self.gaps = gaps
         self.posts = posts
@@ -63,7 +63,7 @@ package final class FilteredStream {
             watch: PostWatch(folder: journal.source.folder, shortest: settings.quietAfter, logger: logger) {
                 journal.later($0)
             },
-            gaps: gaps ?? GapBook(folder: journal.source.folder))
+            gaps: gaps ?? OpenGaps(folder: journal.source.folder))
         observe(journal, reading.posts)
         try read(reading)
     }
@@ -113,19 +113,19 @@ package final class FilteredStream {
 
     private var url: Logger.Metadata { ["url": "\(settings.x.url)"] }
 
-    /// Goes over to the lock and the ledger of a token, when it is not the one in use.
+    /// Goes over to the lock and the budget of a token, when it is not the one in use.
     private func adopt(_ token: Secret?, _ journal: Journal) throws(Failure) {
         guard let token else { return }
-        let name = ConnectLedger.name(url: settings.x.url, token: token)
+        let name = ConnectBudget.name(url: settings.x.url, token: token)
         if name != credential?.name {
             credential = nil
-            credential = try Credential(named: name, settings, folder: journal.source.folder, logger: logger)
+            credential = try CredentialLock(named: name, settings, folder: journal.source.folder, logger: logger)
         }
     }
 
     /// Takes an attempt from the connect budget; false when there was none and its time was waited for.
     private func takeAttempt(_ token: Result<Secret, any Error>, _ reading: StreamReading) throws -> Bool {
-        guard case .success = token, let delay = credential?.ledger.takeAttempt(at: .now()), delay > .zero else {
+        guard case .success = token, let delay = credential?.budget.takeAttempt(at: .now()), delay > .zero else {
             return true
         }
         logger.warning(
@@ -139,14 +139,14 @@ package final class FilteredStream {
         let recorder = StreamRecorder(
             reading, connection: newConnection(), lineLimit: settings.lineLimit, logger: logger)
         let begun = Timestamp.now()
-        recorder.onBegin = { [ledger = credential?.ledger, stream = settings.stream] in
+        recorder.onBegin = { [budget = credential?.budget, stream = settings.stream] in
             let opened = Timestamp.now()
             reading.gaps.end(at: opened)
             let connection = OpenedConnection(
                 stream: stream, begun: begun.milliseconds, opened: opened.milliseconds)
             // Both wait for files; X sends on meanwhile.
             reading.journal.later { [gaps = reading.gaps] in
-                ledger?.noteOpened(connection)
+                budget?.noteOpened(connection)
                 gaps.save()
             }
         }

@@ -26,7 +26,7 @@ struct JournalOutage {
     ///   - journal: the journal.
     ///   - gaps: where the interruption is noted as well.
     /// - Returns: true when the journal can be appended to again, false when the stop was raised before.
-    func waitOut(_ error: FileError, in journal: Journal, _ gaps: GapBook? = nil) -> Bool {
+    func waitOut(_ error: FileError, in journal: Journal, _ gaps: OpenGaps? = nil) -> Bool {
         let begin = ContinuousClock.now
         let cause = Self.cause(of: error)
         journal.pause()

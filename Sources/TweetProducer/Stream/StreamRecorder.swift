@@ -10,7 +10,7 @@ struct StreamReading {
     let journal: Journal
     let posts: PostCounter
     let watch: PostWatch
-    let gaps: GapBook
+    let gaps: OpenGaps
 }
 
 /// Journals what one connection delivers, in order: that it began, every line byte for byte, and how it ended.

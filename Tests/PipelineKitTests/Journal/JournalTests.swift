@@ -257,8 +257,8 @@ final class SlowDisk: Sendable {
 
     @Test func aSecondProcessIsRefusedAndToldWhoHoldsIt() throws {
         let journal = try open()
-        let failure = #expect(throws: Failure.self) { _ = try open() }
-        #expect(failure?.status == .tryAgain)
+        let failure = #expect(throws: JournalError.self) { _ = try open() }
+        #expect(failure?.disposition == .retry)
         #expect(failure?.description.contains("pid \(ProcessInfo.processInfo.processIdentifier)") == true)
         withExtendedLifetime(journal) {}
     }
@@ -285,24 +285,24 @@ final class SlowDisk: Sendable {
     @Test func aFolderThatCannotBeMadeIsNamed() throws {
         let file = folder.path + "/file"
         try Data().write(to: URL(fileURLWithPath: file))
-        let failure = #expect(throws: Failure.self) {
+        let failure = #expect(throws: JournalError.self) {
             _ = try Journal.open(folder: file + "/below", stream: "s")
         }
-        #expect(failure?.status == .disk)
+        #expect(failure?.disposition == .operator(.disk))
         #expect(failure?.description.contains(file) == true)
     }
 
     @Test func aStreamNameThatIsNoFolderNameIsRefused() throws {
         for name in ["", "../up", "a/b", ".hidden", "naïve"] {
-            let failure = #expect(throws: Failure.self) { _ = try Journal.open(folder: folder.path, stream: name) }
-            #expect(failure?.status == .badSettings)
+            let failure = #expect(throws: JournalError.self) { _ = try Journal.open(folder: folder.path, stream: name) }
+            #expect(failure?.disposition == .operator(.settings))
         }
     }
 
     @Test func aDamagedCheckpointIsNotGuessedAt() throws {
         do { _ = try open() }
         try "{\"jou".write(toFile: path("checkpoint.json"), atomically: true, encoding: .utf8)
-        let failure = #expect(throws: Failure.self) { _ = try open() }
+        let failure = #expect(throws: JournalError.self) { _ = try open() }
         #expect(failure?.description.contains("checkpoint.json is damaged") == true)
     }
 

@@ -170,9 +170,9 @@ package final class Archiver {
                     metadata: [
                         "first_seq": "\(entry.firstSeq)", "lines": "\(entry.lines)", "bytes": "\(entry.bytes ?? 0)",
                     ])
-            } catch let failure as Failure {
+            } catch let error where !(error is FileError || error is SegmentArchiving.Stopped) {
                 damaged.insert(segment.firstSeq)
-                logger.error("cannot archive a segment", metadata: ["reason": "\(failure)"])
+                logger.error("cannot archive a segment", metadata: ["reason": "\(error)"])
                 return
             }
         }

@@ -18,7 +18,7 @@ struct OpenedConnection: Codable, Equatable, Sendable {
 ///
 /// X counts attempts per app, so every process that uses the same folder and credential shares the file. The file's name
 /// is a hash of the credential; nothing in it tells the credential.
-final class ConnectLedger: Sendable {
+final class ConnectBudget: Sendable {
     private struct Content: Codable {
         /// Milliseconds since 1970.
         var attempts: [Int64] = []
@@ -46,7 +46,7 @@ final class ConnectLedger: Sendable {
     ///   - folder: where the files are; it is made when it is missing.
     ///   - credential: names the credential without telling it.
     ///   - limit: how many attempts a window may hold.
-    ///   - logger: is told when the file cannot be used; the ledger then counts for this process alone.
+    ///   - logger: is told when the file cannot be used; the budget then counts for this process alone.
     init(folder: String, credential: String, limit: Int, logger: Logger) {
         path = folder + "/connects-\(credential).json"
         self.limit = limit
@@ -69,12 +69,12 @@ final class ConnectLedger: Sendable {
             // Attempts in the future are from before the clock was set back. They count as made now, so that nothing waits
             // until the clock has caught up with them.
             content.attempts = content.attempts.map { min($0, now.milliseconds) }
-            var budget = ConnectBudget(
+            var window = ConnectWindow(
                 limit: limit, attempts: content.attempts.map { Timestamp(milliseconds: $0) })
-            let delay = budget.delay(at: now)
+            let delay = window.delay(at: now)
             guard delay == .zero else { return delay }
-            budget.recordAttempt(at: now)
-            content.attempts = budget.attempts.map(\.milliseconds)
+            window.recordAttempt(at: now)
+            content.attempts = window.attempts.map(\.milliseconds)
             return .zero
         }
     }

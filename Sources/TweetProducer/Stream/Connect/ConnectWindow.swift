@@ -5,7 +5,7 @@ import Core
 /// X allows 50 attempts in 15 minutes for an app (rate limits of `GET /2/tweets/search/stream`) and answers more with
 /// 429. The budget stays below that in every window of that length. Attempts are times of the wall clock, so
 /// that they can be kept across restarts.
-package struct ConnectBudget: Sendable, Equatable {
+package struct ConnectWindow: Sendable, Equatable {
     /// The length of X's window.
     package static let window = Duration.seconds(15 * 60)
 

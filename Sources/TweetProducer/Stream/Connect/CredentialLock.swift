@@ -2,39 +2,39 @@ import Core
 import Logging
 import XAPI
 
-/// What belongs to one bearer token at one address: the lock of this host, and the ledger of its connections.
-final class Credential {
+/// What belongs to one bearer token at one address: the lock of this host, and the budget of its connections.
+final class CredentialLock {
     /// Names the credential without telling it.
     let name: String
-    let ledger: ConnectLedger
-    private let lock: CredentialLock?
+    let budget: ConnectBudget
+    private let lock: HostLock?
 
     /// - Parameters:
-    ///   - name: from `ConnectLedger.name`.
+    ///   - name: from `ConnectBudget.name`.
     ///   - settings: of the stream.
-    ///   - folder: the stream's folder; the ledger is in the one above it.
+    ///   - folder: the stream's folder; the budget is in the one above it.
     ///   - logger: is told when there can be no lock or no file.
     /// - Throws: `Failure` (75) when another process of this host holds the lock.
     init(named name: String, _ settings: StreamSettings, folder: String, logger: Logger) throws(Failure) {
         self.name = name
         lock = try Self.takeLock(name, settings, folder: folder, logger: logger)
-        ledger = ConnectLedger(
-            folder: Self.ledgerFolder(folder), credential: name, limit: settings.connectBudget, logger: logger)
+        budget = ConnectBudget(
+            folder: Self.budgetFolder(folder), credential: name, limit: settings.connectBudget, logger: logger)
     }
 
     /// Whether it is certain that no other process of this host reads the stream with this credential.
     var isLocked: Bool { lock != nil }
 
-    /// Where the ledgers are: beside the streams' folders, because a credential may serve several.
-    static func ledgerFolder(_ folder: String) -> String {
+    /// Where the budgets are: beside the streams' folders, because a credential may serve several.
+    static func budgetFolder(_ folder: String) -> String {
         String(folder[..<(folder.lastIndex(of: "/") ?? folder.startIndex)]) + "/.x"
     }
 
     private static func takeLock(
         _ name: String, _ settings: StreamSettings, folder: String, logger: Logger
-    ) throws(Failure) -> CredentialLock? {
+    ) throws(Failure) -> HostLock? {
         do {
-            return try CredentialLock(
+            return try HostLock(
                 folder: settings.lockFolder, credential: name,
                 stream: settings.plan == .enterprise ? settings.stream : nil,
                 purpose: "stream \(settings.stream), journal \(folder)")

@@ -5,7 +5,7 @@ import Glibc
 ///
 /// X's self-serve plans allow one connection for an app, so there the lock is the credential's alone; with an enterprise
 /// plan each stream has its own. The file tells others who holds it.
-struct CredentialLock: ~Copyable {
+struct HostLock: ~Copyable {
     private let file: JournalFile
 
     /// The folder of the locks, the same for every user of the host (Filesystem Hierarchy Standard 3.0, section 5.9).
