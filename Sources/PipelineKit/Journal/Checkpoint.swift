@@ -1,5 +1,4 @@
 import Core
-import FoundationEssentials
 
 /// How far Kafka has acknowledged the journal: a small file that is replaced as a whole.
 package struct Checkpoint: Codable, Sendable, Equatable {
@@ -22,38 +21,36 @@ package struct Checkpoint: Codable, Sendable, Equatable {
         self.acknowledged = acknowledged
     }
 
-    /// Writes the checkpoint; after a crash the file holds either this one or the one before.
-    package func write(to folder: String) throws(FileError) {
-        let paused = pausedTopic.map { ",\"paused_topic\":\(JSONText.string($0))" } ?? ""
-        try JournalFolder.replace(
-            Self.fileName, in: folder,
-            with: "{\"journal\":\"\(journal)\",\"acknowledged\":\(acknowledged)\(paused)}\n", at: .checkpoint)
+    private static func file(in folder: String) -> StateFile<Checkpoint> {
+        StateFile(fileName, in: folder, at: .checkpoint)
     }
+
+    /// Writes the checkpoint; after a crash the file holds either this one or the one before.
+    package func write(to folder: String) throws(FileError) { try Self.file(in: folder).write(self) }
 
     /// Reads the checkpoint of a journal folder; nil when none was ever written.
     ///
-    /// - Throws: `Failure` (74) when the file is damaged or belongs to another journal.
-    package static func read(from folder: String, journal: String) throws(Failure) -> Checkpoint? {
-        let path = folder + "/" + fileName
-        let bytes: [UInt8]
-        do { bytes = try readWholeFile(path) } catch {
-            if error.isMissingFile { return nil }
-            throw Failure(.disk, "\(error)")
+    /// - Throws: `JournalError`: `rebuild` when the file is damaged or belongs to another journal.
+    package static func read(from folder: String, journal: String) throws(JournalError) -> Checkpoint? {
+        let file = file(in: folder)
+        let read: Checkpoint?
+        do throws(FileError) { read = try file.read() } catch {
+            throw error.isDamaged ? damaged(file.path) : JournalError(.operator(.disk), "\(error)")
         }
-        guard let checkpoint = try? JSONDecoder().decode(Checkpoint.self, from: Data(bytes)),
-            checkpoint.acknowledged >= 0
-        else {
-            throw Failure(
-                .disk,
-                "\(path) is damaged. Remove it to publish the whole journal again; the loader drops what it already has."
-            )
-        }
+        guard let checkpoint = read else { return nil }
+        guard checkpoint.acknowledged >= 0 else { throw damaged(file.path) }
         guard checkpoint.journal == journal else {
-            throw Failure(
-                .disk,
-                "\(path) belongs to journal \(checkpoint.journal), but this folder is journal \(journal)."
+            throw JournalError(
+                .rebuild,
+                "\(file.path) belongs to journal \(checkpoint.journal), this folder holds journal \(journal)."
                     + " Remove the checkpoint to publish the whole journal again.")
         }
         return checkpoint
+    }
+
+    private static func damaged(_ path: String) -> JournalError {
+        JournalError(
+            .rebuild,
+            "\(path) is damaged. Remove it to publish the whole journal again; the loader drops what it already has.")
     }
 }

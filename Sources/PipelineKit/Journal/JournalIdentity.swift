@@ -1,9 +1,8 @@
 import Core
-import FoundationEssentials
 import Glibc
 
 /// Names a journal folder for ever, so that a folder that was lost and made anew is not mistaken for the old one.
-package struct JournalIdentity: Codable {
+package struct JournalIdentity: Codable, Sendable {
     package let journal: String
     package let stream: String
     let created: String
@@ -18,29 +17,41 @@ package struct JournalIdentity: Codable {
         }
     }
 
-    /// - Throws: `Failure` (74) when it is damaged or another stream's, `FileError` when it cannot be read.
-    package static func read(folder: String, stream: String) throws -> JournalIdentity {
-        let path = folder + "/" + fileName
-        let bytes = try readWholeFile(path)
-        guard let identity = try? JSONDecoder().decode(JournalIdentity.self, from: Data(bytes)),
-            identity.journal.utf8.count == 8, identity.stream == stream
-        else {
-            throw Failure(
-                .disk, "\(path) is damaged or belongs to another stream. Restore it, or start with an empty folder.")
+    private static func file(in folder: String) -> StateFile<JournalIdentity> { StateFile(fileName, in: folder) }
+
+    /// - Throws: `JournalError`: `operator` when it is missing, damaged or another stream's.
+    package static func read(folder: String, stream: String) throws(JournalError) -> JournalIdentity {
+        guard let identity = try readIfThere(folder: folder, stream: stream) else {
+            throw JournalError(.operator(.disk), "\(folder) has no \(fileName), so it is no journal.")
         }
         return identity
     }
 
-    static func readOrCreate(folder: String, stream: String) throws -> JournalIdentity {
-        do { return try read(folder: folder, stream: stream) } catch let error as FileError where error.isMissingFile {
-            return try create(folder: folder, stream: stream)
+    private static func readIfThere(folder: String, stream: String) throws(JournalError) -> JournalIdentity? {
+        let file = file(in: folder)
+        let read: JournalIdentity?
+        do throws(FileError) { read = try file.read() } catch {
+            throw error.isDamaged ? damaged(file.path) : JournalError(error)
         }
+        guard let identity = read else { return nil }
+        guard identity.journal.utf8.count == 8, identity.stream == stream else { throw damaged(file.path) }
+        return identity
+    }
+
+    private static func damaged(_ path: String) -> JournalError {
+        JournalError(
+            .operator(.disk),
+            "\(path) is damaged or belongs to another stream. Restore it, or start with an empty folder.")
+    }
+
+    static func readOrCreate(folder: String, stream: String) throws -> JournalIdentity {
+        try readIfThere(folder: folder, stream: stream) ?? create(folder: folder, stream: stream)
     }
 
     private static func create(folder: String, stream: String) throws -> JournalIdentity {
         guard try Segment.list(folder).isEmpty else {
-            throw Failure(
-                .disk,
+            throw JournalError(
+                .operator(.disk),
                 "\(folder) holds segments but no \(fileName), which names them."
                     + " Restore it, or move the segments away and start with an empty folder.")
         }
@@ -48,8 +59,7 @@ package struct JournalIdentity: Codable {
         let identity = JournalIdentity(
             journal: String(repeating: "0", count: 8 - number.utf8.count) + number, stream: stream,
             created: Timestamp.now().description)
-        let text = try String(decoding: JSONEncoder().encode(identity), as: UTF8.self)
-        try JournalFolder.replace(fileName, in: folder, with: text + "\n")
+        try file(in: folder).write(identity)
         return identity
     }
 }

@@ -3,8 +3,8 @@ import Glibc
 
 /// The one process that writes a journal: a lock on a file that ends with the process, however that ends.
 ///
-/// The file names the holder and says whether the journal accepts lines.
-struct JournalLock: ~Copyable {
+/// The file tells others who holds it and whether the journal takes lines.
+final class JournalLock: Sendable {
     static let fileName = "lock"
 
     private let file: JournalFile
@@ -15,13 +15,13 @@ struct JournalLock: ~Copyable {
 
     /// Takes the lock and writes who holds it into its file.
     ///
-    /// - Throws: `Failure` (75) when another process holds it for a second, `FileError` when the file cannot be used.
+    /// - Throws: `JournalError`: `retry` when another process holds it for a second, `FileError` when the file cannot be used.
     init(folder: String) throws {
         let path = folder + "/" + Self.fileName
         let file = try JournalFile(updating: path)
         guard try file.lockWithinASecond() else {
             let holder = try readTextFile(path).split(separator: "\n").first.map { " (\($0))" } ?? ""
-            throw Failure(.tryAgain, "another tweet-producer\(holder) holds the journal \(folder); stop it first")
+            throw JournalError(.retry, "another tweet-producer\(holder) holds the journal \(folder); stop it first")
         }
         try Self.write("writing", since: since, to: file)
         self.file = file

@@ -31,9 +31,9 @@ package struct JournalReader: ~Copyable {
     /// - Parameters:
     ///   - source: the journal.
     ///   - seq: the first line to read.
-    /// - Throws: `Failure` (74) when the segment that holds the line is not there or cannot be read; 75 when only
+    /// - Throws: `JournalError`: `operator` when the segment that holds the line is not there or cannot be read; 75 when only
     ///   file descriptors are lacking.
-    package init(_ source: JournalSource, from seq: Int64) throws(Failure) {
+    package init(_ source: JournalSource, from seq: Int64) throws(JournalError) {
         var segments = SegmentList(folder: source.folder)
         let segment = try Self.find(seq, source, &segments)
         if segment.nextSeq > seq { skipped = [seq...(segment.nextSeq - 1)] }
@@ -45,8 +45,8 @@ package struct JournalReader: ~Copyable {
 
     /// Begins at most `count` lines before the durable end, as far back as the last segment goes.
     ///
-    /// - Throws: `Failure` (74) when that segment cannot be read.
-    package init(_ source: JournalSource, lastLines count: Int64) throws(Failure) {
+    /// - Throws: `JournalError`: `operator` when that segment cannot be read.
+    package init(_ source: JournalSource, lastLines count: Int64) throws(JournalError) {
         let end = source.tail.end
         try self.init(source, from: max(end.segment, end.seq - count))
     }
@@ -60,15 +60,13 @@ package struct JournalReader: ~Copyable {
     /// Goes to a line, or to the first one after it that was not dropped.
     private static func find(
         _ seq: Int64, _ source: JournalSource, _ segments: inout SegmentList
-    ) throws(Failure) -> SegmentReader {
+    ) throws(JournalError) -> SegmentReader {
         do {
             if let reader = try open(seq, source, &segments) { return reader }
             guard let next = try afterDropped(seq, source) else { throw hole(seq, source) }
             return try find(next, source, &segments)
-        } catch let error as FileError {
-            throw Failure(error.isOutOfDescriptors ? .tryAgain : .disk, "journal: \(error)")
         } catch {
-            throw error as? Failure ?? Failure(.disk, "journal: \(error)")
+            throw JournalError(error)
         }
     }
 
@@ -109,9 +107,9 @@ package struct JournalReader: ~Copyable {
         return next
     }
 
-    private static func hole(_ seq: Int64, _ source: JournalSource) -> Failure {
-        Failure(
-            .disk,
+    private static func hole(_ seq: Int64, _ source: JournalSource) -> JournalError {
+        JournalError(
+            .operator(.disk),
             "\(source.folder) has no segment with line \(seq), which Kafka has not acknowledged yet."
                 + " Bring the segment back; nothing is skipped on its own.")
     }
@@ -123,7 +121,7 @@ package struct JournalReader: ~Copyable {
     ///   - bytes: none is handed out after lines of so many bytes in all.
     ///   - body: gets one after the other.
     /// - Returns: how many there were.
-    /// - Throws: `Failure` (74) when lines are missing, 75 when there is no file descriptor, `FileError`, or what `body`
+    /// - Throws: `JournalError`: `operator` when lines are missing, 75 when there is no file descriptor, `FileError`, or what `body`
     ///   throws; lines that were handed out before are not handed out again.
     package mutating func read(
         limit: Int, bytes: Int = .max, _ body: (JournalLine) throws -> Void

@@ -8,6 +8,8 @@ package struct JournalRecovery: Sendable {
     /// Where its last good line ends.
     let endOffset: Int64
     let nextSeq: Int64
+    /// The end of what is durable.
+    var end: JournalTail.End { JournalTail.End(seq: nextSeq, segment: segment.firstSeq, offset: endOffset) }
     /// Bytes behind the last good line that were cut off: they were never durable.
     package let tornBytes: Int64
     /// The connection that the last line came on; 0 when the last line came from none, as after a clean end.

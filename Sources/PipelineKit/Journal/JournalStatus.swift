@@ -64,8 +64,8 @@ package struct JournalStatus: Encodable, Sendable, Equatable {
 
     /// The names of the streams that have a journal below `folder`, in order.
     ///
-    /// - Throws: `Failure` (74) when the folder cannot be read.
-    package static func streams(in folder: String) throws(Failure) -> [String] {
+    /// - Throws: `JournalError`: `operator` when the folder cannot be read.
+    package static func streams(in folder: String) throws(JournalError) -> [String] {
         do {
             var streams: [String] = []
             for name in try JournalFolder.names(folder).sorted() where StreamName.isValid(name) {
@@ -73,8 +73,9 @@ package struct JournalStatus: Encodable, Sendable, Equatable {
             }
             return streams
         } catch {
-            throw Failure(
-                .disk, "journal folder \(folder): \(error). Name the journal's folder with JOURNAL_DIR (--journal).")
+            throw JournalError(
+                .operator(.disk),
+                "journal folder \(folder): \(error). Name the journal's folder with JOURNAL_DIR (--journal).")
         }
     }
 
@@ -84,8 +85,8 @@ package struct JournalStatus: Encodable, Sendable, Equatable {
     ///   - folder: the folder of all journals.
     ///   - stream: one of `streams(in:)`.
     ///   - quota: the quota that is set, to be shown.
-    /// - Throws: `Failure` (74) when something cannot be read.
-    package init(folder: String, stream: String, quota: Int64?) throws(Failure) {
+    /// - Throws: `JournalError`: `operator` when something cannot be read.
+    package init(folder: String, stream: String, quota: Int64?) throws(JournalError) {
         let path = folder + "/" + stream
         do {
             let identity = try JournalIdentity.read(folder: path, stream: stream)
@@ -97,10 +98,8 @@ package struct JournalStatus: Encodable, Sendable, Equatable {
             usedBytes = try JournalSpace.bytes(in: path)
             holdsReserve = try JournalFolder.size(path + "/" + JournalSpace.reserveName) ?? 0 > 0
             if let holder = try JournalLock.holder(of: path) { (process, state) = (holder.process, holder.state) }
-        } catch let error as FileError {
-            throw Failure(.disk, "journal: \(error)")
         } catch {
-            throw error as? Failure ?? Failure(.disk, "journal: \(error)")
+            throw JournalError(error)
         }
         quotaBytes = quota
         unacknowledged = max(0, lastSeq - checkpoint)

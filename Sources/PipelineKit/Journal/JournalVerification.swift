@@ -1,6 +1,7 @@
 import Core
 import Digests
 import FoundationEssentials
+import Glibc
 
 /// Whether a journal and its archive hold every line, unchanged: what was looked at, and what is wrong.
 ///
@@ -33,14 +34,12 @@ package struct JournalVerification: Encodable, Sendable {
     /// - Parameters:
     ///   - folder: the folder of all journals.
     ///   - stream: one of `JournalStatus.streams(in:)`.
-    /// - Throws: `Failure` (74) when the disk cannot be read.
-    package init(folder: String, stream: String) throws(Failure) {
+    /// - Throws: `JournalError`: `operator` when the disk cannot be read.
+    package init(folder: String, stream: String) throws(JournalError) {
         self.stream = stream
         self.folder = folder + "/" + stream
-        do { try run() } catch let error as FileError {
-            throw Failure(.disk, "journal: \(error)")
-        } catch {
-            throw error as? Failure ?? Failure(.disk, "journal: \(error)")
+        do { try run() } catch {
+            throw JournalError(error)
         }
     }
 
@@ -48,11 +47,14 @@ package struct JournalVerification: Encodable, Sendable {
 
     private mutating func run() throws {
         var acknowledged: Int64 = 0
-        do {
+        guard try JournalIdentity.exists(in: folder) else {
+            throw FileError("open", folder + "/journal.json", code: ENOENT)
+        }
+        do throws(JournalError) {
             journal = try JournalIdentity.read(folder: folder, stream: stream).journal
             acknowledged = try Checkpoint.read(from: folder, journal: journal)?.acknowledged ?? 0
-        } catch let failure as Failure {
-            problems.append(failure.description)
+        } catch {
+            problems.append(error.description)
         }
         // What is archived meanwhile is in the manifest, which comes last; what is removed meanwhile is not there any more.
         let present = try ArchivedSegment.list(archive)
@@ -150,11 +152,16 @@ package struct JournalVerification: Encodable, Sendable {
                     continue
                 }
                 problems.append("\(error.path), with the lines \(entry.firstSeq) to \(entry.lastSeq), is missing")
-            } catch let failure as Failure where failure.status == .badData {
-                problems.append("\(failure.description) (lines \(entry.firstSeq) to \(entry.lastSeq))")
+            } catch let error where Self.isBadData(error) {
+                problems.append("\(error) (lines \(entry.firstSeq) to \(entry.lastSeq))")
             }
         }
         return listed
+    }
+
+    /// Whether a file's content is wrong, not the reading of it.
+    private static func isBadData(_ error: any Error) -> Bool {
+        (error as? JournalError)?.disposition == .reject || (error as? Failure)?.status == .badData
     }
 
     private mutating func verify(_ file: String, _ entry: ManifestEntry) throws {
@@ -162,10 +169,10 @@ package struct JournalVerification: Encodable, Sendable {
         try compare(path, bytes: entry.bytes, sha256: entry.sha256)
         let content = try ArchivedFile.read(path)
         guard content.digest == FileDigest(bytes: entry.plainBytes ?? 0, sha256: entry.plainSHA256 ?? "") else {
-            throw Failure(.badData, "\(path) differs from its entry in the manifest")
+            throw JournalError(.reject, "\(path) does not hold the bytes that the manifest tells of")
         }
         guard content.lines == entry.lines else {
-            throw Failure(.badData, "\(path) has \(content.lines) lines instead of \(entry.lines)")
+            throw JournalError(.reject, "\(path) has \(content.lines) lines instead of \(entry.lines)")
         }
         if let damaged = entry.damagedLines {
             problems.append("\(path) was archived with \(damaged) damaged lines")
@@ -174,7 +181,7 @@ package struct JournalVerification: Encodable, Sendable {
             let path = archive + "/" + receipts.file
             try compare(path, bytes: receipts.bytes, sha256: receipts.sha256)
             guard try ReceiptBook(path).covers(entry.firstSeq...entry.lastSeq) else {
-                throw Failure(.badData, "\(path) lacks the time of receipt of some lines")
+                throw JournalError(.reject, "\(path) does not tell of every line when it was received")
             }
         }
         files += 1
@@ -195,8 +202,8 @@ package struct JournalVerification: Encodable, Sendable {
     private func compare(_ path: String, bytes: Int64?, sha256: String?) throws {
         let digest = try FileDigest(ofFile: path)
         guard digest.bytes == bytes, digest.sha256 == sha256 else {
-            throw Failure(
-                .badData,
+            throw JournalError(
+                .reject,
                 "\(path) was changed: \(digest.bytes) bytes with SHA-256 \(digest.sha256),"
                     + " the manifest has \(bytes ?? 0) with \(sha256 ?? "none")")
         }
@@ -229,7 +236,7 @@ struct ArchivedFile {
 
     /// Reads the whole file.
     ///
-    /// - Throws: `Failure` (65) when it is cut short or damaged, `FileError` when it cannot be read.
+    /// - Throws: `JournalError`: `reject` when it is cut short or damaged, `FileError` when it cannot be read.
     static func read(_ path: String) throws -> ArchivedFile {
         var digest = RunningDigest()
         var lines: Int64 = 0

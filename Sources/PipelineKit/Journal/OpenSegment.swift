@@ -1,127 +1,87 @@
 import Core
 import Digests
 
-/// The segment that is being written: its files, and what is not yet on the disk.
+/// The segment that is being written: its two files, and how much of them is on the disk.
 struct OpenSegment: ~Copyable {
     let segment: Segment
-    let files: SegmentFiles
-    /// Bytes handed to the system so far.
-    private var written: Int64
-    private var durable: Int64
-    private var entriesWritten: Int
+    private let lines: JournalFile
+    private let index: SegmentIndex
+    /// Bytes of lines that are on the disk.
+    private(set) var size: Int64
     private var durableEntries: Int
-    private var lines: [UInt8] = []
-    private var entries: [UInt8] = []
-    /// The group that is being filled, and where its bytes begin in `lines`.
-    private var group: IndexEntry?
-    private var groupStart = 0
 
+    /// Opens the files of a segment, or creates them.
+    ///
+    /// - Parameters:
+    ///   - segment: which.
+    ///   - endOffset: where its last good line ends.
+    /// - Throws: `FileError` when they cannot be opened.
     init(_ segment: Segment, endOffset: Int64) throws(FileError) {
-        let files = try SegmentFiles(segment)
-        let count = try files.index.count()
+        let lines = try JournalFile(appendingTo: segment.path)
+        let index = try SegmentIndex(segment)
+        durableEntries = try index.count()
         self.segment = segment
-        self.files = files
-        written = endOffset
-        durable = endOffset
-        entriesWritten = count
-        durableEntries = count
+        self.lines = lines
+        self.index = index
+        size = endOffset
     }
-
-    /// The segment's size with what is still pending.
-    var size: Int64 { written + Int64(lines.count) }
-    /// Bytes not yet handed to the system.
-    var pendingBytes: Int { lines.count }
-    /// Bytes not yet on the disk.
-    var unsyncedBytes: Int64 { size - durable }
-    /// Bytes of lines and index that are on the disk.
-    var durableBytes: Int64 { durable + Int64(durableEntries * IndexEntry.size) }
 
     /// When the first line was received; nil in an empty segment.
     func firstReceivedAt() throws(FileError) -> Timestamp? {
-        size > 0 ? try files.index.entry(0)?.receivedAt : nil
+        size > 0 ? try index.entry(0)?.receivedAt : nil
     }
 
-    /// Adds a line to what is pending; returns whether it begins a group.
-    mutating func append(
-        _ line: UnsafeRawBufferPointer, seq: Int64, receivedAt: Timestamp, connection: Int64
-    ) -> Bool {
-        let beginsGroup = group?.receivedAt != receivedAt || group?.connection != connection
-        if beginsGroup {
-            closeGroup()
-            groupStart = lines.count
-            group = IndexEntry(
-                firstSeq: seq, offset: size, receivedAt: receivedAt, connection: connection, durableOffset: durable)
-        }
-        unsafe lines.append(contentsOf: line)
-        lines.append(UInt8(ascii: "\n"))
-        group?.lines += 1
-        return beginsGroup
-    }
-
-    private mutating func closeGroup() {
-        guard var closed = group else { return }
-        closed.length = UInt32(lines.count - groupStart)
-        closed.checksum = unsafe lines[groupStart...].withUnsafeBytes { unsafe crc32(of: $0) }
-        closed.encode(to: &entries)
-        group = nil
-    }
-
-    /// Hands what is pending to the system, without waiting for the disk.
-    mutating func write() throws(FileError) {
-        closeGroup()
-        guard !lines.isEmpty else { return }
+    /// Appends lines; they are on the disk when it returns. The index goes first, so that every line that is durable has its
+    /// entry; an entry without its lines is cut off by recovery.
+    ///
+    /// - Throws: `FileError` when the disk refuses: what of them is there is unknown then, until `cutToDurable()`.
+    mutating func append(_ pending: borrowing PendingLines) throws(FileError) {
+        let entries = entries(of: pending)
         FailPoint.append.pass()
-        try files.index.append(entries)
+        try index.append(entries)
         FailPoint.append.pass()
-        try unsafe lines.withBytes { (buffer) throws(FileError) in
+        try unsafe pending.bytes.withBytes { (buffer) throws(FileError) in
             #if DEBUG
                 // A process can die between two parts of one write, too.
                 let half = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<(buffer.count / 2)])
-                try unsafe files.lines.append(half)
+                try unsafe lines.append(half)
                 try FailPoint.append.pass(on: segment.path)
-                try unsafe files.lines.append(UnsafeRawBufferPointer(rebasing: buffer[half.count...]))
+                try unsafe lines.append(UnsafeRawBufferPointer(rebasing: buffer[half.count...]))
             #else
-                try unsafe files.lines.append(buffer)
+                try unsafe lines.append(buffer)
             #endif
         }
         FailPoint.append.pass()
-        written += Int64(lines.count)
-        entriesWritten += entries.count / IndexEntry.size
-        entries.removeAll(keepingCapacity: true)
-        lines.removeAll(keepingCapacity: true)
+        FailPoint.fsync.pass()
+        try index.synchronize()
+        try FailPoint.fsync.pass(on: lines.path)
+        try lines.synchronize()
+        FailPoint.fsync.pass()
+        size += Int64(pending.bytes.count)
+        durableEntries += pending.groups.count
     }
 
-    /// Returns when everything appended is on the disk.
-    mutating func synchronize() throws(FileError) {
-        try write()
-        try files.synchronize()
-        settle(written: mark)
-    }
-
-    /// What was handed to the system so far.
-    struct Mark {
-        fileprivate var bytes: Int64
-        fileprivate var entries: Int
-    }
-
-    var mark: Mark { Mark(bytes: written, entries: entriesWritten) }
-
-    /// Takes note that what had been written at a mark is on the disk.
-    mutating func settle(written mark: Mark) {
-        durable = mark.bytes
-        durableEntries = mark.entries
+    /// The entries as they stand in the file.
+    private func entries(of pending: borrowing PendingLines) -> [UInt8] {
+        var encoded: [UInt8] = []
+        encoded.reserveCapacity(pending.groups.count * IndexEntry.size)
+        unsafe pending.bytes.withUnsafeBytes { bytes in
+            for var entry in pending.groups {
+                let place = Int(entry.offset)..<Int(entry.endOffset)
+                entry.checksum = unsafe crc32(of: UnsafeRawBufferPointer(rebasing: bytes[place]))
+                entry.offset += size
+                entry.durableOffset = size
+                entry.encode(to: &encoded)
+            }
+        }
+        return encoded
     }
 
     /// Takes back everything that is not durable, after a write or fsync has failed.
     ///
     /// - Throws: `FileError` when the files cannot be cut.
-    mutating func cutToDurable() throws(FileError) {
-        group = nil
-        entries.removeAll()
-        lines.removeAll()
-        try files.lines.truncate(to: durable)
-        try files.index.truncate(toCount: durableEntries)
-        written = durable
-        entriesWritten = durableEntries
+    func cutToDurable() throws(FileError) {
+        try lines.truncate(to: size)
+        try index.truncate(toCount: durableEntries)
     }
 }

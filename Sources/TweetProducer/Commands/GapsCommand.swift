@@ -69,7 +69,7 @@ struct GapsCommand: ParsableCommand {
                 try options.common.startLogging(&reader)
                 try reader.finish()
                 try requireJournal(folder, stream)
-                let gaps = GapBook(folder: folder + "/" + stream).gaps.filter { all || $0.status == .open }
+                let gaps = OpenGaps(folder: folder + "/" + stream).gaps.filter { all || $0.status == .open }
                 let request = RepairRequest.waiting(in: folder + "/" + stream)
                 let rows = gaps.map {
                     GapRow($0, plan: plan, now: .now(), isQueued: request?.asks(for: $0.seq) == true)
@@ -186,7 +186,7 @@ extension GapsCommand {
                 try options.common.startLogging(&reader)
                 try reader.finish()
                 try requireJournal(folder, stream)
-                let open = GapBook(folder: folder + "/" + stream).gaps.filter { $0.status == .open && $0.end != nil }
+                let open = OpenGaps(folder: folder + "/" + stream).gaps.filter { $0.status == .open && $0.end != nil }
                 guard open.contains(where: { $0.seq == gap }) else {
                     throw Failure(.badData, "\(gap) is not an open gap that has ended; see `tweet-producer gaps list`")
                 }

@@ -33,7 +33,7 @@ struct OperatorEvent {
     func add() throws -> Bool {
         let journal: Journal
         do { journal = try Journal.open(folder: folder, stream: stream) } catch {
-            guard error.status == .tryAgain else { throw error }
+            guard error.disposition == .retry else { throw error }
             try EventRequest([event]).leave(in: path)
             let deadline = ContinuousClock.now + Self.patience
             while ContinuousClock.now < deadline {
@@ -45,7 +45,7 @@ struct OperatorEvent {
         try journal.declareCrash(Logger(label: "tweet-producer"))
         try journal.append(event)
         try journal.sync()
-        GapBook(folder: path).apply([event])
+        OpenGaps(folder: path).apply([event])
         return true
     }
 }

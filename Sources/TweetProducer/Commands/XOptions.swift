@@ -90,6 +90,6 @@ package struct StreamOptions: ParsableArguments {
         [StreamSettings.streamSetting] + StreamFields.allCases.map(\.setting) + [
             StreamSettings.stallTimeoutSetting, StreamSettings.lineLimitSetting,
             StreamSettings.connectBudgetSetting, StreamSettings.backoffScaleSetting,
-            StreamSettings.quietAfterSetting, CredentialLock.folderSetting,
+            StreamSettings.quietAfterSetting, HostLock.folderSetting,
         ] + PostLimits.settings + RepairSettings.settings
 }

@@ -6,7 +6,7 @@ extension Journal {
     /// Declares what a crash has left: bytes that never became durable, and a connection that was open.
     ///
     /// - Parameter logger: warns of cut bytes.
-    /// - Throws: `FileError` or `Failure` when the journal cannot be read or written.
+    /// - Throws: `FileError` or `JournalError` when the journal cannot be read or written.
     func declareCrash(_ logger: Logger) throws {
         if recovery.tornBytes > 0 {
             logger.warning(
@@ -16,18 +16,18 @@ extension Journal {
             event.bytes = recovery.tornBytes
             try append(event)
         }
-        let gaps = GapBook(folder: source.folder)
+        let gaps = OpenGaps(folder: source.folder)
         guard try recovery.openConnection != 0 || mayHaveLostFirstLines(gaps) else { return }
         var event = PipelineEvent(.disconnected, connection: recovery.openConnection, cause: "crash")
         event.lastReceivedAt = recovery.lastReceivedAt?.description
         event.newestID = try newestID().map(String.init)
-        try append(event)
-        if let gap = StreamGap(event, seq: lastSeq) { gaps.open(gap) }
+        let seq = try append(event).seq
+        if let gap = StreamGap(event, seq: seq) { gaps.open(gap) }
     }
 
     /// Whether the run before may have been killed after X had sent it lines, but before the first connection of all was
     /// durable. After a later connection a gap is open that has all of that.
-    private func mayHaveLostFirstLines(_ gaps: GapBook) throws -> Bool {
+    private func mayHaveLostFirstLines(_ gaps: OpenGaps) throws -> Bool {
         guard lastSeq > 0, gaps.gaps.last.map({ $0.ended != nil }) ?? true else { return false }
         var last: PipelineEvent?
         var reader = try JournalReader(source, lastLines: 1)

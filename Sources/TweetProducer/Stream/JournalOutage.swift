@@ -26,9 +26,10 @@ struct JournalOutage {
     ///   - journal: the journal.
     ///   - gaps: where the interruption is noted as well.
     /// - Returns: true when the journal can be appended to again, false when the stop was raised before.
-    func waitOut(_ error: FileError, in journal: Journal, _ gaps: GapBook? = nil) -> Bool {
+    func waitOut(_ error: FileError, in journal: Journal, _ gaps: OpenGaps? = nil) -> Bool {
         let begin = ContinuousClock.now
         let cause = Self.cause(of: error)
+        journal.pause()
         tell(error, cause: cause, in: journal)
         var told = begin
         var declared = false
@@ -36,9 +37,9 @@ struct JournalOutage {
             do throws(FileError) {
                 try journal.recover()
                 let event = declared ? nil : journal.interruptionWithNewestID(cause: cause)
-                if let event { try journal.append(event) }
+                let seq = try event.map { (event) throws(FileError) in try journal.append(event).seq } ?? 0
                 try journal.sync()
-                if let gap = event.flatMap({ StreamGap($0, seq: journal.lastSeq) }) { gaps?.open(gap) }
+                if let gap = event.flatMap({ StreamGap($0, seq: seq) }) { gaps?.open(gap) }
                 declared = true
             } catch {}
             if declared, stop.isRaised || journal.source.space.hasRoom { break }
@@ -49,6 +50,7 @@ struct JournalOutage {
             }
         }
         journal.source.space.holdReserve()
+        journal.resume()
         journal.tell(state: "writing")
         logger.info(
             "the journal can be written again; X is read", metadata: ["after": "\(begin.duration(to: .now).short)"])

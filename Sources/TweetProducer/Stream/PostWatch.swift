@@ -1,5 +1,4 @@
 import Core
-import FoundationEssentials
 import Logging
 import TweetFormat
 
@@ -9,13 +8,11 @@ import TweetFormat
 final class PostWatch {
     private var pace: PostPace
     private let shortest: Duration?
-    private let folder: String
+    private let file: StateFile<PostPace>
     private let logger: Logger
     private let later: (@escaping @Sendable () -> Void) -> Void
     private var posts: Int64 = 0
     private var since: ContinuousClock.Instant?
-
-    private static let fileName = "pace.json"
 
     /// Goes on from the file; a missing or damaged one begins anew.
     ///
@@ -29,11 +26,10 @@ final class PostWatch {
         later: @escaping (@escaping @Sendable () -> Void) -> Void = { $0() }
     ) {
         self.later = later
-        self.folder = folder
         self.shortest = shortest
         self.logger = logger
-        let bytes = (try? readWholeFile(folder + "/" + Self.fileName)) ?? []
-        pace = (try? JSONDecoder().decode(PostPace.self, from: Data(bytes))) ?? PostPace()
+        file = StateFile("pace.json", in: folder)
+        pace = file.value ?? PostPace()
     }
 
     /// A connection begins or has ended: time outside of one is no silence.
@@ -85,9 +81,6 @@ final class PostWatch {
 
     /// Best effort: only an alarm depends on it.
     private func save() {
-        guard let data = try? JSONEncoder().encode(pace) else { return }
-        later { [folder] in
-            try? JournalFolder.replace(Self.fileName, in: folder, with: String(decoding: data, as: UTF8.self) + "\n")
-        }
+        later { [file, pace] in try? file.write(pace) }
     }
 }

@@ -14,6 +14,8 @@ struct StreamConnection: ~Copyable {
 
     /// A poll that takes this long had nothing to return at once for.
     private static let shortestWait = Duration.milliseconds(1)
+    /// How late it may be noticed on an idle stream that the journal's disk refuses.
+    private static let longestPoll = Duration.seconds(1)
 
     /// - Parameters:
     ///   - settings: of the stream.
@@ -52,24 +54,19 @@ struct StreamConnection: ~Copyable {
         var watch = StreamWatch(
             connectTimeout: settings.x.connectTimeout, stallTimeout: settings.stallTimeout)
         var waited = Duration.zero
-        let journal = reading.journal
         reading.watch.pause()
         while true {
             try multi.perform()
             try onTurn()
             if let failure = recorder.failure { throw failure }
-            if let due = journal.timeToSync, due <= .zero {
-                try reading.posts.save()
-                let delay = try journal.syncInBackground()
-                if let delay, delay >= settings.stallTimeout / 5 { recorder.noteSlowDisk(delay) }
-            }
+            try reading.journal.check()
             // Without a content type only the first bytes tell, and X may send none for as long as a stream may be silent.
             let isStream = recorder.begin != nil || transfer.answer.mayBeStream
             let phase: StreamWatch.Phase = isStream ? .stream : .answer
             let timeLeft = watch.timeLeft(in: phase, bytes: recorder.bytes, waited: waited)
             if let end = end(multi.takeResult(), timeLeft: timeLeft) { return end }
             let (before, now) = (ContinuousClock.now, Timestamp.now())
-            try multi.poll(timeout: min(timeLeft, journal.timeToSync ?? timeLeft))
+            try multi.poll(timeout: min(timeLeft, Self.longestPoll))
             waited = before.duration(to: .now)
             if waited >= Self.shortestWait { recorder.noteCaughtUp(at: now) }
         }

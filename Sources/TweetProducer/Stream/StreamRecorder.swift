@@ -10,7 +10,7 @@ struct StreamReading {
     let journal: Journal
     let posts: PostCounter
     let watch: PostWatch
-    let gaps: GapBook
+    let gaps: OpenGaps
 }
 
 /// Journals what one connection delivers, in order: that it began, every line byte for byte, and how it ended.
@@ -33,6 +33,8 @@ final class StreamRecorder {
 
     /// Posts that this connection brought.
     private(set) var posts: Int64 = 0
+    /// The number of the event journalled last.
+    private(set) var lastEventSeq: Int64 = 0
     /// Called when the 200 comes.
     var onBegin: () -> Void = {}
 
@@ -42,7 +44,6 @@ final class StreamRecorder {
     private var framer: LineFramer
     private var lastReceivedAt: Timestamp?
     private var caughtUpAt: Timestamp?
-    private var toldSlowDisk: ContinuousClock.Instant?
     private var lastPost: [UInt8] = []
 
     init(_ reading: StreamReading, connection: Int64, lineLimit: Int, logger: Logger) {
@@ -107,13 +108,6 @@ final class StreamRecorder {
     /// Notes that everything that X had sent by then was taken: nothing waited in the socket.
     func noteCaughtUp(at moment: Timestamp) {
         caughtUpAt = moment
-    }
-
-    /// Tells, once a minute, that the journal's disk held the reader up: X sends on meanwhile, and cuts slow readers off.
-    func noteSlowDisk(_ delay: Duration) {
-        guard toldSlowDisk.map({ $0.duration(to: .now) >= .seconds(60) }) ?? true else { return }
-        toldSlowDisk = .now
-        logger.warning("the journal's disk is slow", metadata: ["took": "\(delay.short)"])
     }
 
     /// Notes something that happened while the connection is open.
@@ -182,7 +176,9 @@ final class StreamRecorder {
         guard failure == nil else { return }
         var event = event
         fill(&event)
-        do throws(FileError) { try journal.append(event, connection: connection) } catch { failure = error }
+        do throws(FileError) { lastEventSeq = try journal.append(event, connection: connection).seq } catch {
+            failure = error
+        }
     }
 
     /// The id of the last post: ids grow with time, so this is where a repair of the gap may begin.

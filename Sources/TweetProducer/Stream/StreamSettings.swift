@@ -27,7 +27,7 @@ package struct StreamSettings: Sendable {
     /// How gaps are filled.
     package var repair = RepairSettings()
     /// Where this host's locks of credentials are.
-    package var lockFolder = CredentialLock.defaultFolder
+    package var lockFolder = HostLock.defaultFolder
 
     package static let streamSetting = Setting("STREAM_NAME", flag: "stream")
     package static let stallTimeoutSetting = Setting("X_STALL_TIMEOUT", flag: nil)
@@ -70,7 +70,7 @@ package struct StreamSettings: Sendable {
         posts = PostLimits(&reader)
         plan = AccountPlan.read(&reader)
         repair = RepairSettings(&reader)
-        lockFolder = reader.string(CredentialLock.folderSetting, default: CredentialLock.defaultFolder)
+        lockFolder = reader.string(HostLock.folderSetting, default: HostLock.defaultFolder)
         quietAfter = reader.value(
             Self.quietAfterSetting, default: quietAfter, expected: "a time such as 5m, or off"
         ) { text -> Duration?? in text == "off" ? .some(nil) : Duration(setting: text).map { $0 } }

@@ -18,7 +18,7 @@ import XAPI
         let journal = try Journal.open(folder: folder.path, stream: "default")
         try journal.append(PipelineEvent(.connected, connection: 1), connection: 1)
         let now = Timestamp.now()
-        let book = GapBook(folder: folder.path + "/default")
+        let book = OpenGaps(folder: folder.path + "/default")
         for (from, to, cause) in [(-9 * 86_400, -9 * 86_400 + 5, "reset"), (-300, -200, "stall")] {
             var event = PipelineEvent(.disconnected, at: now.advanced(by: .seconds(from)), connection: 1, cause: cause)
             event.newestID = "20"
@@ -112,7 +112,7 @@ import XAPI
         let path = folder.path + "/default"
         let thread = JoinableThread(name: "gaps") {
             GapRepair(
-                settings, folder: path, book: GapBook(folder: path), stop: stop, logger: log.logger,
+                settings, folder: path, book: OpenGaps(folder: path), stop: stop, logger: log.logger,
                 deliver: { _ in .durable }
             ).run()
         }
@@ -120,7 +120,7 @@ import XAPI
         #expect(eventually { RepairRequest.waiting(in: path) == nil })
         stop.raise()
         thread.join()
-        #expect(GapBook(folder: path).gaps.map(\.status) == [.open, .repairedApproximately])
+        #expect(OpenGaps(folder: path).gaps.map(\.status) == [.open, .repairedApproximately])
         #expect(!FileManager.default.fileExists(atPath: path + "/repair-request.json"))
         _ = journal
     }
@@ -131,7 +131,7 @@ import XAPI
         let path = folder.path + "/default"
         return JoinableThread(name: "gaps") {
             GapRepair(
-                settings, folder: path, book: GapBook(folder: path), stop: stop, logger: log.logger,
+                settings, folder: path, book: OpenGaps(folder: path), stop: stop, logger: log.logger,
                 deliver: { _ in .durable }
             ).run()
         }
@@ -169,7 +169,7 @@ import XAPI
         #expect(asked.status == 0 && asked.output == "gap 3: accepted\n", "\(asked)")
         stop.raise()
         thread.join()
-        #expect(GapBook(folder: folder.path + "/default").gaps.map(\.status) == [.accepted, .accepted])
+        #expect(OpenGaps(folder: folder.path + "/default").gaps.map(\.status) == [.accepted, .accepted])
         withExtendedLifetime(journal) {}
     }
 
@@ -196,7 +196,7 @@ import XAPI
         let event = PipelineEvent(.disconnected, at: at, connection: 1, cause: "reset")
         var gap = try #require(StreamGap(event, seq: 7))
         gap.ended = at.milliseconds + 14
-        GapBook(folder: path).open(gap)
+        OpenGaps(folder: path).open(gap)
         let told = try run(["repair", "7", "--dry-run"], url: server.url)
         #expect(told.errors.contains("gap 7 lasted 14ms"), "\(told)")
         #expect(told.errors.contains("stored already"))

@@ -214,8 +214,8 @@ import Testing
     }
 
     @Test func aFolderWithoutAJournalIsNamed() throws {
-        let failure = #expect(throws: Failure.self) { try JournalStatus.streams(in: folder.path + "/none") }
-        #expect(failure?.status == .disk)
+        let failure = #expect(throws: JournalError.self) { try JournalStatus.streams(in: folder.path + "/none") }
+        #expect(failure?.disposition == .operator(.disk))
         #expect(failure?.description.contains(folder.path + "/none") == true)
     }
 

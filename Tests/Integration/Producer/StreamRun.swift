@@ -22,7 +22,7 @@ final class StreamRun {
     let log = LogRecorder()
 
     private struct Outcome {
-        var source: JournalSource?
+        var journal: Journal?
         var error: (any Error)?
         var isDone = false
     }
@@ -41,16 +41,15 @@ final class StreamRun {
         }
     }
 
-    init(_ settings: StreamSettings, inbox: JournalInbox = JournalInbox()) throws {
+    init(_ settings: StreamSettings) throws {
         folder = try TemporaryFolder()
         let (path, stop, logger, outcome) = (folder.path, stop, log.logger, outcome)
         thread = JoinableThread(name: "reader") {
             do {
                 let journal = try Journal.open(folder: path, stream: settings.stream)
-                let source = journal.source
-                outcome.update { $0.source = source }
-                defer { inbox.close() }
-                let stream = try FilteredStream(settings: settings, stop: stop, logger: logger, inbox: inbox)
+                outcome.update { $0.journal = journal }
+                defer { journal.close() }
+                let stream = try FilteredStream(settings: settings, stop: stop, logger: logger)
                 try stream.run(into: journal)
             } catch { outcome.update { $0.error = error } }
             outcome.update { $0.isDone = true }
@@ -70,10 +69,16 @@ final class StreamRun {
 
     /// Waits until `count` lines, events included, are durable; false when they are not within `seconds`.
     func waitForLines(_ count: Int64, seconds: Int = 90) -> Bool {
-        outcome.changed.wait(until: .now + .seconds(seconds)) { outcome.state.withLock { $0.source != nil } }
-        guard let tail = outcome.state.withLock({ $0.source?.tail }) else { return false }
+        outcome.changed.wait(until: .now + .seconds(seconds)) { outcome.state.withLock { $0.journal != nil } }
+        guard let tail = outcome.state.withLock({ $0.journal?.source.tail }) else { return false }
         tail.wait(for: count, atMost: .seconds(seconds))
         return tail.end.seq > count
+    }
+
+    /// The journal, as other threads use it; call it when a line is durable.
+    func beside() throws -> LimitedJournal? {
+        guard let journal = outcome.state.withLock({ $0.journal }) else { return nil }
+        return LimitedJournal(journal, posts: try PostCounter(folder: journal.source.folder), limits: PostLimits())
     }
 
     /// Ends the run and returns how long that took.
@@ -86,7 +91,7 @@ final class StreamRun {
 
     /// What is in the journal; call it after `finish`.
     func journal() throws -> [Line] {
-        guard let source = outcome.state.withLock({ $0.source }) else { return [] }
+        guard let source = outcome.state.withLock({ $0.journal?.source }) else { return [] }
         var reader = try JournalReader(source, from: 1)
         var lines: [Line] = []
         while try reader.read(

@@ -13,8 +13,8 @@ import Testing
 @Suite struct XConnectLedgerTests {
     private let start = Timestamp(milliseconds: 1_700_000_000_000)
 
-    private func ledger(_ folder: TemporaryFolder, limit: Int = 3) -> ConnectLedger {
-        ConnectLedger(folder: folder.path + "/.x", credential: "c", limit: limit, logger: LogRecorder().logger)
+    private func ledger(_ folder: TemporaryFolder, limit: Int = 3) -> ConnectBudget {
+        ConnectBudget(folder: folder.path + "/.x", credential: "c", limit: limit, logger: LogRecorder().logger)
     }
 
     @Test func attemptsAreCountedOverRestartsAndProcesses() throws {
@@ -39,7 +39,7 @@ import Testing
 
         let log = LogRecorder()
         try folder.write("", to: "file")
-        let lost = ConnectLedger(folder: folder.path + "/file", credential: "c", limit: 1, logger: log.logger)
+        let lost = ConnectBudget(folder: folder.path + "/file", credential: "c", limit: 1, logger: log.logger)
         #expect(lost.takeAttempt(at: start) == .zero)
         #expect(lost.takeAttempt(at: start) > .zero)
         #expect(log.lines.count == 1)
@@ -47,11 +47,11 @@ import Testing
 
     @Test func theFileTellsNothingOfTheToken() throws {
         let folder = try TemporaryFolder()
-        let name = ConnectLedger.name(url: "https://x", token: Secret("AAAAtoken"))
+        let name = ConnectBudget.name(url: "https://x", token: Secret("AAAAtoken"))
         #expect(name.count == 16)
-        #expect(name != ConnectLedger.name(url: "https://x", token: Secret("AAAAtokem")))
-        #expect(name != ConnectLedger.name(url: "https://y", token: Secret("AAAAtoken")))
-        let ledger = ConnectLedger(folder: folder.path, credential: name, limit: 9, logger: LogRecorder().logger)
+        #expect(name != ConnectBudget.name(url: "https://x", token: Secret("AAAAtokem")))
+        #expect(name != ConnectBudget.name(url: "https://y", token: Secret("AAAAtoken")))
+        let ledger = ConnectBudget(folder: folder.path, credential: name, limit: 9, logger: LogRecorder().logger)
         _ = ledger.takeAttempt(at: start)
         let text = try readTextFile(folder.path + "/connects-\(name).json")
         #expect(text.contains("1700000000000") && !text.contains("AAAA"))
@@ -112,20 +112,20 @@ import Testing
     @Test func theSecondIsToldWhoHoldsIt() throws {
         let folder = try TemporaryFolder()
         do {
-            let first = try CredentialLock(
+            let first = try HostLock(
                 folder: folder.path, credential: "c", stream: nil, purpose: "stream a, journal /j/a")
             let failure = try #require(
                 throws: Failure.self,
                 performing: {
-                    _ = try CredentialLock(folder: folder.path, credential: "c", stream: nil, purpose: "stream b")
+                    _ = try HostLock(folder: folder.path, credential: "c", stream: nil, purpose: "stream b")
                 })
             #expect(failure.status == .tryAgain)
             #expect(failure.description.contains("pid \(getpid()) since ") && failure.description.contains("/j/a"))
-            _ = try CredentialLock(folder: folder.path, credential: "d", stream: nil, purpose: "")
-            _ = try CredentialLock(folder: folder.path, credential: "c", stream: "b", purpose: "")
+            _ = try HostLock(folder: folder.path, credential: "d", stream: nil, purpose: "")
+            _ = try HostLock(folder: folder.path, credential: "c", stream: "b", purpose: "")
             _ = consume first
         }
-        _ = try CredentialLock(folder: folder.path, credential: "c", stream: nil, purpose: "again")
+        _ = try HostLock(folder: folder.path, credential: "c", stream: nil, purpose: "again")
         #expect(try JournalFolder.names(folder.path).isEmpty)
     }
 

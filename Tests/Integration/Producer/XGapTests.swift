@@ -6,6 +6,7 @@ import TestSupport
 import Testing
 
 @testable import Core
+@testable import Journal
 @testable import TweetFormat
 @testable import TweetLoader
 @testable import TweetProducer
@@ -139,7 +140,7 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
 
     @Test func itSurvivesRestartsAndDamage() throws {
         let folder = try TemporaryFolder()
-        let book = GapBook(folder: folder.path)
+        let book = OpenGaps(folder: folder.path)
         book.open(try gap(3, -10, nil, of: now))
         // Not connected in between: still the same gap.
         book.open(try gap(9, -5, nil, cause: "crash", of: now))
@@ -147,17 +148,17 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
         book.end(at: now.advanced(by: .seconds(50)))
         book.save()
         book.spend(7, on: 20_411)
-        let again = GapBook(folder: folder.path)
+        let again = OpenGaps(folder: folder.path)
         #expect(again.gaps == book.gaps && again.gaps.map(\.seq) == [3] && again.gaps[0].end == now)
         #expect(again.gaps[0].newestID == "1" && again.gaps[0].start == now.advanced(by: .seconds(-10)))
         #expect(again.spent(on: 20_411) == 7 && again.spent(on: 20_412) == 0)
-        try folder.write("{", to: GapBook.fileName)
-        #expect(GapBook(folder: folder.path).gaps.isEmpty)
+        try folder.write("{", to: OpenGaps.fileName)
+        #expect(OpenGaps(folder: folder.path).gaps.isEmpty)
     }
 
     @Test func filledOnesMakeRoom() throws {
         let folder = try TemporaryFolder()
-        let book = GapBook(folder: folder.path, longest: 20)
+        let book = OpenGaps(folder: folder.path, longest: 20)
         for seq in 1...21 {
             book.open(try gap(Int64(seq), seq, nil, of: now))
             book.end(at: now.advanced(by: .seconds(seq + 1)))
@@ -218,9 +219,9 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
 
     private func repair(
         _ settings: StreamSettings, _ folder: TemporaryFolder, _ gaps: [StreamGap], budget: Int64
-    ) -> (reports: [GapRepair.Report], taken: Taken, book: GapBook) {
+    ) -> (reports: [GapRepair.Report], taken: Taken, book: OpenGaps) {
         let taken = Taken()
-        let book = GapBook(folder: folder.path)
+        let book = OpenGaps(folder: folder.path)
         for gap in gaps {
             book.open(gap)
             if let end = gap.end { book.end(at: end) }
@@ -306,7 +307,7 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
         _ url: String, _ cause: String, isTold: String?, _ change: (inout RepairSettings) -> Void
     ) throws -> StreamGap {
         let folder = try TemporaryFolder()
-        let book = GapBook(folder: folder.path)
+        let book = OpenGaps(folder: folder.path)
         let missed = try gap(4, -100, -50, cause: cause, of: .now())
         book.open(missed)
         book.end(at: try #require(missed.end))
@@ -471,24 +472,24 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
         #expect(try run.events().compactMap(\.cause) == ["closed", "backfill_refused", "stop"])
     }
 
-    @Test func whatARepairFindsIsJournalledByTheReaderWhileItReads() throws {
+    @Test func whatARepairFindsIsJournalledWhileTheReaderReads() throws {
         let server = try ScriptedServer { connection in
             connection.sendStreamHead()
             connection.send("{\"data\":{\"id\":\"1\"}}\r\n")
             connection.waitForPeer()
         }
         defer { server.close() }
-        let inbox = JournalInbox()
-        let run = try StreamRun(.test(server.url), inbox: inbox)
+        let run = try StreamRun(.test(server.url))
         #expect(run.waitForLines(2))
+        let beside = try #require(try run.beside())
         var event = PipelineEvent(.repaired, connection: 5, cause: "search")
         event.seq = 1
         let line = Array("{\"data\":{\"id\":\"2\"}}".utf8)
-        #expect(inbox.deliver(JournalChunk(lines: [line], connection: 5, events: [event])) == .durable)
+        #expect(beside.deliver(JournalChunk(lines: [line], connection: 5, events: [event])) == .durable)
         _ = run.finish()
         let journal = try run.journal()
         #expect(journal.map { $0.event?.type } == [.connected, nil, nil, .repaired, .disconnected])
         #expect(journal[2].connection == 5 && journal[3].connection == journal[0].connection)
-        #expect(inbox.deliver(JournalChunk()) == .failed)
+        #expect(beside.deliver(JournalChunk()) == .failed)
     }
 }

@@ -19,6 +19,8 @@ import Testing
 
     func open(_ path: String? = nil, _ change: (inout JournalOptions) -> Void) throws -> Journal {
         var options = JournalOptions()
+        // What is appended becomes durable when a test asks for it.
+        options.syncDelay = .seconds(3600)
         change(&options)
         return try Journal.open(folder: path ?? folder.path, stream: "s", options: options)
     }
@@ -173,39 +175,58 @@ import Testing
         #expect(try String(contentsOfFile: folder.path + "/s/00000000000000000001.jsonl", encoding: .utf8) == "one\n")
     }
 
-    /// The disk refuses in the background what was appended before; what comes meanwhile is taken back with it.
+    /// The disk refuses in the background what was appended before; what comes meanwhile is taken back with it, and who waits
+    /// for it hears that.
     @Test func aGroupThatFailsInTheBackgroundIsTakenBack() throws {
-        let journal = try open { _ in }
+        let journal = try open { $0.syncDelay = .milliseconds(10) }
         try journal.append("one")
         try journal.sync()
-        try journal.append("lost")
-        _ = try FailPoint.$fault.withValue(.init(point: .fsync, code: EIO)) { try journal.syncInBackground() }
-        try journal.append("lost, too")
-        #expect(eventually { journal.timeToSync == .zero })
-        let error = #expect(throws: FileError.self) { try journal.syncInBackground() }
-        #expect(error?.code == EIO)
+        let lost = try FailPoint.$fault.withValue(.init(point: .fsync, code: EIO)) { try journal.append("lost") }
+        #expect(!journal.isDurable(lost))
+        #expect((#expect(throws: FileError.self) { try journal.check() })?.code == EIO)
         #expect(throws: FileError.self, "nothing is taken before recover()") { try journal.append("not taken") }
         #expect(journal.source.tail.lastSeq == 1)
         try journal.recover()
         try journal.append("two")
         try journal.sync()
+        #expect(!journal.isDurable(lost), "its number has another line now")
         #expect(try journal.lines().map(\.text) == ["one", "two"])
         #expect(try String(contentsOfFile: folder.path + "/s/00000000000000000001.jsonl", encoding: .utf8) == "one\n")
     }
 
-    /// A write fails while a group before it is on its way to the disk: that one is well, and is not taken back.
+    /// A write fails after a group before it has reached the disk: that one is well, and is not taken back.
     @Test func aFailureTakesBackNothingThatTheDiskHas() throws {
         let journal = try open { $0.syncBytes = 4 }
-        try journal.append("one")
-        _ = try journal.syncInBackground()
-        FailPoint.$fault.withValue(.init(point: .append, code: EIO)) {
-            #expect(throws: FileError.self) { try journal.append("lost") }
-        }
+        let one = try journal.append("one")
+        #expect(journal.isDurable(one))
+        let lost = try FailPoint.$fault.withValue(.init(point: .append, code: EIO)) { try journal.append("lost") }
+        #expect(!journal.isDurable(lost) && journal.isDurable(one))
         try journal.recover()
         #expect(journal.source.tail.lastSeq == 1)
         try journal.append("two")
         try journal.sync()
         #expect(try journal.lines().map(\.text) == ["one", "two"])
+    }
+
+    /// After a failure only the stream's own thread appends until the outage is over: others would use up the reserve.
+    @Test func chunksWaitUntilAnOutageIsOver() throws {
+        let journal = try open { _ in }
+        try journal.append("lost")
+        FailPoint.$fault.withValue(.init(point: .fsync, code: ENOSPC)) {
+            #expect(throws: FileError.self) { try journal.sync() }
+        }
+        try journal.recover()
+        let chunk = JournalChunk(lines: [Array("beside".utf8)], connection: 3)
+        #expect((#expect(throws: FileError.self) { try journal.append(chunk) })?.code == EAGAIN)
+        try journal.append("one")
+        journal.resume()
+        #expect(journal.waitUntilResumed())
+        try journal.append(chunk)
+        try journal.sync()
+        #expect(try journal.lines().map(\.text) == ["one", "beside"])
+        journal.pause()
+        journal.close()
+        #expect(!journal.waitUntilResumed())
     }
 
     @Test func aFirstGroupThatFailsLeavesNothing() throws {

@@ -1,11 +1,31 @@
 import Foundation
 import Glibc
 import Logging
+import Synchronization
 import TestSupport
 import Testing
 
 @testable import Core
 @testable import Journal
+
+/// A disk that works until it is released.
+final class SlowDisk: Sendable {
+    private let state = Mutex((isBusy: false, isReleased: false))
+    private let changed = Signal()
+
+    var isBusy: Bool { state.withLock { $0.isBusy } }
+
+    func work() {
+        state.withLock { $0.isBusy = true }
+        changed.wait(until: .now + .seconds(60)) { state.withLock { $0.isReleased } }
+        state.withLock { $0.isBusy = false }
+    }
+
+    func release() {
+        state.withLock { $0.isReleased = true }
+        changed.notify()
+    }
+}
 
 @Suite struct JournalTests {
     let folder: TemporaryFolder
@@ -23,7 +43,7 @@ import Testing
     func path(_ name: String) -> String { folder.path + "/s/" + name }
 
     @Test func linesComeBackWithWhatTheIndexKnows() throws {
-        let journal = try open()
+        let journal = try open { $0.syncDelay = .seconds(3600) }
         try journal.append("one", at: 1000, connection: 7)
         try journal.append("two\r", at: 1000, connection: 7)
         try journal.append("", at: 2000, connection: 7)
@@ -196,8 +216,8 @@ import Testing
 
     @Test func aSecondProcessIsRefusedAndToldWhoHoldsIt() throws {
         let journal = try open()
-        let failure = #expect(throws: Failure.self) { _ = try open() }
-        #expect(failure?.status == .tryAgain)
+        let failure = #expect(throws: JournalError.self) { _ = try open() }
+        #expect(failure?.disposition == .retry)
         #expect(failure?.description.contains("pid \(ProcessInfo.processInfo.processIdentifier)") == true)
         withExtendedLifetime(journal) {}
     }
@@ -224,47 +244,39 @@ import Testing
     @Test func aFolderThatCannotBeMadeIsNamed() throws {
         let file = folder.path + "/file"
         try Data().write(to: URL(fileURLWithPath: file))
-        let failure = #expect(throws: Failure.self) {
+        let failure = #expect(throws: JournalError.self) {
             _ = try Journal.open(folder: file + "/below", stream: "s")
         }
-        #expect(failure?.status == .disk)
+        #expect(failure?.disposition == .operator(.disk))
         #expect(failure?.description.contains(file) == true)
     }
 
     @Test func aStreamNameThatIsNoFolderNameIsRefused() throws {
         for name in ["", "../up", "a/b", ".hidden", "naïve"] {
-            let failure = #expect(throws: Failure.self) { _ = try Journal.open(folder: folder.path, stream: name) }
-            #expect(failure?.status == .badSettings)
+            let failure = #expect(throws: JournalError.self) { _ = try Journal.open(folder: folder.path, stream: name) }
+            #expect(failure?.disposition == .operator(.settings))
         }
     }
 
     @Test func aDamagedCheckpointIsNotGuessedAt() throws {
         do { _ = try open() }
         try "{\"jou".write(toFile: path("checkpoint.json"), atomically: true, encoding: .utf8)
-        let failure = #expect(throws: Failure.self) { _ = try open() }
+        let failure = #expect(throws: JournalError.self) { _ = try open() }
         #expect(failure?.description.contains("checkpoint.json is damaged") == true)
     }
 
-    /// What is appended while the disk works counts only with a later sync.
-    @Test func aSyncInTheBackgroundShowsWhatWasAppendedBefore() throws {
+    /// Nobody has to ask for a group: it becomes durable a while after its first line.
+    @Test func aGroupBecomesDurableByItself() throws {
         let journal = try open()
-        #expect(try journal.syncInBackground() == nil && journal.timeToSync.map { $0 > .zero } ?? true)
         try journal.append("one")
-        try journal.append("two")
-        _ = try journal.syncInBackground()
-        try journal.append("three")
-        #expect(eventually { journal.source.tail.lastSeq == 2 })
+        #expect(journal.isDurable(try journal.append("two")))
         #expect(try journal.lines().map(\.text) == ["one", "two"])
-        #expect(eventually { journal.timeToSync == .zero }, "the writer is to hear of it")
-        #expect(try journal.syncInBackground() != nil, "it says how long that took")
+        #expect(journal.isDurable(try journal.append("three")))
+        journal.source.tail.requestRoll()
+        #expect(try eventually { try Segment.list(folder.path + "/s").map(\.firstSeq) == [1, 4] })
         try journal.append("four")
         try journal.sync()
         #expect(try journal.lines().map(\.text) == ["one", "two", "three", "four"])
-        journal.source.tail.requestRoll()
-        try journal.append("five")
-        _ = try journal.syncInBackground()
-        #expect(try Segment.list(folder.path + "/s").map(\.firstSeq) == [1, 6], "a new segment is not begun before")
-        #expect(journal.source.tail.lastSeq == 5)
     }
 
     /// However slow the disk is, no more than eight groups wait for it.
@@ -272,10 +284,49 @@ import Testing
         let journal = try open { $0.syncBytes = 100 }
         for number in 1...200 {
             try journal.append(String(repeating: "x", count: 99), at: Int64(number))
-            if journal.timeToSync.map({ $0 <= .zero }) ?? false { _ = try journal.syncInBackground() }
             #expect(journal.lastSeq - journal.source.tail.lastSeq <= 9)
         }
         try journal.sync()
         #expect(try journal.lines().count == 200)
+    }
+
+    /// Lines of two threads have numbers without holes, and what one thread appends together stays together.
+    @Test func twoThreadsAppendAtTheSameTime() throws {
+        let journal = try open { ($0.segmentBytes, $0.syncBytes) = (20_000, 1000) }
+        let other = JoinableThread(name: "other") {
+            for number in 1...1000 {
+                let lines = ["a", "b", "c"].map { Array("beside \(number)\($0)".utf8) }
+                let position = try? journal.append(JournalChunk(lines: lines, connection: 9))
+                if number % 100 == 0 { #expect(position.map(journal.isDurable) == true) }
+            }
+        }
+        for number in 1...3000 { try journal.append("stream \(number)", at: Int64(number / 7), connection: 7) }
+        other.join()
+        try journal.sync()
+        let lines = try journal.lines()
+        #expect(lines.map(\.seq) == Array(1...6000))
+        #expect(lines.filter { $0.connection == 7 }.map(\.text) == (1...3000).map { "stream \($0)" })
+        let beside = lines.filter { $0.connection == 9 }
+        #expect(beside.map(\.text) == (1...1000).flatMap { n in ["a", "b", "c"].map { "beside \(n)\($0)" } })
+        #expect(stride(from: 0, to: beside.count, by: 3).allSatisfy { beside[$0 + 2].seq == beside[$0].seq + 2 })
+        #expect(try JournalVerification(folder: folder.path, stream: "s").problems == [])
+    }
+
+    /// While the disk works for one thread, another one appends.
+    @Test func whoAppendsDoesNotWaitForAnothersSync() throws {
+        let journal = try open { $0.syncDelay = .seconds(3600) }
+        let disk = SlowDisk()
+        defer { disk.release() }
+        journal.observer.onSync { () throws(FileError) in disk.work() }
+        let first = try journal.append("one")
+        let other = JoinableThread(name: "other") { #expect(throws: Never.self) { try journal.sync() } }
+        #expect(eventually { disk.isBusy })
+        for _ in 1...100 { try journal.append("more") }
+        #expect(disk.isBusy && journal.source.tail.lastSeq == 0 && journal.lastSeq == 101)
+        disk.release()
+        other.join()
+        #expect(journal.isDurable(first) && journal.source.tail.lastSeq == 1, "what came later is another group")
+        try journal.sync()
+        #expect(journal.source.tail.lastSeq == 101)
     }
 }

@@ -15,7 +15,7 @@ import TweetFormat
         try leave(try Journal.open(folder: folder.path, stream: "s"), hasRolled: hasRolled)
         let journal = try Journal.open(folder: folder.path, stream: "s")
         try journal.declareCrash(Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        let gap = try #require(GapBook(folder: journal.source.folder).gaps.first)
+        let gap = try #require(OpenGaps(folder: journal.source.folder).gaps.first)
         #expect(gap.newestID == "1003" && gap.cause == "crash" && gap.connection == 7)
     }
 

@@ -84,7 +84,7 @@ import Testing
 @Suite struct XConnectBudgetTests {
     @Test func noWindowEverHoldsMoreThanTheLimit() {
         var random = SplitMix64(seed: 40)
-        var budget = ConnectBudget(limit: 40)
+        var budget = ConnectWindow(limit: 40)
         var now = Timestamp(milliseconds: 1_700_000_000_000)
         var attempts: [Timestamp] = []
         for _ in 0..<2000 {
@@ -102,9 +102,9 @@ import Testing
 
     @Test func survivesARestartAndAClockSetBack() {
         let now = Timestamp(milliseconds: 1_700_000_000_000)
-        var budget = ConnectBudget(limit: 3)
+        var budget = ConnectWindow(limit: 3)
         for _ in 0..<3 { budget.recordAttempt(at: now) }
-        let restarted = ConnectBudget(limit: 3, attempts: budget.attempts)
+        let restarted = ConnectWindow(limit: 3, attempts: budget.attempts)
         #expect(restarted == budget)
         let earlier = now.advanced(by: .seconds(-7200))
         #expect(restarted.delay(at: earlier) > .seconds(890))

@@ -23,7 +23,7 @@ import Testing
         let path = journal.source.folder
         let reading = StreamReading(
             journal: journal, posts: try PostCounter(folder: path),
-            watch: PostWatch(folder: path, shortest: nil, logger: logger), gaps: GapBook(folder: path))
+            watch: PostWatch(folder: path, shortest: nil, logger: logger), gaps: OpenGaps(folder: path))
         return (StreamRecorder(reading, connection: 5, lineLimit: 5000, logger: logger), reading.posts)
     }
 

@@ -18,6 +18,14 @@ package struct FileError: Error, CustomStringConvertible, Sendable {
         (operation, self.path, code, self.detail) = ("read", path, EILSEQ, detail)
     }
 
+    /// A file of ours that holds something else than what is written there.
+    init(damaged path: String) {
+        (operation, self.path, code, detail) = ("read", path, EBADMSG, "the file is damaged")
+    }
+
+    /// Whether a file of ours holds something else than what is written there.
+    package var isDamaged: Bool { code == EBADMSG }
+
     /// Whether the file or a folder on its way is not there.
     package var isMissingFile: Bool { code == ENOENT }
 

@@ -34,9 +34,11 @@ package struct CommonOptions: ParsableArguments {
     }
 }
 
-/// Runs a command's body; a `Failure` is printed on standard error and ends the process with its status.
+/// Runs a command's body; a `Failure`, or an error that says what to do about it, is reported on standard error and ends the
+/// process with its status.
 package func runCommand(_ body: () throws -> Void) throws {
-    do { try body() } catch let failure as Failure {
+    do { try body() } catch {
+        guard let failure = error as? Failure ?? (error as? any DisposedError).map({ Failure($0) }) else { throw error }
         let program = CommandLine.arguments.first?.split(separator: "/").last.map(String.init) ?? "command"
         let lines = failure.description.split(separator: "\n").map { "\(program): error: \($0)\n" }
         writeToStandardError(lines.joined())

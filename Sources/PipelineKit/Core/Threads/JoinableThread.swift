@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// A POSIX thread of our own for loops that block in C, joined exactly once.
 ///
@@ -27,6 +28,21 @@ package struct JoinableThread: ~Copyable {
             }, unsafe work.toOpaque())
         precondition(code == 0, "pthread_create failed with \(code)")
         thread = created
+    }
+
+    /// Starts a thread that owns a value from then on.
+    ///
+    /// - Parameters:
+    ///   - name: as above.
+    ///   - value: what the thread owns.
+    ///   - body: the thread's work with it.
+    package init<Value: ~Copyable>(
+        name: String, owning value: consuming sending Value, _ body: @escaping @Sendable (consuming Value) -> Void
+    ) {
+        let parcel = Mutex<Value?>(value)
+        self.init(name: name) {
+            if let value = parcel.withLock({ $0.take() }) { body(value) }
+        }
     }
 
     /// Waits until the body has returned.

@@ -29,6 +29,22 @@ package enum Service {
             self.helper = helper
             self.body = body
         }
+
+        /// - Parameters:
+        ///   - name: of the thread.
+        ///   - bound: as above.
+        ///   - helper: as above.
+        ///   - value: what the thread owns from its start on.
+        ///   - body: its work with it.
+        package init<Value: ~Copyable>(
+            _ name: String, bound: Duration = .zero, helper: (name: String, heart: Heartbeat)? = nil,
+            owning value: consuming sending Value, _ body: @escaping @Sendable (consuming Value) throws -> Void
+        ) {
+            let parcel = Mutex<Value?>(value)
+            self.init(name, bound: bound, helper: helper) {
+                if let value = parcel.withLock({ $0.take() }) { try body(value) }
+            }
+        }
     }
 
     /// Blocks the signals that `run` waits for, and ignores SIGPIPE.

@@ -159,9 +159,9 @@ package final class Archiver {
                         "first_seq": .stringConvertible(entry.firstSeq), "lines": .stringConvertible(entry.lines),
                         "bytes": .stringConvertible(entry.bytes ?? 0),
                     ])
-            } catch let failure as Failure {
+            } catch let error where !(error is FileError || error is SegmentArchiving.Stopped) {
                 damaged.insert(segment.firstSeq)
-                logger.error("cannot archive a segment", metadata: ["reason": "\(failure)"])
+                logger.error("cannot archive a segment", metadata: ["reason": "\(error)"])
                 return
             }
         }

@@ -24,7 +24,7 @@ struct SegmentArchiving {
     ///   - segment: a segment that is no longer written.
     ///   - endSeq: the number of the first line of the one after it.
     /// - Returns: what the manifest shall say.
-    /// - Throws: `FileError` when the disk refuses, `Failure` (65) when the segment has not all its lines or was not
+    /// - Throws: `FileError` when the disk refuses, `JournalError`: `reject` when the segment has not all its lines or was not
     ///   stored as it is, `Stopped`.
     func run(_ segment: Segment, endSeq: Int64) throws -> ManifestEntry {
         let begin = try SegmentIndex(reading: segment).entry(0)?.receivedAt
@@ -71,8 +71,8 @@ struct SegmentArchiving {
         } else {
             try unsafe summary.read(&reader, endSeq: endSeq, stop: stop, receipts: receiptsFile) { _ in }
             guard try FileDigest(ofFile: segment.path) == summary.digest.result else {
-                throw Failure(
-                    .badData, "\(segment.path) is damaged; it stays in place. Check it, then move it away.")
+                throw JournalError(
+                    .reject, "\(segment.path) is damaged; it stays where it is. Look at it, then move it away.")
             }
             try JournalFolder.link(segment.path, as: lines)
         }
@@ -96,7 +96,7 @@ struct SegmentArchiving {
             Heartbeat.beat()
         }
         guard digest.result == plain else {
-            throw Failure(.badData, "\(path) does not hold what was written to it. Check the disk.")
+            throw JournalError(.reject, "\(path) does not hold what was written to it. Check the disk.")
         }
         return stored
     }
@@ -126,7 +126,7 @@ private struct SegmentSummary {
 
     /// Reads all lines up to `endSeq`; `body` gets pieces of whole lines.
     ///
-    /// - Throws: `Failure` (65) when there are fewer lines.
+    /// - Throws: `JournalError`: `reject` when there are fewer lines.
     mutating func read(
         _ reader: inout SegmentReader, endSeq: Int64, stop: Stop, receipts: borrowing GzipWriter,
         _ body: (UnsafeRawBufferPointer) throws -> Void
@@ -144,10 +144,10 @@ private struct SegmentSummary {
                 piece.append(UInt8(ascii: "\n"))
             }
             guard count > 0 else {
-                throw Failure(
-                    .badData,
-                    "\(reader.segment.path) ends before line \(reader.nextSeq), the last line should be \(endSeq - 1)."
-                        + " It stays in place. Check it, then move it away.")
+                throw JournalError(
+                    .reject,
+                    "\(reader.segment.path) ends before line \(reader.nextSeq), it should go on to \(endSeq - 1)."
+                        + " It stays where it is. Look at it, then move it away.")
             }
             try unsafe piece.withUnsafeBytes { bytes in
                 unsafe digest.add(bytes)

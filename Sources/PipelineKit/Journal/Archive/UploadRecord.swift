@@ -131,14 +131,12 @@ package struct UploadState: Codable, Sendable, Equatable {
 
     package static let fileName = "upload-state.json"
 
+    private static func file(in folder: String) -> StateFile<UploadState> { StateFile(fileName, in: folder) }
+
     /// Replaces the file; best effort, because the disk may be what is wrong.
     package static func tell(_ state: String, folder: String) {
-        let text = "{\"at\":\"\(Timestamp.now())\",\"state\":\(JSONText.string(state))}\n"
-        try? JournalFolder.replace(fileName, in: folder, with: text)
+        try? file(in: folder).write(UploadState(at: Timestamp.now().description, state: state))
     }
 
-    package static func read(folder: String) -> UploadState? {
-        guard let bytes = try? readWholeFile(folder + "/" + fileName) else { return nil }
-        return try? JSONDecoder().decode(UploadState.self, from: Data(bytes))
-    }
+    package static func read(folder: String) -> UploadState? { file(in: folder).value }
 }

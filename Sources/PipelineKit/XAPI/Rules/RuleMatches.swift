@@ -1,5 +1,4 @@
 import Core
-import FoundationEssentials
 import Synchronization
 import TweetFormat
 
@@ -18,17 +17,15 @@ package final class RuleMatches: Sendable {
     }
 
     private let state: Mutex<State>
+    private let file: StateFile<State>
     /// The stream's folder.
     package let folder: String
 
-    private static let fileName = "rule-matches.json"
-
-    /// Continues from the file in the journal's folder; a missing or damaged file starts over, as only warnings depend on it.
+    /// Goes on from the file in the journal's folder; a missing or damaged one begins anew, as only warnings depend on it.
     package init(folder: String, now: Timestamp = .now()) {
         self.folder = folder
-        let bytes = (try? readWholeFile(folder + "/" + Self.fileName)) ?? []
-        let read = try? JSONDecoder().decode(State.self, from: Data(bytes))
-        state = Mutex(read ?? State(since: now.milliseconds))
+        file = StateFile("rule-matches.json", in: folder)
+        state = Mutex(file.value ?? State(since: now.milliseconds))
     }
 
     /// Counts a post for the rules that it matched.
@@ -63,7 +60,6 @@ package final class RuleMatches: Sendable {
             state.rules = state.rules.filter { ids.contains($0.key) }
             return state
         }
-        guard let data = try? JSONEncoder().encode(kept) else { return }
-        try JournalFolder.replace(Self.fileName, in: folder, with: String(decoding: data, as: UTF8.self) + "\n")
+        try file.write(kept)
     }
 }

@@ -1,14 +1,23 @@
 import Core
 import FoundationEssentials
 import Glibc
+import Synchronization
 
-/// How many posts were received on each UTC day, kept in a file of the journal's folder. Owned by the reader thread.
+/// How many posts were received on each UTC day, kept in a file of the journal's folder. Thread-safe.
 ///
 /// `save()` writes without fsync: the count survives any end of the process; a crash of the machine may lose its last seconds.
-package final class PostCounter {
-    /// Posts by days since 1970.
-    private var days: [Int64: Int64] = [:]
-    private var isSaved = true
+/// The file is written in place, because it is written with every group of lines: a new file each time (`StateFile`) would cost
+/// two fsyncs.
+package final class PostCounter: Sendable {
+    private struct State {
+        /// Posts by days since 1970.
+        var days: [Int64: Int64]
+        var isSaved = true
+    }
+
+    private let state: Mutex<State>
+    /// Held while the file is written: who counts does not wait for that.
+    private let saving = Mutex(())
     private let file: Int32
     private let path: String
 
@@ -25,7 +34,7 @@ package final class PostCounter {
         path = folder + "/" + Self.fileName
         file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         guard file >= 0 else { throw FileError("open", path) }
-        days = Self.stored(in: folder)
+        state = Mutex(State(days: Self.stored(in: folder)))
     }
 
     /// Posts by days since 1970 as the file has them, for programs that only look; nothing without a file.
@@ -43,27 +52,41 @@ package final class PostCounter {
 
     /// Counts posts received at a moment.
     package func add(_ count: Int = 1, at moment: Timestamp) {
-        days[moment.day, default: 0] += Int64(count)
-        isSaved = false
+        state.withLock { state in
+            state.days[moment.day, default: 0] += Int64(count)
+            state.isSaved = false
+        }
     }
 
     /// Posts from a day (days since 1970) on.
     package func posts(since day: Int64) -> Int64 {
-        days.reduce(0) { $1.key >= day ? $0 + $1.value : $0 }
+        state.withLock { $0.days.reduce(0) { $1.key >= day ? $0 + $1.value : $0 } }
     }
 
     /// Writes what was counted since the last time.
     ///
     /// - Throws: `FileError` when the disk refuses.
     package func save() throws(FileError) {
-        guard !isSaved else { return }
-        if days.count > Self.daysKept, let oldest = days.keys.min() { days[oldest] = nil }
+        try saving.withLock { (_) throws(FileError) in try write() }
+    }
+
+    private func write() throws(FileError) {
+        let unsaved = state.withLock { state -> [Int64: Int64]? in
+            guard !state.isSaved else { return nil }
+            if state.days.count > Self.daysKept, let oldest = state.days.keys.min() { state.days[oldest] = nil }
+            state.isSaved = true
+            return state.days
+        }
+        guard let days = unsaved else { return }
         let members = days.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value)" }
         var bytes = Array("{\(members.joined(separator: ","))}\n".utf8)
         bytes += repeatElement(UInt8(ascii: " "), count: max(0, Self.fileBytes - bytes.count))
         let written = unsafe bytes.withUnsafeBytes { unsafe pwrite(file, $0.baseAddress, $0.count, 0) }
-        guard written == bytes.count else { throw FileError("write", path) }
-        isSaved = true
+        guard written == bytes.count else {
+            let error = FileError("write", path)
+            state.withLock { $0.isSaved = false }
+            throw error
+        }
     }
 }
 

@@ -1,40 +1,145 @@
 import Core
+import Digests
+import FoundationEssentials
+import Logging
+import Synchronization
 
-/// How many connection attempts are left, as a pure value.
+/// A connection that X answered with 200, by this host's clock.
+struct OpenedConnection: Codable, Equatable, Sendable {
+    /// The stream that it was made for.
+    var stream: String
+    /// When it was begun, in milliseconds since 1970.
+    var begun: Int64
+    /// When the 200 came.
+    var opened: Int64
+}
+
+/// The connection attempts of a credential and the connections that came of them, in a file that outlives this process.
 ///
-/// X allows 50 attempts in 15 minutes for an app (rate limits of `GET /2/tweets/search/stream`) and answers more with
-/// 429. The budget stays below that in every window of that length. Attempts are times of the wall clock, so
-/// that they can be kept across restarts.
-package struct ConnectBudget: Sendable, Equatable {
-    /// The length of X's window.
-    package static let window = Duration.seconds(15 * 60)
+/// X counts attempts per app, so every process that uses the same folder and credential shares the file. The file's name
+/// is a hash of the credential; nothing in it tells the credential.
+final class ConnectBudget: Sendable {
+    private struct Content: Codable {
+        /// Milliseconds since 1970.
+        var attempts: [Int64] = []
+        var opened: [OpenedConnection] = []
+    }
 
-    /// How many attempts a window may hold.
-    package let limit: Int
-    /// The attempts of the last window, oldest first.
-    package private(set) var attempts: [Timestamp]
+    private let path: String
+    private let limit: Int
+    private let logger: Logger
+    private struct State {
+        /// What this process knows; the file may know more.
+        var known = Content()
+        var isWritable = true
+    }
 
-    package init(limit: Int, attempts: [Timestamp] = []) {
+    private let state = Mutex(State())
+
+    /// Connections older than this are no longer at X.
+    private static let memory = Duration.seconds(86_400)
+    private static let block = 4096
+    /// Another process holds the file for a moment; one that hangs with it holds nobody up for longer.
+    private static let patience = Duration.seconds(2)
+
+    /// - Parameters:
+    ///   - folder: where the files are; it is made when it is missing.
+    ///   - credential: names the credential without telling it.
+    ///   - limit: how many attempts a window may hold.
+    ///   - logger: is told when the file cannot be used; the budget then counts for this process alone.
+    init(folder: String, credential: String, limit: Int, logger: Logger) {
+        path = folder + "/connects-\(credential).json"
         self.limit = limit
-        self.attempts = attempts.sorted()
+        self.logger = logger
+        do { try JournalFolder.create(folder) } catch { state.withLock { complain(error, &$0) } }
     }
 
-    /// How long to wait before the next attempt is within the budget; zero when it is.
-    package func delay(at now: Timestamp) -> Duration {
-        let recent = attempts.filter { Self.isWithinWindow($0, of: now) }
-        guard recent.count >= limit else { return .zero }
-        let oldest = min(recent[recent.count - limit], now)
-        return .milliseconds(oldest.advanced(by: Self.window).milliseconds - now.milliseconds + 1)
+    /// Names a credential without telling it: the beginning of a SHA-256 of the address and the token.
+    static func name(url: String, token: Secret) -> String {
+        var digest = RunningDigest()
+        unsafe Array("\(url)\n\(token.value)".utf8).withUnsafeBytes { unsafe digest.add($0) }
+        return String(digest.result.sha256.prefix(16))
     }
 
-    /// Takes note of an attempt.
-    package mutating func recordAttempt(at now: Timestamp) {
-        // A wall clock that was set back leaves attempts in the future; they count as made now, so that none is forgotten.
-        attempts = attempts.filter { Self.isWithinWindow($0, of: now) }.map { min($0, now) }
-        attempts.append(now)
+    /// Takes an attempt from the budget: zero when it was taken and may be made now, else how long to wait.
+    ///
+    /// The attempt is in the file before it is made, so that a process that dies of it does not forget it.
+    func takeAttempt(at now: Timestamp) -> Duration {
+        update { content in
+            // Attempts in the future are from before the clock was set back. They count as made now, so that nothing waits
+            // until the clock has caught up with them.
+            content.attempts = content.attempts.map { min($0, now.milliseconds) }
+            var window = ConnectWindow(
+                limit: limit, attempts: content.attempts.map { Timestamp(milliseconds: $0) })
+            let delay = window.delay(at: now)
+            guard delay == .zero else { return delay }
+            window.recordAttempt(at: now)
+            content.attempts = window.attempts.map(\.milliseconds)
+            return .zero
+        }
     }
 
-    private static func isWithinWindow(_ attempt: Timestamp, of now: Timestamp) -> Bool {
-        attempt.advanced(by: window) >= now
+    /// Takes note of a connection that X has answered with 200.
+    func noteOpened(_ connection: OpenedConnection) {
+        update { content in
+            let oldest = connection.opened - Self.memory.milliseconds
+            content.opened = content.opened.filter { $0.opened > oldest }.suffix(99) + [connection]
+        }
+    }
+
+    /// The connections of a stream that X may still hold.
+    func opened(for stream: String) -> [OpenedConnection] {
+        update { $0.opened.filter { $0.stream == stream } }
+    }
+
+    private func update<Result: Sendable>(_ change: (inout Content) -> Result) -> Result {
+        state.withLock { update(&$0, change) }
+    }
+
+    private func update<Result>(_ state: inout State, _ change: (inout Content) -> Result) -> Result {
+        do throws(FileError) {
+            let file = try JournalFile(updating: path)
+            try file.waitForLock(atMost: Self.patience)
+            let stored = Self.read((try? readWholeFile(path)) ?? [])
+            var content = Content(
+                attempts: Set(stored.attempts).union(state.isWritable ? [] : state.known.attempts).sorted(),
+                opened: stored.opened
+                    + (state.isWritable ? [] : state.known.opened.filter { !stored.opened.contains($0) }))
+            let before = (content.attempts, content.opened)
+            let result = change(&content)
+            state.known = content
+            if !state.isWritable || before.0 != content.attempts || before.1 != content.opened {
+                try Self.write(content, to: file)
+            }
+            state.isWritable = true
+            return result
+        } catch {
+            complain(error, &state)
+            return change(&state.known)
+        }
+    }
+
+    private func complain(_ error: FileError, _ state: inout State) {
+        if state.isWritable {
+            logger.warning(
+                "cannot keep the connect budget on the disk; a restart would forget it",
+                metadata: ["reason": "\(error)"])
+        }
+        state.isWritable = false
+    }
+
+    /// A missing or damaged file has nothing.
+    private static func read(_ bytes: [UInt8]) -> Content {
+        let end = bytes.firstIndex(of: UInt8(ascii: "\n")) ?? bytes.endIndex
+        return (try? JSONDecoder().decode(Content.self, from: Data(bytes[..<end]))) ?? Content()
+    }
+
+    /// One write of whole blocks, never fewer than there were, so that nothing of an older content stays readable.
+    private static func write(_ content: Content, to file: borrowing JournalFile) throws(FileError) {
+        guard let data = try? JSONEncoder().encode(content) else { return }
+        var bytes = Array(data) + [UInt8(ascii: "\n")]
+        let blocks = (max(bytes.count, Int(try file.status().size)) + block - 1) / block
+        bytes += repeatElement(UInt8(ascii: " "), count: blocks * block - bytes.count)
+        try unsafe bytes.withBytes { (buffer) throws(FileError) in try unsafe file.write(buffer, at: 0) }
     }
 }

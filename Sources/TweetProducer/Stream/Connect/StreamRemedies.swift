@@ -25,7 +25,7 @@ struct StreamRemedies {
     /// Tries to remove what was in the way of a connection.
     ///
     /// - Returns: whether something was done, so that another attempt is worth while at once.
-    func mend(_ end: ConnectionEnd, _ credential: Credential?) -> Bool {
+    func mend(_ end: ConnectionEnd, _ credential: CredentialLock?) -> Bool {
         guard !stop.isRaised else { return false }
         return switch end {
         case .refused(let problem) where problem.kind == .tooManyConnections: closeOurs(credential)
@@ -37,10 +37,10 @@ struct StreamRemedies {
     }
 
     /// Closes connections at X that are ours and that we have left.
-    private func closeOurs(_ credential: Credential?) -> Bool {
-        // Without the lock, another process of this host may be the one that uses what the ledger has recorded.
+    private func closeOurs(_ credential: CredentialLock?) -> Bool {
+        // Without the lock, another process of this host may be the one that uses what the budget has recorded.
         guard let credential, credential.isLocked else { return false }
-        let opened = credential.ledger.opened(for: settings.stream)
+        let opened = credential.budget.opened(for: settings.stream)
         guard !opened.isEmpty else { return false }
         do throws(Failure) {
             switch try StaleConnections(settings.x, stop: stop).close(opened) {

@@ -55,7 +55,7 @@ struct GapRepairRun {
     ///
     /// - Throws: `Failure` (65) for a number that is no open gap.
     mutating func choose(_ numbers: [Int64], shortest: Duration = .zero) throws(Failure) {
-        let open = GapBook(folder: path).gaps.filter { $0.status == .open && $0.end != nil }
+        let open = OpenGaps(folder: path).gaps.filter { $0.status == .open && $0.end != nil }
         for number in numbers where !open.contains(where: { $0.seq == number }) {
             throw Failure(.badData, "\(number) is not an open gap that has ended; see `tweet-producer gaps list`")
         }
@@ -80,7 +80,7 @@ struct GapRepairRun {
         }
     }
 
-    private func repair(_ book: GapBook, deliver: @escaping (JournalChunk) -> ChunkDelivery) -> GapRepair {
+    private func repair(_ book: OpenGaps, deliver: @escaping (JournalChunk) -> ChunkDelivery) -> GapRepair {
         GapRepair(stream, folder: path, book: book, stop: Stop(), logger: logger, deliver: deliver)
     }
 
@@ -88,7 +88,7 @@ struct GapRepairRun {
     ///
     /// - Throws: `Failure` when X cannot be asked.
     func estimate() throws {
-        let asking = repair(GapBook(folder: path)) { _ in .failed }
+        let asking = repair(OpenGaps(folder: path)) { _ in .failed }
         let costs = try asking.estimate(chosen).map { job, posts, unsearchable -> Cost in
             let dollars = posts.map { Double($0) * price.dollars }
             return Cost(
@@ -129,7 +129,7 @@ struct GapRepairRun {
         do {
             journal = try Journal.open(folder: folder, stream: stream.stream)
         } catch {
-            guard error.status == .tryAgain else { throw error }
+            guard error.disposition == .retry else { throw error }
             return try handOver(jobs.flatMap(\.seqs))
         }
         let reports = try repair(in: journal)
@@ -148,21 +148,10 @@ struct GapRepairRun {
         try journal.declareCrash(logger)
         try journal.sync()
         let counter = try PostCounter(folder: path)
-        let repair = repair(GapBook(folder: path)) { [posts = stream.posts] chunk in
-            let now = Timestamp.now()
-            if !chunk.lines.isEmpty, let closing = posts.closing(counter, at: now) {
-                return .limited(closing.description)
-            }
-            do {
-                try chunk.append(to: journal, receivedAt: now, openConnection: 0)
-                for _ in chunk.lines { counter.add(at: now) }
-                try counter.save()
-                return .durable
-            } catch {
-                return .failed
-            }
-        }
-        return repair.repair(chosen, budget: stream.repair.postsPerDay)
+        journal.observer.onSync { () throws(FileError) in try counter.save() }
+        let limited = LimitedJournal(journal, posts: counter, limits: stream.posts, waitsForReader: false)
+        return repair(OpenGaps(folder: path), deliver: limited.deliver)
+            .repair(chosen, budget: stream.repair.postsPerDay)
     }
 
     private func handOver(_ gaps: [Int64]) throws {
@@ -204,7 +193,7 @@ struct GapRepairRun {
     }
 
     private func chosenNow(_ gaps: [Int64]) -> [StreamGap] {
-        GapBook(folder: path).gaps.filter { gaps.contains($0.seq) }
+        OpenGaps(folder: path).gaps.filter { gaps.contains($0.seq) }
     }
 
     private func show(_ results: [Result]) {

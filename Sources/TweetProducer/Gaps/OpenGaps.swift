@@ -1,12 +1,12 @@
 import Core
-import FoundationEssentials
 import Synchronization
+import TweetFormat
 
 /// The gaps of one stream as the producer knows them, in `gaps.json` of the stream's folder.
 ///
 /// The ledger in the database has them all, for ever; this has what a repair needs. The journal is the truth of both: a gap
 /// is journalled as an event before it counts. Thread-safe; who only looks or changes never waits for a disk, who saves does.
-package final class GapBook: Sendable {
+package final class OpenGaps: Sendable {
     private struct Content: Codable {
         var gaps: [StreamGap] = []
         /// Posts that searches have brought, by days since 1970.
@@ -16,7 +16,7 @@ package final class GapBook: Sendable {
     private let content: Mutex<Content>
     /// Held while the file is written.
     private let saving = Mutex(())
-    private let folder: String
+    private let file: StateFile<Content>
     private let longest: Int
 
     package static let fileName = "gaps.json"
@@ -27,10 +27,9 @@ package final class GapBook: Sendable {
     ///   - folder: the stream's folder.
     ///   - longest: how many gaps are kept; the oldest go first, filled ones before open ones.
     package init(folder: String, longest: Int = 2000) {
-        self.folder = folder
         self.longest = longest
-        let bytes = (try? readWholeFile(folder + "/" + Self.fileName)) ?? []
-        content = Mutex((try? JSONDecoder().decode(Content.self, from: Data(bytes))) ?? Content())
+        file = StateFile(Self.fileName, in: folder)
+        content = Mutex(file.value ?? Content())
     }
 
     /// Every gap, oldest first.
@@ -86,9 +85,19 @@ package final class GapBook: Sendable {
 
     /// Writes the file. Best effort on a disk that refuses: the ledger in the database does not depend on it.
     func save() {
-        saving.withLock { _ in
-            guard let data = try? JSONEncoder().encode(content.withLock { $0 }) else { return }
-            try? JournalFolder.replace(Self.fileName, in: folder, with: String(decoding: data, as: UTF8.self) + "\n")
+        saving.withLock { _ in try? file.write(content.withLock { $0 }) }
+    }
+}
+
+extension OpenGaps {
+    /// Takes over what events of an operator say about gaps.
+    package func apply(_ events: [PipelineEvent]) {
+        for event in events where event.type == .gapClosed {
+            guard let seq = event.seq else { continue }
+            change([seq]) { gap in
+                guard gap.status == .open else { return }
+                (gap.status, gap.note) = (.accepted, event.detail)
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
 import Core
-import FoundationEssentials
+import Journal
 import Logging
 import TweetFormat
 import XAPI
@@ -16,7 +16,7 @@ package final class GapRepair {
 
     private let settings: StreamSettings
     private let folder: String
-    private let book: GapBook
+    private let book: OpenGaps
     private let stop: Stop
     private let logger: Logger
     private let deliver: (JournalChunk) -> ChunkDelivery
@@ -37,7 +37,7 @@ package final class GapRepair {
     ///   - logger: logs which gaps were filled, and which were not.
     ///   - deliver: hands lines and events to the owner of the journal and returns when they are durable.
     package init(
-        _ settings: StreamSettings, folder: String, book: GapBook, stop: Stop, logger: Logger,
+        _ settings: StreamSettings, folder: String, book: OpenGaps, stop: Stop, logger: Logger,
         deliver: @escaping (JournalChunk) -> ChunkDelivery
     ) {
         self.settings = settings
@@ -121,11 +121,11 @@ package final class GapRepair {
         var outcome = RepairOutcome()
         do throws(Failure) {
             if job.method == .recovery {
-                let name = ConnectLedger.name(url: settings.x.url, token: try settings.x.token.read())
-                let ledger = ConnectLedger(
-                    folder: Credential.ledgerFolder(folder), credential: name, limit: settings.connectBudget,
+                let name = ConnectBudget.name(url: settings.x.url, token: try settings.x.token.read())
+                let budget = ConnectBudget(
+                    folder: CredentialLock.budgetFolder(folder), credential: name, limit: settings.connectBudget,
                     logger: logger)
-                return RecoveryRepair(settings: settings, ledger: ledger, stop: stop, deliver: deliver)
+                return RecoveryRepair(settings: settings, budget: budget, stop: stop, deliver: deliver)
                     .run(job, connection: connection)
             }
             return search.run(job, rules: try rules(), budget: budget, connection: connection)
@@ -226,48 +226,5 @@ package final class GapRepair {
         } else {
             logger.notice("filled a gap", metadata: metadata)
         }
-    }
-}
-
-/// What `tweet-producer gaps repair` asks of the producer that owns the journal: a file in the stream's folder.
-///
-/// The file stays until the work is done, so that who asked can see that it is queued.
-package struct RepairRequest: Codable, Equatable, Sendable {
-    /// The gaps to fill; none: all that are open.
-    package var gaps: [Int64]
-    /// Posts that searches may bring.
-    package var maxPosts: Int64
-
-    private static let fileName = "repair-request.json"
-
-    package init(gaps: [Int64], maxPosts: Int64) {
-        self.gaps = gaps
-        self.maxPosts = maxPosts
-    }
-
-    /// Leaves the request; one that still waits is replaced.
-    ///
-    /// - Throws: `FileError` when the folder cannot be written.
-    package func leave(in folder: String) throws(FileError) {
-        guard let data = try? JSONEncoder().encode(self) else { return }
-        try JournalFolder.replace(Self.fileName, in: folder, with: String(decoding: data, as: UTF8.self) + "\n")
-    }
-
-    /// The request that is queued or worked on; nil when there is none. One that cannot be read is removed.
-    package static func waiting(in folder: String) -> RepairRequest? {
-        let path = folder + "/" + fileName
-        guard let bytes = try? readWholeFile(path) else { return nil }
-        let request = try? JSONDecoder().decode(RepairRequest.self, from: Data(bytes))
-        if request == nil { try? JournalFolder.remove(path) }
-        return request
-    }
-
-    /// Whether the request asks for this gap.
-    package func asks(for gap: Int64) -> Bool { gaps.isEmpty || gaps.contains(gap) }
-
-    /// Removes the request when its work is done, unless another one has replaced it.
-    func finish(in folder: String) {
-        guard Self.waiting(in: folder) == self else { return }
-        try? JournalFolder.remove(folder + "/" + Self.fileName)
     }
 }

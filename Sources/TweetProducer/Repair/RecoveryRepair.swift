@@ -1,13 +1,14 @@
 import CCurl
 import Core
 import HTTP
+import Journal
 import TweetFormat
 import XAPI
 
 /// Fills gaps by a connection of its own to which X sends a window of the past (X: "Recovery and redundancy").
 struct RecoveryRepair {
     let settings: StreamSettings
-    let ledger: ConnectLedger
+    let budget: ConnectBudget
     let stop: Stop
     let deliver: (JournalChunk) -> ChunkDelivery
 
@@ -62,7 +63,7 @@ struct RecoveryRepair {
     /// - Returns: what it came to.
     func run(_ job: RepairPlan.Job, connection: Int64) -> RepairOutcome {
         var outcome = RepairOutcome()
-        while case let wait = ledger.takeAttempt(at: .now()), wait > .zero, !stop.isRaised { stop.wait(for: wait) }
+        while case let wait = budget.takeAttempt(at: .now()), wait > .zero, !stop.isRaised { stop.wait(for: wait) }
         let collector = Collector(limit: settings.lineLimit)
         do {
             try read(job, collector, connection, &outcome)

@@ -15,7 +15,7 @@ struct Backfill {
     private static let glance = Duration.milliseconds(200)
 
     /// Nil when no gap is short and young enough, or the plan has no backfill.
-    init?(_ gaps: GapBook, plan: AccountPlan, at now: Timestamp) {
+    init?(_ gaps: OpenGaps, plan: AccountPlan, at now: Timestamp) {
         guard let (minutes, seqs) = RepairPlan.backfill(gaps.gaps, plan: plan, at: now) else { return nil }
         (self.minutes, self.seqs) = (minutes, seqs)
     }
@@ -59,7 +59,7 @@ struct Backfill {
             recorder.take(event)
         }
         if let failure = recorder.failure { throw failure }
-        declared = reading.journal.lastSeq
+        declared = recorder.lastEventSeq
         filled = recorder.posts
         return false
     }
