@@ -38,11 +38,11 @@ package final class Publisher {
     ///   - onMatch: gets the ids of the rules that a post matched, and when it was received; nil to save their search.
     ///   - stop: ends publishing when it is immediate.
     ///   - logger: gets what happens.
-    /// - Throws: `Failure` (78) when librdkafka rejects a property, 74 when the checkpoint cannot be read.
+    /// - Throws: `Failure` (78) when librdkafka rejects a property, `JournalError` when the checkpoint cannot be read.
     package init(
         settings: PublishSettings, source: JournalSource,
         onMatch: (@Sendable ([Int64], Timestamp) -> Void)? = nil, stop: Stop, logger: Logger
-    ) throws(Failure) {
+    ) throws {
         (self.settings, self.source, self.onMatch) = (settings, source, onMatch)
         (self.stop, self.logger) = (stop, logger)
         key = TweetKey(findsRules: onMatch != nil)
@@ -57,7 +57,7 @@ package final class Publisher {
 
     /// Runs until the journal is closed and every line is acknowledged, or the stop has become immediate.
     ///
-    /// - Throws: `Failure` (69) when a topic does not exist and cannot be created, 74 when the journal cannot be read.
+    /// - Throws: `Failure` (69) when a topic does not exist and cannot be created, `JournalError` when the journal cannot be read.
     package func run() throws {
         delivery.onWait = { [unowned self] in writeCheckpoint(isLast: false) }
         try delivery.ensureTopics { stop.isImmediate || (stop.isRaised && source.tail.isClosed) }
@@ -128,7 +128,7 @@ package final class Publisher {
             try body()
             isStarved = false
         } catch let error
-            where (error as? Failure)?.status == .tryAgain || (error as? FileError)?.isOutOfDescriptors == true
+            where (error as? JournalError)?.disposition == .retry || (error as? FileError)?.isOutOfDescriptors == true
         {
             if !isStarved {
                 logger.error("the journal cannot be read; retrying", metadata: ["error": "\(error)"])
