@@ -71,6 +71,10 @@ test: setup ## Unit, integration and end-to-end tests (FILTER=regex: some of the
 	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
 	@$(test) .build
 
+.PHONY: settings-doc
+settings-doc: setup ## Write the tables of docs/settings.md from the declarations of the settings
+	@WRITE_SETTINGS_DOC=1 $(MAKE) --no-print-directory test FILTER=theDocumentIsThatOfTheDeclarations
+
 .PHONY: test-thread test-address
 test-thread: ## The same under ThreadSanitizer, built in .build-thread
 test-address: ## The same under AddressSanitizer, which reports leaks as well, built in .build-address

@@ -68,8 +68,8 @@ let package = Package(
         .kit("Journal", "Core", "Digests", "TweetFormat", logging),
         .kit("ObjectStore", "Core", "HTTP", "Digests", "CCurl"),
         .kit("XAPI", "Core", "HTTP", "TweetFormat", "Yams", logging),
-        .kit("KafkaClient", "Core", "CRdKafka", argumentParser, logging),
-        .kit("Postgres", "Core", "CPostgres", "SQLFiles", argumentParser),
+        .kit("KafkaClient", "Core", "CRdKafka", logging),
+        .kit("Postgres", "Core", "CPostgres", "SQLFiles"),
         .target(
             name: "TweetProducer",
             dependencies: [

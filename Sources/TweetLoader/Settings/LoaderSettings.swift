@@ -1,4 +1,3 @@
-import ArgumentParser
 import Core
 import Glibc
 import KafkaClient
@@ -6,19 +5,17 @@ import Logging
 import Postgres
 
 /// Where PostgreSQL is; the same for all commands.
-struct DatabaseOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "PostgreSQL: postgresql://USER@HOST/DATABASE or 'host=... dbname=...' (DATABASE_URL; PG* is honoured).",
-            valueName: "url"))
-    var database: String?
+enum DatabaseSettings: SettingGroup {
+    static let title = "PostgreSQL"
+    static let settings = [PostgresConninfo.setting]
 
-    static let setting = Setting("DATABASE_URL", flag: "database", isSecret: true)
-
-    var flags: [String: String] { ["DATABASE_URL": database].compactMapValues { $0 } }
-
-    /// The connection string; a mistake in it is collected by the reader.
+    /// Reads the connection string; a mistake in it is collected by the reader.
+    ///
+    /// - Parameter reader: the settings.
+    /// - Returns: where PostgreSQL is.
+    /// - Throws: `Failure` (78) when even `PG*` variables cannot be used.
     static func conninfo(_ reader: inout SettingsReader) throws(Failure) -> PostgresConninfo {
+        let setting = PostgresConninfo.setting
         let environment = ProcessEnvironment.current
         let text = reader.string(setting)
         let isElsewhere = ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE"].contains { environment[$0] != nil }
@@ -33,75 +30,32 @@ struct DatabaseOptions: ParsableArguments {
     }
 }
 
-/// How the loader works; flags of `run`.
-struct LoaderOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Kafka's consumer group (KAFKA_GROUP; default tweet-loader).", valueName: "name"))
-    var group: String?
-
-    @Option(help: ArgumentHelp("Messages in a transaction, at most (MAX_ROWS; default 5000).", valueName: "count"))
-    var maxRows: String?
-
-    @Option(help: ArgumentHelp("Bytes in a transaction (MAX_BYTES; default 12MiB).", valueName: "size"))
-    var maxBytes: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "How long the first message of a transaction waits for others (MAX_AGE; default as long as the last "
-                + "transaction took, 10ms to 500ms).", valueName: "time"))
-    var maxAge: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "The raw line beside the columns: jsonb, json or drop (PAYLOAD; default jsonb).", valueName: "mode"))
-    var payload: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "How long PostgreSQL may take for one statement before it is tried again, smaller (DATABASE_TIMEOUT; default "
-                + "20s).", valueName: "time"))
-    var databaseTimeout: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "When Kafka has deleted messages before they were loaded: stop (that partition, for a person to decide) or "
-                + "continue with the oldest that Kafka has (ON_HOLE; default stop). The hole is recorded either way.",
-            valueName: "policy"))
-    var onHole: String?
-
-    @Option(help: ArgumentHelp("How long the end may take after SIGTERM (DRAIN; default 30s).", valueName: "time"))
-    var drain: String?
-
-    static let group = Setting("KAFKA_GROUP", flag: "group")
-    static let maxRows = Setting("MAX_ROWS", flag: "max-rows")
-    static let maxBytes = Setting("MAX_BYTES", flag: "max-bytes")
-    static let maxAge = Setting("MAX_AGE", flag: "max-age")
-    static let payload = Setting("PAYLOAD", flag: "payload")
-    static let databaseTimeout = Setting("DATABASE_TIMEOUT", flag: "database-timeout")
-    static let onHole = Setting("ON_HOLE", flag: "on-hole")
-    static let drain = Setting("DRAIN", flag: "drain")
-
-    var flags: [String: String] {
-        [
-            "KAFKA_GROUP": group, "MAX_ROWS": maxRows, "MAX_BYTES": maxBytes, "MAX_AGE": maxAge, "PAYLOAD": payload,
-            "DATABASE_TIMEOUT": databaseTimeout, "ON_HOLE": onHole, "DRAIN": drain,
-        ].compactMapValues { $0 }
-    }
-}
-
-/// Every setting that the loader knows, for the settings file.
-let knownSettings =
-    KafkaOptions.settings + [
-        CommonOptions.logLevelSetting, CommonOptions.logFormatSetting, DatabaseOptions.setting, LoaderOptions.group,
-        LoaderOptions.maxRows, LoaderOptions.maxBytes, LoaderOptions.maxAge, LoaderOptions.payload,
-        LoaderOptions.databaseTimeout, LoaderOptions.onHole, LoaderOptions.drain,
+/// How the loader works; settings of `run`.
+enum LoadingSettings: SettingGroup {
+    static let title = "Loader"
+    static let group = Setting(
+        "KAFKA_GROUP", flag: "group", .text, default: "tweet-loader", value: "name",
+        "Kafka's consumer group; loaders of one group share the partitions")
+    static let maxRows = Setting(
+        "MAX_ROWS", flag: "max-rows", .count(1...1_000_000), default: "5000", "Messages in a transaction, at most")
+    static let maxBytes = Setting(
+        "MAX_BYTES", flag: "max-bytes", .bytes, default: "12MiB", "Bytes in a transaction, at most")
+    static let maxAge = Setting(
+        "MAX_AGE", flag: "max-age", .duration, unset: "as long as the last transaction took, 10ms to 500ms",
+        "Time that the first message of a transaction waits for others")
+    static let payload = Setting(
+        "PAYLOAD", flag: "payload", .one(of: PayloadMode.self), default: "jsonb",
+        "The raw line beside the columns: `jsonb`, `json` (unchanged, faster to load) or `drop`")
+    static let databaseTimeout = Setting(
+        "DATABASE_TIMEOUT", flag: "database-timeout", .duration, default: "20s",
+        "Longest duration of a statement before the loader retries it, smaller")
+    static let onHole = Setting(
+        "ON_HOLE", flag: "on-hole", .one(of: HolePolicy.self), default: "stop",
+        "When Kafka deleted messages before they were loaded: `stop` that partition, or `continue` with the oldest message"
+            + " that Kafka has. The hole is recorded either way")
+    static let settings = [
+        group, maxRows, maxBytes, maxAge, payload, databaseTimeout, onHole, ServiceSettings.drain,
     ]
-
-/// What to do when Kafka has deleted messages before they were loaded.
-enum HolePolicy: String, CaseIterable, Sendable {
-    /// The partition stands still until a person decides; the others go on.
-    case stop
-    /// Goes on with the oldest message that Kafka has.
-    case `continue`
 }
 
 /// What the loader was told, read once at the start.
@@ -127,26 +81,36 @@ struct LoaderSettings: Sendable {
         self.topic = topic
     }
 
-    init(_ options: LoaderOptions, _ kafka: KafkaOptions, _ reader: inout SettingsReader) throws(Failure) {
+    /// Every setting of the service, by group.
+    static let groups: [any SettingGroup.Type] = [
+        DatabaseSettings.self, KafkaSettings.self, LoadingSettings.self, CommonSettings.self,
+    ]
+
+    /// What the settings file may hold; one file serves every subcommand.
+    static let known = groups.flatMap { $0.settings }
+
+    /// Reads every setting; mistakes are added to the reader's.
+    ///
+    /// - Parameter reader: the settings.
+    /// - Throws: `Failure` (78) when even `PG*` variables cannot be used.
+    init(_ reader: inout SettingsReader) throws(Failure) {
         self.init(
-            conninfo: try DatabaseOptions.conninfo(&reader), kafka: kafka.configuration(&reader),
-            topic: kafka.topicName(&reader))
-        group = reader.string(LoaderOptions.group, default: group)
-        limits.rows = reader.int(LoaderOptions.maxRows, default: limits.rows, in: 1...1_000_000)
-        limits.bytes = reader.bytes(LoaderOptions.maxBytes, default: limits.bytes)
-        if reader.string(LoaderOptions.maxAge) != nil {
-            limits.fixedAge = reader.duration(LoaderOptions.maxAge, default: .milliseconds(100))
-        }
-        payload = reader.choice(LoaderOptions.payload, default: payload)
-        conninfo.statementTimeout = reader.duration(LoaderOptions.databaseTimeout, default: .seconds(20))
-        onHole = reader.choice(LoaderOptions.onHole, default: onHole)
-        drain = reader.duration(LoaderOptions.drain, default: drain)
+            conninfo: try DatabaseSettings.conninfo(&reader), kafka: KafkaSettings.configuration(&reader),
+            topic: KafkaSettings.topicName(&reader))
+        group = reader.text(LoadingSettings.group)
+        limits.rows = reader.int(LoadingSettings.maxRows)
+        limits.bytes = reader.bytes(LoadingSettings.maxBytes)
+        limits.fixedAge = reader.value(LoadingSettings.maxAge, Duration.init(setting:))
+        payload = reader.choice(LoadingSettings.payload, PayloadMode.self) ?? .jsonb
+        conninfo.statementTimeout = reader.duration(LoadingSettings.databaseTimeout)
+        onHole = reader.choice(LoadingSettings.onHole, HolePolicy.self) ?? .stop
+        drain = reader.duration(ServiceSettings.drain)
         if !(1...256 << 20).contains(limits.bytes) {
             reader.addMistake(
-                "\(reader.origin(LoaderOptions.maxBytes)): more than 256MiB does not fit into one transaction's memory")
+                "\(reader.origin(LoadingSettings.maxBytes)): more than 256MiB does not fit into one transaction's memory")
         }
         if let timeout = conninfo.statementTimeout, timeout < .seconds(1) {
-            reader.addMistake("\(reader.origin(LoaderOptions.databaseTimeout)): at least 1s")
+            reader.addMistake("\(reader.origin(LoadingSettings.databaseTimeout)): at least 1s")
         }
     }
 

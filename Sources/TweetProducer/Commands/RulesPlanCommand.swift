@@ -25,9 +25,9 @@ extension RulesCommand {
                 the file or a rule that X rejects, 69 X cannot be reached, 75 too many requests, 77 refused credentials, 78 bad settings.
                 """)
 
-        @OptionGroup var common: CommonOptions
-        @OptionGroup(title: "X") var x: XOptions
-        @OptionGroup(title: "Rules") var rules: RulesOptions
+        @OptionGroup var common: SettingFlags<CommonSettings>
+        @OptionGroup(title: "X") var x: SettingFlags<XSettings>
+        @OptionGroup(title: "Rules") var rules: SettingFlags<RulesFlags>
 
         @Argument(help: ArgumentHelp("The file of rules (X_RULES_FILE).", valueName: "file"))
         var file: String?
@@ -44,14 +44,12 @@ extension RulesCommand {
         @Flag(help: "Ask X how many posts each rule brings, and what they cost.")
         var estimate = false
 
-        @Option(help: ArgumentHelp("Dollars that X takes for a post (X_POST_PRICE; 0.005).", valueName: "dollars"))
-        var postPrice: String?
+        @OptionGroup var price: SettingFlags<PriceFlag>
 
         func run() throws {
             var isEmpty = true
             try runCommand {
-                let price = [PostPrice.setting.environment: postPrice].compactMapValues { $0 }
-                let settings = try RulesSettings(common, x, rules, file: file, flags: price)
+                let settings = try RulesSettings(common, x, rules, file: file, flags: price.values)
                 let comparison = try settings.compare()
                 let plan = comparison.plan
                 isEmpty = plan.isEmpty
@@ -68,6 +66,11 @@ extension RulesCommand {
             if exitCode, !isEmpty { throw ExitCode(2) }
         }
     }
+}
+
+/// The price of a post, for commands that estimate.
+enum PriceFlag: SettingGroup {
+    static let settings = [PostPrice.setting]
 }
 
 /// A plan, shown to people or to programs.

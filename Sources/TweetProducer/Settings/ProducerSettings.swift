@@ -1,65 +1,67 @@
-import ArgumentParser
 import Core
 import Journal
 import KafkaClient
 import XAPI
 
-/// The flags of `tweet-producer run` that belong to neither X nor Kafka.
-struct ProducerOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Folder of the journal (JOURNAL_DIR; ./journal).", valueName: "folder"))
-    var journal: String?
-
-    @Option(help: ArgumentHelp("Lines in one batch into Kafka (BATCH_SIZE; 100).", valueName: "lines"))
-    var batchSize: String?
-
-    @Option(help: ArgumentHelp("The longest a batch waits to fill (BATCH_LINGER; 100ms).", valueName: "time"))
-    var batchLinger: String?
-
-    @Option(help: ArgumentHelp("Partitions of a topic that has to be created (KAFKA_PARTITIONS; 12).", valueName: "n"))
-    var partitions: String?
-
-    @Option(
-        help: ArgumentHelp("Copies of its data (KAFKA_REPLICATION; -1, the broker's default).", valueName: "n"))
-    var replication: String?
-
-    @Option(help: ArgumentHelp("The longest an end may take after SIGTERM (DRAIN; 30s).", valueName: "time"))
-    var drain: String?
-
-    static let journalSetting = Setting("JOURNAL_DIR", flag: "journal")
-    static let syncDelaySetting = Setting("JOURNAL_SYNC_DELAY", flag: nil)
-    static let syncBytesSetting = Setting("JOURNAL_SYNC_BYTES", flag: nil)
-    static let segmentBytesSetting = Setting("JOURNAL_SEGMENT_BYTES", flag: nil)
-    static let segmentAgeSetting = Setting("JOURNAL_SEGMENT_AGE", flag: nil)
-    static let compressSetting = Setting("JOURNAL_COMPRESS", flag: nil)
-    static let keepSetting = Setting("JOURNAL_KEEP", flag: nil)
-    static let quotaSetting = Setting("JOURNAL_QUOTA", flag: nil)
-    static let reserveSetting = Setting("JOURNAL_RESERVE", flag: nil)
-    static let fullSetting = Setting("JOURNAL_FULL", flag: nil)
-    static let batchSizeSetting = Setting("BATCH_SIZE", flag: "batch-size")
-    static let batchLingerSetting = Setting("BATCH_LINGER", flag: "batch-linger")
-    static let partitionsSetting = Setting("KAFKA_PARTITIONS", flag: "partitions")
-    static let replicationSetting = Setting("KAFKA_REPLICATION", flag: "replication")
-    static let drainSetting = Setting("DRAIN", flag: "drain")
+/// Where the journal is and how it is kept.
+enum JournalSettings: SettingGroup {
+    static let title = "Journal"
+    static let folder = Setting(
+        "JOURNAL_DIR", flag: "journal", .folder, default: "./journal",
+        "Folder of the journal; each stream has a folder below it")
+    static let syncDelay = Setting(
+        "JOURNAL_SYNC_DELAY", .duration, default: "10ms", "Longest time that a line waits for its fsync")
+    static let syncBytes = Setting(
+        "JOURNAL_SYNC_BYTES", .bytes, default: "1MiB",
+        "Pending bytes that start an fsync at once; reading pauses at eight times these bytes")
+    static let segmentBytes = Setting(
+        "JOURNAL_SEGMENT_BYTES", .bytes, default: "64MiB", "Size at which the next file of the journal begins")
+    static let segmentAge = Setting(
+        "JOURNAL_SEGMENT_AGE", .duration, default: "1h",
+        "Age of its first line at which a file is followed by the next; SIGHUP does the same")
+    static let compress = Setting(
+        "JOURNAL_COMPRESS", .one(of: Switch.self), default: "on",
+        "Whether closed files that Kafka has acknowledged become `.jsonl.gz` in the folder `archive`, or stay plain there")
+    static let keep = Setting(
+        "JOURNAL_KEEP", .notation("all, 0, a time such as 30d or a size such as 100GiB"), default: "all",
+        "How much of the archive is kept: `all`, a time, a size, or `0`: nothing that is acknowledged")
+    static let quota = Setting(
+        "JOURNAL_QUOTA", .bytes, unset: "no limit", "Bytes that a stream's folder may use, archive included")
+    static let reserve = Setting(
+        "JOURNAL_RESERVE", .bytes, default: "4MiB",
+        "Bytes of the quota and of the disk that are kept for what must be written when nothing else can be")
+    static let full = Setting(
+        "JOURNAL_FULL", .one(of: JournalFullPolicy.self), default: "stop",
+        "Without room: `stop` reading X, a declared gap; or `drop-oldest`: of the archive, then what Kafka has, then"
+            + " unpublished lines, declared by number")
     static let settings = [
-        journalSetting, syncDelaySetting, syncBytesSetting, segmentBytesSetting, segmentAgeSetting, compressSetting,
-        keepSetting, quotaSetting, reserveSetting, fullSetting, batchSizeSetting, batchLingerSetting, partitionsSetting,
-        replicationSetting, drainSetting,
+        folder, syncDelay, syncBytes, segmentBytes, segmentAge, compress, keep, quota, reserve, full,
     ]
 
-    /// The quota that is set; nil for none.
-    static func quota(_ reader: inout SettingsReader) -> Int64? {
-        reader.value(quotaSetting, default: nil, expected: "a size such as 500MiB or 100GiB") {
-            parseByteCount($0).map { Int64($0) }
-        }
+    /// The quota that is set.
+    ///
+    /// - Parameter reader: the settings.
+    /// - Returns: bytes; nil for no limit.
+    static func readQuota(_ reader: inout SettingsReader) -> Int64? {
+        reader.value(quota) { parseByteCount($0).map { Int64($0) } }
     }
+}
 
-    /// The flags that were given, by environment name.
-    var flags: [String: String] {
-        [
-            "JOURNAL_DIR": journal, "BATCH_SIZE": batchSize, "BATCH_LINGER": batchLinger,
-            "KAFKA_PARTITIONS": partitions, "KAFKA_REPLICATION": replication, "DRAIN": drain,
-        ].compactMapValues { $0 }
-    }
+/// How lines are published.
+enum PublishingSettings: SettingGroup {
+    static let title = "Producer"
+    static let batchSize = Setting(
+        "BATCH_SIZE", flag: "batch-size", .count(1...100_000), default: "100", value: "lines",
+        "Lines in one batch into Kafka")
+    static let batchLinger = Setting(
+        "BATCH_LINGER", flag: "batch-linger", .duration, default: "100ms", "Longest time that a batch waits to fill")
+    static let partitions = Setting(
+        "KAFKA_PARTITIONS", flag: "partitions", .count(1...10_000), default: "12",
+        "Partitions of a topic that has to be created")
+    static let replication = Setting(
+        "KAFKA_REPLICATION", flag: "replication", .count(-1...100), default: "-1",
+        "Copies of its data; -1: the broker's default")
+    static let settings = [batchSize, batchLinger, partitions, replication, ServiceSettings.drain]
 }
 
 /// Everything that `tweet-producer run` is told.
@@ -83,38 +85,49 @@ struct ProducerSettings: Sendable {
 
     var eventsTopic: String { topic + ".events" }
 
+    /// Every setting of the service, by group.
+    static let groups: [any SettingGroup.Type] = [
+        XSettings.self, StreamSettings.self, KafkaSettings.self, JournalSettings.self, PublishingSettings.self,
+        RuleWatchSettings.self, UploadSettings.self, CommonSettings.self,
+    ]
+
     /// What the settings file may hold; one file serves every subcommand.
-    static let known =
-        CommonOptions.settings + XOptions.settings + StreamOptions.settings + KafkaOptions.settings
-        + ProducerOptions.settings + UploadSettings.settings + RulesOptions.settings + RuleWatchOptions.settings
+    static let known = groups.flatMap { $0.settings }
+
+    /// Reads every setting; mistakes are added to the reader's.
+    ///
+    /// - Parameter reader: the settings.
+    init(_ reader: inout SettingsReader) {
+        self.init(
+            stream: StreamSettings(&reader), kafka: KafkaSettings.configuration(&reader),
+            topic: KafkaSettings.topicName(&reader), reader: &reader)
+    }
 
     /// Reads the settings; mistakes are added to the reader's.
     init(stream: StreamSettings, kafka: KafkaConfiguration, topic: String, reader: inout SettingsReader) {
         self.stream = stream
         self.kafka = kafka
         self.topic = topic
-        journalFolder = reader.string(ProducerOptions.journalSetting, default: "./journal")
-        journal.syncDelay = reader.duration(ProducerOptions.syncDelaySetting, default: journal.syncDelay)
-        journal.syncBytes = reader.bytes(ProducerOptions.syncBytesSetting, default: journal.syncBytes)
-        journal.segmentBytes = Int64(
-            reader.bytes(ProducerOptions.segmentBytesSetting, default: Int(journal.segmentBytes)))
-        journal.segmentAge = reader.duration(ProducerOptions.segmentAgeSetting, default: journal.segmentAge)
-        journal.quota = ProducerOptions.quota(&reader)
-        journal.reserve = Int64(reader.bytes(ProducerOptions.reserveSetting, default: Int(journal.reserve)))
+        journalFolder = reader.text(JournalSettings.folder)
+        journal.syncDelay = reader.duration(JournalSettings.syncDelay)
+        journal.syncBytes = reader.bytes(JournalSettings.syncBytes)
+        journal.segmentBytes = Int64(reader.bytes(JournalSettings.segmentBytes))
+        journal.segmentAge = reader.duration(JournalSettings.segmentAge)
+        journal.quota = JournalSettings.readQuota(&reader)
+        journal.reserve = Int64(reader.bytes(JournalSettings.reserve))
         if let quota = journal.quota, quota < 4 * max(journal.reserve, 1 << 20) {
             reader.addMistake(
-                "JOURNAL_QUOTA: \(quota) bytes are too few: take at least 4 MiB and four times JOURNAL_RESERVE")
+                "\(reader.origin(JournalSettings.quota)): \(quota) bytes are too few; set at least 4 MiB and four times"
+                    + " JOURNAL_RESERVE")
         }
-        archive.whenFull = reader.choice(ProducerOptions.fullSetting, default: archive.whenFull)
-        archive.isCompressed = reader.choice(ProducerOptions.compressSetting, default: Switch.on) == .on
-        archive.keep = reader.value(
-            ProducerOptions.keepSetting, default: archive.keep,
-            expected: "all, 0, a time such as 30d or a size such as 100GiB", ArchiveKeep.init(setting:))
-        batchSize = reader.int(ProducerOptions.batchSizeSetting, default: 100, in: 1...100_000)
-        batchLinger = reader.duration(ProducerOptions.batchLingerSetting, default: .milliseconds(100))
-        partitions = reader.int(ProducerOptions.partitionsSetting, default: 12, in: 1...10_000)
-        replication = reader.int(ProducerOptions.replicationSetting, default: -1, in: -1...100)
-        drain = reader.duration(ProducerOptions.drainSetting, default: .seconds(30))
+        archive.whenFull = reader.choice(JournalSettings.full, JournalFullPolicy.self) ?? .stop
+        archive.isCompressed = reader.isOn(JournalSettings.compress)
+        archive.keep = reader.value(JournalSettings.keep, ArchiveKeep.init(setting:)) ?? .all
+        batchSize = reader.int(PublishingSettings.batchSize)
+        batchLinger = reader.duration(PublishingSettings.batchLinger)
+        partitions = reader.int(PublishingSettings.partitions)
+        replication = reader.int(PublishingSettings.replication)
+        drain = reader.duration(ServiceSettings.drain)
         upload = UploadSettings.read(&reader)
         archive.uploaded = upload.map { _ in UploadedFiles() }
         rules = RuleWatchSettings.read(&reader, x: stream.x, plan: stream.plan)
