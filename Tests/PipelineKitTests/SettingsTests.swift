@@ -147,7 +147,8 @@ import Testing
             groups.map { SettingsDocument.table($0) }.joined(separator: "\n\n")
         }
         let wanted = [
-            "## Both services", tables(shared), "## tweet-producer", tables(ProducerSettings.groups.filter { !isShared($0) }),
+            "## Both services", tables(shared), "## tweet-producer",
+            tables(ProducerSettings.groups.filter { !isShared($0) }),
             "## tweet-loader", tables(LoaderSettings.groups.filter { !isShared($0) }),
         ].joined(separator: "\n\n")
         let text = try String(contentsOf: file, encoding: .utf8)

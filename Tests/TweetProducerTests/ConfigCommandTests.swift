@@ -71,7 +71,8 @@ import Testing
                 for word in words { #expect(run.output.contains(word), "\(word)") }
             }
         }
-        guard let program = ["/bin/", "/usr/bin/"].map({ $0 + shell }).first(where: FileManager.default.isExecutableFile)
+        guard
+            let program = ["/bin/", "/usr/bin/"].map({ $0 + shell }).first(where: FileManager.default.isExecutableFile)
         else { return }
         let script = FileManager.default.temporaryDirectory.appending(path: "completion-\(UUID()).\(shell)")
         defer { try? FileManager.default.removeItem(at: script) }

@@ -97,7 +97,9 @@ import Testing
         }
         // The invalid number makes it end with 78, as every case here must fail.
         let config = environments.map { change in
-            Case(service: .producer, arguments: ["config", "show", "--batch-size", "0"], settings: s3.merging(change) { $1 })
+            Case(
+                service: .producer, arguments: ["config", "show", "--batch-size", "0"],
+                settings: s3.merging(change) { $1 })
         }
         return usage + replay + config
     }

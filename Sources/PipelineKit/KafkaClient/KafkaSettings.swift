@@ -14,9 +14,11 @@ package enum KafkaSettings: SettingGroup {
         "A librdkafka property, as key=value; may be repeated (a file: KAFKA_PROPERTIES_FILE)")
     package static let propertiesFile = Setting(
         "KAFKA_PROPERTIES_FILE", .file,
-        "File of librdkafka properties. `-X` and `--kafka` precede it. It is read again while Kafka rejects the connection")
+        "File of librdkafka properties. `-X` and `--kafka` precede it. It is read again while Kafka rejects the connection"
+    )
     package static let tokenFile = Setting(
-        "KAFKA_TOKEN_FILE", .file, "File with a token (JWT) for `sasl.mechanism=OAUTHBEARER`, renewed by another program")
+        "KAFKA_TOKEN_FILE", .file,
+        "File with a token (JWT) for `sasl.mechanism=OAUTHBEARER`, renewed by another program")
     package static let settings = [servers, topicSetting, properties, propertiesFile, tokenFile]
 
     /// The topic for tweets.

@@ -89,7 +89,8 @@ package struct PostgresConninfo: Sendable {
     /// The setting that holds it.
     package static let setting = Setting(
         "DATABASE_URL", flag: "database", .secret, unset: "PG* variables", value: "url",
-        "PostgreSQL: postgresql://USER@HOST/DATABASE or 'host=… dbname=…'; PG* variables, service and password files count, too")
+        "PostgreSQL: postgresql://USER@HOST/DATABASE or 'host=… dbname=…'; PG* variables, service and password files count, too"
+    )
 
     private static let name = setting.title
 

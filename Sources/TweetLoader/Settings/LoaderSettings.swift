@@ -107,7 +107,8 @@ struct LoaderSettings: Sendable {
         drain = reader.duration(ServiceSettings.drain)
         if !(1...256 << 20).contains(limits.bytes) {
             reader.addMistake(
-                "\(reader.origin(LoadingSettings.maxBytes)): more than 256MiB does not fit into one transaction's memory")
+                "\(reader.origin(LoadingSettings.maxBytes)): more than 256MiB does not fit into one transaction's memory"
+            )
         }
         if let timeout = conninfo.statementTimeout, timeout < .seconds(1) {
             reader.addMistake("\(reader.origin(LoadingSettings.databaseTimeout)): at least 1s")

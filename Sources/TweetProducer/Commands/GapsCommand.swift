@@ -102,7 +102,8 @@ struct GapsCommand: ParsableCommand {
 
         @Option(
             help: ArgumentHelp(
-                "Posts that searches may return (\(RepairSettings.postsSetting.environment); default 0).", valueName: "posts"))
+                "Posts that searches may return (\(RepairSettings.postsSetting.environment); default 0).",
+                valueName: "posts"))
         var maxPosts: String?
 
         @OptionGroup var price: SettingFlags<PriceFlag>
@@ -118,7 +119,8 @@ struct GapsCommand: ParsableCommand {
 
         func run() throws {
             try runCommand {
-                let own = flags(price.values, [RepairSettings.postsSetting.environment: maxPosts].compactMapValues { $0 })
+                let own = flags(
+                    price.values, [RepairSettings.postsSetting.environment: maxPosts].compactMapValues { $0 })
                 var reader = try SettingsReader(
                     flags: flags(options.flags, own),
                     known: ProducerSettings.known)

@@ -122,7 +122,9 @@ struct RulesCommand: ParsableCommand {
 }
 
 /// What the flags, the environment and the settings file say about X, and the folder of the journals.
-private func connectToRules(_ common: SettingFlags<CommonSettings>, _ x: SettingFlags<XSettings>) throws -> (rules: XRules, journal: String) {
+private func connectToRules(
+    _ common: SettingFlags<CommonSettings>, _ x: SettingFlags<XSettings>
+) throws -> (rules: XRules, journal: String) {
     var reader = try SettingsReader(
         flags: flags(common.values, x.values),
         known: ProducerSettings.known)

@@ -21,7 +21,8 @@ enum JournalSettings: SettingGroup {
         "Age of its first line at which a file is followed by the next; SIGHUP does the same")
     static let compress = Setting(
         "JOURNAL_COMPRESS", .one(of: Switch.self), default: "on",
-        "Whether closed files that Kafka has acknowledged become `.jsonl.gz` in the folder `archive`, or stay plain there")
+        "Whether closed files that Kafka has acknowledged become `.jsonl.gz` in the folder `archive`, or stay plain there"
+    )
     static let keep = Setting(
         "JOURNAL_KEEP", .notation("all, 0, a time such as 30d or a size such as 100GiB"), default: "all",
         "How much of the archive is kept: `all`, a time, a size, or `0`: nothing that is acknowledged")

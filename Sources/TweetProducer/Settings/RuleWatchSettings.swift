@@ -11,9 +11,9 @@ struct RuleWatchSettings: Sendable, SettingGroup {
     static let silenceSetting = Setting(
         "X_RULES_SILENCE", .duration, default: "7d", "Time without a post after which a rule of the file is reported")
     static let settings = [
-        RulesFile.setting, AccountPlan.setting, RuleOwnership.setting, PostPrice.setting, intervalSetting, silenceSetting,
+        RulesFile.setting, AccountPlan.setting, RuleOwnership.setting, PostPrice.setting, intervalSetting,
+        silenceSetting,
     ]
-
 
     var x: XSettings
     /// The rules file; nil when the rules at X are only recorded.

@@ -16,7 +16,8 @@ struct UploadSettings: Sendable, SettingGroup {
         "S3_ENCRYPTION", .one(of: Encryption.self), unset: "the bucket's", "Server-side encryption")
     static let kmsKeySetting = Setting(
         "S3_KMS_KEY", .text, unset: "the bucket's",
-        "Id or ARN of the key of `aws:kms`. libcurl before 8.10 signs it wrongly; make it the bucket's default key instead")
+        "Id or ARN of the key of `aws:kms`. libcurl before 8.10 signs it wrongly; make it the bucket's default key instead"
+    )
     static let partBytesSetting = Setting(
         "S3_PART_BYTES", .bytes, default: "16MiB", "Larger files are uploaded in parts of this size")
     static let settings =

@@ -4,7 +4,8 @@ import Glibc
 package enum CommonSettings: SettingGroup {
     package static let title = "Common"
     package static let config = Setting(
-        "TWEET_PIPELINE_CONFIG", flag: "config", .file, isInFile: false, "Settings file: YAML, one `name: value` a line")
+        "TWEET_PIPELINE_CONFIG", flag: "config", .file, isInFile: false, "Settings file: YAML, one `name: value` a line"
+    )
     package static let logLevel = Setting(
         "LOG_LEVEL", flag: "log-level", .one(of: LogLevel.self), default: "info", "Least severe messages in the log")
     package static let logFormat = Setting(

@@ -66,7 +66,8 @@ package struct ConfigReport {
             return "{\(fields.joined(separator: ","))}"
         }
         let errors = reader.mistakes.map { JSONText.string($0) }
-        return "{\"version\":1,\"settings\":[\(settings.joined(separator: ","))],\"errors\":[\(errors.joined(separator: ","))]}"
+        return
+            "{\"version\":1,\"settings\":[\(settings.joined(separator: ","))],\"errors\":[\(errors.joined(separator: ","))]}"
     }
 
     /// The value for people.

@@ -120,7 +120,8 @@ extension Setting.Kind {
     func expectation(_ text: String) -> String {
         switch self {
         case .count(let range): return "a whole number from \(range.lowerBound) to \(range.upperBound)"
-        case .number(let range): return "a number from \(Self.plain(range.lowerBound)) to \(Self.plain(range.upperBound))"
+        case .number(let range):
+            return "a number from \(Self.plain(range.lowerBound)) to \(Self.plain(range.upperBound))"
         case .duration:
             let isNumber = !text.isEmpty && text.allSatisfy(\.isASCIIDigit)
             return "a time such as 250ms, 30s, 5m, 2h or 30d" + (isNumber ? "; seconds are written \(text)s" : "")

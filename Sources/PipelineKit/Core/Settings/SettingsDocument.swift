@@ -11,7 +11,9 @@ package enum SettingsDocument {
             let name = setting.isFlagOnly ? "–" : "`\(setting.environment)`"
             return "| \(name) | \(flag) | \(setting.kindText) | \(value) | \(escaped(setting.meaning)) |"
         }
-        let head = ["### \(group.title)", "", "| environment | flag | value | default | meaning |", "|---|---|---|---|---|"]
+        let head = [
+            "### \(group.title)", "", "| environment | flag | value | default | meaning |", "|---|---|---|---|---|",
+        ]
         return (head + rows).joined(separator: "\n")
     }
 
