@@ -82,6 +82,8 @@ import Testing
     @Test(arguments: names)
     func aWrongValueIsNamedWithItsOriginAndWhatIsRight(name: String) throws {
         let setting = try setting(name)
+        // The settings file itself is opened by the reader.
+        guard name != CommonSettings.config.environment else { return }
         var reader = try SettingsReader(flags: [:], known: Self.all, environment: [name: "~wrong~"])
         switch setting.kind {
         case .count: _ = reader.int(setting)

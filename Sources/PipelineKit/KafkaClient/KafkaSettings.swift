@@ -59,7 +59,7 @@ package enum KafkaSettings: SettingGroup {
         for pair in reader.list(Self.properties) {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             if parts.count == 2, !parts[0].isEmpty {
-                properties[String(parts[0])] = .init(String(parts[1]), from: "-X")
+                properties[String(parts[0])] = .init(String(parts[1]), from: reader.origin(Self.properties))
             } else {
                 // Without `=` it may hold a value, even a password.
                 let name = pair.prefix { $0.isASCII && ($0.isLetter || $0 == ".") }
