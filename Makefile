@@ -92,6 +92,10 @@ test-unit test-integration test-fault: test-%: setup
 	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
 	@TARGETS='$($*_targets)' FILTER='$(FILTER)' SWIFT='$(SWIFT)' scripts/test.sh .build
 
+.PHONY: settings-doc
+settings-doc: setup ## Write the tables of docs/settings.md from the declarations of the settings
+	@WRITE_SETTINGS_DOC=1 $(MAKE) --no-print-directory test FILTER=theDocumentIsThatOfTheDeclarations
+
 .PHONY: test-thread test-address
 test-thread: ## Runs the tests under ThreadSanitizer, built in .build-thread
 test-address: ## Runs the tests under AddressSanitizer, leaks included, built in .build-address

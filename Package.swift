@@ -90,9 +90,9 @@ let package = Package(
         .kit("Journal", "Core", "Digests", "TweetFormat", logging),
         .kit("ObjectStore", "Core", "HTTP", "Digests", "CCurl"),
         .kit("XAPI", "Core", "HTTP", "TweetFormat", "Yams", logging),
-        .kit("KafkaClient", "Core", "CRdKafka", argumentParser, logging),
+        .kit("KafkaClient", "Core", "CRdKafka", logging),
         .kit("Publishing", "Core", "TweetFormat", "Journal", "KafkaClient", logging),
-        .kit("Postgres", "Core", "CPostgres", "SQLFiles", argumentParser),
+        .kit("Postgres", "Core", "CPostgres", "SQLFiles"),
         .target(
             name: "TweetProducer",
             dependencies: [
@@ -131,6 +131,9 @@ let package = Package(
         .unit("TweetProducer", modules + [logging]),
         .unit("TweetLoader", modules + [logging]),
         .unit("Sandbox", ["Core", "TweetFormat"]),
+        .testTarget(
+            name: "ServicesUnitTests", dependencies: modules + ["TweetProducer", "TweetLoader", "TestSupport"],
+            path: "Tests/Unit/Services", swiftSettings: strict),
         .integration("XAPIIntegrationTests", "XAPI"),
         .integration("ProducerIntegrationTests", "Producer", ["TweetProducer"]),
         .integration(

@@ -24,9 +24,9 @@ ARROWS = {
     "TweetFormat": "Core Digests CSimdJSON",
     "Journal": "Core Digests TweetFormat Logging",
     "ObjectStore": "Core HTTP Digests CCurl",
-    "XAPI": "Core HTTP TweetFormat Logging Yams ArgumentParser",
-    "KafkaClient": "Core CRdKafka ArgumentParser Logging",
-    "Postgres": "Core CPostgres SQLFiles ArgumentParser",
+    "XAPI": "Core HTTP TweetFormat Logging Yams",
+    "KafkaClient": "Core CRdKafka Logging",
+    "Postgres": "Core CPostgres SQLFiles",
     "Publishing": "Core TweetFormat Journal KafkaClient Logging",
     "TweetProducer": "Core Digests HTTP TweetFormat Journal ObjectStore XAPI KafkaClient Publishing ArgumentParser Logging"
     " CCurl",

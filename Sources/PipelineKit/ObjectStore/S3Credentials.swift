@@ -36,18 +36,27 @@ package enum S3CredentialSource: Sendable {
     /// The metadata service of an EC2 instance, version 2; its URL.
     case instance(String)
 
-    package static let accessKeySetting = Setting("AWS_ACCESS_KEY_ID", flag: nil)
-    package static let secretKeySetting = Setting("AWS_SECRET_ACCESS_KEY", flag: nil, isSecret: true)
-    package static let sessionTokenSetting = Setting("AWS_SESSION_TOKEN", flag: nil, isSecret: true)
-    package static let fileSetting = Setting("AWS_SHARED_CREDENTIALS_FILE", flag: nil)
-    package static let profileSetting = Setting("AWS_PROFILE", flag: nil)
-    package static let instanceSetting = Setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", flag: nil)
-    /// What a settings file may hold: everything but keys.
-    package static let settings = [fileSetting, profileSetting, instanceSetting]
+    package static let accessKeySetting = Setting(
+        "AWS_ACCESS_KEY_ID", .secret, isInFile: false, "Access key; it precedes the credentials file")
+    package static let secretKeySetting = Setting(
+        "AWS_SECRET_ACCESS_KEY", .secret, isInFile: false, "Secret of the access key")
+    package static let sessionTokenSetting = Setting(
+        "AWS_SESSION_TOKEN", .secret, isInFile: false, "Session token of a temporary access key")
+    package static let fileSetting = Setting(
+        "AWS_SHARED_CREDENTIALS_FILE", .file, unset: "~/.aws/credentials",
+        "Credentials file: AWS's format, or the JSON of a `credential_process`; it is read for every request")
+    package static let profileSetting = Setting(
+        "AWS_PROFILE", .text, default: "default", "Section of the credentials file")
+    package static let instanceSetting = Setting(
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT", .url, default: "http://169.254.169.254",
+        "Metadata service (version 2) that gives the keys of the instance's role when nothing else has any")
+    package static let settings = [
+        accessKeySetting, secretKeySetting, sessionTokenSetting, fileSetting, profileSetting, instanceSetting,
+    ]
 
     /// Chooses the first of the three that is there.
     init(_ reader: inout SettingsReader) {
-        let profile = reader.string(Self.profileSetting, default: "default")
+        let profile = reader.text(Self.profileSetting)
         if let key = reader.string(Self.accessKeySetting) {
             do throws(Failure) {
                 self = .value(
@@ -69,7 +78,7 @@ package enum S3CredentialSource: Sendable {
         if !home.isEmpty, let size = try? JournalFolder.size(usual), size > 0 {
             self = .file(path: usual, profile: profile)
         } else {
-            self = .instance(reader.string(Self.instanceSetting, default: "http://169.254.169.254"))
+            self = .instance(reader.text(Self.instanceSetting))
         }
     }
 

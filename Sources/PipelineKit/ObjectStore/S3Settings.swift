@@ -22,11 +22,16 @@ package struct S3Settings: Sendable {
     /// A request on which no byte moves for so long is given up; in whole seconds.
     package var timeout: Duration = .seconds(60)
 
-    package static let endpointSetting = Setting("AWS_ENDPOINT_URL_S3", flag: nil)
-    package static let regionSetting = Setting("AWS_REGION", flag: nil)
-    package static let styleSetting = Setting("S3_STYLE", flag: nil)
-    package static let caFileSetting = Setting("AWS_CA_BUNDLE", flag: nil)
-    package static let timeoutSetting = Setting("S3_TIMEOUT", flag: nil)
+    package static let endpointSetting = Setting(
+        "AWS_ENDPOINT_URL_S3", .url, unset: "Amazon's", "URL of a server that speaks S3, such as MinIO or Ceph")
+    package static let regionSetting = Setting("AWS_REGION", .text, default: "us-east-1", "Region of the bucket")
+    package static let styleSetting = Setting(
+        "S3_STYLE", .one(of: Style.self), unset: "virtual-host, with AWS_ENDPOINT_URL_S3 path",
+        "Place of the bucket in a URL")
+    package static let caFileSetting = Setting(
+        "AWS_CA_BUNDLE", .file, unset: "the system's", "Certificates (PEM) to trust for S3")
+    package static let timeoutSetting = Setting(
+        "S3_TIMEOUT", .duration, default: "60s", "A request on which no byte moves for this long is ended")
     package static let settings =
         [endpointSetting, regionSetting, styleSetting, caFileSetting, timeoutSetting] + S3CredentialSource.settings
 
@@ -36,7 +41,7 @@ package struct S3Settings: Sendable {
 
     /// Reads the settings; mistakes are added to the reader's.
     package init(_ reader: inout SettingsReader) {
-        region = reader.string(Self.regionSetting, default: "us-east-1")
+        region = reader.text(Self.regionSetting)
         if !region.utf8.allSatisfy({ (48...57).contains($0) || (97...122).contains($0) || $0 == 45 }) {
             reader.addMistake("\(reader.origin(Self.regionSetting)): '\(region)' must be a region such as eu-central-1")
         }
@@ -50,10 +55,10 @@ package struct S3Settings: Sendable {
             )
         }
         // Names of buckets are looked up in DNS only where that was set up, as Amazon has.
-        style = reader.choice(Self.styleSetting, default: given == nil ? Style.virtualHost : .path)
+        style = reader.choice(Self.styleSetting, Style.self) ?? (given == nil ? .virtualHost : .path)
         credentials = S3CredentialSource(&reader)
         caFile = reader.string(Self.caFileSetting)
-        timeout = reader.duration(Self.timeoutSetting, default: timeout)
+        timeout = reader.duration(Self.timeoutSetting)
         if timeout < .seconds(1) { reader.addMistake("\(reader.origin(Self.timeoutSetting)): must be at least 1s") }
         if case .instance(let url) = credentials, !Self.isEndpoint(url) {
             let origin = reader.origin(S3CredentialSource.instanceSetting)

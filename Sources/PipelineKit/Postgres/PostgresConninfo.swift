@@ -86,7 +86,13 @@ package struct PostgresConninfo: Sendable {
         return result
     }
 
-    private static let name = "DATABASE_URL (--database)"
+    /// The setting that holds it.
+    package static let setting = Setting(
+        "DATABASE_URL", flag: "database", .secret, unset: "PG* variables", value: "url",
+        "PostgreSQL: postgresql://USER@HOST/DATABASE or 'host=… dbname=…'; PG* variables, service and password files count, too"
+    )
+
+    private static let name = setting.title
 
     private static func unreadable(_ reason: String) -> Failure {
         Failure(

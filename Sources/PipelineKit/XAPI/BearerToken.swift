@@ -7,8 +7,10 @@ package enum BearerToken: Sendable {
     /// `X_BEARER_TOKEN_FILE`: read again for every connection, so that a new token in the file is enough.
     case file(String)
 
-    package static let valueSetting = Setting("X_BEARER_TOKEN", flag: nil, isSecret: true)
-    package static let fileSetting = Setting("X_BEARER_TOKEN_FILE", flag: nil)
+    package static let valueSetting = Setting(
+        "X_BEARER_TOKEN", .secret, "The app's bearer token; set this or `X_BEARER_TOKEN_FILE`")
+    package static let fileSetting = Setting(
+        "X_BEARER_TOKEN_FILE", .file, "File with the app's bearer token; it is read again for every connection")
 
     /// Reads both settings; having neither or both is a mistake, and so is a token that cannot be one.
     static func read(_ reader: inout SettingsReader) -> BearerToken {

@@ -6,7 +6,7 @@ extension ProblemKind {
         switch self {
         case .unauthorized:
             "The bearer token is wrong, expired or revoked: put the app's present one into X_BEARER_TOKEN or "
-                + "X_BEARER_TOKEN_FILE"
+                + BearerToken.fileSetting.environment
         case .forbidden: "The app behind the token may not use this endpoint: look at its project and plan at X"
         case .noRules: "The stream has no rules: add one with `tweet-producer rules add`"
         case .noCredits: "The account has no credits left or its spend limit is reached: see X's developer console"

@@ -15,14 +15,18 @@ package enum StreamFields: String, CaseIterable, Sendable {
 
     /// The setting that chooses the names: a list with commas, `all` or `none`.
     package var setting: Setting {
-        switch self {
-        case .tweetFields: Setting("X_TWEET_FIELDS", flag: "tweet-fields")
-        case .expansions: Setting("X_EXPANSIONS", flag: "expansions")
-        case .userFields: Setting("X_USER_FIELDS", flag: "user-fields")
-        case .mediaFields: Setting("X_MEDIA_FIELDS", flag: "media-fields")
-        case .placeFields: Setting("X_PLACE_FIELDS", flag: "place-fields")
-        case .pollFields: Setting("X_POLL_FIELDS", flag: "poll-fields")
-        }
+        let (name, flag) =
+            switch self {
+            case .tweetFields: ("X_TWEET_FIELDS", "tweet-fields")
+            case .expansions: ("X_EXPANSIONS", "expansions")
+            case .userFields: ("X_USER_FIELDS", "user-fields")
+            case .mediaFields: ("X_MEDIA_FIELDS", "media-fields")
+            case .placeFields: ("X_PLACE_FIELDS", "place-fields")
+            case .pollFields: ("X_POLL_FIELDS", "poll-fields")
+            }
+        return Setting(
+            name, flag: flag, .list, default: "all",
+            "Names of X's `\(rawValue)` to request, separated by commas; `all` or `none`")
     }
 
     /// Everything that an app's token may ask for: what `all` stands for, and the default.
@@ -53,7 +57,7 @@ package enum StreamFields: String, CaseIterable, Sendable {
 
     /// Reads the setting; a name that is mistyped, or that an app's token cannot ask for, is an error that names it.
     package func read(_ reader: inout SettingsReader) -> [String] {
-        switch reader.string(setting, default: "all") {
+        switch reader.text(setting) {
         case "all": return all
         case "none": return []
         case let text:

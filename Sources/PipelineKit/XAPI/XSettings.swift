@@ -3,7 +3,7 @@ import FoundationEssentials
 import HTTP
 
 /// How to reach X: what the stream and the other endpoints have in common.
-package struct XSettings: Sendable {
+package struct XSettings: Sendable, SettingGroup {
     /// The base URL without a slash at its end, `https://api.x.com`.
     package var url: String
     package var token: BearerToken
@@ -12,9 +12,16 @@ package struct XSettings: Sendable {
     /// How long a connection may take, from the name lookup to the complete header of the answer.
     package var connectTimeout: Duration
 
-    package static let urlSetting = Setting("X_URL", flag: "x-url")
-    package static let caFileSetting = Setting("X_CA_FILE", flag: "x-ca-file")
-    package static let connectTimeoutSetting = Setting("X_CONNECT_TIMEOUT", flag: nil)
+    package static let title = "X"
+    package static let urlSetting = Setting(
+        "X_URL", flag: "x-url", .url, default: "https://api.x.com", "X's base URL")
+    package static let caFileSetting = Setting(
+        "X_CA_FILE", flag: "x-ca-file", .file, unset: "the system's", "Certificates (PEM) to trust")
+    package static let connectTimeoutSetting = Setting(
+        "X_CONNECT_TIMEOUT", .duration, default: "10s", "Longest time from name lookup to the header of the answer")
+    package static let settings = [
+        urlSetting, BearerToken.fileSetting, BearerToken.valueSetting, caFileSetting, connectTimeoutSetting,
+    ]
 
     package init(url: String, token: BearerToken, caFile: String? = nil, connectTimeout: Duration = .seconds(10)) {
         self.url = url
@@ -25,7 +32,7 @@ package struct XSettings: Sendable {
 
     /// Reads the settings; mistakes are added to the reader's.
     package init(_ reader: inout SettingsReader) {
-        url = reader.string(Self.urlSetting, default: "https://api.x.com")
+        url = reader.text(Self.urlSetting)
         while url.hasSuffix("/") { url.removeLast() }
         if let mistake = Self.mistake(inURL: url) { reader.addMistake("\(reader.origin(Self.urlSetting)): \(mistake)") }
         token = BearerToken.read(&reader)
@@ -35,7 +42,7 @@ package struct XSettings: Sendable {
                 reader.addMistake("\(reader.origin(Self.caFileSetting)): \(error)")
             }
         }
-        connectTimeout = reader.duration(Self.connectTimeoutSetting, default: .seconds(10))
+        connectTimeout = reader.duration(Self.connectTimeoutSetting)
         for mistake in Proxies.mistakes(reader.environment) { reader.addMistake(mistake) }
     }
 

@@ -23,14 +23,14 @@ struct MigrateCommand: ParsableCommand {
             credentials rejected, or a privilege is missing; 78 invalid settings, or an unsuitable database.
             """)
 
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var common: CommonOptions
+    /// What it accepts beside the database's and the common settings.
+    enum Flags: SettingGroup {
+        static let settings = [LoadingSettings.payload]
+    }
 
-    @Option(
-        help: ArgumentHelp(
-            "Type of the column for the raw line: jsonb or json (PAYLOAD; default unchanged).",
-            valueName: "mode"))
-    var payload: String?
+    @OptionGroup var database: SettingFlags<DatabaseSettings>
+    @OptionGroup var common: SettingFlags<CommonSettings>
+    @OptionGroup var payload: SettingFlags<Flags>
 
     @Flag(help: "Show the steps, and change nothing.")
     var dryRun = false
@@ -40,14 +40,13 @@ struct MigrateCommand: ParsableCommand {
 
     func run() throws {
         try runCommand {
-            var flags = database.flags.merging(common.flags) { $1 }
-            flags["PAYLOAD"] = payload
-            var reader = try SettingsReader(flags: flags, configFile: common.config, known: knownSettings)
-            let conninfo = try DatabaseOptions.conninfo(&reader)
-            let mode: PayloadMode? =
-                reader.string(LoaderOptions.payload) == nil
-                ? nil : reader.choice(LoaderOptions.payload, default: PayloadMode.jsonb)
-            try common.startLogging(&reader)
+            var reader = try SettingsReader(
+                flags: flags(database.values, common.values, payload.values), known: LoaderSettings.known)
+            let conninfo = try DatabaseSettings.conninfo(&reader)
+            // Without the setting the column stays as it is: the default is that of a new schema.
+            let isSet = reader.string(LoadingSettings.payload) != nil
+            let mode = isSet ? reader.choice(LoadingSettings.payload, PayloadMode.self) : nil
+            CommonSettings.startLogging(&reader)
             try reader.finish()
             print(try migrate(conninfo, payload: mode, isDryRun: dryRun, isConfirmed: isConfirmed))
         }
@@ -84,7 +83,7 @@ func migrate(
         conninfo.statementTimeout = nil
         let connection = try PostgresConnection.connect(conninfo)
         var report = ["PostgreSQL at \(connection.place)"]
-        report += try DatabaseSettings.check(connection).map { "warning: \($0)" }
+        report += try DatabaseCheck.run(connection).map { "warning: \($0)" }
         let outlook = try Migration.outlook(on: connection)
         if isDryRun { return try (report + wouldDo(outlook, payload, connection)).joined(separator: "\n") }
         if case .created = outlook {

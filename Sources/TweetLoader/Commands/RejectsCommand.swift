@@ -195,8 +195,8 @@ struct RejectsReplayCommand: ParsableCommand {
         try runCommand {
             let (conninfo, payload) = try options.read { reader throws(Failure) in
                 (
-                    try DatabaseOptions.conninfo(&reader),
-                    reader.choice(LoaderOptions.payload, default: PayloadMode.jsonb)
+                    try DatabaseSettings.conninfo(&reader),
+                    reader.choice(LoadingSettings.payload, PayloadMode.self) ?? .jsonb
                 )
             }
             options.show(

@@ -18,20 +18,19 @@ struct RunCommand: ParsableCommand {
               tweet-loader run -X security.protocol=sasl_ssl     any librdkafka property
             """)
 
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var kafka: KafkaOptions
-    @OptionGroup var loader: LoaderOptions
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var database: SettingFlags<DatabaseSettings>
+    @OptionGroup var kafka: SettingFlags<KafkaSettings>
+    @OptionGroup var loader: SettingFlags<LoadingSettings>
+    @OptionGroup var common: SettingFlags<CommonSettings>
 
     func run() throws {
         Service.blockSignals()
         try runCommand {
             var reader = try SettingsReader(
-                flags: database.flags.merging(kafka.flags) { $1 }.merging(loader.flags) { $1 }
-                    .merging(common.flags) { $1 },
-                configFile: common.config, known: knownSettings)
-            let settings = try LoaderSettings(loader, kafka, &reader)
-            try common.startLogging(&reader)
+                flags: flags(database.values, kafka.values, loader.values, common.values),
+                known: LoaderSettings.known)
+            let settings = try LoaderSettings(&reader)
+            CommonSettings.startLogging(&reader)
             try reader.finish()
             try runLoader(settings)
         }

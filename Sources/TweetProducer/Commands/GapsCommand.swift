@@ -14,29 +14,20 @@ struct GapsCommand: ParsableCommand {
 
     /// The flags of both subcommands.
     struct Options: ParsableArguments {
-        @OptionGroup var common: CommonOptions
-        @OptionGroup(title: "X") var x: XOptions
+        @OptionGroup var common: SettingFlags<CommonSettings>
+        @OptionGroup(title: "X") var x: SettingFlags<XSettings>
 
-        @Option(help: ArgumentHelp("Folder of the journal (JOURNAL_DIR; ./journal).", valueName: "folder"))
-        var journal: String?
+        /// What they accept beside X's and the common settings.
+        enum Flags: SettingGroup {
+            static let settings = [JournalSettings.folder, StreamSettings.streamSetting, AccountPlan.setting]
+        }
 
-        @Option(help: ArgumentHelp("Name of the stream (STREAM_NAME; default).", valueName: "name"))
-        var stream: String?
-
-        @Option(
-            help: ArgumentHelp("The account's plan: self-serve or enterprise (X_PLAN; self-serve).", valueName: "plan"))
-        var plan: String?
+        @OptionGroup var own: SettingFlags<Flags>
 
         @Flag(help: "JSON instead of a table.")
         var json = false
 
-        var flags: [String: String] {
-            let own = [
-                "JOURNAL_DIR": journal, StreamSettings.streamSetting.environment: stream,
-                AccountPlan.setting.environment: plan,
-            ].compactMapValues { $0 }
-            return [common.flags, x.flags, own].reduce([:]) { $0.merging($1) { _, new in new } }
-        }
+        var flags: [String: String] { Core.flags(common.values, x.values, own.values) }
     }
 
     struct List: ParsableCommand {
@@ -62,11 +53,11 @@ struct GapsCommand: ParsableCommand {
         func run() throws {
             try runCommand {
                 var reader = try SettingsReader(
-                    flags: options.flags, configFile: options.common.config, known: ProducerSettings.known)
-                let folder = reader.string(ProducerOptions.journalSetting, default: "./journal")
-                let stream = reader.string(StreamSettings.streamSetting, default: "default")
+                    flags: options.flags, known: ProducerSettings.known)
+                let folder = reader.text(JournalSettings.folder)
+                let stream = reader.text(StreamSettings.streamSetting)
                 let plan = AccountPlan.read(&reader)
-                try options.common.startLogging(&reader)
+                CommonSettings.startLogging(&reader)
                 try reader.finish()
                 try requireJournal(folder, stream)
                 let gaps = OpenGaps(folder: folder + "/" + stream).gaps.filter { all || $0.status == .open }
@@ -111,11 +102,11 @@ struct GapsCommand: ParsableCommand {
 
         @Option(
             help: ArgumentHelp(
-                "Largest number of posts to search (X_REPAIR_MAX_POSTS; 0).", valueName: "posts"))
+                "Posts that searches may return (\(RepairSettings.postsSetting.environment); default 0).",
+                valueName: "posts"))
         var maxPosts: String?
 
-        @Option(help: ArgumentHelp("Price of a post in dollars (X_POST_PRICE; 0.005).", valueName: "dollars"))
-        var postPrice: String?
+        @OptionGroup var price: SettingFlags<PriceFlag>
 
         @Flag(help: "Print the number of posts and the cost, then exit.")
         var dryRun = false
@@ -128,13 +119,12 @@ struct GapsCommand: ParsableCommand {
 
         func run() throws {
             try runCommand {
-                let own = [
-                    RepairSettings.postsSetting.environment: maxPosts, PostPrice.setting.environment: postPrice,
-                ].compactMapValues { $0 }
+                let own = flags(
+                    price.values, [RepairSettings.postsSetting.environment: maxPosts].compactMapValues { $0 })
                 var reader = try SettingsReader(
-                    flags: options.flags.merging(own) { _, new in new }, configFile: options.common.config,
+                    flags: flags(options.flags, own),
                     known: ProducerSettings.known)
-                let folder = reader.string(ProducerOptions.journalSetting, default: "./journal")
+                let folder = reader.text(JournalSettings.folder)
                 var run = GapRepairRun(
                     stream: StreamSettings(&reader), folder: folder, price: PostPrice.read(&reader), json: options.json,
                     logger: Logger(label: "tweet-producer.gaps"))
@@ -143,7 +133,7 @@ struct GapsCommand: ParsableCommand {
                 if shortest == nil {
                     reader.addMistake("--min-gap: '\(minGap ?? "")' is not a time such as 500ms, 1s or 2m")
                 }
-                try options.common.startLogging(&reader)
+                CommonSettings.startLogging(&reader)
                 try reader.finish()
                 try requireJournal(folder, run.stream.stream)
                 try run.choose(gaps, shortest: shortest ?? .zero)
@@ -180,10 +170,10 @@ extension GapsCommand {
         func run() throws {
             try runCommand {
                 var reader = try SettingsReader(
-                    flags: options.flags, configFile: options.common.config, known: ProducerSettings.known)
-                let folder = reader.string(ProducerOptions.journalSetting, default: "./journal")
-                let stream = reader.string(StreamSettings.streamSetting, default: "default")
-                try options.common.startLogging(&reader)
+                    flags: options.flags, known: ProducerSettings.known)
+                let folder = reader.text(JournalSettings.folder)
+                let stream = reader.text(StreamSettings.streamSetting)
+                CommonSettings.startLogging(&reader)
                 try reader.finish()
                 try requireJournal(folder, stream)
                 let open = OpenGaps(folder: folder + "/" + stream).gaps.filter { $0.status == .open && $0.end != nil }
@@ -209,12 +199,4 @@ private func requireJournal(_ folder: String, _ stream: String) throws {
             "\(folder) has no journal of the stream '\(stream)'. Name folder and stream with JOURNAL_DIR (--journal)"
                 + " and STREAM_NAME (--stream).")
     }
-}
-
-/// Indented JSON with the field's names in lower case.
-func jsonText(_ value: some Encodable) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
-    return String(decoding: try encoder.encode(value), as: UTF8.self)
 }

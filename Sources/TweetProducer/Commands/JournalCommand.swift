@@ -11,8 +11,12 @@ struct JournalCommand: ParsableCommand {
 
     /// The flags of both subcommands.
     struct Options: ParsableArguments {
-        @Option(help: ArgumentHelp("Folder of the journal (JOURNAL_DIR; ./journal).", valueName: "folder"))
-        var journal: String?
+        /// What it accepts beside the common settings.
+        enum Flags: SettingGroup {
+            static let settings = [JournalSettings.folder]
+        }
+
+        @OptionGroup var journal: SettingFlags<Flags>
 
         @Option(help: ArgumentHelp("Only this stream; without it, every stream of the folder.", valueName: "name"))
         var stream: String?
@@ -20,7 +24,7 @@ struct JournalCommand: ParsableCommand {
         @Flag(help: "JSON instead of text.")
         var json = false
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: SettingFlags<CommonSettings>
     }
 
     struct StatusCommand: ParsableCommand {
@@ -78,11 +82,10 @@ struct JournalCommand: ParsableCommand {
 extension JournalCommand.Options {
     /// The journal's folder, its streams, and the quota that is set.
     func read() throws -> (folder: String, streams: [String], quota: Int64?) {
-        let flags = common.flags.merging(["JOURNAL_DIR": journal].compactMapValues { $0 }) { $1 }
-        var reader = try SettingsReader(flags: flags, configFile: common.config, known: ProducerSettings.known)
-        let folder = reader.string(ProducerOptions.journalSetting, default: "./journal")
-        let quota = ProducerOptions.quota(&reader)
-        try common.startLogging(&reader)
+        var reader = try SettingsReader(flags: flags(common.values, journal.values), known: ProducerSettings.known)
+        let folder = reader.text(JournalSettings.folder)
+        let quota = JournalSettings.readQuota(&reader)
+        CommonSettings.startLogging(&reader)
         try reader.finish()
         let streams = try JournalStatus.streams(in: folder).filter { stream == nil || $0 == stream }
         guard !streams.isEmpty else {

@@ -60,17 +60,17 @@ struct ReplayCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Stream of lines that are not from our journal (replay).", valueName: "name"))
     var stream: String?
 
-    @OptionGroup var common: CommonOptions
-    @OptionGroup(title: "Kafka") var kafka: KafkaOptions
+    @OptionGroup var common: SettingFlags<CommonSettings>
+    @OptionGroup(title: "Kafka") var kafka: SettingFlags<KafkaSettings>
 
     func run() throws {
         try runCommand {
             Service.blockSignals()
-            let flags = common.flags.merging(kafka.flags) { $1 }
-            var reader = try SettingsReader(flags: flags, configFile: common.config, known: ProducerSettings.known)
+            var reader = try SettingsReader(
+                flags: flags(common.values, kafka.values), known: ProducerSettings.known)
             let settings = settings(&reader)
             let s3 = source.hasPrefix("s3://") ? S3Settings(&reader) : nil
-            try common.startLogging(&reader)
+            CommonSettings.startLogging(&reader)
             try reader.finish()
             let (stop, source) = (Stop(), source)
             let result = Mutex((isWhole: false, refused: RefusedLines(), problems: [String]()))
@@ -100,9 +100,9 @@ struct ReplayCommand: ParsableCommand {
 
     private func settings(_ reader: inout SettingsReader) -> ReplaySettings {
         var settings = ReplaySettings(
-            kafka: kafka.configuration(&reader), topic: kafka.topicName(&reader),
-            partitions: reader.int(ProducerOptions.partitionsSetting, default: 12, in: 1...10_000),
-            replication: reader.int(ProducerOptions.replicationSetting, default: -1, in: -1...100))
+            kafka: KafkaSettings.configuration(&reader), topic: KafkaSettings.topicName(&reader),
+            partitions: reader.int(PublishingSettings.partitions),
+            replication: reader.int(PublishingSettings.replication))
         for (name, text) in [("--since", since), ("--until", until)] {
             if let text, Timestamp(argument: text) == nil {
                 reader.addMistake("\(name): '\(text)' is not \(Timestamp.argumentForm)")
@@ -126,7 +126,7 @@ struct ReplayCommand: ParsableCommand {
         if let rate, !(rate > 0 && rate.isFinite) { reader.addMistake("--rate: must be greater than 0") }
         settings.rate = rate
         settings.stateFile = state
-        settings.lineLimit = reader.bytes(StreamSettings.lineLimitSetting, default: ReplayFile.lineLimit)
+        settings.lineLimit = reader.bytes(StreamSettings.lineLimitSetting)
         settings.foreignStream = stream ?? "replay"
         if !StreamName.isValid(settings.foreignStream) {
             reader.addMistake("--stream: '\(settings.foreignStream)' is not \(StreamName.rule)")

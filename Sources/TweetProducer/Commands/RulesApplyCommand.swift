@@ -20,9 +20,9 @@ extension RulesCommand {
                 changing rules, 77 credentials rejected, 78 invalid settings.
                 """)
 
-        @OptionGroup var common: CommonOptions
-        @OptionGroup(title: "X") var x: XOptions
-        @OptionGroup(title: "Rules") var rules: RulesOptions
+        @OptionGroup var common: SettingFlags<CommonSettings>
+        @OptionGroup(title: "X") var x: SettingFlags<XSettings>
+        @OptionGroup(title: "Rules") var rules: SettingFlags<RulesFlags>
 
         @Argument(help: ArgumentHelp("The rules file (X_RULES_FILE).", valueName: "file"))
         var file: String?
@@ -68,9 +68,9 @@ extension RulesCommand {
                   tweet-producer rules export > rules.yaml
                 """)
 
-        @OptionGroup var common: CommonOptions
-        @OptionGroup(title: "X") var x: XOptions
-        @OptionGroup(title: "Rules") var rules: RulesOptions
+        @OptionGroup var common: SettingFlags<CommonSettings>
+        @OptionGroup(title: "X") var x: SettingFlags<XSettings>
+        @OptionGroup(title: "Rules") var rules: SettingFlags<RulesFlags>
 
         func run() throws {
             try runCommand {
@@ -93,31 +93,32 @@ extension RulesCommand {
                 Exit status: 0 the file is valid (with or without warnings), 65 it has errors.
                 """)
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: SettingFlags<CommonSettings>
 
-        @Option(
-            help: ArgumentHelp("The account's plan: self-serve or enterprise (X_PLAN; self-serve).", valueName: "plan"))
-        var plan: String?
+        /// What it accepts beside the common settings.
+        enum Flags: SettingGroup {
+            static let settings = [AccountPlan.setting]
+        }
+
+        @OptionGroup var plan: SettingFlags<Flags>
 
         @Argument(help: ArgumentHelp("The rules file (X_RULES_FILE).", valueName: "file"))
         var file: String?
 
         func run() throws {
             try runCommand {
-                let given = [AccountPlan.setting.environment: plan].compactMapValues { $0 }
                 var reader = try SettingsReader(
-                    flags: common.flags.merging(given) { _, new in new }, configFile: common.config,
-                    known: ProducerSettings.known)
+                    flags: flags(common.values, plan.values), known: ProducerSettings.known)
                 let plan = AccountPlan.read(&reader)
                 let path = file ?? reader.string(RulesFile.setting)
-                try common.startLogging(&reader)
+                CommonSettings.startLogging(&reader)
                 try reader.finish()
                 guard let path else {
                     throw Failure(
                         .usage, "no rules file: name it as an argument or in \(RulesFile.setting.environment)")
                 }
                 let checked = try RulesFile.look(at: path, plan: plan)
-                warn(of: checked.doubts())
+                printWarnings(checked.doubts())
                 try checked.requireGood()
                 let longest = checked.rules.map { $0.value.unicodeScalars.count }.max() ?? 0
                 print(

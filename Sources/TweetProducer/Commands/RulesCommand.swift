@@ -33,8 +33,8 @@ struct RulesCommand: ParsableCommand {
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List all rules of the app.")
 
-        @OptionGroup var common: CommonOptions
-        @OptionGroup(title: "X") var x: XOptions
+        @OptionGroup var common: SettingFlags<CommonSettings>
+        @OptionGroup(title: "X") var x: SettingFlags<XSettings>
 
         @Flag(help: "One JSON object instead of a table.")
         var json = false
@@ -60,8 +60,8 @@ struct RulesCommand: ParsableCommand {
                   tweet-producer rules add --tag cats -- '-is:retweet cat'
                 """)
 
-        @OptionGroup var common: CommonOptions
-        @OptionGroup(title: "X") var x: XOptions
+        @OptionGroup var common: SettingFlags<CommonSettings>
+        @OptionGroup(title: "X") var x: SettingFlags<XSettings>
 
         @Argument(help: ArgumentHelp("Rule that posts must match.", valueName: "rule"))
         var values: [String]
@@ -92,8 +92,8 @@ struct RulesCommand: ParsableCommand {
                   tweet-producer rules delete --value 'from:nasa' --value 'from:esa'
                 """)
 
-        @OptionGroup var common: CommonOptions
-        @OptionGroup(title: "X") var x: XOptions
+        @OptionGroup var common: SettingFlags<CommonSettings>
+        @OptionGroup(title: "X") var x: SettingFlags<XSettings>
 
         @Argument(help: ArgumentHelp("Ids, as `rules list` shows them.", valueName: "id"))
         var ids: [String] = []
@@ -122,13 +122,15 @@ struct RulesCommand: ParsableCommand {
 }
 
 /// What the flags, the environment and the settings file say about X, and the folder of the journals.
-private func connectToRules(_ common: CommonOptions, _ x: XOptions) throws -> (rules: XRules, journal: String) {
+private func connectToRules(
+    _ common: SettingFlags<CommonSettings>, _ x: SettingFlags<XSettings>
+) throws -> (rules: XRules, journal: String) {
     var reader = try SettingsReader(
-        flags: common.flags.merging(x.flags) { _, new in new }, configFile: common.config,
+        flags: flags(common.values, x.values),
         known: ProducerSettings.known)
     let settings = XSettings(&reader)
-    try common.startLogging(&reader)
-    let journal = reader.string(ProducerOptions.journalSetting, default: "./journal")
+    CommonSettings.startLogging(&reader)
+    let journal = reader.text(JournalSettings.folder)
     try reader.finish()
     return (XRules(settings), journal)
 }

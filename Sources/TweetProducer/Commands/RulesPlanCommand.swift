@@ -26,9 +26,9 @@ extension RulesCommand {
                 78 invalid settings.
                 """)
 
-        @OptionGroup var common: CommonOptions
-        @OptionGroup(title: "X") var x: XOptions
-        @OptionGroup(title: "Rules") var rules: RulesOptions
+        @OptionGroup var common: SettingFlags<CommonSettings>
+        @OptionGroup(title: "X") var x: SettingFlags<XSettings>
+        @OptionGroup(title: "Rules") var rules: SettingFlags<RulesFlags>
 
         @Argument(help: ArgumentHelp("The rules file (X_RULES_FILE).", valueName: "file"))
         var file: String?
@@ -45,14 +45,12 @@ extension RulesCommand {
         @Flag(help: "Estimate the number and cost of posts of each rule.")
         var estimate = false
 
-        @Option(help: ArgumentHelp("Price of a post in dollars (X_POST_PRICE; 0.005).", valueName: "dollars"))
-        var postPrice: String?
+        @OptionGroup var price: SettingFlags<PriceFlag>
 
         func run() throws {
             var isEmpty = true
             try runCommand {
-                let price = [PostPrice.setting.environment: postPrice].compactMapValues { $0 }
-                let settings = try RulesSettings(common, x, rules, file: file, flags: price)
+                let settings = try RulesSettings(common, x, rules, file: file, flags: price.values)
                 let comparison = try settings.compare()
                 let plan = comparison.plan
                 isEmpty = plan.isEmpty
@@ -69,6 +67,11 @@ extension RulesCommand {
             if exitCode, !isEmpty { throw ExitCode(2) }
         }
     }
+}
+
+/// The price of a post, for commands that estimate.
+enum PriceFlag: SettingGroup {
+    static let settings = [PostPrice.setting]
 }
 
 /// A plan, shown to people or to programs.

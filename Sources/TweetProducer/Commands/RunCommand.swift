@@ -42,24 +42,27 @@ struct RunCommand: ParsableCommand {
               X_BEARER_TOKEN_FILE=/run/secrets/x-token tweet-producer run --kafka broker:9092 --journal /var/lib/tweets
             """)
 
-    @OptionGroup var common: CommonOptions
-    @OptionGroup(title: "X") var x: XOptions
-    @OptionGroup(title: "Stream") var stream: StreamOptions
-    @OptionGroup(title: "Kafka") var kafka: KafkaOptions
-    @OptionGroup(title: "Producer") var producer: ProducerOptions
-    @OptionGroup(title: "Rules") var rules: RuleWatchOptions
+    @OptionGroup var common: SettingFlags<CommonSettings>
+    @OptionGroup(title: "X") var x: SettingFlags<XSettings>
+    @OptionGroup(title: "Stream") var stream: SettingFlags<StreamSettings>
+    @OptionGroup(title: "Kafka") var kafka: SettingFlags<KafkaSettings>
+    @OptionGroup(title: "Journal") var journal: SettingFlags<JournalSettings>
+    @OptionGroup(title: "Producer") var producer: SettingFlags<PublishingSettings>
+    @OptionGroup(title: "Rules") var rules: SettingFlags<WatchFlags>
+
+    /// The settings of `run` about rules: without the price, which only estimates need.
+    enum WatchFlags: SettingGroup {
+        static let settings = RuleWatchSettings.settings.filter { $0.environment != PostPrice.setting.environment }
+    }
 
     func run() throws {
         try runCommand {
             Service.blockSignals()
-            let flags = [common.flags, x.flags, stream.flags, kafka.flags, producer.flags, rules.flags].reduce([:]) {
-                $0.merging($1) { _, new in new }
-            }
-            var reader = try SettingsReader(flags: flags, configFile: common.config, known: ProducerSettings.known)
-            let settings = ProducerSettings(
-                stream: StreamSettings(&reader), kafka: kafka.configuration(&reader),
-                topic: kafka.topicName(&reader), reader: &reader)
-            try common.startLogging(&reader)
+            let given = flags(
+                common.values, x.values, stream.values, kafka.values, journal.values, producer.values, rules.values)
+            var reader = try SettingsReader(flags: given, known: ProducerSettings.known)
+            let settings = ProducerSettings(&reader)
+            CommonSettings.startLogging(&reader)
             try reader.finish()
             let stop = Stop()
             try Producer(settings: settings, stop: stop, logger: Logger(label: "tweet-producer")).run()

@@ -18,28 +18,28 @@ struct UsageCommand: ParsableCommand {
             78 invalid settings.
             """)
 
-    @OptionGroup var common: CommonOptions
-    @OptionGroup(title: "X") var x: XOptions
+    @OptionGroup var common: SettingFlags<CommonSettings>
+    @OptionGroup(title: "X") var x: SettingFlags<XSettings>
 
-    @Option(help: ArgumentHelp("Price of a post in dollars (X_POST_PRICE; 0.005).", valueName: "dollars"))
-    var postPrice: String?
+    /// What it accepts beside X's and the common settings.
+    enum Flags: SettingGroup {
+        static let settings = [PostPrice.setting, JournalSettings.folder]
+    }
 
-    @Option(help: ArgumentHelp("Folder of the journal (JOURNAL_DIR; ./journal).", valueName: "folder"))
-    var journal: String?
+    @OptionGroup var own: SettingFlags<Flags>
 
     @Flag(help: "One JSON object instead of a table.")
     var json = false
 
     func run() throws {
         try runCommand {
-            let price = [PostPrice.setting.environment: postPrice, "JOURNAL_DIR": journal].compactMapValues { $0 }
-            let flags = [common.flags, x.flags, price].reduce([:]) { $0.merging($1) { _, new in new } }
-            var reader = try SettingsReader(flags: flags, configFile: common.config, known: ProducerSettings.known)
+            var reader = try SettingsReader(
+                flags: flags(common.values, x.values, own.values), known: ProducerSettings.known)
             let settings = XSettings(&reader)
             let postPrice = PostPrice.read(&reader)
-            let folder = reader.string(ProducerOptions.journalSetting, default: "./journal")
-            let resetDay = reader.int(PostLimits.resetDaySetting, default: 1, in: 1...31)
-            try common.startLogging(&reader)
+            let folder = reader.text(JournalSettings.folder)
+            let resetDay = reader.int(PostLimits.resetDaySetting)
+            CommonSettings.startLogging(&reader)
             try reader.finish()
             let usage = try PostUsage.ask(settings)
             let own = OwnCount(folder: folder, resetDay: usage.resetDay ?? resetDay, now: .now())

@@ -1,75 +1,8 @@
-import ArgumentParser
 import Core
 import Journal
 import Logging
 import TweetFormat
 import XAPI
-
-/// The flags of `run` about rules.
-struct RuleWatchOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "Compare the rules at X with this file at every check, and warn (X_RULES_FILE).", valueName: "file"))
-    var rulesFile: String?
-
-    @OptionGroup var rules: RulesOptions
-
-    /// The flags that were given, by environment name.
-    var flags: [String: String] {
-        rules.flags.merging([RulesFile.setting.environment: rulesFile].compactMapValues { $0 }) { _, new in new }
-    }
-
-    static let intervalSetting = Setting("X_RULES_CHECK", flag: nil)
-    static let silenceSetting = Setting("X_RULES_SILENCE", flag: nil)
-    static let settings = [intervalSetting, silenceSetting]
-}
-
-/// Settings of the watch over rules.
-struct RuleWatchSettings: Sendable {
-    var x: XSettings
-    /// The rules file; nil when the rules at X are only recorded.
-    var file: String?
-    var plan: AccountPlan
-    var ownership: RuleOwnership
-    /// From one comparison to the next.
-    var interval: Duration
-    /// How long a rule may bring nothing.
-    var silence: Duration
-
-    init(
-        x: XSettings, file: String? = nil, plan: AccountPlan = .selfServe,
-        ownership: RuleOwnership = RuleOwnership(prefix: ""),
-        interval: Duration = defaultInterval, silence: Duration = .seconds(7 * 86_400)
-    ) {
-        self.x = x
-        self.file = file
-        self.plan = plan
-        self.ownership = ownership
-        self.interval = interval
-        self.silence = silence
-    }
-
-    /// X allows 450 questions for rules in 15 minutes, and charges nothing for them.
-    static let defaultInterval = Duration.seconds(300)
-
-    /// Reads the settings. Errors in the rules file and others are added to the reader's.
-    static func read(_ reader: inout SettingsReader, x: XSettings, plan: AccountPlan) -> RuleWatchSettings {
-        let file = reader.string(RulesFile.setting, default: "")
-        let settings = RuleWatchSettings(
-            x: x, file: file.isEmpty ? nil : file, plan: plan,
-            ownership: RuleOwnership(prefix: reader.string(RuleOwnership.setting, default: "")),
-            interval: reader.duration(RuleWatchOptions.intervalSetting, default: defaultInterval),
-            silence: reader.duration(RuleWatchOptions.silenceSetting, default: .seconds(7 * 86_400)))
-        if settings.interval < .seconds(10) {
-            reader.addMistake(
-                "\(reader.origin(RuleWatchOptions.intervalSetting)): at least 10s, since X limits the questions")
-        }
-        if let file = settings.file {
-            do { _ = try RulesFile(path: file, plan: settings.plan) } catch { reader.addMistake("\(error)") }
-        }
-        return settings
-    }
-}
 
 /// How the rules at X differ from those of the file.
 enum RuleDifference: String, CaseIterable {

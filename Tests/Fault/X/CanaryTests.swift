@@ -95,7 +95,13 @@ import Testing
         let replay = s3Changes.map { change in
             Case(service: .producer, arguments: ["replay", "s3://bucket/x"], settings: s3.merging(change) { $1 })
         }
-        return usage + replay
+        // The invalid number makes it end with 78, as every case here must fail.
+        let config = environments.map { change in
+            Case(
+                service: .producer, arguments: ["config", "show", "--batch-size", "0"],
+                settings: s3.merging(change) { $1 })
+        }
+        return usage + replay + config
     }
 
     private func loaderCases(_ password: String, _ folder: TemporaryFolder) throws -> [Case] {
@@ -117,8 +123,9 @@ import Testing
             here.merging(["PGPASSFILE": folder.path + "/pgpass"]) { $1 },
             ["PGSERVICE": "s", "PGSERVICEFILE": folder.path + "/service", "PGUSER": "u"],
         ]
-        return environments.map {
-            Case(service: .loader, arguments: ["retention", "--keep", "12months"], settings: $0)
+        let commands = [["retention", "--keep", "12months"], ["config", "show", "--json", "--max-rows", "0"]]
+        return environments.flatMap { settings in
+            commands.map { Case(service: .loader, arguments: $0, settings: settings) }
         }
     }
 

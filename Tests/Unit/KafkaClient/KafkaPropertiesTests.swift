@@ -52,7 +52,7 @@ import Testing
     func brokersThatCannotBeHostAndPortAreASettingsError(servers: String) throws {
         var reader = try SettingsReader(
             flags: ["KAFKA_BOOTSTRAP_SERVERS": servers], configFile: nil, known: [], environment: [:])
-        _ = try KafkaOptions.parse([]).configuration(&reader)
+        _ = KafkaSettings.configuration(&reader)
         let failure = #expect(throws: Failure.self) { try reader.finish() }
         #expect(failure?.description.contains("is not host:port") == true)
         #expect(failure?.description.contains("S3cret") == false)
@@ -62,7 +62,7 @@ import Testing
     func brokersAreHostAndPort(servers: String) throws {
         var reader = try SettingsReader(
             flags: ["KAFKA_BOOTSTRAP_SERVERS": servers], configFile: nil, known: [], environment: [:])
-        _ = try KafkaOptions.parse([]).configuration(&reader)
+        _ = KafkaSettings.configuration(&reader)
         try reader.finish()
     }
 

@@ -8,7 +8,8 @@ import Testing
 @Suite struct XSettingsTests {
     private func read(_ environment: [String: String], flags: [String: String] = [:]) throws -> StreamSettings {
         var reader = try SettingsReader(
-            flags: flags, configFile: nil, known: XOptions.settings + StreamOptions.settings, environment: environment)
+            flags: flags, configFile: nil, known: XSettings.settings + StreamSettings.settings, environment: environment
+        )
         let settings = StreamSettings(&reader)
         try reader.finish()
         return settings

@@ -24,7 +24,7 @@ package struct SettingsFile {
         guard let mapping = root.mapping else {
             throw Failure(.badSettings, "settings file \(path): expected lines of the form `name: value`")
         }
-        let names = Dictionary(known.map { ($0.fileKey, $0) }) { first, _ in first }
+        let names = Dictionary(known.filter(\.isInFile).map { ($0.fileKey, $0) }) { first, _ in first }
         for (key, value) in mapping { read(key, value, names) }
     }
 

@@ -8,21 +8,23 @@ package struct SettingsReader {
     package let environment: [String: String]
     private let flags: [String: String]
     private var file: SettingsFile?
-    private var mistakes: [String] = []
+    /// What is wrong, one text each.
+    package private(set) var mistakes: [String] = []
 
     /// - Parameters:
     ///   - flags: the flags that were given, by the setting's environment name.
-    ///   - configFile: the settings file, or nil; `TWEET_PIPELINE_CONFIG` counts when nil.
+    ///   - configFile: the settings file, or nil for that of --config or `TWEET_PIPELINE_CONFIG`.
     ///   - known: every setting that the settings file may hold.
     ///   - environment: the environment to read.
     /// - Throws: `Failure` (78) when the settings file cannot be read as YAML.
     package init(
-        flags: [String: String], configFile: String?, known: [Setting],
+        flags: [String: String], configFile: String? = nil, known: [Setting],
         environment: [String: String] = ProcessEnvironment.current
     ) throws(Failure) {
         self.flags = flags
         self.environment = environment
-        if let path = configFile ?? environment["TWEET_PIPELINE_CONFIG"] {
+        let config = CommonSettings.config.environment
+        if let path = configFile ?? flags[config] ?? environment[config] {
             let found = try SettingsFile(path, known: known)
             mistakes = found.mistakes
             file = found
@@ -36,54 +38,92 @@ package struct SettingsReader {
         return text?.isEmpty == true ? nil : text
     }
 
-    package func string(_ setting: Setting, default value: String) -> String {
-        string(setting) ?? value
-    }
-
     /// Where the value of a setting stands, for messages: `--topic`, `environment KAFKA_TOPIC` or
     /// `producer.yaml:3 kafka_topic`; the setting's name when it is set nowhere.
     package func origin(_ setting: Setting) -> String {
         let name = setting.environment
-        if flags[name] != nil { return setting.flag.map { "--\($0)" } ?? name }
+        if flags[name] != nil { return setting.writtenFlag ?? name }
         if environment[name] != nil { return "environment \(name)" }
         if let file, let value = file.values[name] { return "\(file.path):\(value.line) \(setting.fileKey)" }
         return setting.title
     }
 
-    /// A whole number within `range`.
-    package mutating func int(_ setting: Setting, default value: Int, in range: ClosedRange<Int>) -> Int {
-        parse(setting, default: value, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)") {
-            Int($0).flatMap { range.contains($0) ? $0 : nil }
+    /// The text of a setting or its default; empty when it has neither.
+    package func text(_ setting: Setting) -> String {
+        string(setting) ?? setting.defaultText ?? ""
+    }
+
+    /// The values of a flag that may be repeated.
+    package func list(_ setting: Setting) -> [String] {
+        (flags[setting.environment] ?? "").split(separator: "\0").map(String.init)
+    }
+
+    /// A whole number of a setting that has a default.
+    package mutating func int(_ setting: Setting) -> Int {
+        optionalInt(setting) ?? 0
+    }
+
+    /// A whole number; nil when it is not set and has no default.
+    package mutating func optionalInt(_ setting: Setting) -> Int? {
+        value(setting) { text in
+            guard case .count(let range) = setting.kind else { return nil }
+            return Int(text).flatMap { range.contains($0) ? $0 : nil }
         }
     }
 
-    /// A length of time: `250ms`, `30s`, `5m`, `2h`.
-    package mutating func duration(_ setting: Setting, default value: Duration) -> Duration {
-        let isNumber = string(setting).map { !$0.isEmpty && $0.allSatisfy(\.isASCIIDigit) } ?? false
-        let hint = isNumber ? "; seconds are written \(string(setting) ?? "")s" : ""
-        return parse(
-            setting, default: value, expected: "a time such as 250ms, 30s, 5m, 2h or 30d" + hint,
-            Duration.init(setting:))
+    /// A number of a setting that has a default.
+    package mutating func number(_ setting: Setting) -> Double {
+        let found = value(setting) { text -> Double? in
+            guard case .number(let range) = setting.kind else { return nil }
+            return Double(text).flatMap { range.contains($0) ? $0 : nil }
+        }
+        return found ?? 0
     }
 
-    /// A number of bytes: `65536`, `64KiB`, `16MiB`, `1GiB`.
-    package mutating func bytes(_ setting: Setting, default value: Int) -> Int {
-        parse(setting, default: value, expected: "a size such as 65536, 64KiB, 16MiB or 1GiB", parseByteCount)
+    /// A length of time of a setting that has a default: `250ms`, `30s`, `5m`, `2h`.
+    package mutating func duration(_ setting: Setting) -> Duration {
+        value(setting, Duration.init(setting:)) ?? .zero
     }
 
-    /// A value in a notation of its own; `read` returns nil for what it does not know.
-    package mutating func value<Value>(
-        _ setting: Setting, default value: Value, expected: String, _ read: (String) -> Value?
-    ) -> Value {
-        parse(setting, default: value, expected: expected, read)
+    /// A number of bytes of a setting that has a default: `65536`, `64KiB`, `16MiB`, `1GiB`.
+    package mutating func bytes(_ setting: Setting) -> Int {
+        value(setting, parseByteCount) ?? 0
     }
 
-    /// One of the raw values of an enumeration.
+    /// One of the raw values of an enumeration; nil when it is not set and has no default.
     package mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
-        _ setting: Setting, default value: Choice
-    ) -> Choice {
-        let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-        return parse(setting, default: value, expected: "one of \(names)") { Choice(rawValue: $0) }
+        _ setting: Setting, _ type: Choice.Type
+    ) -> Choice? {
+        value(setting) { Choice(rawValue: $0) }
+    }
+
+    /// Whether a switch is on.
+    package mutating func isOn(_ setting: Setting) -> Bool {
+        choice(setting, Switch.self) == .on
+    }
+
+    /// A value in any notation.
+    ///
+    /// - Parameters:
+    ///   - setting: what is read.
+    ///   - read: returns nil for what it does not know, which becomes a mistake.
+    /// - Returns: the value, or that of the default; nil when there is neither.
+    package mutating func value<Value>(_ setting: Setting, _ read: (String) -> Value?) -> Value? {
+        let usual = setting.defaultText.flatMap(read)
+        guard let text = string(setting) else { return usual }
+        if let found = read(text) { return found }
+        let shown = setting.isSecret ? "the value" : "'\(text)'"
+        addMistake("\(origin(setting)): \(shown) is not \(setting.kind.expectation(text))")
+        return usual
+    }
+
+    /// Where the value of a setting comes from, for tables: `--topic`, `environment`, `producer.yaml:3`, `default` or `-`.
+    package func source(_ setting: Setting) -> String {
+        let name = setting.environment
+        if string(setting) == nil { return setting.defaultText == nil ? "-" : "default" }
+        if flags[name] != nil { return setting.writtenFlag ?? name }
+        if environment[name] != nil { return "environment" }
+        return file.flatMap { file in file.values[name].map { "\(file.path):\($0.line)" } } ?? "-"
     }
 
     /// A setting that must be there.
@@ -103,16 +143,6 @@ package struct SettingsReader {
     /// Throws all mistakes that were found, as one `Failure` (78).
     package func finish() throws(Failure) {
         guard mistakes.isEmpty else { throw Failure(.badSettings, mistakes.joined(separator: "\n")) }
-    }
-
-    private mutating func parse<Value>(
-        _ setting: Setting, default value: Value, expected: String, _ read: (String) -> Value?
-    ) -> Value {
-        guard let text = string(setting) else { return value }
-        if let found = read(text) { return found }
-        let shown = setting.isSecret ? "the value" : "'\(text)'"
-        addMistake("\(origin(setting)): \(shown) is not \(expected)")
-        return value
     }
 }
 

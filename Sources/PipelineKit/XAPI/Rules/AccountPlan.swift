@@ -7,7 +7,10 @@ package enum AccountPlan: String, CaseIterable, Sendable {
     case enterprise
 
     /// The setting that says it.
-    package static let setting = Setting("X_PLAN", flag: "plan")
+    package static let setting = Setting(
+        "X_PLAN", flag: "plan", .one(of: AccountPlan.self), default: "self-serve",
+        "The account's plan: `self-serve` has 1,000 rules of 1,024 characters and no replay, `enterprise` 25,000 of 2,048,"
+            + " backfill and recovery")
 
     /// How many rules a project may hold (X: "Filtered stream", introduction).
     package var maximalRules: Int { self == .enterprise ? 25_000 : 1000 }
@@ -20,6 +23,6 @@ package enum AccountPlan: String, CaseIterable, Sendable {
 
     /// Reads the setting; without it the plan is `self-serve`.
     package static func read(_ reader: inout SettingsReader) -> AccountPlan {
-        reader.choice(setting, default: AccountPlan.selfServe)
+        reader.choice(setting, AccountPlan.self) ?? .selfServe
     }
 }

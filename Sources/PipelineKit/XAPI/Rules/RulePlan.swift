@@ -6,7 +6,9 @@ package struct RuleOwnership: Equatable, Sendable {
     package let prefix: String
 
     /// The setting that says it.
-    package static let setting = Setting("X_RULES_PREFIX", flag: "prefix")
+    package static let setting = Setting(
+        "X_RULES_PREFIX", flag: "prefix", .text, unset: "every rule is ours",
+        "Prefix of the tags of our rules at X; rules with other tags stay as they are")
 
     package init(prefix: String) {
         self.prefix = prefix

@@ -61,7 +61,9 @@ package struct RulesFile: Sendable {
     private let ruleDoubts: [Finding]
 
     /// The setting that names it.
-    package static let setting = Setting("X_RULES_FILE", flag: "rules-file")
+    package static let setting = Setting(
+        "X_RULES_FILE", flag: "rules-file", .file,
+        "Rules file. `run` compares the rules at X with it, warns, and adds its rules when X has none")
 
     /// Reads a file of rules; errors of single rules are kept, since X may hold such a rule all the same.
     ///

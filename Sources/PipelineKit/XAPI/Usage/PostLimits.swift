@@ -2,15 +2,23 @@ import Core
 
 /// How many posts may be received, and paid, in a day and in a billing cycle.
 package struct PostLimits: Equatable, Sendable {
+    private static let posts = Setting.Kind.count(1...1_000_000_000_000)
+
     /// Nil: any number.
     package var perDay: Int64?
     package var perMonth: Int64?
     /// The day of the month on which X's billing cycle begins; a shorter month begins it on its last.
     package var resetDay = 1
 
-    package static let perDaySetting = Setting("MAX_POSTS_PER_DAY", flag: "max-posts-per-day")
-    package static let perMonthSetting = Setting("MAX_POSTS_PER_MONTH", flag: "max-posts-per-month")
-    package static let resetDaySetting = Setting("X_CAP_RESET_DAY", flag: nil)
+    package static let perDaySetting = Setting(
+        "MAX_POSTS_PER_DAY", flag: "max-posts-per-day", posts, unset: "no limit", value: "posts",
+        "Stop reading before this number of posts was received on a day (UTC)")
+    package static let perMonthSetting = Setting(
+        "MAX_POSTS_PER_MONTH", flag: "max-posts-per-month", posts, unset: "no limit", value: "posts",
+        "Stop reading before this number of posts was received in a billing cycle")
+    package static let resetDaySetting = Setting(
+        "X_CAP_RESET_DAY", .count(1...31), default: "1",
+        "Day of the month on which the billing cycle begins; `tweet-producer usage` shows it")
     package static let settings = [perDaySetting, perMonthSetting, resetDaySetting]
 
     /// A limit that is reached.
@@ -31,12 +39,9 @@ package struct PostLimits: Equatable, Sendable {
 
     /// Reads the settings; mistakes are added to the reader's.
     package init(_ reader: inout SettingsReader) {
-        let any = 1...1_000_000_000_000
-        let day = reader.int(Self.perDaySetting, default: 0, in: any)
-        let month = reader.int(Self.perMonthSetting, default: 0, in: any)
-        perDay = day > 0 ? Int64(day) : nil
-        perMonth = month > 0 ? Int64(month) : nil
-        resetDay = reader.int(Self.resetDaySetting, default: 1, in: 1...31)
+        perDay = reader.optionalInt(Self.perDaySetting).map { Int64($0) }
+        perMonth = reader.optionalInt(Self.perMonthSetting).map { Int64($0) }
+        resetDay = reader.int(Self.resetDaySetting)
     }
 
     /// The limit that forbids reading now; the one that lasts longer when both do. Nil when reading is allowed.

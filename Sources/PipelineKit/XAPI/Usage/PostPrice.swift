@@ -7,7 +7,9 @@ package struct PostPrice: Equatable, Sendable {
     /// X's list price of a post read (X: "Pricing").
     package static let listPrice = PostPrice(dollars: 0.005)
     /// The setting that says it.
-    package static let setting = Setting("X_POST_PRICE", flag: "post-price")
+    package static let setting = Setting(
+        "X_POST_PRICE", flag: "post-price", .number(0...1000), default: "0.005", value: "dollars",
+        "Dollars that X charges for a post, for estimates")
 
     package init(dollars: Double) {
         self.dollars = dollars
@@ -15,10 +17,7 @@ package struct PostPrice: Equatable, Sendable {
 
     /// Reads the setting; a mistake is added to the reader's.
     package static func read(_ reader: inout SettingsReader) -> PostPrice {
-        guard let text = reader.string(setting) else { return listPrice }
-        if let dollars = Double(text), (0...1000).contains(dollars) { return PostPrice(dollars: dollars) }
-        reader.addMistake("\(reader.origin(setting)): '\(text)' is not a number of dollars from 0 to 1000")
-        return listPrice
+        PostPrice(dollars: reader.number(setting))
     }
 
     /// What so many posts cost, such as `$1,234.50`.

@@ -8,10 +8,6 @@ import Glibc
 struct HostLock: ~Copyable {
     private let file: JournalFile
 
-    /// The folder of the locks, the same for every user of the host (Filesystem Hierarchy Standard 3.0, section 5.9).
-    static let folderSetting = Setting("X_LOCK_DIR", flag: nil)
-    static let defaultFolder = "/run/lock"
-
     /// Takes the lock.
     ///
     /// - Parameters:

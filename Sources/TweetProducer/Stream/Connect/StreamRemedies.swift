@@ -2,20 +2,6 @@ import Core
 import Logging
 import XAPI
 
-/// The rules that the stream is to have, for when X has none at all.
-package struct StreamRules: Sendable {
-    /// The file of rules.
-    package var file: String
-    package var plan: AccountPlan
-    package var ownership: RuleOwnership
-
-    package init(file: String, plan: AccountPlan, ownership: RuleOwnership) {
-        self.file = file
-        self.plan = plan
-        self.ownership = ownership
-    }
-}
-
 /// What can be done about a refusal, instead of waiting for it to pass.
 struct StreamRemedies {
     let settings: StreamSettings

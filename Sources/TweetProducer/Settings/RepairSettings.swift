@@ -12,19 +12,23 @@ package struct RepairSettings: Sendable {
     /// Whose rules are searched.
     package var ownership = RuleOwnership(prefix: "")
 
-    package static let automaticSetting = Setting("X_REPAIR", flag: nil)
-    package static let postsSetting = Setting("X_REPAIR_MAX_POSTS", flag: "max-repair-posts")
-    package static let delaySetting = Setting("X_REPAIR_DELAY", flag: nil)
+    package static let automaticSetting = Setting(
+        "X_REPAIR", .one(of: Switch.self), default: "on", "Whether `run` fills gaps by itself, as X_PLAN allows")
+    package static let postsSetting = Setting(
+        "X_REPAIR_MAX_POSTS", flag: "max-repair-posts", .count(0...1_000_000_000), default: "0", value: "posts",
+        "Posts that searches for gaps may return, and cost, on a day (UTC)")
+    package static let delaySetting = Setting(
+        "X_REPAIR_DELAY", .duration, default: "2m", "Time from the end of a gap until it is filled")
     package static let settings = [automaticSetting, postsSetting, delaySetting]
 
     package init() {}
 
     /// Reads the settings; mistakes are added to the reader's.
     package init(_ reader: inout SettingsReader) {
-        isAutomatic = reader.choice(Self.automaticSetting, default: Switch.on) == .on
-        postsPerDay = Int64(reader.int(Self.postsSetting, default: 0, in: 0...1_000_000_000))
-        delay = reader.duration(Self.delaySetting, default: delay)
-        ownership = RuleOwnership(prefix: reader.string(RuleOwnership.setting, default: ""))
+        isAutomatic = reader.isOn(Self.automaticSetting)
+        postsPerDay = Int64(reader.int(Self.postsSetting))
+        delay = reader.duration(Self.delaySetting)
+        ownership = RuleOwnership(prefix: reader.text(RuleOwnership.setting))
     }
 
     /// X finds a post only some seconds after it was made.

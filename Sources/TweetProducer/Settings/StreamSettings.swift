@@ -2,7 +2,7 @@ import Core
 import XAPI
 
 /// How to read the filtered stream.
-package struct StreamSettings: Sendable {
+package struct StreamSettings: Sendable, SettingGroup {
     /// The name under which lines are journalled and counted.
     package var stream: String
     package var x: XSettings
@@ -26,15 +26,34 @@ package struct StreamSettings: Sendable {
     package var rules: StreamRules?
     /// How gaps are filled.
     package var repair = RepairSettings()
-    /// Where this host's locks of credentials are.
-    package var lockFolder = HostLock.defaultFolder
+    /// Where this host's locks of credentials are, the same for every user (Filesystem Hierarchy Standard 3.0, section 5.9).
+    package var lockFolder = "/run/lock"
 
-    package static let streamSetting = Setting("STREAM_NAME", flag: "stream")
-    package static let stallTimeoutSetting = Setting("X_STALL_TIMEOUT", flag: nil)
-    package static let lineLimitSetting = Setting("X_LINE_LIMIT", flag: nil)
-    package static let connectBudgetSetting = Setting("X_CONNECT_BUDGET", flag: nil)
-    package static let backoffScaleSetting = Setting("X_BACKOFF_SCALE", flag: nil)
-    package static let quietAfterSetting = Setting("X_QUIET_AFTER", flag: nil)
+    package static let title = "Stream"
+    package static let streamSetting = Setting(
+        "STREAM_NAME", flag: "stream", .text, default: "default", value: "name",
+        "Name of the stream in journal, headers and ledger")
+    package static let stallTimeoutSetting = Setting(
+        "X_STALL_TIMEOUT", .duration, default: "25s",
+        "Without a byte for this long the connection counts as dead; X sends a keep-alive every 20 s")
+    package static let lineLimitSetting = Setting(
+        "X_LINE_LIMIT", .bytes, default: "4MiB", "Longest line that is kept whole")
+    package static let connectBudgetSetting = Setting(
+        "X_CONNECT_BUDGET", .count(1...1_000_000), default: "40",
+        "Connection attempts in 15 minutes, counted over restarts; X allows 50")
+    package static let backoffScaleSetting = Setting(
+        "X_BACKOFF_SCALE", .number(0.0001...100), default: "1",
+        "Factor of every wait before a new connection, for tests")
+    package static let quietAfterSetting = Setting(
+        "X_QUIET_AFTER", .notation("a time such as 5m, or off"), default: "5m",
+        "Log `quiet` when the rate stays far below normal for this long; `off`: never")
+    package static let lockFolderSetting = Setting(
+        "X_LOCK_DIR", .folder, default: "/run/lock",
+        "Folder of the locks that let one process use a credential; the same for every producer of the host")
+    package static let settings =
+        [streamSetting] + StreamFields.allCases.map(\.setting) + PostLimits.settings + [
+            stallTimeoutSetting, lineLimitSetting, connectBudgetSetting, lockFolderSetting, quietAfterSetting,
+        ] + RepairSettings.settings + [backoffScaleSetting]
 
     package init(
         stream: String = "default", x: XSettings, fields: [StreamFields: [String]]? = nil,
@@ -52,38 +71,32 @@ package struct StreamSettings: Sendable {
 
     /// Reads the settings; mistakes are added to the reader's.
     package init(_ reader: inout SettingsReader) {
-        let name = reader.string(Self.streamSetting, default: "default")
+        let name = reader.text(Self.streamSetting)
         if !StreamName.isValid(name) {
             reader.addMistake("\(reader.origin(Self.streamSetting)): '\(name)' is not \(StreamName.rule)")
         }
         var fields: [StreamFields: [String]] = [:]
         for parameter in StreamFields.allCases { fields[parameter] = parameter.read(&reader) }
-        let stallTimeout = reader.duration(Self.stallTimeoutSetting, default: .seconds(25))
+        let stallTimeout = reader.duration(Self.stallTimeoutSetting)
         if stallTimeout < .milliseconds(100) {
             reader.addMistake("\(reader.origin(Self.stallTimeoutSetting)): less than 100ms would drop every connection")
         }
         self.init(
             stream: name, x: XSettings(&reader), fields: fields, stallTimeout: stallTimeout,
-            lineLimit: reader.bytes(Self.lineLimitSetting, default: 4 << 20),
-            connectBudget: reader.int(Self.connectBudgetSetting, default: 40, in: 1...1_000_000),
-            backoffScale: Self.readScale(&reader))
+            lineLimit: reader.bytes(Self.lineLimitSetting),
+            connectBudget: reader.int(Self.connectBudgetSetting),
+            backoffScale: reader.number(Self.backoffScaleSetting))
         posts = PostLimits(&reader)
         plan = AccountPlan.read(&reader)
         repair = RepairSettings(&reader)
-        lockFolder = reader.string(HostLock.folderSetting, default: HostLock.defaultFolder)
-        quietAfter = reader.value(
-            Self.quietAfterSetting, default: quietAfter, expected: "a time such as 5m, or off"
-        ) { text -> Duration?? in text == "off" ? .some(nil) : Duration(setting: text).map { $0 } }
+        lockFolder = reader.text(Self.lockFolderSetting)
+        quietAfter =
+            reader.value(Self.quietAfterSetting) { text -> Duration?? in
+                text == "off" ? .some(nil) : Duration(setting: text).map { $0 }
+            } ?? nil
         if lineLimit < 65_536 || lineLimit > 1 << 30 {
             reader.addMistake(
                 "\(reader.origin(Self.lineLimitSetting)): \(lineLimit) bytes is not between 64KiB and 1GiB")
         }
-    }
-
-    private static func readScale(_ reader: inout SettingsReader) -> Double {
-        guard let text = reader.string(backoffScaleSetting) else { return 1 }
-        if let scale = Double(text), (0.0001...100).contains(scale) { return scale }
-        reader.addMistake("\(reader.origin(backoffScaleSetting)): '\(text)' is not a number from 0.0001 to 100")
-        return 1
     }
 }

@@ -2,15 +2,24 @@ import Core
 import ObjectStore
 
 /// Where the archive is uploaded, and how.
-struct UploadSettings: Sendable {
+struct UploadSettings: Sendable, SettingGroup {
     var s3: S3Settings
     var options: S3UploadOptions
 
-    static let urlSetting = Setting("ARCHIVE_S3_URL", flag: nil)
-    static let storageClassSetting = Setting("S3_STORAGE_CLASS", flag: nil)
-    static let encryptionSetting = Setting("S3_ENCRYPTION", flag: nil)
-    static let kmsKeySetting = Setting("S3_KMS_KEY", flag: nil)
-    static let partBytesSetting = Setting("S3_PART_BYTES", flag: nil)
+    static let title = "Uploads to S3"
+    static let urlSetting = Setting(
+        "ARCHIVE_S3_URL", .url, unset: "no upload",
+        "s3://BUCKET/PREFIX to which archived files are uploaded and verified before they may be removed here")
+    static let storageClassSetting = Setting(
+        "S3_STORAGE_CLASS", .text, unset: "the bucket's", "Storage class, such as STANDARD_IA")
+    static let encryptionSetting = Setting(
+        "S3_ENCRYPTION", .one(of: Encryption.self), unset: "the bucket's", "Server-side encryption")
+    static let kmsKeySetting = Setting(
+        "S3_KMS_KEY", .text, unset: "the bucket's",
+        "Id or ARN of the key of `aws:kms`. libcurl before 8.10 signs it wrongly; make it the bucket's default key instead"
+    )
+    static let partBytesSetting = Setting(
+        "S3_PART_BYTES", .bytes, default: "16MiB", "Larger files are uploaded in parts of this size")
     static let settings =
         [urlSetting, storageClassSetting, encryptionSetting, kmsKeySetting, partBytesSetting] + S3Settings.settings
 
@@ -33,9 +42,7 @@ struct UploadSettings: Sendable {
         if let name = options.storageClass, !name.utf8.allSatisfy({ (65...90).contains($0) || $0 == 95 }) {
             reader.addMistake("\(reader.origin(storageClassSetting)): '\(name)' must be a class such as STANDARD_IA")
         }
-        if reader.string(encryptionSetting) != nil {
-            options.encryption = reader.choice(encryptionSetting, default: Encryption.aes256).rawValue
-        }
+        options.encryption = reader.choice(encryptionSetting, Encryption.self)?.rawValue
         options.kmsKey = reader.string(kmsKeySetting)
         if let key = options.kmsKey {
             if options.encryption?.hasPrefix("aws:kms") != true {
@@ -51,7 +58,7 @@ struct UploadSettings: Sendable {
                         + " make it the default key of the bucket instead")
             }
         }
-        options.partBytes = Int64(reader.bytes(partBytesSetting, default: Int(options.partBytes)))
+        options.partBytes = Int64(reader.bytes(partBytesSetting))
         if !(5 << 20...5 << 30).contains(options.partBytes) {
             reader.addMistake("\(reader.origin(partBytesSetting)): parts must have from 5MiB to 5GiB")
         }

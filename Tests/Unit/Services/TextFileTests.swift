@@ -6,6 +6,8 @@ import Testing
 @testable import Journal
 @testable import KafkaClient
 @testable import ObjectStore
+@testable import Postgres
+@testable import TweetLoader
 @testable import TweetProducer
 @testable import XAPI
 
@@ -63,7 +65,7 @@ import Testing
         try folder.write("\u{feff}- value: cat\n  tag: bom\n", to: "file")
         #expect(try RulesFile(path: path, plan: .selfServe).rules.map(\.value) == ["cat"])
         try folder.write("\u{feff}kafka_topic: bug1\n", to: "file")
-        #expect(try reader(KafkaOptions.settings).string(KafkaOptions.topicSetting) == "bug1")
+        #expect(try reader(KafkaSettings.settings).string(KafkaSettings.topicSetting) == "bug1")
         try folder.write("\u{feff}bootstrap.servers=127.0.0.1:42209\n", to: "file")
         #expect(try KafkaConfiguration(file: path, overrides: [:]).bootstrapServers == "127.0.0.1:42209")
         try folder.write("\u{feff}holdout-token\n", to: "file")
@@ -92,9 +94,9 @@ import Testing
             """, to: "file")
         #expect(try RulesFile(path: path, plan: .selfServe).rules.map(\.tag) == [nil, nil, nil, nil, nil, "null"])
         try folder.write("kafka_topic: ~\nkafka_bootstrap_servers: Null\nkafka_token_file: '~'\n", to: "file")
-        let reader = try reader(KafkaOptions.settings)
-        #expect(reader.string(KafkaOptions.topicSetting) == nil && reader.string(KafkaOptions.servers) == nil)
-        #expect(reader.string(KafkaOptions.tokenFile) == "~")
+        let reader = try reader(KafkaSettings.settings)
+        #expect(reader.string(KafkaSettings.topicSetting) == nil && reader.string(KafkaSettings.servers) == nil)
+        #expect(reader.string(KafkaSettings.tokenFile) == "~")
     }
 
     private func reader(
@@ -107,8 +109,8 @@ import Testing
         try folder.write(
             "kafka_topik: a\nplan: b\n\nx_connect_timeout: fast\ndatabaze_url: c\nx_stall_timeout: 30\n", to: "file")
         let known =
-            KafkaOptions.settings + XOptions.settings + StreamOptions.settings + [
-                Setting("X_PLAN", flag: "plan"), Setting("DATABASE_URL", flag: "database"),
+            KafkaSettings.settings + XSettings.settings + StreamSettings.settings + [
+                AccountPlan.setting, PostgresConninfo.setting,
             ]
         var reader = try reader(
             known, environment: ["X_BEARER_TOKEN": "t", "X_CONNECT_BUDGET": "no"], flags: ["X_URL": "api"])
@@ -130,7 +132,7 @@ import Testing
 
     @Test func whatYAMLCannotReadIsNamedWithoutItsText() throws {
         try folder.write("kafka_topic: a\nx_bearer_token: \"C4nary: S3cret\n", to: "file")
-        let failure = #expect(throws: Failure.self) { try reader(XOptions.settings) }
+        let failure = #expect(throws: Failure.self) { try reader(XSettings.settings) }
         #expect(failure?.description.contains("line") == true)
         #expect(failure?.description.contains("S3cret") == false)
     }

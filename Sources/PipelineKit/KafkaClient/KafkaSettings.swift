@@ -1,78 +1,65 @@
-import ArgumentParser
 import Core
 
 /// Where Kafka is and which topic is meant; the same for both services.
-package struct KafkaOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "Kafka's brokers, host:port[,…] (KAFKA_BOOTSTRAP_SERVERS; default localhost:9092).", valueName: "servers"))
-    package var kafka: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Topic for tweets; events go to TOPIC.events (KAFKA_TOPIC; default tweets).", valueName: "topic"))
-    package var topic: String?
-
-    @Option(
-        name: .customShort("X"), parsing: .unconditionalSingleValue,
-        help: ArgumentHelp(
-            "A librdkafka property, key=value; repeatable (a file: KAFKA_PROPERTIES_FILE).",
-            valueName: "key=value"))
-    package var properties: [String] = []
-
-    package static let servers = Setting("KAFKA_BOOTSTRAP_SERVERS", flag: "kafka")
-    package static let topicSetting = Setting("KAFKA_TOPIC", flag: "topic")
-    package static let propertiesFile = Setting("KAFKA_PROPERTIES_FILE", flag: nil)
-    package static let tokenFile = Setting("KAFKA_TOKEN_FILE", flag: nil)
-    package static let settings = [servers, topicSetting, propertiesFile, tokenFile]
-
-    /// Required by the argument parser.
-    public init() {}
-
-    /// The flags that were given, by environment name.
-    package var flags: [String: String] {
-        ["KAFKA_BOOTSTRAP_SERVERS": kafka, "KAFKA_TOPIC": topic].compactMapValues { $0 }
-    }
+package enum KafkaSettings: SettingGroup {
+    package static let title = "Kafka"
+    package static let servers = Setting(
+        "KAFKA_BOOTSTRAP_SERVERS", flag: "kafka", .text, unset: "localhost:9092", value: "servers",
+        "Kafka's brokers, host:port[,…]")
+    package static let topicSetting = Setting(
+        "KAFKA_TOPIC", flag: "topic", .text, default: "tweets", value: "topic",
+        "Topic of tweets; events go to TOPIC.events")
+    package static let properties = Setting(
+        "-X", flag: "X", .properties, isInFile: false,
+        "A librdkafka property, as key=value; may be repeated (a file: KAFKA_PROPERTIES_FILE)")
+    package static let propertiesFile = Setting(
+        "KAFKA_PROPERTIES_FILE", .file,
+        "File of librdkafka properties. `-X` and `--kafka` precede it. It is read again while Kafka rejects the connection"
+    )
+    package static let tokenFile = Setting(
+        "KAFKA_TOKEN_FILE", .file,
+        "File with a token (JWT) for `sasl.mechanism=OAUTHBEARER`, renewed by another program")
+    package static let settings = [servers, topicSetting, properties, propertiesFile, tokenFile]
 
     /// The topic for tweets.
-    package func topicName(_ reader: inout SettingsReader) -> String {
-        let name = reader.string(Self.topicSetting, default: "tweets")
+    package static func topicName(_ reader: inout SettingsReader) -> String {
+        let name = reader.text(topicSetting)
         let isValid = name.utf8.allSatisfy { byte in
             (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
                 || [45, 46, 95].contains(byte)
         }
         if !isValid || name.utf8.count > 240 || name == "." || name == ".." {
             reader.addMistake(
-                "\(reader.origin(Self.topicSetting)): '\(name)' must be 1 to 240 letters, digits, '.', '_' or '-'")
+                "\(reader.origin(topicSetting)): '\(name)' must be 1 to 240 letters, digits, '.', '_' or '-'")
         }
         return name
     }
 
     /// All librdkafka properties: `-X` over --kafka and its variable over the properties file over the default.
-    package func configuration(_ reader: inout SettingsReader) -> KafkaConfiguration {
+    package static func configuration(_ reader: inout SettingsReader) -> KafkaConfiguration {
         let overrides = overrides(&reader)
         var configuration = KafkaConfiguration(overrides)
-        if let path = reader.string(Self.propertiesFile) {
+        if let path = reader.string(propertiesFile) {
             do { configuration = try KafkaConfiguration(file: path, overrides: overrides) } catch {
                 reader.addMistake(error.description)
             }
         }
-        configuration.tokenFile = reader.string(Self.tokenFile)
+        configuration.tokenFile = reader.string(tokenFile)
         if let mistake = configuration.tokenMistake { reader.addMistake(mistake) }
         if let mistake = configuration.serversMistake { reader.addMistake(mistake) }
         return configuration
     }
 
     /// What comes before a properties file.
-    private func overrides(_ reader: inout SettingsReader) -> [String: KafkaConfiguration.Property] {
+    private static func overrides(_ reader: inout SettingsReader) -> [String: KafkaConfiguration.Property] {
         var properties: [String: KafkaConfiguration.Property] = [:]
         if let servers = reader.string(Self.servers) {
             properties["bootstrap.servers"] = .init(servers, from: reader.origin(Self.servers))
         }
-        for pair in self.properties {
+        for pair in reader.list(Self.properties) {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             if parts.count == 2, !parts[0].isEmpty {
-                properties[String(parts[0])] = .init(String(parts[1]), from: "-X")
+                properties[String(parts[0])] = .init(String(parts[1]), from: reader.origin(Self.properties))
             } else {
                 // Without `=` it may hold a value, even a password.
                 let name = pair.prefix { $0.isASCII && ($0.isLetter || $0 == ".") }

@@ -4,23 +4,9 @@ import Glibc
 import Logging
 import XAPI
 
-/// The flags of the subcommands that know rules as a file.
-struct RulesOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The account's plan: self-serve or enterprise (X_PLAN; self-serve).", valueName: "plan"))
-    var plan: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Prefix of our rules' tags at X; other rules stay unchanged (X_RULES_PREFIX; default every rule is ours).",
-            valueName: "text"))
-    var prefix: String?
-
-    static let settings = [AccountPlan.setting, RuleOwnership.setting, RulesFile.setting, PostPrice.setting]
-
-    /// The flags that were given, by environment name.
-    var flags: [String: String] {
-        [AccountPlan.setting.environment: plan, RuleOwnership.setting.environment: prefix].compactMapValues { $0 }
-    }
+/// The settings of the subcommands that know rules as a file.
+enum RulesFlags: SettingGroup {
+    static let settings = [AccountPlan.setting, RuleOwnership.setting]
 }
 
 /// Settings of a subcommand of `rules`.
@@ -37,17 +23,18 @@ struct RulesSettings {
     ///
     /// - Throws: `Failure` (78) that lists every mistake.
     init(
-        _ common: CommonOptions, _ x: XOptions, _ rules: RulesOptions, file: String?, flags: [String: String] = [:]
+        _ common: SettingFlags<CommonSettings>, _ x: SettingFlags<XSettings>, _ rules: SettingFlags<RulesFlags>,
+        file: String?, flags own: [String: String] = [:]
     ) throws {
-        let given = [common.flags, x.flags, rules.flags, flags].reduce([:]) { $0.merging($1) { _, new in new } }
-        var reader = try SettingsReader(flags: given, configFile: common.config, known: ProducerSettings.known)
+        var reader = try SettingsReader(
+            flags: flags(common.values, x.values, rules.values, own), known: ProducerSettings.known)
         self.x = XSettings(&reader)
         plan = AccountPlan.read(&reader)
-        ownership = RuleOwnership(prefix: reader.string(RuleOwnership.setting, default: ""))
+        ownership = RuleOwnership(prefix: reader.text(RuleOwnership.setting))
         price = PostPrice.read(&reader)
         self.file = file ?? reader.string(RulesFile.setting)
-        journalFolder = reader.string(ProducerOptions.journalSetting, default: "./journal")
-        try common.startLogging(&reader)
+        journalFolder = reader.text(JournalSettings.folder)
+        CommonSettings.startLogging(&reader)
         try reader.finish()
     }
 
@@ -68,11 +55,11 @@ struct RulesSettings {
         let rules = try RulesFile.look(at: file, plan: plan)
         let plan: RulePlan
         do { plan = try application.compare(rules.rules) } catch {
-            warn(of: rules.doubts())
+            printWarnings(rules.doubts())
             try rules.requireGood()
             throw error
         }
-        warn(of: rules.doubts(beside: plan.held))
+        printWarnings(rules.doubts(beside: plan.held))
         try rules.requireGood(beside: plan.held)
         return Comparison(wanted: rules.rules, plan: plan)
     }
@@ -86,7 +73,7 @@ struct RulesSettings {
 }
 
 /// Shows what is probably not meant.
-func warn(of doubts: [String]) {
+func printWarnings(_ doubts: [String]) {
     for doubt in doubts { writeToStandardError("warning: \(doubt)\n") }
 }
 

@@ -1,0 +1,71 @@
+import Core
+import XAPI
+
+/// What the watch over rules is told.
+struct RuleWatchSettings: Sendable, SettingGroup {
+    static let title = "Rules"
+    /// X allows 450 questions for rules in 15 minutes, and charges nothing for them.
+    static let intervalSetting = Setting(
+        "X_RULES_CHECK", .duration, default: "5m",
+        "Interval at which the producer reads the rules at X, records changes and compares them with the file")
+    static let silenceSetting = Setting(
+        "X_RULES_SILENCE", .duration, default: "7d", "Time without a post after which a rule of the file is reported")
+    static let settings = [
+        RulesFile.setting, AccountPlan.setting, RuleOwnership.setting, PostPrice.setting, intervalSetting,
+        silenceSetting,
+    ]
+
+    var x: XSettings
+    /// The rules file; nil when the rules at X are only recorded.
+    var file: String?
+    var plan: AccountPlan
+    var ownership: RuleOwnership
+    /// From one comparison to the next.
+    var interval: Duration
+    /// How long a rule may bring nothing.
+    var silence: Duration
+
+    init(
+        x: XSettings, file: String? = nil, plan: AccountPlan = .selfServe,
+        ownership: RuleOwnership = RuleOwnership(prefix: ""),
+        interval: Duration = .seconds(300), silence: Duration = .seconds(7 * 86_400)
+    ) {
+        self.x = x
+        self.file = file
+        self.plan = plan
+        self.ownership = ownership
+        self.interval = interval
+        self.silence = silence
+    }
+
+    /// Reads the settings. Errors in the rules file and others are added to the reader's.
+    static func read(_ reader: inout SettingsReader, x: XSettings, plan: AccountPlan) -> RuleWatchSettings {
+        let settings = RuleWatchSettings(
+            x: x, file: reader.string(RulesFile.setting), plan: plan,
+            ownership: RuleOwnership(prefix: reader.text(RuleOwnership.setting)),
+            interval: reader.duration(intervalSetting),
+            silence: reader.duration(silenceSetting))
+        if settings.interval < .seconds(10) {
+            reader.addMistake(
+                "\(reader.origin(intervalSetting)): at least 10s, since X limits the questions")
+        }
+        if let file = settings.file {
+            do { _ = try RulesFile(path: file, plan: settings.plan) } catch { reader.addMistake("\(error)") }
+        }
+        return settings
+    }
+}
+
+/// The rules that the stream is to have, for when X has none at all.
+package struct StreamRules: Sendable {
+    /// The file of rules.
+    package var file: String
+    package var plan: AccountPlan
+    package var ownership: RuleOwnership
+
+    package init(file: String, plan: AccountPlan, ownership: RuleOwnership) {
+        self.file = file
+        self.plan = plan
+        self.ownership = ownership
+    }
+}
