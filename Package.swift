@@ -118,9 +118,12 @@ let package = Package(
         .executableTarget(name: "tweet-producer", dependencies: ["TweetProducer"], swiftSettings: strict),
         .executableTarget(name: "tweet-loader", dependencies: ["TweetLoader"], swiftSettings: strict),
         .executableTarget(name: "sandbox", dependencies: ["Sandbox"], swiftSettings: strict),
-        .target(name: "TestSupport", dependencies: ["Core", "Journal", logging], path: "Tests/Support", swiftSettings: strict),
         .target(
-            name: "Harness", dependencies: modules + ["TestSupport", "Sandbox", "COpenSSL", logging], path: "Tests/Harness",
+            name: "TestSupport", dependencies: ["Core", "Journal", logging], path: "Tests/Support",
+            swiftSettings: strict),
+        .target(
+            name: "Harness", dependencies: modules + ["TestSupport", "Sandbox", "COpenSSL", logging],
+            path: "Tests/Harness",
             swiftSettings: strict),
         .unit("Core", ["HTTP", "KafkaClient", "ObjectStore", "Postgres"]),
         .unit("TweetFormat", ["Core", "Digests"]),
@@ -156,7 +159,8 @@ if let runtime = Context.environment["FUZZER_RUNTIME"] {
     package.targets += [
         .systemLibrary(name: "CLibFuzzer", path: "Fuzz/CLibFuzzer"),
         .executableTarget(
-            name: "fuzz", dependencies: modules + ["TweetLoader", "CLibFuzzer"], path: "Fuzz/Fuzz", swiftSettings: strict,
+            name: "fuzz", dependencies: modules + ["TweetLoader", "CLibFuzzer"], path: "Fuzz/Fuzz",
+            swiftSettings: strict,
             linkerSettings: [.unsafeFlags([runtime])]),
     ]
 }

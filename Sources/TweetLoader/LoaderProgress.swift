@@ -54,7 +54,10 @@ final class LoaderProgress: Sendable {
         _ batch: borrowing Batch, _ outcome: TweetWriter.Outcome, in duration: Duration, _ logger: Logger
     ) {
         logger.debug(
-            "committed", metadata: ["messages": .stringConvertible(batch.count), "milliseconds": .stringConvertible(duration.milliseconds)])
+            "committed",
+            metadata: [
+                "messages": .stringConvertible(batch.count), "milliseconds": .stringConvertible(duration.milliseconds),
+            ])
         var counts = Counts()
         counts.batches = 1
         counts.messages = batch.count + batch.repeated
@@ -97,7 +100,8 @@ final class LoaderProgress: Sendable {
             metadata: [
                 "messages": .stringConvertible(counts.messages), "inserted": .stringConvertible(counts.inserted),
                 "duplicates": .stringConvertible(counts.duplicates),
-                "settled_before": .stringConvertible(counts.repeated), "rejects": .stringConvertible(counts.rejects), "events": .stringConvertible(counts.events),
+                "settled_before": .stringConvertible(counts.repeated), "rejects": .stringConvertible(counts.rejects),
+                "events": .stringConvertible(counts.events),
                 "deleted": .stringConvertible(counts.deletions), "batches": .stringConvertible(counts.batches),
                 "per_second": .stringConvertible(Int(Double(counts.messages) / seconds)),
             ])

@@ -17,10 +17,14 @@ package struct ReadLine: Equatable {
 }
 
 extension Journal {
-    package func append(_ text: String, at milliseconds: Int64 = 1000, connection: Int64 = 7) throws {
+    /// Appends a line; its position tells when it is durable.
+    @discardableResult
+    package func append(_ text: String, at milliseconds: Int64 = 1000, connection: Int64 = 7) throws -> JournalPosition
+    {
         try unsafe Array(text.utf8).withBytes { (bytes) throws(FileError) in
             try unsafe append(bytes, receivedAt: Timestamp(milliseconds: milliseconds), connection: connection)
         }
+        return position
     }
 
     package func lines(from seq: Int64 = 1) throws -> [ReadLine] {

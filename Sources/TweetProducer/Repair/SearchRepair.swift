@@ -1,7 +1,7 @@
 import Core
 import FoundationEssentials
-import TweetFormat
 import Journal
+import TweetFormat
 import XAPI
 
 /// Fills gaps by asking X's search for each rule (X: "Search Posts", recent): approximately, because the search differs from

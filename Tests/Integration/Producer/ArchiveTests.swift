@@ -76,7 +76,7 @@ import Testing
         let journal = try open { $0.segmentAge = .milliseconds(30) }
         let path = folder.path + "/s"
         try journal.append("one")
-        #expect(try comesTrue { try Segment.list(path).map(\.firstSeq) == [1, 2] })
+        #expect(try eventually { try Segment.list(path).map(\.firstSeq) == [1, 2] })
         stop.wait(for: .milliseconds(60))
         try journal.sync()
         #expect(try Segment.list(path).map(\.firstSeq) == [1, 2], "an empty segment does not grow old")
@@ -89,7 +89,7 @@ import Testing
             try journal.sync()
         }
         let journal = try open()
-        #expect(try comesTrue { try Segment.list(folder.path + "/s").map(\.firstSeq) == [1, 2] })
+        #expect(try eventually { try Segment.list(folder.path + "/s").map(\.firstSeq) == [1, 2] })
         withExtendedLifetime(journal) {}
     }
 
@@ -98,7 +98,7 @@ import Testing
         try journal.append("one")
         try journal.sync()
         journal.source.tail.requestRoll()
-        #expect(try comesTrue { try Segment.list(folder.path + "/s").map(\.firstSeq) == [1, 2] })
+        #expect(try eventually { try Segment.list(folder.path + "/s").map(\.firstSeq) == [1, 2] })
         try journal.append("two")
         try journal.sync()
         #expect(try Segment.list(folder.path + "/s").map(\.firstSeq) == [1, 2])
