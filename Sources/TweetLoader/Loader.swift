@@ -160,7 +160,7 @@ final class Loader {
         claims.settled(locked.nextOffsets)
     }
 
-    /// Takes out what we do not hold any more. Kafka's group then says anew who holds it, PostgreSQL from where.
+    /// Removes what we no longer own. Kafka's group then assigns it again, PostgreSQL gives the offset.
     private func giveUp(_ locked: PartitionClaims.Locked) {
         for (partition, owner) in locked.lost {
             logger.warning(
@@ -179,7 +179,7 @@ final class Loader {
         batch.drop(gone)
     }
 
-    /// Looks now and then whether PostgreSQL is there and knows what it has confirmed, also while nothing comes.
+    /// Checks periodically whether PostgreSQL is reachable and has what it confirmed, also without messages.
     private func checkClaims() throws {
         guard ContinuousClock.now >= nextCheck else { return }
         giveUp(try persistently { connection in try claims.check(connection) })
@@ -216,7 +216,7 @@ final class Loader {
         }
     }
 
-    /// Runs `work` until it succeeds, however long PostgreSQL is away; the intake keeps our membership of the group.
+    /// Runs `work` until it succeeds, however long PostgreSQL is unreachable; the intake keeps our membership of the group.
     ///
     /// - Throws: `Abandoned` when the stop is raised during an outage; `Failure` at the start.
     private func persistently<Result>(_ work: (borrowing PostgresConnection) throws -> Result) throws -> Result {
@@ -270,7 +270,7 @@ extension Loader {
         mailbox.start(starts, of: claims.held.mapValues(\.identity), settled: settled)
     }
 
-    /// Records what Kafka has deleted before it was loaded, and goes on behind it if that is the policy.
+    /// Records what Kafka deleted before it was loaded, and continues after it if that is the policy.
     private func pass(_ partition: TopicPartition, _ kept: (low: Int64, high: Int64), isReplaced: Bool) throws {
         guard let wanted = claims.held[partition]?.nextOffset else { return }
         let hole = KafkaHole(partition, wanted: wanted, in: kept, isReplaced: isReplaced)

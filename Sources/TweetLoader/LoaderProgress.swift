@@ -79,7 +79,7 @@ final class LoaderProgress: Sendable {
         }
         state.withLock { [counts] state in
             state.counts += counts
-            if ContinuousClock.now - state.lastReport >= .seconds(10) { report("loaded", &state) }
+            if ContinuousClock.now - state.lastReport >= .seconds(10) { report(isLast: false, &state) }
         }
     }
 
@@ -87,16 +87,16 @@ final class LoaderProgress: Sendable {
     func writerEnded() {
         state.withLock { state in
             state.writers -= 1
-            if state.writers == 0 { report("stopped", &state) }
+            if state.writers == 0 { report(isLast: true, &state) }
         }
     }
 
     /// Logs the sum since the last report.
-    private func report(_ message: Logger.Message, _ state: inout State) {
+    private func report(isLast: Bool, _ state: inout State) {
         let (counts, now) = (state.counts, ContinuousClock.now)
         let seconds = max(Double((now - state.lastReport).milliseconds) / 1000, 0.001)
         logger.info(
-            message,
+            isLast ? "stopped" : "loaded",
             metadata: [
                 "messages": .stringConvertible(counts.messages), "inserted": .stringConvertible(counts.inserted),
                 "duplicates": .stringConvertible(counts.duplicates),

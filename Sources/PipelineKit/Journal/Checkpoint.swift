@@ -28,7 +28,7 @@ package struct Checkpoint: Codable, Sendable, Equatable {
     /// Writes the checkpoint; after a crash the file holds either this one or the one before.
     package func write(to folder: String) throws(FileError) { try Self.file(in: folder).write(self) }
 
-    /// Reads the checkpoint of a journal folder; nil when none was ever written.
+    /// Reads the checkpoint of a journal folder; nil when none was written yet.
     ///
     /// - Throws: `JournalError`: `rebuild` when the file is damaged or belongs to another journal.
     package static func read(from folder: String, journal: String) throws(JournalError) -> Checkpoint? {
@@ -42,7 +42,7 @@ package struct Checkpoint: Codable, Sendable, Equatable {
         guard checkpoint.journal == journal else {
             throw JournalError(
                 .rebuild,
-                "\(file.path) belongs to journal \(checkpoint.journal), this folder holds journal \(journal)."
+                "\(file.path) belongs to journal \(checkpoint.journal), but this folder is journal \(journal)."
                     + " Remove the checkpoint to publish the whole journal again.")
         }
         return checkpoint

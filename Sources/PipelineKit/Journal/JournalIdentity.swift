@@ -1,7 +1,7 @@
 import Core
 import Glibc
 
-/// Names a journal folder for ever, so that a folder that was lost and made anew is not mistaken for the old one.
+/// The permanent name of a journal folder, so that a recreated folder is not mistaken for the lost one.
 package struct JournalIdentity: Codable, Sendable {
     package let journal: String
     package let stream: String

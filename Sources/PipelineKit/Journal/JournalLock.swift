@@ -3,7 +3,7 @@ import Glibc
 
 /// The one process that writes a journal: a lock on a file that ends with the process, however that ends.
 ///
-/// The file tells others who holds it and whether the journal takes lines.
+/// The file names the holder and says whether the journal accepts lines.
 final class JournalLock: Sendable {
     static let fileName = "lock"
 

@@ -74,7 +74,7 @@ package struct JournalReader: ~Copyable {
     private static func open(
         _ seq: Int64, _ source: JournalSource, _ segments: inout SegmentList
     ) throws -> SegmentReader? {
-        // What was known may have been dropped meanwhile: the second time the folder is listed anew.
+        // Known segments may have been dropped meanwhile: the second attempt lists the folder again.
         for _ in 0..<2 {
             do {
                 guard let found = try segments.segment(of: seq) else { return nil }
@@ -118,7 +118,7 @@ package struct JournalReader: ~Copyable {
     ///
     /// - Parameters:
     ///   - limit: how many at most.
-    ///   - bytes: none is handed out after lines of so many bytes in all.
+    ///   - bytes: limit of the total size of the lines.
     ///   - body: gets one after the other.
     /// - Returns: how many there were.
     /// - Throws: `JournalError`: `operator` when lines are missing, 75 when there is no file descriptor, `FileError`, or what `body`

@@ -3,7 +3,7 @@ import Digests
 
 /// What opening a journal found, after a clean end or a crash.
 package struct JournalRecovery: Sendable {
-    /// The segment to go on with.
+    /// The segment to continue with.
     let segment: Segment
     /// Where its last good line ends.
     let endOffset: Int64
@@ -22,7 +22,7 @@ package struct JournalRecovery: Sendable {
     /// - Parameters:
     ///   - folder: the stream's folder.
     ///   - acknowledged: the checkpoint; the next number is always greater, even when segments were taken away.
-    /// - Returns: where to go on, and what was found.
+    /// - Returns: where to continue, and what was found.
     /// - Throws: `FileError` when the folder or its last segment cannot be read or cut.
     static func run(folder: String, acknowledged: Int64) throws(FileError) -> JournalRecovery {
         let segments = try Segment.list(folder)
@@ -137,7 +137,7 @@ private struct SegmentCheck: ~Copyable {
         return result
     }
 
-    /// Makes entries for a segment whose index is gone: when the lines were received is then only roughly known.
+    /// Makes entries for a segment whose index is missing: when the lines were received is then only roughly known.
     private func rebuildIndex(size: Int64) throws(FileError) {
         let modified = try file.status().modified
         var made: [UInt8] = []

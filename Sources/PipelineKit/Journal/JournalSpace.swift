@@ -4,8 +4,8 @@ import Synchronization
 
 /// How much room a journal has: a quota of its own, and a reserve that keeps the last words possible.
 ///
-/// Lines may fill all but the reserve. On a full disk the reserve's file is given up, so that what happened can still be
-/// journalled and the checkpoint written; reading goes on when there is room for twice the reserve.
+/// Lines may fill all but the reserve. On a full disk the reserve's file is deleted, so that the event can still be
+/// journalled and the checkpoint written; reading continues when there is room for twice the reserve.
 package final class JournalSpace: Sendable {
     /// Bytes that the stream's folder may take, archive included; nil for no limit.
     let quota: Int64?
@@ -70,7 +70,7 @@ package final class JournalSpace: Sendable {
         return size == reserve
     }
 
-    /// Takes the reserve's place on the disk; what does not succeed is tried again when reading goes on.
+    /// Allocates the reserve on the disk; after a failure it is tried again when reading continues.
     package func holdReserve() {
         guard reserve > 0, !holdsReserve else { return }
         let descriptor = unsafe open(reservePath, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)

@@ -46,11 +46,11 @@ package struct JournalStatus: Encodable, Sendable, Equatable {
     /// The topic that rejects every record, so that publishing is paused; nil when it is not.
     package var pausedTopic: String?
     package var archived = Archived()
-    /// Nil when nothing was ever uploaded or tried to be.
+    /// Nil before the first attempt of an upload.
     package var uploads: Uploads?
     /// Lines that are kept nowhere here any more, because JOURNAL_KEEP or JOURNAL_FULL let them go after Kafka had them.
     package var removedLines: Int64 = 0
-    /// Lines that were given up before Kafka had them.
+    /// Lines that were dropped before Kafka had them.
     package var droppedLines: Int64 = 0
     /// Bytes of everything in the folder but the reserve.
     package var usedBytes: Int64 = 0

@@ -124,7 +124,7 @@ package final class JournalTail: Sendable {
 /// What a reader needs to follow a journal that another thread writes.
 package struct JournalSource: Sendable {
     package let stream: String
-    /// Names the journal folder for ever, in 8 hexadecimal digits: sequence numbers are dense per stream and journal.
+    /// Permanent id of the journal folder, 8 hexadecimal digits: sequence numbers are dense per stream and journal.
     package let journal: String
     /// The folder of this stream.
     package let folder: String

@@ -3,9 +3,9 @@ import Digests
 import FoundationEssentials
 import Glibc
 
-/// Whether a journal and its archive hold every line, unchanged: what was looked at, and what is wrong.
+/// Whether a journal and its archive have every line, unchanged: what was checked, and the problems found.
 ///
-/// A producer may be writing meanwhile: what it has not made durable when the look begins is not looked at.
+/// A producer may be writing meanwhile: lines that are not durable when the check begins are not checked.
 package struct JournalVerification: Encodable, Sendable {
     package var stream: String
     package var journal = ""
@@ -16,7 +16,7 @@ package struct JournalVerification: Encodable, Sendable {
     package var bytes: Int64 = 0
     /// Lines that the manifest says were removed after Kafka had them.
     package var removedLines: Int64 = 0
-    /// Lines that the manifest says were given up to make room.
+    /// Lines that were dropped to make room, according to the manifest.
     package var droppedLines: Int64 = 0
     /// What is wrong, a sentence each, with the file or the numbers; empty when everything is well.
     package var problems: [String] = []
@@ -169,7 +169,7 @@ package struct JournalVerification: Encodable, Sendable {
         try compare(path, bytes: entry.bytes, sha256: entry.sha256)
         let content = try ArchivedFile.read(path)
         guard content.digest == FileDigest(bytes: entry.plainBytes ?? 0, sha256: entry.plainSHA256 ?? "") else {
-            throw JournalError(.reject, "\(path) does not hold the bytes that the manifest tells of")
+            throw JournalError(.reject, "\(path) differs from its entry in the manifest")
         }
         guard content.lines == entry.lines else {
             throw JournalError(.reject, "\(path) has \(content.lines) lines instead of \(entry.lines)")
@@ -181,7 +181,7 @@ package struct JournalVerification: Encodable, Sendable {
             let path = archive + "/" + receipts.file
             try compare(path, bytes: receipts.bytes, sha256: receipts.sha256)
             guard try ReceiptBook(path).covers(entry.firstSeq...entry.lastSeq) else {
-                throw JournalError(.reject, "\(path) does not tell of every line when it was received")
+                throw JournalError(.reject, "\(path) lacks the time of receipt of some lines")
             }
         }
         files += 1

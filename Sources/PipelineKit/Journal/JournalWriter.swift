@@ -71,7 +71,7 @@ struct JournalWriter: ~Copyable {
             try segment.append(lines)
             if segmentBegan == nil { segmentBegan = begin }
             source.space.add(lines.diskBytes)
-            // First the tail: who was told that a line is durable can read it.
+            // First the tail: a line that is reported as durable can be read.
             publish(endSeq: lines.endSeq)
             buffer.settle(lines)
             observer.afterSync(begin.duration(to: .now))
@@ -138,7 +138,7 @@ struct JournalWriter: ~Copyable {
             begin(opened)
         } catch {
             guard error.isOutOfDescriptors else { throw error }
-            // The open segment is as good as ever. What there is of the new one must not be taken for the last.
+            // The open segment is still valid. Recovery must not take the incomplete new one for the last.
             try JournalFolder.remove(following.path)
             try JournalFolder.remove(following.indexPath)
             return delayRoll(error)

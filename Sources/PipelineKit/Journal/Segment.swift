@@ -66,7 +66,7 @@ struct SegmentList {
         return next < known.count ? known[next] : nil
     }
 
-    /// Lists the folder anew when next asked: what was known is gone.
+    /// Lists the folder again at the next request.
     mutating func forget() {
         known = []
     }

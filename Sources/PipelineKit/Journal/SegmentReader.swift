@@ -93,7 +93,7 @@ package struct SegmentReader: ~Copyable {
         while nextSeq < seq, try read(limit: Int(min(seq - nextSeq, 10_000)), end: end, { _ in }) > 0 {}
     }
 
-    /// Hands out up to `limit` lines that lie before `end`, and none after lines of so many bytes; returns how many there were.
+    /// Returns up to `limit` lines before `end`, at most the given number of bytes in all; returns their number.
     package mutating func read(
         limit: Int, bytes: Int = .max, end: JournalTail.End, _ body: (JournalLine) throws -> Void
     ) throws -> Int {

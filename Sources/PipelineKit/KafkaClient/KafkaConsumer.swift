@@ -187,7 +187,7 @@ package final class KafkaConsumer {
         unsafe rd_kafka_rebalance_protocol(handle.client).map { unsafe String(cString: $0) } == "COOPERATIVE"
     }
 
-    /// Stops fetching a partition until the group gives it anew; `resume` leaves it as it is.
+    /// Stops fetching a partition until the group assigns it again; `resume` does not change that.
     package func hold(_ partition: TopicPartition) throws(KafkaError) {
         started.remove(partition)
         let list = KafkaPartitionList([partition])
@@ -209,7 +209,7 @@ package final class KafkaConsumer {
         return unsafe String(cString: text)
     }
 
-    /// Stops fetching every started partition; `poll` goes on serving the group.
+    /// Stops fetching every started partition; `poll` still serves the group.
     package func pause() throws(KafkaError) {
         let list = KafkaPartitionList(started)
         let code = unsafe rd_kafka_pause_partitions(handle.client, list.pointer)

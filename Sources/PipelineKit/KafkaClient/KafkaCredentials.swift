@@ -42,7 +42,7 @@ struct CredentialFiles: Sendable {
     }
 }
 
-/// A token for SASL/OAUTHBEARER (RFC 7628) that somebody else keeps fresh in a file.
+/// A token for SASL/OAUTHBEARER (RFC 7628) that another program keeps fresh in a file.
 struct KafkaToken {
     let value: String
     /// Whom it is for, by its claim `sub`; librdkafka only logs it.

@@ -11,7 +11,7 @@ package struct KafkaError: Error, CustomStringConvertible, Sendable {
         case rejectRecord
         /// librdkafka's queue is full for the moment.
         case queueFull
-        /// The client instance is of no use any more and must be made anew (rdkafka.h, rd_kafka_fatal_error).
+        /// The client instance is unusable and must be recreated (rdkafka.h, rd_kafka_fatal_error).
         case rebuild
         /// A setting is wrong.
         case settings
@@ -30,7 +30,7 @@ package struct KafkaError: Error, CustomStringConvertible, Sendable {
     package let isTimeOut: Bool
     /// Whether no broker answered at all.
     package let isAway: Bool
-    /// The partition whose offset Kafka does not have: deleted by retention, or from before the topic was made anew.
+    /// The partition whose offset Kafka does not have: deleted by retention, or from before the topic was created again.
     package let offsetGone: TopicPartition?
     /// Whether another consumer has joined the group under this one's name (`group.instance.id`).
     package let isNameTaken: Bool

@@ -2,7 +2,7 @@ import CRdKafka
 
 /// How much a consumer fetches ahead, so that its memory is bounded whatever the brokers, partitions and codecs are.
 ///
-/// librdkafka looks at the queue before it sends a request, never while an answer comes, and unpacks an answer at once: what
+/// librdkafka checks the queue before it sends a request, never while an answer arrives, and unpacks an answer at once: what
 /// counts is the queue's bound, and one answer of each broker, packed and unpacked (docs/operations.md, "Memory").
 struct KafkaFetchLimits {
     /// Bytes of unpacked messages of all partitions together, above which no broker is asked for more.

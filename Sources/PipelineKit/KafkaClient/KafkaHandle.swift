@@ -149,7 +149,7 @@ final class KafkaContext: Sendable {
         }
     }
 
-    /// Why a client is to be made anew: it is refused, and its credentials have changed on the disk; nil while not.
+    /// Why a client must be recreated: Kafka rejected it, and its credentials have changed on the disk; else nil.
     func renewal() -> KafkaError? {
         guard isRefused.load(ordering: .relaxed) else { return nil }
         return credentials.withLock { credentials in

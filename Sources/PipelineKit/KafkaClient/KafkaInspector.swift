@@ -2,7 +2,7 @@ import CRdKafka
 import Core
 package import Logging
 
-/// A client that looks at topics without joining a group, so that looking never moves a partition.
+/// A client that inspects topics without joining a group, so that it never moves a partition.
 ///
 /// It sees what a loader can read: records of committed transactions up to the last stable offset. Owned by one thread.
 package final class KafkaInspector {

@@ -81,7 +81,7 @@ package final class KafkaProducer {
     ///   - batching: how it forms batches.
     ///   - outage: whether Kafka can be reached, shared by clients of the same brokers so that it is logged once.
     ///   - logger: gets what happens to it.
-    /// - Throws: `Failure` (78) when librdkafka rejects a property, or one that a guarantee depends on has another value.
+    /// - Throws: `Failure` (78) when librdkafka rejects a property, or one that a guarantee depends on has a different value.
     package init(
         _ configuration: KafkaConfiguration, batching: KafkaBatching = KafkaBatching(), outage: KafkaOutage? = nil,
         logger: Logger

@@ -4,7 +4,7 @@ import HTTP
 package struct S3Error: Error, Sendable, CustomStringConvertible {
     /// What to do about it.
     package enum Kind: Sendable {
-        /// The same may succeed later: S3 is away, slow or busy, keys are refused, the bucket is not there yet.
+        /// The same request may succeed later: S3 is unreachable, slow or busy, keys are rejected, the bucket does not exist yet.
         case wait
         /// This object is refused as it is; others may not be.
         case object

@@ -19,7 +19,7 @@ package struct S3Settings: Sendable {
     package var credentials: S3CredentialSource
     /// A file of certificates to trust instead of the system's.
     package var caFile: String?
-    /// A request on which no byte moves for so long is given up; in whole seconds.
+    /// A request without progress for this duration is aborted; in whole seconds.
     package var timeout: Duration = .seconds(60)
 
     package static let endpointSetting = Setting(

@@ -148,7 +148,7 @@ package struct S3Upload {
         return Self.base64(Self.digest(checksums).sha256)
     }
 
-    /// Parts that a crash has left behind cost money for ever.
+    /// Parts that a crash has left behind cost money until they are deleted.
     private func abandonOldParts(of key: String, _ client: inout S3Client) throws {
         let answer = try client.send("GET", nil, query: [("uploads", ""), ("prefix", key)])
         for upload in S3XML.all("Upload", in: String(decoding: answer.body, as: UTF8.self)) {

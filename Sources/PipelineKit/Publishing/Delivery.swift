@@ -62,7 +62,7 @@ package final class Delivery {
     var watched: [Int64: String] = [:]
     var probeDue = ContinuousClock.now
     var probes = Delivery.newProbes
-    /// Of the isolation that goes on: how many records, whether the batch's size was the reason, and how many were accepted.
+    /// The current isolation: number of records, whether the batch's size was the reason, and how many were accepted.
     var isolation = (records: 0, isAboutSize: false, accepted: 0)
 
     /// - Parameters:

@@ -49,7 +49,7 @@ struct DeliveryWindow {
         return bytes != old
     }
 
-    /// Whether a request may have timed out because so many bytes were on their way.
+    /// Whether a request may have timed out because of the number of bytes in flight.
     func mayBeAtFault(_ outstanding: Int) -> Bool { outstanding > Self.least }
 
     /// Makes the window smaller after a time-out, if its size may be why.

@@ -122,7 +122,7 @@ package final class Publisher {
         return true
     }
 
-    /// Without file descriptors the next segment has to wait, and all else goes on.
+    /// Without file descriptors the next segment must wait, and everything else continues.
     private func bearStarvation(_ body: () throws -> Void) throws {
         do {
             try body()
@@ -131,7 +131,7 @@ package final class Publisher {
             where (error as? JournalError)?.disposition == .retry || (error as? FileError)?.isOutOfDescriptors == true
         {
             if !isStarved {
-                logger.error("the journal cannot be read; retrying", metadata: ["error": "\(error)"])
+                logger.error("cannot read the journal; retrying", metadata: ["error": "\(error)"])
             }
             isStarved = true
             delivery.poll(atMost: .milliseconds(200))
@@ -179,7 +179,9 @@ package final class Publisher {
             isCheckpointOld = false
         } catch {
             // Harmless for what is loaded: after a crash, lines since the old checkpoint would be published once more.
-            if !isCheckpointOld { logger.error("the checkpoint cannot be written", metadata: ["reason": "\(error)"]) }
+            if !isCheckpointOld {
+                logger.error("the checkpoint cannot be written; retrying", metadata: ["reason": "\(error)"])
+            }
             isCheckpointOld = true
         }
     }

@@ -18,11 +18,11 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
         case tornTail = "torn_tail"
         /// A line that cannot be a message; `seq`, `bytes` and `head` (base64) say which, `cause` why.
         case rejected
-        /// Lines that were given up before Kafka had them, to make room; `seq` is the first, `lines` says how many.
+        /// Lines that were dropped before Kafka had them, to make room; `seq` is the first, `lines` says how many.
         case dropped
         /// The connection is alive but brings far fewer posts than usual; `lines` and `detail` say how few. It stays open.
         case quiet
-        /// Posts come again after `quiet`.
+        /// Posts arrive at the usual rate again after `quiet`.
         case lively
         /// A gap was filled; `seq` is that of the event that opened it, `cause` how (`backfill`, `recovery`, `search`), `lines`
         /// how many posts that brought, `exact` whether X replayed all of it; `connection` marks the lines that it brought.

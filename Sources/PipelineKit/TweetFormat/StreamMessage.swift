@@ -14,7 +14,7 @@ package enum ControlReaction: Sendable, Equatable {
     case waitForOtherConnection
     /// X refuses the account or app: wait long.
     case waitForAccount
-    /// A message nobody has described: connect again by the HTTP ladder.
+    /// An undocumented message: reconnect by the HTTP back-off.
     case reconnectSlowly
 }
 

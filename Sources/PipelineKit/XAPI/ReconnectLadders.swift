@@ -10,7 +10,7 @@ package enum RetryReason: Sendable, Equatable {
     case http
     /// HTTP 429 (or 420); `reset` is how long until the rate limit's window ends, if X said so.
     case rateLimit(reset: Duration?)
-    /// No rules are defined: looked at again at a steady pace, because someone may add rules.
+    /// No rules are defined: retried at a constant interval, because rules may be added.
     case noRules
     /// Credits or a cap are used up, or X degraded the account: waiting hardly helps, so it is long.
     case account
@@ -20,7 +20,7 @@ package enum RetryReason: Sendable, Equatable {
 ///
 /// Every wait is the ladder's, and up to a quarter longer by chance, so that many clients do not come back in step;
 /// never shorter. The ladders start again only after a connection has proved itself (`connectionEnded`): one that
-/// delivers a line and closes, again and again, keeps climbing.
+/// repeatedly delivers a line and closes keeps backing off.
 package struct ReconnectLadders: Sendable {
     /// How long a connection must have lived, and have delivered something, to start the ladders again.
     package static let provedAfter = Duration.seconds(60)

@@ -51,7 +51,7 @@ struct BenchKafka {
 
     var configuration: KafkaConfiguration { KafkaConfiguration(bootstrapServers: bootstrapServers) }
 
-    /// Waits until a topic has got so many records since it was made.
+    /// Waits until a topic has received this number of records since its creation.
     ///
     /// - Returns: when it had.
     /// - Throws: `Failure` (unavailable) after `timeout`.

@@ -64,7 +64,7 @@ struct PayloadChange {
         seconds < 1 ? "1 s" : age(Int64(seconds.rounded(.up)))
     }
 
-    /// The same conversion with some rows, in a temporary table that is gone afterwards.
+    /// The same conversion with some rows, in a temporary table that is dropped afterwards.
     private struct Trial {
         /// A temporary table has no indexes and is not written to the log: with both the whole takes longer. Measured on two
         /// cores with 1.6 KB a tweet.

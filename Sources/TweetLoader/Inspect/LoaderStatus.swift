@@ -55,13 +55,13 @@ struct LoaderStatus: Report {
     var journals: [Journal]
     var events: Int64
     var openGaps: Int64
-    /// Partitions that stand still, or did, because Kafka had deleted messages before they were loaded.
+    /// Partitions that are or were stopped because Kafka had deleted messages before they were loaded.
     var openHoles: Int64
     /// What Kafka did not answer, and why.
     var problems: [String] = []
     /// The loaders that run: they gave a sign of life or committed within `LoaderPresence.silence`, or commit right now.
     var loaders: [LoaderProcess]
-    /// Since any loader was seen; nil when none ever was.
+    /// Since any loader was seen; nil when none was.
     var secondsSinceSeen: Int64?
 
     /// The sum of all lags; nil when one is not known.

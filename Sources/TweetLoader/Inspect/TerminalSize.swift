@@ -29,7 +29,7 @@ struct FittingTable {
     /// A line behind the rows; nil for none.
     var footer: String?
 
-    /// The table with at most so many columns and lines; what was left out is counted.
+    /// The table with at most this number of columns and lines; omitted rows are counted.
     func render(columns: Int?, lines limit: Int?) -> [String] {
         var shown = rows
         var ends = footer.map { [$0] } ?? []
@@ -64,7 +64,7 @@ struct FittingTable {
 }
 
 extension String {
-    /// The text in at most so many columns.
+    /// The text in at most this number of columns.
     func cut(to columns: Int?) -> String {
         guard let columns, count > columns, columns > 0 else { return self }
         return prefix(columns - 1) + "…"

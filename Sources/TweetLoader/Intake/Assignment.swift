@@ -45,7 +45,7 @@ struct Assignment {
     /// - Parameters:
     ///   - offsets: the first offset of each partition, or `KafkaConsumer.earliest`.
     ///   - asOf: how many events were known to whoever claimed them: a partition that was taken and given again since
-    ///     then is claimed anew.
+    ///     then is claimed again.
     /// - Returns: the partitions that have been ours since then.
     mutating func start(_ offsets: [TopicPartition: Int64], asOf: Int) -> [TopicPartition: Int64] {
         store()
@@ -84,7 +84,7 @@ struct Assignment {
         return next
     }
 
-    /// Takes nothing more of a partition until it is started anew.
+    /// Ignores a partition until it is started again.
     mutating func halt(_ partition: TopicPartition) {
         store()
         if parts[partition] != nil { parts[partition]?.next = .max }

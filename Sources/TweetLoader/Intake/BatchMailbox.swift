@@ -10,7 +10,7 @@ final class BatchMailbox: Sendable {
     /// What happened in Kafka's group.
     enum GroupEvent: Sendable {
         case changed(AssignmentChange)
-        /// The group was left, to join it anew: nothing is ours any more.
+        /// The loader left the group to rejoin it; it owns no partition any more.
         case left
     }
 
@@ -38,7 +38,7 @@ final class BatchMailbox: Sendable {
 
     /// Requests to the intake.
     struct Orders: Sendable {
-        /// Where to start partitions, as of so many events in the group.
+        /// Where to start partitions, as of this number of events in the group.
         fileprivate(set) var starts: (offsets: [TopicPartition: Int64], logs: [TopicPartition: LogIdentity], asOf: Int)?
         /// Lines to pass over from now on.
         fileprivate(set) var settled: SettledLines?
@@ -46,9 +46,9 @@ final class BatchMailbox: Sendable {
         fileprivate(set) var commits: [TopicPartition: Int64] = [:]
         /// How long the first message of a batch waits for others from now on.
         fileprivate(set) var age: Duration?
-        /// Why to leave the group and to join it anew.
+        /// Why to leave and rejoin the group.
         fileprivate(set) var leave: String?
-        /// Whether PostgreSQL is away, so that nothing shall be fetched.
+        /// Whether PostgreSQL is unreachable, so that nothing is fetched.
         fileprivate(set) var isOutage = false
     }
 
@@ -138,7 +138,7 @@ extension BatchMailbox {
         }
     }
 
-    /// Says that PostgreSQL is away, or that it is back.
+    /// Reports that PostgreSQL is unreachable, or reachable again.
     func setOutage(_ isOutage: Bool) {
         order { state in
             state.orders.isOutage = isOutage
@@ -147,7 +147,7 @@ extension BatchMailbox {
         }
     }
 
-    /// Asks to leave the group and to join it anew; no batch comes before that is done.
+    /// Requests to leave and rejoin the group; no batch arrives before that is done.
     func leave(_ reason: String) {
         order { state in
             // The group may have been left meanwhile: that serves as well.

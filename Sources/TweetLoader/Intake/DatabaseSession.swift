@@ -2,7 +2,7 @@ import Core
 import Logging
 import Postgres
 
-/// The loader's connection to PostgreSQL, made anew whenever it is gone.
+/// The loader's connection to PostgreSQL, recreated whenever it is lost.
 final class DatabaseSession {
     private let conninfo: PostgresConninfo
     private let payload: PayloadMode
@@ -67,6 +67,6 @@ final class DatabaseSession {
 }
 
 extension PostgresError {
-    /// Whether to make a new connection: this one is gone, or leads to a server that does not take writes.
+    /// Whether to make a new connection: this one is lost, or its server does not accept writes.
     fileprivate var leavesConnectionUnusable: Bool { isConnectionLost || sqlstate == "25006" }
 }

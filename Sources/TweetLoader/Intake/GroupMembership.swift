@@ -11,7 +11,7 @@ struct GroupMembership {
     private var backoff = Backoff(first: .milliseconds(100), longest: .seconds(5))
     private var nextLook = ContinuousClock.now
 
-    /// The group is to be left and joined anew.
+    /// The group must be left and rejoined.
     mutating func end(_ reason: String) {
         endReason = endReason ?? reason
     }

@@ -193,7 +193,7 @@ extension Intake {
         batchBegan = nil
     }
 
-    /// Leaves Kafka's group and joins it anew, if our membership is of no use any more.
+    /// Leaves and rejoins Kafka's group when our membership is unusable.
     private func rejoin() {
         guard let (reason, delay) = membership.takeEnd() else { return }
         logger.warning("rejoining Kafka's group", metadata: ["reason": "\(reason)"])
@@ -257,7 +257,7 @@ extension Intake {
         }
     }
 
-    /// Takes nothing of a partition whose log is not the one that was loaded, until it is decided how to go on.
+    /// Ignores a partition whose log was replaced, until it is decided how to continue.
     private func halt(_ partition: TopicPartition) {
         assignment.halt(partition)
         membership.replaced.insert(partition)

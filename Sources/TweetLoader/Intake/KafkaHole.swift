@@ -5,7 +5,7 @@ import Postgres
 /// Messages that Kafka no longer has, although they were not loaded.
 struct KafkaHole {
     let partition: TopicPartition
-    /// The offset to go on with, which Kafka does not have.
+    /// The offset to continue with, which Kafka does not have.
     let wanted: Int64
     /// The oldest offset that Kafka has, and the one that the next message will get.
     let kept: (low: Int64, high: Int64)
@@ -22,16 +22,16 @@ struct KafkaHole {
         self.isReplaced = isReplaced || wanted > kept.high
     }
 
-    /// The offset after the last that is gone; nil when another log stands there.
+    /// The offset after the last missing one; nil when the log was replaced.
     private var end: Int64? { wanted < kept.low && !isReplaced ? kept.low : nil }
 
-    /// Whether Kafka has the offset after all, as after a leader came back, or when only the remembered message is gone.
+    /// Whether Kafka has the offset after all, as after the return of a leader, or when only the remembered message was deleted.
     private var isNone: Bool { !isReplaced && (kept.low...kept.high).contains(wanted) }
 
     /// Whether the partition can be loaded again.
     func isGone(under policy: HolePolicy) -> Bool { isNone || policy == .continue }
 
-    /// Writes the hole, and with `continue` the offset to go on with, if the partition is still ours.
+    /// Stores the hole, and with `continue` the offset to continue with, if the partition is still ours.
     func record(
         _ claims: PartitionClaims, _ policy: HolePolicy, _ connection: borrowing PostgresConnection
     ) throws {
@@ -87,7 +87,7 @@ struct KafkaHole {
             """, values, doing: "record what compaction has deleted")
     }
 
-    /// Says what is gone, and what to do.
+    /// Logs what is missing, and what to do.
     func tell(_ policy: HolePolicy, _ logger: Logger) {
         if isNone { return }
         let lost = end.map { "\(wanted) to \($0 - 1): \($0 - wanted) messages" } ?? "unknown"

@@ -19,7 +19,7 @@ struct KnownPartitions {
         aheadDue = .now
     }
 
-    /// Creates what the ids need, and now and then those of this month and the next.
+    /// Creates the partitions that the ids need, and occasionally those of this month and the next.
     mutating func ensure(for ids: [Int64], _ connection: borrowing PostgresConnection) throws(PostgresError) {
         isFresh = names.isEmpty
         if isFresh { names = try Self.existing(connection) }

@@ -2,7 +2,7 @@ import KafkaClient
 
 /// What identifies a partition's log: one message of it, remembered with the offsets.
 ///
-/// A topic that was created again, or a cluster that was restored, has another message at that offset, or none.
+/// A topic that was created again, or a cluster that was restored, has a different message at that offset, or none.
 struct LogMark: Sendable, Equatable {
     /// The offset of the message.
     let offset: Int64

@@ -5,7 +5,7 @@ struct MeanRate {
     private(set) var perSecond = 0.0
     private var last = ContinuousClock.now
 
-    /// What it is after so many events since the last call.
+    /// The rate after this number of events since the last call.
     func adding(_ count: Int64, now: ContinuousClock.Instant = .now) -> MeanRate {
         let seconds = max((now - last) / .seconds(1), 0.001)
         let weight = 1 - exp(-seconds / 10)

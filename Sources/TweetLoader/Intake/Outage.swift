@@ -8,7 +8,7 @@ struct Outage {
     private let logger: Logger
     private let start = ContinuousClock.now
     private var backoff = Backoff(first: .milliseconds(100), longest: .seconds(5))
-    private var told: (kind: Kind, condition: String, at: ContinuousClock.Instant)?
+    private var logged: (kind: Kind, condition: String, at: ContinuousClock.Instant)?
 
     private enum Kind { case away, refused }
 
@@ -28,7 +28,7 @@ struct Outage {
             }
         let condition = (error as? PostgresError)?.condition ?? "\(error)"
         guard let kind, isNews(kind, condition) else { return delay }
-        told = (kind, condition, .now)
+        logged = (kind, condition, .now)
         let reason: Logger.Metadata = ["reason": "\(error)"]
         switch kind {
         case .away: logger.warning("PostgreSQL is unreachable; retrying", metadata: reason)
@@ -40,14 +40,14 @@ struct Outage {
 
     /// A server that goes down and comes up gives a handful of reasons within seconds: one of them is enough.
     private func isNews(_ kind: Kind, _ condition: String) -> Bool {
-        guard let told else { return true }
-        let age = ContinuousClock.now - told.at
-        return kind != told.kind || condition != told.condition && age > .seconds(10) || age > .seconds(300)
+        guard let logged else { return true }
+        let age = ContinuousClock.now - logged.at
+        return kind != logged.kind || condition != logged.condition && age > .seconds(10) || age > .seconds(300)
     }
 
     /// Tells that it is over.
     func end() {
-        guard told != nil else { return }
+        guard logged != nil else { return }
         let duration = (ContinuousClock.now - start).milliseconds
         logger.info(
             "PostgreSQL accepts rows again; loading continues", metadata: ["after_ms": .stringConvertible(duration)])

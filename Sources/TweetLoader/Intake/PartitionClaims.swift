@@ -1,7 +1,7 @@
 import KafkaClient
 import Postgres
 
-/// The partitions that this loader holds, each with the fence that PostgreSQL gave it and the offset to go on from.
+/// The partitions that this loader holds, each with the fence from PostgreSQL and the offset to continue from.
 ///
 /// Kafka's group decides who shall load a partition; the fence in `loader_offsets` decides who can. A loader that was
 /// stopped or cut off while another one took over finds a higher fence and cannot commit.
@@ -14,7 +14,7 @@ struct PartitionClaims {
         var nextOffset: Int64?
         /// The log that the offset belongs to.
         var identity = LogIdentity()
-        /// How fast it goes on.
+        /// Its rate.
         fileprivate var rate = MeanRate()
 
         fileprivate func rate(at offset: Int64?) -> MeanRate {

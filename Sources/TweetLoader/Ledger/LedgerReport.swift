@@ -28,7 +28,7 @@ struct LedgerReport: Report {
         var inFlight: Int64
         /// In Kafka and not settled yet.
         var inKafka: Int64
-        /// In the journal and not acknowledged by Kafka; 0 when the journal is not looked at.
+        /// In the journal and not acknowledged by Kafka; 0 when the journal is not read.
         var unpublished: Int64
         /// Between the journal and the offsets that were read; when something could not be checked, not found.
         var onTheWay: Int64
@@ -58,7 +58,7 @@ struct LedgerReport: Report {
         var topic: String
         var partition: Int64
         var firstOffset: Int64
-        /// How many messages; nil when Kafka's offsets began anew, so that nobody knows.
+        /// Number of messages; nil when unknown because Kafka's offsets started over.
         var messages: Int64?
         var foundAt: String
         /// Whether the loader went on behind it.
@@ -93,7 +93,7 @@ struct LedgerReport: Report {
     private var foreign: Int64
     /// What could not be checked, and why.
     private var ledgerProblems: [String]
-    /// How long it was waited for what is pending; nil when it was not.
+    /// How long verify waited for pending lines; nil when it did not.
     var waited: Duration?
 
     init(_ journals: [Journal], _ facts: LedgerFacts, lag: Int64, foreign: Int64, problems: [String]) {

@@ -34,7 +34,7 @@ struct Verification {
     }
 
     let settings: LoaderSettings
-    /// The folder of the producer's journals; nil when it is not looked at.
+    /// The folder of the producer's journals; nil when it is not read.
     var journals: String?
     var patience = Patience()
     private let kafka: KafkaEnds

@@ -5,7 +5,7 @@ import Postgres
 struct RejectReplay: ~Copyable {
     /// What came of it.
     struct Result: Report {
-        /// Rejects that were looked at.
+        /// Rejects that were decoded.
         var rejects = 0
         /// Of them, how many are no rejects any more.
         var replayed = 0

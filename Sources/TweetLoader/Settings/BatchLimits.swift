@@ -1,4 +1,4 @@
-/// When a batch is written: at so many rows, so many bytes or such an age, whichever comes first.
+/// When a batch is written: at a number of rows, of bytes or an age, whichever comes first.
 struct BatchLimits: Sendable {
     /// Messages in a batch, at most.
     var rows = 5000
@@ -28,7 +28,7 @@ struct BatchLimits: Sendable {
         portion = portion < rows ? portion * 2 : .max
     }
 
-    /// Takes note that a transaction of so many messages was too large.
+    /// Records that a transaction of this number of messages was too large.
     mutating func transactionWasTooLarge(_ messages: Int) {
         portion = max(1, min(portion, messages) / 2)
     }

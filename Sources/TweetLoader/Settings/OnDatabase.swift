@@ -85,7 +85,7 @@ func quotedName(_ name: String) -> String {
 
 /// The type of the payload column must fit what is sent into it.
 enum PayloadColumn {
-    /// Throws `Failure` (78) when `tweets.payload` has another type than `mode` needs.
+    /// Throws `Failure` (78) when `tweets.payload` has a different type than `mode` needs.
     static func check(_ mode: PayloadMode, _ connection: borrowing PostgresConnection) throws {
         guard let wanted = mode.columnType else { return }
         let answer = try connection.query(PayloadMode.columnTypeSQL, doing: "look at the payload column")

@@ -10,7 +10,7 @@ struct KeptTime {
         let shortestMonth: Int64 = 28 * 86_400_000
         let span = Duration(setting: argument).map { Int(($0.milliseconds + shortestMonth - 1) / shortestMonth) }
         guard let number = MonthSpan(argument)?.months ?? span, (1...1200).contains(number) else {
-            throw ValidationError("'\(argument)' is no time to keep: months, years or days, such as 12months or 90d")
+            throw ValidationError("'\(argument)' is not a time to keep: months, years or days, such as 12months or 90d")
         }
         months = number
     }

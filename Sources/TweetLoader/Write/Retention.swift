@@ -14,7 +14,7 @@ struct Retention {
         }
 
         let isDryRun: Bool
-        /// Tweets made before are gone.
+        /// Tweets posted before are dropped.
         let cut: String
         var months: [Month] = []
         /// Rows of other tables, by table.
@@ -35,7 +35,7 @@ struct Retention {
     private let cut: Timestamp
     private let isDryRun: Bool
 
-    /// Keeps the month of `now` and at least so many months before.
+    /// Keeps the month of `now` and at least this number of months before.
     init(_ keep: KeptTime, at now: Timestamp, isDryRun: Bool) {
         let today = CivilDate(daysSince1970: now.milliseconds / 86_400_000)
         let month = today.year * 12 + Int64(today.month - 1 - keep.months)
@@ -77,7 +77,7 @@ struct Retention {
         return partitions
     }
 
-    /// What belongs to tweets that are gone, in tables that have no months; nothing for a cut before the snowflakes.
+    /// What belongs to dropped tweets, in tables without months; nothing for a cut before the snowflakes.
     private var conditions: [(table: String, condition: String)] {
         guard cutID > Snowflake.lastCountedID + 1 else { return [] }
         return [
@@ -113,7 +113,7 @@ struct Retention {
             "\(partition.name) is in use all the time: end long transactions that read tweets, or try again later")
     }
 
-    /// False when somebody holds a lock.
+    /// False when another session holds a lock.
     private func isDropped(
         _ partition: TweetPartition, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> Bool {

@@ -12,7 +12,7 @@ enum RulesTable {
         let parts: Int
         let rules: [PipelineEvent.Rule]
 
-        /// Nil for every other event, and for one of somebody else that makes no sense.
+        /// Nil for every other event, and for an invalid foreign one.
         init?(_ event: PipelineEvent) {
             guard event.type == .rules, let rules = event.rules, rules.count <= 1_000_000 else { return nil }
             (part, parts) = (event.part ?? 1, event.parts ?? 1)

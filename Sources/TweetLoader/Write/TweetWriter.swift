@@ -102,7 +102,7 @@ struct TweetWriter {
         if let good = batch.lines.last(where: { !refused.contains($0.message) }) {
             probe.remember(batch.rows, of: good.message)
         }
-        // What a tombstone deleted may come again.
+        // What a tombstone deleted may arrive again.
         guard batch.deletions.isEmpty else { return forgetRows() }
         recent.insert(batch.rows[.tweets].rows.lazy.filter { !refused.contains($0.line) }.map(\.key))
         for (relation, stored) in outcome.states { states.insert(stored, of: relation) }

@@ -7,7 +7,7 @@ import ObjectStore
 
 /// Uploads what is in the archive to S3, oldest first, and keeps a list of what is there.
 ///
-/// It has a thread of its own, and no other thread ever waits for it: the queue is the archive on the disk, bounded by
+/// It has a thread of its own, and no other thread waits for it: the queue is the archive on the disk, bounded by
 /// JOURNAL_QUOTA, and here only numbers are kept of it. Whatever S3 answers, it is tried again, later and later.
 package final class Uploader {
     private let source: JournalSource
@@ -24,7 +24,7 @@ package final class Uploader {
     private var refused: [Int64: ContinuousClock.Instant] = [:]
     private var backoff = Backoff(first: .seconds(1), longest: longestWait)
     private var isTold = false
-    /// The list of uploads is looked at again for what can be left out when it has this size.
+    /// The list of uploads is checked for shortening when it has this size.
     private var shortenAt = Manifest.shortestToShorten
 
     private static let pause = Duration.milliseconds(500)

@@ -130,7 +130,7 @@ extension JournalStatus.Uploads {
 }
 
 extension JournalVerification {
-    /// What was looked at, and what is wrong, for people.
+    /// What was checked, and the problems found, as text.
     fileprivate var text: String {
         let summary =
             "\(stream) (journal \(journal)): \(lines) lines in \(files) files, \(bytes) bytes;"

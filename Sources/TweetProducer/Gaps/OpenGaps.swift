@@ -4,7 +4,7 @@ import TweetFormat
 
 /// The gaps of one stream as the producer knows them, in `gaps.json` of the stream's folder.
 ///
-/// The ledger in the database has them all, for ever; this has what a repair needs. The journal is the truth of both: a gap
+/// The ledger in the database has all of them permanently; this has what a repair needs. The journal is the truth of both: a gap
 /// is journalled as an event before it counts. Thread-safe; who only looks or changes never waits for a disk, who saves does.
 package final class OpenGaps: Sendable {
     private struct Content: Codable {

@@ -36,7 +36,7 @@ package struct StreamGap: Codable, Equatable, Sendable {
     package var cause: String
     /// The id of the last post before it.
     package var newestID: String?
-    /// When the reader last had everything that X had sent, in milliseconds since 1970; nil when nobody knows.
+    /// When the reader last had everything that X had sent, in milliseconds since 1970; nil when unknown.
     package var caughtUp: Int64?
     package var status = Status.open
     package var repairedBy: RepairMethod?

@@ -24,7 +24,7 @@ package final class GapRepair {
 
     private static let glance = Duration.seconds(1)
     private static let pause = Duration.seconds(300)
-    /// After so many failures only a person tries again.
+    /// After this number of failures only an operator retries.
     private static let mostTries = 3
     /// X's window of rate limits.
     private static let patience = Duration.seconds(16 * 60)

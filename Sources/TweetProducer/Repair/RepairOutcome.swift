@@ -23,7 +23,7 @@ package struct RepairOutcome: Equatable, Sendable {
         switch delivery {
         case .durable: break
         case .limited(let limit): fail("a limit of posts is reached: \(limit)", isTransient: true)
-        case .failed: fail("the journal took no more", isTransient: true)
+        case .failed: fail("the journal could not be written", isTransient: true)
         }
     }
 }

@@ -17,7 +17,7 @@ struct SearchRepair {
     private static let counts = "/2/tweets/counts/recent"
     /// X's smallest and largest page.
     private static let pageSizes = 10...100
-    /// X was seen to hand out pages of the same posts for ever.
+    /// X was seen to return pages of the same posts endlessly.
     private static let idlePages = 3
 
     /// Searches rule by rule; what was finished before is not searched again.

@@ -20,7 +20,7 @@ package struct ReplayLine {
     package let isDamaged: Bool
 }
 
-/// A file of lines: of our archive, which knows its numbers, or somebody else's.
+/// A file of lines: of our archive, which has numbers, or a foreign one.
 package struct ReplayFile: Sendable {
     private enum Kind {
         case segment(Segment)
@@ -110,7 +110,7 @@ package struct ReplayFile: Sendable {
     /// - Parameters:
     ///   - path: of the file.
     ///   - journals: from the manifest beside it, when it was read already.
-    /// - Throws: `FileError` when it cannot be looked at.
+    /// - Throws: `FileError` when it cannot be read.
     package init(_ path: String, journals: [String: String]? = nil) throws {
         let parts = path.split(separator: "/")
         let folder = path.contains("/") ? String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]) : "."

@@ -56,7 +56,7 @@ struct ReplayState: Codable, Equatable {
     var window: String
     /// Place among the files, from 0.
     var file = 0
-    /// Lines of that file that were looked at, and those of them that were published.
+    /// Lines of that file that were read, and those that were published.
     var line: Int64 = 0
     var published: Int64 = 0
     /// That file's path; nil in a new state, and in states of earlier versions.

@@ -14,7 +14,7 @@ package enum RuleCheckRequest {
         }
     }
 
-    /// Takes the request that is there, if one is; it is gone then.
+    /// Takes and removes the request, if there is one.
     package static func take(from folder: String) -> Bool {
         let path = "\(folder)/\(fileName)"
         return (try? readWholeFile(path)) != nil && (try? JournalFolder.remove(path)) != nil

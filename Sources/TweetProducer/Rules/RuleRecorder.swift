@@ -33,7 +33,7 @@ struct RuleRecorder {
             event.lines = Int64(rules.count)
             event.part = index + 1
             event.parts = parts.count
-            // One by one: the reader goes on reading X in between.
+            // One at a time: the reader reads X in between.
             guard deliver(JournalChunk(events: [event])) == .durable else { return false }
         }
         recorded = fingerprint

@@ -12,7 +12,7 @@ enum RuleDifference: String, CaseIterable {
     case changed
     /// At X, but not in the file.
     case extra
-    /// The value is there, but belongs to somebody else.
+    /// The value is there, but belongs to another owner.
     case taken
 
     fileprivate func values(in plan: RulePlan) -> [String] {
@@ -59,7 +59,7 @@ struct RuleWatch {
         var silent: [String] = []
     }
 
-    /// How often the folder is looked at for a request.
+    /// How often the folder is checked for a request.
     private static let glance = Duration.seconds(1)
     /// X's list may be some seconds behind a change: after a request it is read once more.
     private static let settling = Duration.seconds(30)

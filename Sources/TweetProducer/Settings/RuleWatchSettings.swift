@@ -1,7 +1,7 @@
 import Core
 import XAPI
 
-/// What the watch over rules is told.
+/// Settings of the watch over rules.
 struct RuleWatchSettings: Sendable, SettingGroup {
     static let title = "Rules"
     /// X allows 450 questions for rules in 15 minutes, and charges nothing for them.

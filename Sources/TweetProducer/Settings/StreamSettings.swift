@@ -22,7 +22,7 @@ package struct StreamSettings: Sendable, SettingGroup {
     package var quietAfter: Duration? = .seconds(300)
     /// The account's contract.
     package var plan = AccountPlan.selfServe
-    /// The rules to add when X has none at all; nil to wait until somebody adds some.
+    /// The rules to add when X has none at all; nil to wait until rules are added.
     package var rules: StreamRules?
     /// How gaps are filled.
     package var repair = RepairSettings()

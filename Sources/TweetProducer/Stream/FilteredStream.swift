@@ -6,7 +6,7 @@ import Synchronization
 import TweetFormat
 import XAPI
 
-/// X's filtered stream, read for ever: connects, journals every line, and connects again as X's rules ask.
+/// X's filtered stream, read until the stop: connects, journals every line, and reconnects by X's rules.
 ///
 /// Create it and run it on one thread. Everything that X does is waited out; only what waiting cannot heal at the very
 /// start ends it: refused credentials that come from no file, and a request that X does not accept.
@@ -123,7 +123,7 @@ package final class FilteredStream {
         }
     }
 
-    /// Takes an attempt from the connect budget; false when there was none and its time was waited for.
+    /// Takes an attempt from the connect budget; false when there was none and the call waited for it.
     private func takeAttempt(_ token: Result<Secret, any Error>, _ reading: StreamReading) throws -> Bool {
         guard case .success = token, let delay = credential?.budget.takeAttempt(at: .now()), delay > .zero else {
             return true

@@ -6,7 +6,7 @@ import Logging
 /// Waits until the journal can be written again; X is read after the disk or the quota has refused them.
 ///
 /// X is not read meanwhile: what cannot be made durable must not count as received. The interruption is journalled as
-/// soon as the journal takes that much, and everything goes on without a restart.
+/// soon as the journal accepts that much, and everything continues without a restart.
 struct JournalOutage {
     private let stop: Stop
     private let logger: Logger
@@ -31,7 +31,7 @@ struct JournalOutage {
         let cause = Self.cause(of: error)
         journal.pause()
         tell(error, cause: cause, in: journal)
-        var told = begin
+        var lastLogged = begin
         var declared = false
         while true {
             do throws(FileError) {
@@ -44,8 +44,8 @@ struct JournalOutage {
             } catch {}
             if declared, stop.isRaised || journal.source.space.hasRoom { break }
             if stop.wait(for: Self.glance), !declared { return false }
-            if told.duration(to: .now) >= Self.reminder {
-                told = .now
+            if lastLogged.duration(to: .now) >= Self.reminder {
+                lastLogged = .now
                 tell(error, cause: cause, in: journal)
             }
         }

@@ -7,9 +7,9 @@ import Core
 struct PostPace: Codable, Equatable, Sendable {
     /// A change of the state that is worth telling.
     enum Finding: Equatable {
-        /// So few posts came where so many are usual.
+        /// Far fewer posts arrived than usual.
         case quiet(posts: Int64, usual: Int64, over: Duration)
-        /// Posts come again.
+        /// Posts arrive at the usual rate again.
         case lively(posts: Int64, usual: Int64, over: Duration)
     }
 

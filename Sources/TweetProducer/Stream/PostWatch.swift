@@ -14,7 +14,7 @@ final class PostWatch {
     private var posts: Int64 = 0
     private var since: ContinuousClock.Instant?
 
-    /// Goes on from the file; a missing or damaged one begins anew.
+    /// Continues from the file; a missing or damaged one starts over.
     ///
     /// - Parameters:
     ///   - folder: the stream's folder.

@@ -20,8 +20,8 @@ extension FilteredStream {
         let interruption = Interruption(attempt.end)
         let remedies = StreamRemedies(settings: settings, stop: stop, logger: logger)
         guard let begin = recorder.begin else {
-            let isMended = remedies.mend(attempt.end, credential)
-            return try settleFailure(interruption, recorder, reading.journal, isMended: isMended)
+            let isRemedied = remedies.remedy(attempt.end, credential)
+            return try settleFailure(interruption, recorder, reading.journal, isRemedied: isRemedied)
         }
         hasConnected = true
         failures = FailureRun()
@@ -33,7 +33,7 @@ extension FilteredStream {
         try reading.journal.sync()
         let delay = policy.delay(
             for: interruption.retry, lifetime: lifetime, delivered: recorder.hasDelivered,
-            retryAfter: interruption.retryAfter, isMended: remedies.mend(attempt.end, credential))
+            retryAfter: interruption.retryAfter, isRemedied: remedies.remedy(attempt.end, credential))
         var metadata = metadata(interruption, recorder, delay)
         metadata["lines"] = "\(recorder.lines)"
         metadata["bytes"] = "\(recorder.bytes)"
@@ -44,10 +44,10 @@ extension FilteredStream {
     }
 
     func settleFailure(
-        _ interruption: Interruption, _ recorder: StreamRecorder, _ journal: Journal, isMended: Bool
+        _ interruption: Interruption, _ recorder: StreamRecorder, _ journal: Journal, isRemedied: Bool
     ) throws -> Duration? {
         let delay = policy.delay(
-            for: interruption.retry, lifetime: nil, retryAfter: interruption.retryAfter, isMended: isMended)
+            for: interruption.retry, lifetime: nil, retryAfter: interruption.retryAfter, isRemedied: isRemedied)
         guard let delay else { return nil }
         let (isFirst, isTold) = failures.note(interruption, at: .now)
         if isFirst {

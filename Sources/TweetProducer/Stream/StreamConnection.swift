@@ -24,7 +24,7 @@ struct StreamConnection: ~Copyable {
     ///   - reading: what is read into.
     ///   - recorder: takes what comes.
     ///   - stop: ends it.
-    ///   - onTurn: called again and again while it waits and reads, at least whenever something came.
+    ///   - onTurn: called repeatedly while it waits and reads, at least whenever data arrived.
     /// - Throws: `CurlError` when libcurl does not take the settings.
     init(
         _ settings: StreamSettings, query: [(name: String, value: String)], token: Secret, _ reading: StreamReading,

@@ -26,7 +26,7 @@ struct StreamWatch {
     /// - Parameters:
     ///   - phase: what the connection is expected to do now.
     ///   - bytes: how much of the stream it has sent since its beginning.
-    ///   - duration: how long was waited for it since the last call.
+    ///   - duration: how long the call waited for it.
     /// - Returns: the time left of the phase.
     mutating func timeLeft(in phase: Phase, bytes: Int64, waited duration: Duration) -> Duration {
         if phase != self.phase || bytes != bytesSeen {

@@ -81,7 +81,7 @@ import XAPI
 
     /// A text that YAML reads in its own way: what to do is said.
     @Test(arguments: [
-        ("- value: #swift\n", "put it in quotation marks: value: '#swift'"),
+        ("- value: #swift\n", "put the rule in quotation marks: value: '#swift'"),
         ("- value: cat\n- value: @nasa\n", "put it in quotation marks: value: '@nasa'"),
         ("- tag: a\n  value: `x`\n", "put it in quotation marks: value: '`x`'"),
         ("- value: from: nasa\n", "put it in quotation marks: value: 'from: nasa'"),

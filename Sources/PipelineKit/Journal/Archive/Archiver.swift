@@ -4,8 +4,8 @@ package import Logging
 
 /// Brings closed and acknowledged segments into the archive, and removes what is not to be kept.
 ///
-/// It has a thread of its own, and no other thread ever waits for it: when the disk refuses, it logs that, waits, and
-/// tries again, and the journal goes on.
+/// It has a thread of its own, and no other thread waits for it. After a disk error it logs that, waits, and
+/// retries; the journal continues.
 package final class Archiver {
     private let source: JournalSource
     private let options: ArchiveOptions
@@ -19,7 +19,7 @@ package final class Archiver {
     private var damaged: Set<Int64> = []
     private var backoff = Backoff(first: .seconds(1), longest: .seconds(60), spread: 1...1)
     private var isTold = false
-    /// Bytes of lines about removals since the manifest was looked at for what can be left out.
+    /// Bytes of removal entries since the manifest was last checked for shortening.
     private var removalBytes: Int64 = 0
 
     private static let pause = Duration.milliseconds(200)
@@ -238,7 +238,7 @@ package final class Archiver {
 
     // MARK: Making room
 
-    /// Removes what JOURNAL_FULL=drop-oldest gives up, in its order, until reading can go on.
+    /// Removes files as JOURNAL_FULL=drop-oldest says, in its order, until reading can continue.
     func makeRoom() throws {
         guard options.whenFull == .dropOldest, !source.space.hasRoom else { return }
         var archived = try ArchivedSegment.list(folder)

@@ -83,7 +83,7 @@ struct ForeignForm {
     let name: String
     private let command: String
 
-    /// How many bytes of the beginning are looked at.
+    /// Number of bytes at the beginning that are checked.
     static let headBytes = 8
 
     private static let known: [(bytes: [UInt8], name: String, command: String)] = [

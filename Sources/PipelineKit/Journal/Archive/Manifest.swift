@@ -8,7 +8,7 @@ package struct ManifestEntry: Codable, Sendable, Equatable {
         case archived
         /// Its archived files were removed because JOURNAL_KEEP does not keep them.
         case removed
-        /// Its lines were given up before Kafka had them, to make room (JOURNAL_FULL=drop-oldest).
+        /// Its lines were dropped before Kafka had them, to make room (JOURNAL_FULL=drop-oldest).
         case dropped
     }
 
@@ -139,7 +139,7 @@ package struct ManifestEntry: Codable, Sendable, Equatable {
 
 /// The list of what an archive holds: `manifest.jsonl`, one JSON object a line.
 ///
-/// It is appended to, and now and then replaced as a whole by one that says the same in fewer lines (`shorten`).
+/// Entries are appended; occasionally the whole file is replaced by a shorter one with the same content (`shorten`).
 package struct Manifest: ~Copyable {
     package static let fileName = "manifest.jsonl"
 

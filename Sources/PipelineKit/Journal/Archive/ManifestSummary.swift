@@ -60,7 +60,7 @@ extension Manifest {
     /// Replaces a manifest by one with the same content in fewer lines: numbers of removed segments are listed in
     /// runs, without the files that they were in. What is here keeps its line.
     ///
-    /// A manifest with lines that nobody understands stays as it is, for `journal verify` to name them; so does the line
+    /// A manifest with unknown lines stays unchanged, for `journal verify` to name them; so does the line
     /// of a file that is said to be removed and is still there.
     ///
     /// - Returns: how many bytes shorter it is.

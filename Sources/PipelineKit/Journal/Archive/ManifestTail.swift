@@ -1,6 +1,6 @@
 import Core
 
-/// Follows a manifest that another thread appends to, and replaces now and then.
+/// Follows a manifest that another thread appends to and occasionally replaces.
 package struct ManifestTail: ~Copyable {
     private let path: String
     /// Kept open, so that no other file gets its number and is taken for it.

@@ -72,7 +72,7 @@ struct SegmentArchiving {
             try unsafe summary.read(&reader, endSeq: endSeq, stop: stop, receipts: receiptsFile) { _ in }
             guard try FileDigest(ofFile: segment.path) == summary.digest.result else {
                 throw JournalError(
-                    .reject, "\(segment.path) is damaged; it stays where it is. Look at it, then move it away.")
+                    .reject, "\(segment.path) is damaged; it stays in place. Check it, then move it away.")
             }
             try JournalFolder.link(segment.path, as: lines)
         }
@@ -146,8 +146,8 @@ private struct SegmentSummary {
             guard count > 0 else {
                 throw JournalError(
                     .reject,
-                    "\(reader.segment.path) ends before line \(reader.nextSeq), it should go on to \(endSeq - 1)."
-                        + " It stays where it is. Look at it, then move it away.")
+                    "\(reader.segment.path) ends before line \(reader.nextSeq), the last line should be \(endSeq - 1)."
+                        + " It stays in place. Check it, then move it away.")
             }
             try unsafe piece.withUnsafeBytes { bytes in
                 unsafe digest.add(bytes)

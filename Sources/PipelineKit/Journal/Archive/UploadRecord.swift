@@ -122,7 +122,7 @@ package final class UploadedFiles: Sendable {
     package func contains(_ name: String) -> Bool { names.withLock { $0.contains(name) } }
 }
 
-/// How the uploads are at the moment: a small file for `journal status`.
+/// The state of the uploads: a small file for `journal status`.
 package struct UploadState: Codable, Sendable, Equatable {
     /// When it was written, RFC 3339.
     package var at: String

@@ -21,7 +21,7 @@ package final class RuleMatches: Sendable {
     /// The stream's folder.
     package let folder: String
 
-    /// Goes on from the file in the journal's folder; a missing or damaged one begins anew, as only warnings depend on it.
+    /// Continues from the file in the journal's folder; a missing or damaged file starts over, as only warnings depend on it.
     package init(folder: String, now: Timestamp = .now()) {
         self.folder = folder
         file = StateFile("rule-matches.json", in: folder)

@@ -20,7 +20,7 @@ package struct PostPrice: Equatable, Sendable {
         PostPrice(dollars: reader.number(setting))
     }
 
-    /// What so many posts cost, such as `$1,234.50`.
+    /// Price of a number of posts, such as `$1,234.50`.
     package func text(for posts: Double) -> String {
         let cents = (posts * dollars * 100).rounded()
         guard cents < 1e15 else { return "$∞" }

@@ -3,7 +3,7 @@ import TweetFormat
 
 /// The keys that X documents, by their path in a line; other keys are reported, so that they can be counted.
 ///
-/// What stands below an unknown key, or in an object that the data dictionary leaves open, is not looked at.
+/// Keys below an unknown key, or in an object that the data dictionary leaves open, are ignored.
 struct KnownKeys: Sendable {
     /// One name at one place.
     private struct Name: Sendable {

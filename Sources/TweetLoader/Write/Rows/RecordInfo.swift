@@ -2,7 +2,7 @@ import KafkaClient
 
 /// Where a line came from; it becomes columns of the tweet's row.
 package struct RecordInfo: Sendable, Equatable {
-    /// What the producer wrote beside the line; nil for a record of somebody else.
+    /// What the producer wrote beside the line; nil for a foreign record.
     package var headers: RecordHeaders?
     /// The Kafka partition it was read from.
     package var topicPartition: TopicPartition

@@ -53,7 +53,7 @@ package struct TweetPartition: Sendable, Hashable {
 
     /// Creates both partitions unless tables of their names are there.
     ///
-    /// Made first and attached then, because that lets readers and writers of `tweets` go on; `CREATE … PARTITION OF`
+    /// Made first and attached then, because that does not block readers and writers of `tweets`; `CREATE … PARTITION OF`
     /// would wait for all of them, and everybody for it (PostgreSQL, "Partition Maintenance"). Two sessions that create
     /// at the same time must take an advisory lock first.
     package var createSQL: String {

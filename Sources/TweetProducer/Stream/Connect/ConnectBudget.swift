@@ -17,7 +17,7 @@ struct OpenedConnection: Codable, Equatable, Sendable {
 /// The connection attempts of a credential and the connections that came of them, in a file that outlives this process.
 ///
 /// X counts attempts per app, so every process that uses the same folder and credential shares the file. The file's name
-/// is a hash of the credential; nothing in it tells the credential.
+/// is a hash of the credential; nothing in it reveals the credential.
 final class ConnectBudget: Sendable {
     private struct Content: Codable {
         /// Milliseconds since 1970.
@@ -39,14 +39,14 @@ final class ConnectBudget: Sendable {
     /// Connections older than this are no longer at X.
     private static let memory = Duration.seconds(86_400)
     private static let block = 4096
-    /// Another process holds the file for a moment; one that hangs with it holds nobody up for longer.
+    /// Another process holds the file briefly; one that hangs with it blocks others no longer than this.
     private static let patience = Duration.seconds(2)
 
     /// - Parameters:
     ///   - folder: where the files are; it is made when it is missing.
     ///   - credential: names the credential without telling it.
     ///   - limit: how many attempts a window may hold.
-    ///   - logger: is told when the file cannot be used; the budget then counts for this process alone.
+    ///   - logger: warns when the file cannot be used; the budget then counts for this process alone.
     init(folder: String, credential: String, limit: Int, logger: Logger) {
         path = folder + "/connects-\(credential).json"
         self.limit = limit
@@ -122,7 +122,7 @@ final class ConnectBudget: Sendable {
     private func complain(_ error: FileError, _ state: inout State) {
         if state.isWritable {
             logger.warning(
-                "cannot keep the connect budget on the disk; a restart would forget it",
+                "cannot store the connect budget; a restart would lose it",
                 metadata: ["reason": "\(error)"])
         }
         state.isWritable = false

@@ -13,7 +13,7 @@ final class CredentialLock {
     ///   - name: from `ConnectBudget.name`.
     ///   - settings: of the stream.
     ///   - folder: the stream's folder; the budget is in the one above it.
-    ///   - logger: is told when there can be no lock or no file.
+    ///   - logger: warns when there can be no lock or no file.
     /// - Throws: `Failure` (75) when another process of this host holds the lock.
     init(named name: String, _ settings: StreamSettings, folder: String, logger: Logger) throws(Failure) {
         self.name = name
@@ -42,7 +42,7 @@ final class CredentialLock {
             throw failure
         } catch {
             logger.warning(
-                "cannot tell whether another process of this host uses the same credential (X_LOCK_DIR)",
+                "cannot check whether another process on this host uses the same credential (X_LOCK_DIR)",
                 metadata: ["reason": "\(error)"])
             return nil
         }

@@ -4,7 +4,7 @@ import Glibc
 /// The one process of this host that reads the stream with a credential: a lock that ends with the process.
 ///
 /// X's self-serve plans allow one connection for an app, so there the lock is the credential's alone; with an enterprise
-/// plan each stream has its own. The file tells others who holds it.
+/// plan each stream has its own. The file names the holder.
 struct HostLock: ~Copyable {
     private let file: JournalFile
 
@@ -14,7 +14,7 @@ struct HostLock: ~Copyable {
     ///   - folder: where the locks of this host are.
     ///   - credential: names the credential without telling it.
     ///   - stream: nil when the credential allows one stream only.
-    ///   - purpose: what the others are told, such as `stream default, journal /var/lib/x`.
+    ///   - purpose: what others read in the file, such as `stream default, journal /var/lib/x`.
     /// - Throws: `Failure` (75) that names the holder when another process has it; `FileError` when the folder cannot be used.
     init(folder: String, credential: String, stream: String?, purpose: String) throws {
         let path = folder + "/tweet-producer-\(credential)\(stream.map { "-" + $0 } ?? "").lock"
@@ -35,7 +35,7 @@ struct HostLock: ~Copyable {
     }
 
     deinit {
-        // Still locked, so whoever waits for it sees that the name is gone and begins anew.
+        // Still locked, so a waiting process sees that the name was removed and starts over.
         try? JournalFolder.remove(file.path)
     }
 

@@ -11,13 +11,13 @@ struct ListedConnection: Equatable, Sendable {
 /// Closes connections that X still holds for us although we have left them, through X's Connections API.
 ///
 /// X does not tell a client the id of its connection. A listed one is taken for ours when it was begun while we were
-/// being answered with 200, as this host has recorded it: on the plans with one connection nobody else can have been
+/// being answered with 200, as this host has recorded it: on the plans with one connection no other client can have been
 /// connected at that moment. When two fit the same moment, neither is touched. Ask only while none of ours is open.
 struct StaleConnections {
     enum Outcome: Equatable {
         /// So many of ours were closed.
         case closed(Int)
-        /// None is ours, or none for certain; X lists so many.
+        /// None is ours for certain; the number that X lists.
         case others(Int)
     }
 

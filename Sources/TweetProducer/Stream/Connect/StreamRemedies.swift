@@ -11,7 +11,7 @@ struct StreamRemedies {
     /// Tries to remove what was in the way of a connection.
     ///
     /// - Returns: whether something was done, so that another attempt is worth while at once.
-    func mend(_ end: ConnectionEnd, _ credential: CredentialLock?) -> Bool {
+    func remedy(_ end: ConnectionEnd, _ credential: CredentialLock?) -> Bool {
         guard !stop.isRaised else { return false }
         return switch end {
         case .refused(let problem) where problem.kind == .tooManyConnections: closeOurs(credential)
