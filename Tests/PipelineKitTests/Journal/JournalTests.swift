@@ -17,11 +17,7 @@ struct ReadLine: Equatable {
 
 /// Looks again and again, for half a minute, whether a condition has come true.
 func comesTrue(_ condition: () -> Bool) -> Bool {
-    for _ in 0..<3000 {
-        if condition() { return true }
-        usleep(10_000)
-    }
-    return false
+    eventually(within: .seconds(30), condition)
 }
 
 extension Journal {
@@ -251,6 +247,7 @@ extension Journal {
                 let file = try JournalFile(reading: path)
                 #expect(try file.lock())
                 taken.raise()
+                // The moment: whoever opens the journal meets the lock first.
                 usleep(200_000)
             } catch { Issue.record(error) }
             taken.raise()
