@@ -119,6 +119,7 @@ soak: setup ## Kills both services and a journal's writer at random; runs loader
 		ARCHIVE_KILL_ROUNDS=$(ARCHIVE_KILL_ROUNDS) \
 		PRODUCER_PAUSE_SECONDS=$(PRODUCER_PAUSE_SECONDS) \
 		$(SWIFT) test --skip-build --disable-xctest --filter 'KillSoakTests|JournalKillTests|ProcessFaultTests.f34'
+	@RULE_STATES=1000 $(SWIFT) test --skip-build --disable-xctest --filter 'XRuleApplicationTests.convergesFromAnyState'
 	@VERIFY_LOOKS=$(VERIFY_LOOKS) $(SWIFT) test --skip-build --disable-xctest --filter VerifyBesideTests
 	@X_BURST_SECONDS=60 X_DISK_STALL_SECONDS=15 $(SWIFT) test --skip-build --disable-xctest --filter 'XFaultTests\..*/f(27|06)'
 	@$(quiet) 'building (release)' .build/make-release.log $(SWIFT) build -c release --static-swift-stdlib

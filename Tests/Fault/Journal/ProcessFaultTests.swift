@@ -20,6 +20,7 @@ import Testing
             run.x.inject(Fault(.close))
             try await run.expect("X has cut") { run.x.connections.first?.endedAt != nil }
             let cut = try #require(run.x.connections.first?.endedAt)
+            // The fault is a length of time: longer than the stall time-out.
             try await Task.sleep(for: .seconds(pause))
             let attempts = run.x.attempts.count
             process.send(SIGCONT)

@@ -36,6 +36,7 @@ import Testing
             let process = try run.producer
             process.send(SIGTERM)
             try await run.expect("the end of the connection") { run.x.connections.last?.endedAt != nil }
+            // A producer that did not drain would end with its connection.
             try await Task.sleep(for: .milliseconds(500))
             #expect(process.exit == nil, "it drains")
             process.send(SIGTERM)

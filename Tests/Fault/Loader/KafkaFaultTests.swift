@@ -88,6 +88,7 @@ import Testing
         try bench.publish(201...300)
         try bench.expectAll(300)
         kafka.setBroker(2, isUp: false)
+        // Longer than three heartbeats, which find no coordinator.
         usleep(1_500_000)
         kafka.setBroker(2, isUp: true)
         try bench.publish(301...400)

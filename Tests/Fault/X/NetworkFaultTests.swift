@@ -115,6 +115,7 @@ import Testing
                 Stranger.python: "not_found", .html: "not_a_stream", .silent: "timeout", .tls: "tls",
             ][stranger]
             try await run.expect("a reason") { log(run).contains("\"cause\":\"\(cause ?? "")\"") }
+            // A loop without pauses would make hundreds of attempts within this time, and log each.
             try await Task.sleep(for: .seconds(2))
             #expect(process.exit == nil)
             // At most the steps of the ladder so far, which is linear from 250 ms, or doubles from 5 s: the attempt n + 1

@@ -73,7 +73,8 @@ import Testing
             try await run.expect("posts") { run.x.issuedCount > 50 }
             let producer = try #require(run.pipeline.process(of: .producer))
             producer.send(SIGSTOP)
-            try await Task.sleep(for: .seconds(5))
+            // Twice the stall time-out: a reader that took this time for silence would leave X.
+            try await Task.sleep(for: .seconds(4))
             producer.send(SIGCONT)
             try await run.expectConserved()
             #expect(run.x.connections.count == 1)

@@ -9,7 +9,7 @@ import Testing
 @Suite(.serialized) struct VerifyBesideTests {
     private static let environment = ProcessInfo.processInfo.environment
     /// How often `verify` runs at each rate: a few times in every test run, `VERIFY_LOOKS` times in all in `make soak`.
-    private static let looks = (environment["VERIFY_LOOKS"].flatMap { Int($0) } ?? 42) / 3
+    private static let looks = (environment["VERIFY_LOOKS"].flatMap { Int($0) } ?? 24) / 3
     private static let seed = environment["VERIFY_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1_000_000)
     /// Looks at one pipeline; then another one is made, because the mock cluster keeps only 5 MiB of each partition.
     private static let looksPerPipeline = 14

@@ -218,13 +218,11 @@ import XAPI
         let lines = (1...1500).map { tweet($0) }
         let acknowledged = try publish(lines, ["socket.timeout.ms": "5000", "reconnect.backoff.max.ms": "500"]) {
             source in
-            let deadline = ContinuousClock.now + .seconds(120)
-            var through: Int64 = 0
-            while through < 60, ContinuousClock.now < deadline {
-                Thread.sleep(forTimeInterval: 0.05)
-                through = try Checkpoint.read(from: source.folder, journal: source.journal)?.acknowledged ?? 0
+            func through() -> Int64 {
+                (try? Checkpoint.read(from: source.folder, journal: source.journal))?.acknowledged ?? 0
             }
-            #expect(through >= 60, "\(log.lines.filter { $0.level >= .warning }.suffix(20))")
+            let isThrough = eventually(within: .seconds(120)) { through() >= 60 }
+            #expect(isThrough, "\(log.lines.filter { $0.level >= .warning }.suffix(20))")
             front.bytesPerSecond = nil
         }
         #expect(acknowledged == 1500)

@@ -92,11 +92,8 @@ import Testing
         let log = folder.path + "/log"
         command.output = .file(log)
         let process = try ChildProcess(command)
-        let deadline = ContinuousClock.now + .seconds(120)
-        while process.exit == nil, ContinuousClock.now < deadline,
-            (try? readTextFile(log))?.contains("\"message\":") != true
-        {
-            usleep(20_000)
+        _ = eventually(within: .seconds(120)) {
+            process.exit != nil || (try? readTextFile(log))?.contains("\"message\":") == true
         }
         let exit = process.exit
         process.terminate(grace: .seconds(60))
@@ -144,10 +141,9 @@ import Testing
         func log() -> String { (try? readTextFile(folder.path + "/supervisord.log")) ?? "" }
         func starts() -> Int { (try? readTextFile(folder.path + "/starts"))?.split(separator: "\n").count ?? 0 }
         let isFinal = [64, 77, 78].contains(status)
-        let deadline = ContinuousClock.now + .seconds(90)
         // The other program ends with 1 and starts again meanwhile, which shows that supervisord has had the time for it.
         func others() -> Int { log().split(separator: "\n").count { $0.contains("spawned: 'tweet-loader'") } }
-        while ContinuousClock.now < deadline, others() < 6 || !isFinal && starts() < 3 { usleep(20_000) }
+        _ = eventually { others() >= 6 && (isFinal || starts() >= 3) }
         #expect(others() >= 6, "\(log())")
         #expect(isFinal ? starts() == 1 : starts() >= 3, "\(starts()) starts\n\(log())")
         if isFinal { #expect(log().contains("exited: tweet-producer (exit status \(status); expected)"), "\(log())") }

@@ -9,7 +9,7 @@ import Testing
 /// Kills a process that writes, publishes and archives a journal, at seeded random points, many times over.
 @Suite(.serialized) struct JournalKillTests {
     /// `make soak` asks for 500.
-    static let rounds = Int(ProcessInfo.processInfo.environment["JOURNAL_KILL_ROUNDS"] ?? "") ?? 40
+    static let rounds = Int(ProcessInfo.processInfo.environment["JOURNAL_KILL_ROUNDS"] ?? "") ?? 20
     /// Rounds in one journal; then a new one, because everything is read after each.
     static let roundsPerJournal = 20
 

@@ -86,12 +86,14 @@ import TweetFormat
         let error = try fill(journal)
         let (source, last) = (journal.source, journal.source.tail.lastSeq)
         let archiver = run({ $0.keep = .bytes(0) }, on: journal)
+        let log = LogRecorder()
         let publisher = JoinableThread(name: "publisher") {
-            // Kafka comes back a little later and takes the first half.
-            Thread.sleep(forTimeInterval: 0.5)
+            // Kafka comes back when the outage has begun, and takes the first half.
+            #expect(log.wait { $0.level == .error })
+            #expect(!source.space.hasRoom)
             source.tail.publish(acknowledged: last / 2)
         }
-        let outage = JournalOutage(stop: stop, logger: logger)
+        let outage = JournalOutage(stop: stop, logger: log.logger)
         #expect(outage.waitOut(error, in: journal))
         #expect(source.space.hasRoom)
         publisher.join()

@@ -77,13 +77,14 @@ import Testing
     @Test func runsOfAStreamLeaveNoRegistration() throws {
         let folder = try TemporaryFolder()
         let journal = try Journal.open(folder: folder.path, stream: "default")
-        let stop = Stop()
+        let (stop, log) = (Stop(), LogRecorder())
         for _ in 0..<3 {
             let stream = try FilteredStream(
-                settings: .test("http://127.0.0.1:1"), stop: stop, logger: LogRecorder().logger)
+                settings: .test("http://127.0.0.1:1"), stop: stop, logger: log.logger)
             #expect(stop.registrations == 1)
             let ender = JoinableThread(name: "ender") {
-                Thread.sleep(forTimeInterval: 0.05)
+                // Between two attempts to connect, so that everything is registered.
+                #expect(log.wait { $0.metadata["next_attempt_in"] != nil })
                 stop.raise()
             }
             for _ in 0..<2 { try stream.run(into: journal) }

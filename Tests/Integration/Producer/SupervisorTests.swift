@@ -78,7 +78,7 @@ import Testing
         fill(disk)
         x.holdRules([("pipeline", nil), ("another", nil)])
         try #require(socket.next() == "READY=1")
-        for _ in 0..<80 { try #require(socket.next(patience: 10) == "WATCHDOG=1", "a loop counts as hung") }
+        for _ in 0..<56 { try #require(socket.next(patience: 10) == "WATCHDOG=1", "a loop counts as hung") }
         #expect(!recorded(disk, "rules_differ") && !recorded(disk, "\"repaired\""), "or this shows nothing")
         _ = unsafe unlink(disk + "/filler")
         try await wait { recorded(disk, "rules_differ") && recorded(disk, "\"repaired\"") }

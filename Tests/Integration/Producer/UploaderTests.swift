@@ -87,11 +87,7 @@ import Testing
 
     /// Waits until something holds that no notification tells of.
     private func wait(seconds: Int = 90, until isDone: () throws -> Bool) throws -> Bool {
-        let deadline = ContinuousClock.now + .seconds(seconds)
-        while ContinuousClock.now < deadline {
-            if (try? isDone()) == true { return true }
-            usleep(20_000)
-        }
+        if eventually(within: .seconds(seconds), { (try? isDone()) == true }) { return true }
         return try isDone()
     }
 

@@ -182,6 +182,7 @@ import Testing
         let server = try ScriptedServer { connection in
             if connection.index > 0 { return Self.serve(connection) }
             connection.send("HTTP/1.1 200 OK\r\nX: ")
+            // The trickle itself: twenty bytes within the time-out.
             while connection.send([UInt8(ascii: "x")]) { usleep(20_000) }
         }
         defer { server.close() }

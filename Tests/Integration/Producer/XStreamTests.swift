@@ -102,6 +102,7 @@ import Testing
     @Test func keepAlivesKeepItAlive() throws {
         let server = try ScriptedServer { connection in
             connection.sendStreamHead()
+            // Half as long again as the stall time-out.
             for _ in 0..<60 {
                 connection.send("\r\n")
                 usleep(50_000)
@@ -198,6 +199,7 @@ import Testing
             let run = try StreamRun(
                 .test(server.url, connectTimeout: .seconds(300), stallTimeout: .seconds(300), backoffScale: 60))
             #expect(server.waitForRequests(1))
+            // The answer is on its way, and the wait for the next attempt is to begin; nothing tells when it has.
             usleep(100_000)
             #expect(run.finish() < .seconds(90))
             #expect(server.waitUntilIdle())

@@ -75,6 +75,7 @@ struct JudgeTests {
         }) { simulator, curl in
             simulator.inject(Fault(.close, after: 20))
             _ = try await curl(Curl.stream, seconds: 60)
+            // Time is what is lost here: 50 posts are due meanwhile.
             try await Task.sleep(for: .milliseconds(500))
             simulator.inject(Fault(.close, after: 20))
             _ = try await curl(Curl.stream, seconds: 60)

@@ -232,6 +232,7 @@ final class SlowDisk: Sendable {
                 let file = try JournalFile(reading: path)
                 #expect(try file.lock())
                 taken.raise()
+                // The moment: whoever opens the journal meets the lock first.
                 usleep(200_000)
             } catch { Issue.record(error) }
             taken.raise()

@@ -199,11 +199,25 @@ final class LoaderBench {
         return session
     }
 
-    /// Ends every session of the loaders.
-    func terminateSessions() throws {
-        try query(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'tweets'"
-        )
+    private static let sessions = "FROM pg_stat_activity WHERE datname = current_database() AND usename = 'tweets'"
+
+    /// Ends every session of the loaders; returns how many there were.
+    @discardableResult
+    func terminateSessions() throws -> Int {
+        try query("SELECT pg_terminate_backend(pid) \(Self.sessions)").count
+    }
+
+    /// Waits until the loaders have done something more in PostgreSQL, so many times; false when they have not in time.
+    ///
+    /// Where they are refused, that is so many further attempts.
+    func waitForAttempts(_ count: Int) throws -> Bool {
+        for _ in 0..<count {
+            let now = try query("SELECT clock_timestamp()").first?.first.flatMap { $0 } ?? ""
+            guard wait(until: { number("SELECT count(*) \(Self.sessions) AND state_change > '\(now)'") > 0 }) else {
+                return false
+            }
+        }
+        return true
     }
 
     /// Waits until a condition holds; false when it has not in time.

@@ -126,6 +126,7 @@ final class LoaderSoak {
                 nextFault =
                     .now + .milliseconds(Int64.random(in: seconds > 60 ? 2000...12_000 : 1000...4000, using: &random))
             }
+            // The round lasts so long in any case; between faults the loaders shall have the processors.
             usleep(200_000)
         }
         try undo { _ in true }
@@ -237,7 +238,7 @@ extension LoaderSoak {
     private func strikeDatabase(_ kind: String) throws {
         guard postgres.isRunning else { return }
         switch kind {
-        case "terminate": try? bench.terminateSessions()
+        case "terminate": _ = try? bench.terminateSessions()
         case "lock":
             guard let session = try? LockSession(bench) else { return }
             later(1000...8000) { session.end() }
