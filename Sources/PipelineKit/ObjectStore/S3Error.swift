@@ -1,3 +1,4 @@
+import Core
 import HTTP
 
 /// Why S3 did not do what it was asked.
@@ -15,10 +16,13 @@ package struct S3Error: Error, Sendable, CustomStringConvertible {
     package let kind: Kind
     /// The HTTP status; nil when none came.
     package let status: Int?
+    /// How long S3 asks to wait at least (`Retry-After`); an hour at most, nil when it does not ask.
+    package let retryAfter: Duration?
     package let description: String
 
     init(_ kind: Kind, status: Int? = nil, _ description: String) {
         (self.kind, self.status, self.description) = (kind, status, description)
+        retryAfter = nil
     }
 
     /// From an answer that is not what was asked for.
@@ -27,6 +31,7 @@ package struct S3Error: Error, Sendable, CustomStringConvertible {
         let code = S3XML.first("Code", in: text).map { Self.shown($0) }
         let message = S3XML.first("Message", in: text).map { Self.shown($0) }
         status = answer.status
+        retryAfter = answer.retryAfter.map { min($0, .seconds(3600)) }
         kind = Self.kind(answer.status, code)
         let said = [code, message].compactMap { $0 }.joined(separator: ": ")
         let remedy = Self.remedy(answer, code).map { ". \($0)" } ?? ""
@@ -55,9 +60,12 @@ package struct S3Error: Error, Sendable, CustomStringConvertible {
         }
     }
 
-    /// A server's text for a log line: short, and on one line.
+    /// A server's text for a log line: without secrets, short, and on one line.
     private static func shown(_ text: String) -> String {
-        String(text.prefix(200).map { $0.isNewline || $0.asciiValue.map { $0 < 32 } == true ? " " : $0 })
+        String(
+            Redaction.cleanBody(text).prefix(200).map {
+                $0.isNewline || $0.asciiValue.map { $0 < 32 } == true ? " " : $0
+            })
     }
 }
 

@@ -1,3 +1,6 @@
+import Core
+import FoundationEssentials
+
 /// What an answer of X other than the stream means, decided once, where it is read.
 package enum ProblemKind: String, Sendable, CaseIterable {
     /// 400: X does not accept the request; asking again changes nothing.
@@ -134,9 +137,10 @@ package struct Problem: Sendable, Equatable {
         return .rateLimit
     }
 
-    /// Keeps log lines readable whatever a server sends.
-    private static func shortened(_ text: String) -> String {
-        text.unicodeScalars.count <= 300 ? text : String(text.unicodeScalars.prefix(300)) + "…"
+    /// Keeps log lines readable, and free of secrets, whatever a server sends.
+    private static func shortened(_ said: String) -> String {
+        let text = Redaction.cleanBody(said)
+        return text.unicodeScalars.count <= 300 ? text : String(text.unicodeScalars.prefix(300)) + "…"
     }
 }
 

@@ -170,7 +170,7 @@ package final class Uploader {
     }
 
     private func note(_ error: any Error) -> Duration {
-        let wait = backoff.next()
+        let wait = max(backoff.next(), (error as? S3Error)?.retryAfter ?? .zero)
         if !isTold {
             logger.warning(
                 "uploading failed; retrying while the journal continues",

@@ -43,6 +43,9 @@ struct UsageCommand: ParsableCommand {
             try reader.finish()
             let usage = try PostUsage.ask(settings)
             let own = OwnCount(folder: folder, resetDay: usage.resetDay ?? resetDay, now: .now())
+            if own == nil, let obstacle = OwnCount.obstacle(in: folder) {
+                writeToStandardError("warning: what was received here is unknown: \(obstacle)\n")
+            }
             let view = UsageView(usage: usage, own: own, price: postPrice, now: .now())
             print(json ? view.json : view.table)
         }
@@ -61,6 +64,15 @@ struct OwnCount: Equatable {
         let first = PostLimits(resetDay: resetDay).firstDay(at: now)
         today = days.filter { $0.key == now.day }.map(\.value).reduce(0, +)
         cycle = days.filter { $0.key >= first }.map(\.value).reduce(0, +)
+    }
+
+    /// Why the streams of a folder cannot be counted; nil when they can, or there is no folder.
+    static func obstacle(in folder: String) -> String? {
+        do throws(FileError) { if try JournalFolder.size(folder) == nil { return nil } } catch { return "\(error)" }
+        do throws(JournalError) {
+            _ = try JournalStatus.streams(in: folder)
+            return nil
+        } catch { return error.description }
     }
 }
 

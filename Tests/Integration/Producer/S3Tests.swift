@@ -5,6 +5,7 @@ import Testing
 
 @testable import Core
 @testable import Digests
+@testable import HTTP
 @testable import ObjectStore
 
 /// Requests to S3: signatures as an independent signer makes them, checksums, and what a server may answer instead.
@@ -270,5 +271,18 @@ import Testing
         #expect(throws: S3Error.self) { try client.list(prefix: "") }
         thread.join()
         #expect(begin.duration(to: .now) < .seconds(90))
+    }
+
+    @Test func anErrorHasNoSecretAndSaysHowLongToWait() {
+        Redaction.remember("hunter2-canary")
+        let answer = HTTPAnswer(bodyLimit: 1000)
+        for line in ["HTTP/1.1 503 Slow Down", "Retry-After: 7", ""] {
+            unsafe Array((line + "\r\n").utf8).withUnsafeBytes { unsafe answer.takeHeaderLine($0) }
+        }
+        let body = "<Error><Code>SlowDown</Code><Message>key hunter2-canary at https://u:p@host/ now</Message></Error>"
+        _ = unsafe Array(body.utf8).withUnsafeBytes { unsafe answer.takeBody($0) }
+        let error = S3Error("PUT x", answer)
+        #expect(error.kind == .wait && error.retryAfter == .seconds(7))
+        #expect(error.description.contains("SlowDown: key *** at") && !error.description.contains("u:p"), "\(error)")
     }
 }

@@ -1,3 +1,4 @@
+import Core
 import Testing
 
 @testable import TweetFormat
@@ -101,5 +102,12 @@ import Testing
         #expect(reaction(#"{"title":"operational-disconnect","type":"x/operational-disconnect"}"#) == .reconnect)
         #expect(reaction(#"{"errors":[{"title":"Not Found Error","type":"x/resource-not-found"}]}"#) == .goOn)
         #expect(reaction(#"{"errors":[{"title":"Strange"}]}"#) == .reconnectSlowly)
+    }
+
+    @Test func whatXSaysIsShownWithoutSecrets() {
+        Redaction.remember("AAAA-canary-token")
+        let body = #"{"title":"Unauthorized","detail":"token AAAA-canary-token of @jack is wrong"}"#
+        let problem = Problem(status: 401, body: Array(body.utf8))
+        #expect(problem.detail == "token *** of @jack is wrong")
     }
 }

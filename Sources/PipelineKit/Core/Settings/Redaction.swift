@@ -29,12 +29,23 @@ package enum Redaction {
 
     /// The text without known secrets, user info of URLs, and values of anything called a password.
     package static func clean(_ text: String) -> String {
+        withoutPasswords(withoutUserInfo(withoutSecrets(text)))
+    }
+
+    /// The same for what a server says in the body of an answer, where `@` stands before names, too: user info is looked for
+    /// only behind `//`.
+    package static func cleanBody(_ text: String) -> String {
+        let known = withoutSecrets(text)
+        return withoutPasswords(known.firstRange(of: "//") == nil ? known : withoutUserInfo(known))
+    }
+
+    private static func withoutSecrets(_ text: String) -> String {
         var result = text
         let known = secrets.withLock { $0 }.sorted { $0.utf8.count > $1.utf8.count }
         for secret in known where result.utf8.count >= secret.utf8.count {
             result = result.replacing(secret, with: mask)
         }
-        return withoutPasswords(withoutUserInfo(result))
+        return result
     }
 
     /// Everything from the first `//` to the last `@` goes, because a password may hold any character; without `//`, every

@@ -7,11 +7,11 @@ package import Logging
 /// It has a thread of its own, and no other thread waits for it. After a disk error it logs that, waits, and
 /// retries; the journal continues.
 package final class Archiver {
-    private let source: JournalSource
-    private let options: ArchiveOptions
+    let source: JournalSource
+    let options: ArchiveOptions
     private let stop: Stop
-    private let logger: Logger
-    private let folder: String
+    let logger: Logger
+    let folder: String
     private var manifest: Manifest?
     /// Segments that the manifest lists although their plain file was still there at the start.
     private var listed: Set<Int64> = []
@@ -84,7 +84,7 @@ package final class Archiver {
         }
     }
 
-    private func openManifest() throws {
+    func openManifest() throws {
         guard manifest == nil else { return }
         try JournalFolder.create(folder)
         for name in try JournalFolder.names(folder) where name.hasSuffix(SegmentArchiving.aside) {
@@ -127,7 +127,7 @@ package final class Archiver {
     }
 
     /// Shortens a long manifest by listing removed segments as ranges of numbers.
-    private func shortenManifest() throws {
+    func shortenManifest() throws {
         // A line about a removal makes a longer one superfluous, so by then about half can go; to look at it more often
         // would take longer than all the writing.
         guard let bytes = try manifest?.bytes(), bytes >= Manifest.shortestToShorten, removalBytes >= bytes / 8 else {
@@ -140,7 +140,7 @@ package final class Archiver {
         manifest = try Manifest(folder: folder)
     }
 
-    private func record(_ entry: ManifestEntry) throws(FileError) {
+    func record(_ entry: ManifestEntry) throws(FileError) {
         Heartbeat.beat()
         let bytes = try manifest?.append(entry) ?? 0
         source.space.add(bytes)
@@ -169,7 +169,7 @@ package final class Archiver {
         try shortenManifest()
     }
 
-    private func remove(_ segment: Segment) throws(FileError) {
+    func remove(_ segment: Segment) throws(FileError) {
         let bytes = try (JournalFolder.size(segment.path) ?? 0) + (JournalFolder.size(segment.indexPath) ?? 0)
         FailPoint.delete.pass()
         try JournalFolder.remove(segment.path)
@@ -187,95 +187,6 @@ package final class Archiver {
         }
         return try SegmentArchiving(source: source, folder: folder, isCompressed: options.isCompressed, stop: stop)
             .run(segment, endSeq: endSeq)
-    }
-
-    /// Removes archived segments that are not to be kept.
-    func removeExpired() throws {
-        guard options.keep != .all else { return }
-        let expired = try options.keep.expired(ArchivedSegment.list(folder), in: folder, now: .now())
-            .filter { options.uploaded?.contains($0.file) ?? true }
-        guard !expired.isEmpty else { return }
-        try remove(expired) { true }
-    }
-
-    /// Removes archived segments one by one while `isNeeded`.
-    private func remove(_ segments: [ArchivedSegment], while isNeeded: () -> Bool) throws {
-        try openManifest()
-        let files = Set(segments.map(\.file))
-        var lastSeqs: [String: Int64] = [:]
-        try Manifest.read(folder: folder) { _, entry in
-            if let entry, entry.event == .archived, let file = entry.file, files.contains(file) {
-                lastSeqs[file] = entry.lastSeq
-            }
-        }
-        for segment in segments where isNeeded() {
-            try remove(segment, lastSeq: lastSeqs[segment.file] ?? segment.name.firstSeq)
-        }
-        try shortenManifest()
-    }
-
-    private func remove(_ segment: ArchivedSegment, lastSeq: Int64) throws {
-        var entry = ManifestEntry(.removed, source: source, seqs: segment.name.firstSeq...lastSeq)
-        entry.file = segment.file
-        try record(entry)
-        try remove(segment)
-        logger.info(
-            "removed an archived segment",
-            metadata: ["file": "\(segment.file)", "lines": .stringConvertible(entry.lines)])
-    }
-
-    /// Removes both files of an archived segment; the one with the lines last, because by it the other one is found.
-    private func remove(_ segment: ArchivedSegment) throws(FileError) {
-        let bytes = try segment.bytes(in: folder)
-        FailPoint.delete.pass()
-        try JournalFolder.remove(folder + "/" + segment.name.receipts)
-        FailPoint.delete.pass()
-        try JournalFolder.remove(folder + "/" + segment.file)
-        try JournalFolder.synchronize(folder)
-        FailPoint.delete.pass()
-        source.space.add(-bytes)
-    }
-
-    // MARK: Making room
-
-    /// Removes files as JOURNAL_FULL=drop-oldest says, in its order, until reading can continue.
-    func makeRoom() throws {
-        guard options.whenFull == .dropOldest, !source.space.hasRoom else { return }
-        var archived = try ArchivedSegment.list(folder)
-        // What is in the bucket goes first; Kafka has the rest as well.
-        if let uploaded = options.uploaded {
-            archived = archived.filter { uploaded.contains($0.file) } + archived.filter { !uploaded.contains($0.file) }
-        }
-        if !archived.isEmpty { try remove(archived) { !source.space.hasRoom } }
-        let (open, acknowledged) = (source.tail.end.segment, source.tail.acknowledged)
-        let segments = try Segment.list(source.folder).filter { $0.firstSeq <= open }
-        for (segment, following) in zip(segments, segments.dropFirst()) where !source.space.hasRoom {
-            try openManifest()
-            let endSeq = following.firstSeq
-            if segment.firstSeq <= acknowledged {
-                try record(
-                    ManifestEntry(.removed, source: source, seqs: segment.firstSeq...min(acknowledged, endSeq - 1)))
-            }
-            if endSeq - 1 > acknowledged {
-                guard try drop(max(segment.firstSeq, acknowledged + 1)...(endSeq - 1)) else { return }
-            }
-            try remove(segment)
-        }
-        // Only the segment that is being written is left: what it holds can go when it is closed.
-        if !source.space.hasRoom, source.tail.end.seq > open { source.tail.requestRoll() }
-    }
-
-    /// Declares lines as lost; false when that was not yet journalled and they must stay.
-    private func drop(_ seqs: ClosedRange<Int64>) throws -> Bool {
-        if source.tail.droppedThrough < seqs.upperBound {
-            source.tail.requestDrop(seqs)
-            return false
-        }
-        try record(ManifestEntry(.dropped, source: source, seqs: seqs))
-        logger.error(
-            "the journal is full; dropped the oldest lines before they were in Kafka (JOURNAL_FULL=drop-oldest)",
-            metadata: ["first_seq": .stringConvertible(seqs.lowerBound), "lines": .stringConvertible(seqs.count)])
-        return true
     }
 
     // MARK: Trouble

@@ -1,6 +1,9 @@
 import Core
+import TestSupport
 import Testing
 import XAPI
+
+@testable import TweetProducer
 
 @Suite struct XUsageTests {
     private func moment(_ text: String) throws -> Timestamp { try #require(Timestamp(text)) }
@@ -61,5 +64,12 @@ import XAPI
         #expect(PostPrice(dollars: 0).text(for: 1e30) == "$0.00")
         #expect(PostPrice.listPrice.text(for: 1e30) == "$∞")
         #expect(groupedDigits(-1_234_567) == "-1,234,567")
+    }
+
+    @Test func aJournalThatCannotBeReadIsNamed() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("", to: "file")
+        #expect(OwnCount.obstacle(in: folder.path + "/file")?.contains(folder.path + "/file") == true)
+        #expect(OwnCount.obstacle(in: folder.path + "/none") == nil && OwnCount.obstacle(in: folder.path) == nil)
     }
 }
