@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import ObjectStore
+import TestSupport
 
 /// An S3 server from PyPI, behind an independent check of every signature (scripts/s3-server.py).
 ///
@@ -29,10 +30,8 @@ package final class S3TestServer: @unchecked Sendable {
     ///
     /// - Throws: `Failure` when it cannot be started; scripts/s3-server.sh says why on standard error.
     package init() throws {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
         let output = Pipe()
-        process.executableURL = root.appending(path: "scripts/s3-server.sh")
+        process.executableURL = repository.appending(path: "scripts/s3-server.sh")
         process.standardInput = input
         process.standardOutput = output
         try process.run()

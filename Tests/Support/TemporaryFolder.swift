@@ -1,4 +1,4 @@
-import Foundation
+internal import Foundation
 
 /// A new empty folder that is deleted with this object.
 package final class TemporaryFolder: Sendable {

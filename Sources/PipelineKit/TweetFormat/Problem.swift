@@ -125,7 +125,8 @@ package struct Problem: Sendable, Equatable {
         {
             text.removeSubrange(start.upperBound...at)
         }
-        return shortened(text.replacing(/[^\x21-\x7e]/, with: "?"))
+        // An `@` behind the host is part of a path here, and user info is gone already.
+        return cut(text.replacing(/[^\x21-\x7e]/, with: "?"))
     }
 
     /// 429 has several meanings, distinguished by the body: x-rate-limit headers look healthy on all of them.
@@ -138,9 +139,10 @@ package struct Problem: Sendable, Equatable {
     }
 
     /// Keeps log lines readable, and free of secrets, whatever a server sends.
-    private static func shortened(_ said: String) -> String {
-        let text = Redaction.cleanBody(said)
-        return text.unicodeScalars.count <= 300 ? text : String(text.unicodeScalars.prefix(300)) + "…"
+    private static func shortened(_ said: String) -> String { cut(Redaction.cleanBody(said)) }
+
+    private static func cut(_ text: String) -> String {
+        text.unicodeScalars.count <= 300 ? text : String(text.unicodeScalars.prefix(300)) + "…"
     }
 }
 

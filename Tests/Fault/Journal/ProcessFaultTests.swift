@@ -122,6 +122,8 @@ import Testing
             try process.limit("--as=\(process.memory("VmSize"))", "--data=\(process.memory("VmData"))")
             front.bytesPerSecond = 1
             run.x.setRate(3000)
+            // A line that does not end is kept up to X_LINE_LIMIT, which is more than it has.
+            run.x.inject(Fault(.endless, bytes: 10 << 20))
             try await run.expect("its death") { process.exit != nil }
             #expect(process.exit != .status(0))
             run.x.setRate(100)

@@ -35,7 +35,7 @@ import Testing
             })
         let start = ContinuousClock.now
         postgres.stop(.immediate)
-        #expect(bench.wait { bench.logged().contains("PostgreSQL is away") }, "\(bench.logged())")
+        #expect(bench.wait { bench.logged().contains("PostgreSQL is unreachable") }, "\(bench.logged())")
         try bench.publish(401...600)
         // It tries again after 0.1 s, 0.2 s, 0.4 s at most: some of its attempts find nobody.
         usleep(1_000_000)

@@ -55,7 +55,7 @@ import TweetFormat
         #expect(try bench.waitForAttempts(3), "\(bench.logged())")
         #expect(bench.number("SELECT count(*) FROM rejects") == 0)
         #expect(bench.stored == 50)
-        #expect(bench.logged().components(separatedBy: "nothing is loaded until").count == 2, "told once")
+        #expect(bench.logged().components(separatedBy: "loading is paused until").count == 2, "told once")
         let mended = [
             "integer": "ALTER TABLE tweets ALTER COLUMN reply_settings TYPE text",
             "replies": "ALTER TABLE tweets RENAME COLUMN replies TO reply_settings",

@@ -49,7 +49,7 @@ import Testing
                 pipeline.postgres.stop(mode)
                 #expect(
                     try await pipeline.wait {
-                        pipeline.log("loader").split(separator: "PostgreSQL is away").count > round + 1
+                        pipeline.log("loader").split(separator: "PostgreSQL is unreachable").count > round + 1
                     })
                 try pipeline.postgres.start()
                 #expect(try await pipeline.wait { try pipeline.storedIDs().count > stored })

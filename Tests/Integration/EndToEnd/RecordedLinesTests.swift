@@ -1,16 +1,14 @@
 import Core
 import Foundation
 import Sandbox
+import TestSupport
 import Testing
 
 /// Recorded payloads, which lie beside the project where its makers have them; elsewhere the generated tweets of the
 /// other suites take this way.
-private let recordings: String? = {
-    let path = URL(fileURLWithPath: #filePath).pathComponents.dropLast(5).joined(separator: "/") + "/shared/data"
-    return FileManager.default.fileExists(atPath: path) ? path : nil
-}()
+private let recordedData = recordings("data")?.path
 
-@Suite(.serialized, .enabled(if: recordings != nil, "no recordings beside the project"))
+@Suite(.serialized, .enabled(if: recordedData != nil, "no recordings beside the project"))
 struct RecordedLinesTests {
     private func lines(_ folder: String) throws -> [[UInt8]] {
         try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
@@ -41,7 +39,7 @@ struct RecordedLinesTests {
     }
 
     @Test(.timeLimit(.minutes(5))) func everyRecordedTweetIsStoredOnceAndNoneRejected() async throws {
-        let folder = try #require(recordings)
+        let folder = try #require(recordedData)
         let lines = try lines(folder)
         let ids = Set(lines.compactMap { TweetLine($0)?.data.id })
         try await send(lines) { (pipeline: PipelineUnderTest) throws in
@@ -52,7 +50,7 @@ struct RecordedLinesTests {
     }
 
     @Test(.timeLimit(.minutes(5))) func whatIsNoTweetBecomesARejectOrAnEventAndStopsNothing() async throws {
-        let folder = try #require(recordings) + "/raw"
+        let folder = try #require(recordedData) + "/raw"
         let odd = try lines(folder)
         let tweet = Array(#"{"data":{"id":"1800000000000000001","text":"after all that"}}"#.utf8)
         try await send(odd + [tweet]) { (pipeline: PipelineUnderTest) throws in

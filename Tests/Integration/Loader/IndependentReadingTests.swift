@@ -9,7 +9,6 @@ import Testing
 @Suite("Independent reading", .enabled(if: Python.exists, "no python3"), .timeLimit(.minutes(5)))
 struct IndependentReadingTests {
     private static let here = URL(filePath: #filePath).deletingLastPathComponent()
-    private static let recordings = here.appending(path: "../../../../shared/data").standardizedFileURL
 
     @Test("every column of made-up lines is what Python reads, and entities stand where their offsets say")
     func madeUp() throws {
@@ -21,10 +20,11 @@ struct IndependentReadingTests {
     @Test(
         "every column of recorded lines is what Python reads",
         .enabled(
-            if: FileManager.default.fileExists(atPath: recordings.path),
+            if: recordings("data") != nil,
             "no recordings in ../shared/data beside the checkout"))
     func recorded() throws {
-        let files = try FileManager.default.contentsOfDirectory(at: Self.recordings, includingPropertiesForKeys: nil)
+        let files = try FileManager.default.contentsOfDirectory(
+            at: #require(recordings("data")), includingPropertiesForKeys: nil)
             .filter { $0.pathExtension == "jsonl" }.sorted { $0.path < $1.path }
         let lines = try files.flatMap {
             try Data(contentsOf: $0).split(separator: UInt8(ascii: "\n")).map { Array($0) }

@@ -8,10 +8,7 @@ import Testing
 
 /// The files below `deploy/` do what their comments say.
 @Suite(.timeLimit(.minutes(5))) struct DeployTests {
-    private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().path(percentEncoded: false)
-
-    private func path(_ name: String) -> String { Self.root + "/deploy/" + name }
+    private func path(_ name: String) -> String { repository.path + "/deploy/" + name }
 
     // MARK: Environment files
 

@@ -117,7 +117,7 @@ import Testing
         (#"{"date":1.0,"log":"{\"data\":{\"id\":\"1\"}}"}"#, "line 1: no data and no errors"),
         (#"{"payload":{"data":{"id":"1"}}}"#, "0 of 1 lines are tweets"), ("not json", "line 1: "),
         (#"[{"name":"a"},{"name":"b"}]"#, "0 of 2 lines are tweets; element 1: no data and no errors"),
-        ("", "has no tweet"), (#"{"meta":{"result_count":0}}"#, "holds no tweet"),
+        ("", "has no tweet"), (#"{"meta":{"result_count":0}}"#, "has no tweet"),
         (#"[{"data":{"id":"1"}},{"data"#, "is cut short at byte 27: the array that begins in line 1 has no end"),
     ])
     func aFileWithoutATweetPublishesNothing(text: String, says: String) throws {
@@ -218,15 +218,12 @@ import Testing
 
     // MARK: Recorded inputs
 
-    private static let recordedInputs =
-        URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../../shared/cases/12-replay/in")
-        .standardizedFileURL.path + "/"
-    private static let hasRecordedInputs = FileManager.default.fileExists(atPath: recordedInputs)
+    private static let recordedInputs = recordings("cases/12-replay/in")
 
     /// Every input that was recorded ends as it should: tweets that are published, and whether the file is named.
-    @Test(.enabled(if: Self.hasRecordedInputs, "no recorded inputs in ../shared/cases beside the checkout"))
+    @Test(.enabled(if: Self.recordedInputs != nil, "no recorded inputs in ../shared/cases beside the checkout"))
     func recordedInputsEndAsExpected() throws {
-        let inputs = Self.recordedInputs
+        let inputs = try #require(Self.recordedInputs).path + "/"
         let good = [
             "array.json": 3, "blank.jsonl": 2, "comma.jsonl": 2, "emptymember.jsonl.gz": 2, "emptypage.jsonl": 1,
             "errors-page.jsonl": 2, "fake.jsonl.gz": 2, "nameonly.gz": 1, "numid.jsonl": 1, "rs.jsonl": 2,

@@ -1,12 +1,9 @@
 import FoundationEssentials
+import TestSupport
 import Testing
 
 /// The table of messages in `docs/operations.md` names every message of the sources, and no other.
 @Suite struct LogTableTests {
-    private static let root = URL(filePath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent()
-
     @Test func theTableNamesEveryMessage() throws {
         let logged = try Self.loggedMessages()
         let listed = try Self.listedMessages()
@@ -23,7 +20,7 @@ import Testing
 
     /// The texts between backticks in the first column below "## The log".
     private static func listedMessages() throws -> Set<String> {
-        let text = try String(contentsOf: root.appending(path: "docs/operations.md"), encoding: .utf8)
+        let text = try String(contentsOf: repository.appending(path: "docs/operations.md"), encoding: .utf8)
         var isInside = false
         var messages: Set<String> = []
         for line in text.split(separator: "\n") {
@@ -41,7 +38,7 @@ import Testing
     /// Every text that is logged at level info or above.
     private static func loggedMessages() throws -> Set<String> {
         var messages: Set<String> = []
-        let sources = root.appending(path: "Sources")
+        let sources = repository.appending(path: "Sources")
         for folder in ["PipelineKit", "TweetProducer", "TweetLoader"] {
             let files = FileManager.default.enumerator(atPath: sources.appending(path: folder).path)
             while let name = files?.nextObject() as? String {

@@ -17,8 +17,6 @@ import Testing
         (ProducerSettings.known + LoaderSettings.known).map { ($0.environment, $0) }, uniquingKeysWith: { $1 }
     ).values.sorted { $0.environment < $1.environment }
     private static let names = all.map(\.environment)
-    private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent()
 
     private func setting(_ name: String) throws -> Setting {
         try #require(Self.all.first { $0.environment == name })
@@ -44,7 +42,7 @@ import Testing
             #expect(Set(flags).count == flags.count)
         }
         let files = try #require(
-            FileManager.default.enumerator(at: Self.root.appending(path: "Sources"), includingPropertiesForKeys: nil))
+            FileManager.default.enumerator(at: repository.appending(path: "Sources"), includingPropertiesForKeys: nil))
         var counts: [String: Int] = [:]
         for case let file as URL in files where file.pathExtension == "swift" {
             // The sandbox is a user of the services and writes the names as one.
@@ -142,7 +140,7 @@ import Testing
     }
 
     @Test func theDocumentIsThatOfTheDeclarations() throws {
-        let file = Self.root.appending(path: "docs/settings.md")
+        let file = repository.appending(path: "docs/settings.md")
         let shared: [any SettingGroup.Type] = [KafkaSettings.self, CommonSettings.self]
         func isShared(_ group: any SettingGroup.Type) -> Bool { shared.contains { $0 == group } }
         func tables(_ groups: [any SettingGroup.Type]) -> String {

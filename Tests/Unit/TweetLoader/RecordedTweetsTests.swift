@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import TweetFormat
@@ -6,14 +7,11 @@ import Testing
 
 /// Lines recorded from X, which may lie beside the checkout; the other suites have lines of their own.
 enum RecordedLines {
-    private static let folder = URL(filePath: #filePath).deletingLastPathComponent()
-        .appending(path: "../../../../../shared/data").standardizedFileURL
-
-    static var exist: Bool { FileManager.default.fileExists(atPath: folder.path) }
+    static var exist: Bool { recordings("data") != nil }
 
     /// The lines of all files in a folder of the recordings, by file.
     static func files(in subfolder: String = "") throws -> [String: [[UInt8]]] {
-        let place = folder.appending(path: subfolder)
+        let place = try #require(recordings("data")).appending(path: subfolder)
         let files = try FileManager.default.contentsOfDirectory(
             at: place, includingPropertiesForKeys: [.isRegularFileKey]
         )
