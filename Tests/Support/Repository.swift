@@ -7,6 +7,7 @@ package let repository = URL(filePath: #filePath).deletingLastPathComponent().de
 /// A folder of recordings, which may lie beside the checkout; nil when it does not.
 ///
 /// - Parameter name: its name in the folder of recordings, such as `data`.
+/// - Returns: its address.
 package func recordings(_ name: String) -> URL? {
     let folder = repository.appending(path: "../shared/\(name)").standardizedFileURL
     return FileManager.default.fileExists(atPath: folder.path) ? folder : nil

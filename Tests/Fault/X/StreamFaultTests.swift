@@ -58,7 +58,9 @@ import Testing
             // It learns for twelve times the shortest judgement what is usual.
             try await run.expect("posts") { run.x.issuedCount > 800 }
             run.x.inject(Fault(.quiet, seconds: 4))
-            try await run.expect("the alarm") { !run.lines("far fewer posts than usual", "\"level\":\"error\"").isEmpty }
+            try await run.expect("the alarm") {
+                !run.lines("far fewer posts than usual", "\"level\":\"error\"").isEmpty
+            }
             try await run.expect("its end") { !run.lines("the stream delivers posts at the usual rate again").isEmpty }
             #expect(run.x.connections.count == 1)
             try await run.expectConserved()

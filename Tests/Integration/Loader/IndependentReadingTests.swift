@@ -24,8 +24,9 @@ struct IndependentReadingTests {
             "no recordings in ../shared/data beside the checkout"))
     func recorded() throws {
         let files = try FileManager.default.contentsOfDirectory(
-            at: #require(recordings("data")), includingPropertiesForKeys: nil)
-            .filter { $0.pathExtension == "jsonl" }.sorted { $0.path < $1.path }
+            at: #require(recordings("data")), includingPropertiesForKeys: nil
+        )
+        .filter { $0.pathExtension == "jsonl" }.sorted { $0.path < $1.path }
         let lines = try files.flatMap {
             try Data(contentsOf: $0).split(separator: UInt8(ascii: "\n")).map { Array($0) }
         }

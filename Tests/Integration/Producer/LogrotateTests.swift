@@ -23,7 +23,8 @@ import Testing
 
     /// The example, with folders and a user of this machine, and for no other producer than ours.
     private func configuration(for producer: ChildProcess) throws -> String {
-        let example = try String(contentsOf: repository.appending(path: "deploy/logrotate/tweet-pipeline"), encoding: .utf8)
+        let example = try String(
+            contentsOf: repository.appending(path: "deploy/logrotate/tweet-pipeline"), encoding: .utf8)
         let (user, group) = try (Self.output("id", ["-un"]), Self.output("id", ["-gn"]))
         let path = folder.path + "/logrotate.conf"
         // It has a process group of its own; other tests of this process run producers, too.
