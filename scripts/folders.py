@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """The walls between the modules, and the graph of the folders.
 
-  scripts/folders.py check    fails when a file imports a module that its own module may not see
+  scripts/folders.py check    fails when a file imports a module that its own module may not see, or when folders of a module
+                              use each other in a circle; for the modules in CYCLES_REMAIN it only prints the circles
   scripts/folders.py graph    prints which module imports which, and which folder of a service uses which
 
-`check` reads the imports; the arrows are the list below, the same as in Package.swift. `graph` goes by the names that files
-declare at top level, so it is an aid to reading, and names cycles between folders.
+The imports are compared with the list below, the same as in Package.swift. The folders go by the names that files declare at
+top level; a name that two folders declare counts for neither.
 """
 
 import collections
@@ -37,6 +38,8 @@ ARROWS = {
     "tweet-loader": "TweetLoader",
     "sandbox": "Sandbox",
 }
+# Modules whose folders still use each other in circles: printed, not an error. Remove a module from here when its circles are gone.
+CYCLES_REMAIN = ["Core", "Journal", "XAPI"]
 SYSTEM = {"Foundation", "FoundationEssentials", "Glibc", "Synchronization", "Dispatch"}
 IMPORT = re.compile(r"^(?:@\w+ )?(?:public |package |internal |private )?import (?:struct |class |func |enum )?(\w+)", re.M)
 NAME = re.compile(
@@ -67,6 +70,12 @@ def check():
             if name not in SYSTEM and name not in allowed.split():
                 line = path.read_text()[: found.start()].count("\n") + 1
                 errors.append(f"{path.relative_to(ROOT)}:{line}: {module} must not import {name}")
+    for module in ARROWS:
+        found = [f"{first} <-> {second}" for first, second in cycles(folder_edges(module))]
+        if found and module in CYCLES_REMAIN:
+            print(f"{module}: {len(found)} circles between folders remain: {', '.join(found)}")
+        else:
+            errors += [f"{module}: circle between folders: {pair}" for pair in found]
     print("\n".join(errors) if errors else f"{len(sources())} files, no import crosses a wall")
     return 1 if errors else 0
 
@@ -75,11 +84,11 @@ def without_comments(text):
     return re.sub(r'"(?:\\.|[^"\\\n])*"', '""', re.sub(r"//.*", "", text))
 
 
-def folder_edges(service):
-    """Which folder of a service uses names of which: {(from, to): names}."""
-    root = ROOT / "Sources" / service
+def folder_edges(module):
+    """Which folder of a module uses names of which: {(from, to): names}."""
+    root = KIT / module if (KIT / module).is_dir() else ROOT / "Sources" / module
     files = {path: without_comments(path.read_text()) for path in root.rglob("*.swift")}
-    folder = {path: path.relative_to(root).parts[0] if path.parent != root else service for path in files}
+    folder = {path: path.relative_to(root).parts[0] if path.parent != root else module for path in files}
     declared = collections.defaultdict(set)
     for path, text in files.items():
         for modifiers, name in NAME.findall(text):

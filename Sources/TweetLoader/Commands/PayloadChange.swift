@@ -61,7 +61,7 @@ struct PayloadChange {
     }
 
     private static func duration(_ seconds: Double) -> String {
-        seconds < 1 ? "1 s" : age(Int64(seconds.rounded(.up)))
+        seconds < 1 ? "1 s" : shortAge(Int64(seconds.rounded(.up)))
     }
 
     /// The same conversion with some rows, in a temporary table that is dropped afterwards.

@@ -29,10 +29,10 @@ extension LoaderStatus {
 
     /// Whether a loader runs.
     private var headline: String {
-        let committed = partitions.compactMap(\.secondsSinceCommit).min().map { "last commit \(age($0)) ago" }
+        let committed = partitions.compactMap(\.secondsSinceCommit).min().map { "last commit \(shortAge($0)) ago" }
         switch loaders.count {
         case 0:
-            return secondsSinceSeen.map { "loader: none is running (last seen \(age($0)) ago)" }
+            return secondsSinceSeen.map { "loader: none is running (last seen \(shortAge($0)) ago)" }
                 ?? "loader: none is running (none was ever seen)"
         case 1:
             return
@@ -43,7 +43,7 @@ extension LoaderStatus {
 
     private var facts: [String] {
         let oldest = partitions.compactMap(\.secondsUnsettled).max()
-        let unsettled = oldest.map { "\(age($0)) old" } ?? (lag == 0 ? "none" : "unknown")
+        let unsettled = oldest.map { "\(shortAge($0)) old" } ?? (lag == 0 ? "none" : "unknown")
         let rows = [
             ["lag", lag.map { "\($0) messages" } ?? "unknown"],
             ["rate", "\(Int(rate.rounded())) messages a second"],
@@ -99,8 +99,8 @@ extension LoaderStatus.Partition {
         func text(_ number: Int64?, _ unknown: String) -> String { number.map { "\($0)" } ?? unknown }
         return [
             "\(topic)-\(partition)", text(nextOffset, "-"), text(endOffset, "?"), text(lag, "?"),
-            "\(Int(rate.rounded()))/s", secondsUnsettled.map { age($0) } ?? "-",
-            secondsSinceCommit.map { age($0) } ?? "-",
+            "\(Int(rate.rounded()))/s", secondsUnsettled.map { shortAge($0) } ?? "-",
+            secondsSinceCommit.map { shortAge($0) } ?? "-",
         ]
     }
 }

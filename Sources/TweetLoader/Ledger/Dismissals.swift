@@ -1,5 +1,4 @@
 import Postgres
-import TweetFormat
 
 /// What an operator no longer wants counted: gaps that are accepted, and topics and journals that nothing uses any more.
 enum Dismissals {
@@ -21,25 +20,6 @@ enum Dismissals {
         let answer = try connection.query(
             "SELECT name FROM dismissed WHERE kind = 'journal'", doing: "read what was dismissed")
         return Set((0..<answer.rowCount).compactMap { answer.text($0, 0) })
-    }
-
-    /// Applies events of `tweet-producer gaps close` and `journal forget`; one that comes twice changes nothing.
-    static func apply(_ rows: [EventRow], _ connection: borrowing PostgresConnection) throws(PostgresError) {
-        for row in rows where row.type == PipelineEvent.Kind.gapClosed.rawValue {
-            guard let headers = row.message.headers, let event = PipelineEvent(line: Array(row.payload.utf8)),
-                let gap = event.seq
-            else { continue }
-            _ = try connection.query(
-                """
-                UPDATE stream_gaps SET status = 'accepted', accepted_at = $4, accepted_reason = $5
-                WHERE stream = $1 AND journal = $2 AND opened_seq = $3 AND status = 'open'
-                """,
-                [headers.stream, headers.journal, String(gap), row.at?.description, row.detail], doing: "accept a gap")
-        }
-        for row in rows where row.type == PipelineEvent.Kind.journalForgotten.rawValue {
-            guard row.message.headers != nil, let id = row.cause, !id.isEmpty else { continue }
-            try dismiss("journal", id, reason: row.detail ?? "", connection)
-        }
     }
 
     /// Records that a topic or journal no longer counts.

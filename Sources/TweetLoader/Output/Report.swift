@@ -23,7 +23,7 @@ func rfc3339(_ moment: String) -> String {
 }
 
 /// A length of time for people: `12 s`, `7 min`, `3 h`, `2 d`.
-func age(_ seconds: Int64) -> String {
+func shortAge(_ seconds: Int64) -> String {
     switch seconds {
     case ..<120: "\(seconds) s"
     case ..<7200: "\(seconds / 60) min"

@@ -175,7 +175,7 @@ extension LedgerReport {
 
     private var gapLines: [String] {
         guard gaps.open > 0 else { return [] }
-        let count = "gaps: \(gaps.open) open, \(age(gaps.seconds)) in all"
+        let count = "gaps: \(gaps.open) open, \(shortAge(gaps.seconds)) in all"
         return [count + (gaps.open > Int64(gaps.last.count) ? "; the last \(gaps.last.count):" : ":")]
             + gaps.last.map { gap in
                 "  \(gap.stream) \(gap.journal) from \(gap.startedAt) to \(gap.endedAt ?? "now")"
