@@ -77,8 +77,8 @@ package enum StreamFields: String, CaseIterable, Sendable {
         if onlyForUsers.contains(name) {
             return "X gives '\(name)' only to a user's own token, and this program uses an app's"
         }
-        if let nearest = nearestName(to: name, among: all) {
-            return "X has no '\(name)' among \(rawValue); did you mean '\(nearest)'?"
+        if let candidate = nearest(name, among: all) {
+            return "X has no '\(name)' among \(rawValue); did you mean '\(candidate)'?"
         }
         // What else a URL would have to escape is no name.
         let isName = name.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 95 || $0 == 46 }

@@ -8,6 +8,7 @@ package func nearest(_ text: String, among candidates: some Sequence<String>) ->
 
 /// Letters to insert, remove, replace or swap (Damerau, optimal string alignment).
 private func editDistance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+    guard left.count <= 64 else { return left.count }
     var rows = [Array(0...right.count)]
     for i in 0..<left.count {
         var row = [i + 1]

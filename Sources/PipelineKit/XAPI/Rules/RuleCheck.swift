@@ -1,3 +1,5 @@
+import Core
+
 /// A rule read by X's grammar, with everything that is wrong with it.
 ///
 /// X has the last word (`dry_run`); this finds what can be found without asking, with its place.
@@ -129,7 +131,7 @@ package struct RuleCheck: Sendable {
 
     private static func unknown(_ name: String) -> String {
         let hint =
-            nearestName(to: name, among: RuleOperator.names).map { "did you mean '\($0):'?" }
+            nearest(name, among: RuleOperator.names).map { "did you mean '\($0):'?" }
             ?? "put it in quotation marks if it is text to look for."
         return "'\(name):' is not in the list of X's operators; \(hint) X decides (dry run)"
     }

@@ -93,26 +93,3 @@ struct RuleOperator: Sendable {
 
     private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 }
-
-/// The name among `known` that is nearest to a mistyped one; nil when none is near.
-func nearestName(to name: String, among known: [String]) -> String? {
-    let scored = known.map { (distance: editDistance(Array(name.utf8), Array($0.utf8)), name: $0) }
-    guard let best = scored.min(by: { $0.distance < $1.distance }) else { return nil }
-    return best.distance <= max(1, name.utf8.count / 3) ? best.name : nil
-}
-
-/// How many insertions, deletions and replacements make one text the other (Levenshtein).
-private func editDistance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-    guard left.count <= 64 else { return left.count }
-    var row = Array(0...right.count)
-    for (index, byte) in left.enumerated() {
-        var diagonal = row[0]
-        row[0] = index + 1
-        for column in right.indices {
-            let replaced = diagonal + (byte == right[column] ? 0 : 1)
-            diagonal = row[column + 1]
-            row[column + 1] = min(replaced, diagonal + 1, row[column] + 1)
-        }
-    }
-    return row[right.count]
-}

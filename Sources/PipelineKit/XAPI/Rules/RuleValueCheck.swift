@@ -1,3 +1,5 @@
+import Core
+
 /// What is wrong with an operator's value.
 enum RuleValueCheck {
     /// A finding: what X would refuse, or only what looks unintended.
@@ -60,7 +62,7 @@ enum RuleValueCheck {
         let wanted = text.lowercased()
         if choices.contains(wanted) { return nil }
         let hint =
-            nearestName(to: wanted, among: choices).map { "did you mean '\(name):\($0)'?" }
+            nearest(wanted, among: choices).map { "did you mean '\(name):\($0)'?" }
             ?? "known are \(choices.joined(separator: ", "))"
         return .doubt("'\(name):\(text)' is not in the list of X's operators; \(hint) X decides (dry run)")
     }
