@@ -73,8 +73,8 @@ import Testing
     }
 
     @Test func tokensAreTrimmedAndBearerIsNamed() throws {
-        try folder.write(" \t token \r\n\n", to: "file")
-        #expect(try BearerToken.file(path).read().value == "token")
+        try folder.write(" \t AAAA-trimmed \r\n\n", to: "file")
+        #expect(try BearerToken.file(path).read().value == "AAAA-trimmed")
         try folder.write("Bearer AAAA\n", to: "file")
         let failure = #expect(throws: Failure.self) { try BearerToken.file(path).read() }
         #expect(failure?.description.contains("leave out 'Bearer '") == true)
