@@ -37,7 +37,7 @@ struct LedgerLook {
             try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             forgotten = try Dismissals.journals(connection)
             settled = try StreamLedger.read(connection)
-            compare(answer.ends, with: try LoaderOffsets.read(connection))
+            compare(answer.ends, with: try LoaderOffsets.read(connection), before: known)
             try facts.read(connection)
             try connection.execute("COMMIT")
         }
@@ -56,15 +56,18 @@ struct LedgerLook {
         }
     }
 
+    /// Compares Kafka's ends with the offsets that were read after them; those of before show whether a log is another one,
+    /// as loaders settle what comes while the ends are read.
     private mutating func compare(
-        _ ends: [TopicPartition: (low: Int64, high: Int64)], with offsets: [TopicPartition: Int64?]
+        _ ends: [TopicPartition: (low: Int64, high: Int64)], with offsets: [TopicPartition: Int64?],
+        before: [TopicPartition: Int64?]
     ) {
         for (partition, end) in ends.sorted(by: { $0.key < $1.key }) {
             let next = (offsets[partition] ?? nil) ?? end.low
-            if next > end.high {
+            if let settled = before[partition] ?? nil, settled > end.high {
                 problems.append(
-                    "\(partition) ends at offset \(end.high) in Kafka, but \(next) is settled: the topic was created again"
-                )
+                    "\(partition) ends at offset \(end.high) in Kafka, but \(settled) is settled: the topic was created"
+                        + " again")
             } else if next < end.low {
                 facts.holes.append(
                     LedgerReport.Hole(

@@ -181,6 +181,32 @@ struct VerificationTests {
         #expect(partition.text.contains("partition tweets-9 does not exist"))
     }
 
+    @Test("f71: what is loaded while the ends are read does not make another topic of it")
+    func f71LoadedWhileTheEndsAreRead() throws {
+        try publish(1...40)
+        let stop = Stop()
+        let settings = try settings()
+        let loading = Background { try Loader(settings, stop: stop, logger: LogRecorder().logger).run() }
+        let publishing = Background {
+            var next: Int64 = 41
+            while !stop.isRaised {
+                try publish(next..<next + 20)
+                next += 20
+            }
+        }
+        #expect(try eventually { try database.query("SELECT count(*) > 100 FROM tweets") == [["t"]] })
+        // Each partition's ends take that long, one after the other.
+        kafka.setRoundTripTime(.milliseconds(300))
+        for _ in 1...3 {
+            let report = try verify(settings, patience: .seconds(2))
+            #expect(report.verdict != .unknown, "\(report.text)")
+        }
+        kafka.setRoundTripTime(.zero)
+        stop.raise()
+        try publishing.join()
+        try loading.join()
+    }
+
     @Test("f72: offsets beyond the end belong to a topic that was created anew")
     func f72TopicCreatedAnew() throws {
         try publish(1...10)
