@@ -114,7 +114,8 @@ import Testing
         let redelivers: (inout XSimulator.Configuration) -> Void = { $0.redelivery = .seconds(60) }
         // It can live within what it usually bounds its queue to.
         let much = ["queue.buffering.max.kbytes": "1048576"]
-        try await ProducerRun.with(properties: much, servers: front.servers, x: redelivers) { run in
+        let long = ["X_LINE_LIMIT": "256MiB"]
+        try await ProducerRun.with(long, properties: much, servers: front.servers, x: redelivers) { run in
             try await run.expectLines(50)
             let process = try run.producer
             // RLIMIT_AS alone would leave it what malloc has reserved and not used yet.
@@ -123,7 +124,7 @@ import Testing
             front.bytesPerSecond = 1
             run.x.setRate(3000)
             // A line that does not end is kept up to X_LINE_LIMIT, which is more than it has.
-            run.x.inject(Fault(.endless, bytes: 10 << 20))
+            run.x.inject(Fault(.endless, bytes: 200 << 20))
             try await run.expect("its death") { process.exit != nil }
             #expect(process.exit != .status(0))
             run.x.setRate(100)
