@@ -80,6 +80,7 @@ final class JournalBuffer: Sendable {
             state.takeFault()
             state.asked += 1
             state.news += 1
+            state.isJustRecovered = false
             return (state.asked, state.epoch)
         }
         work.notify()

@@ -33,6 +33,9 @@ extension JournalBuffer {
         var served = 0
         var isRecovery = false
         var recoveryFailure: FileError?
+        /// Whether the journal was recovered, and nobody has appended or asked for a sync since: the event that ends the
+        /// connection, which says when its last line came, stands before the events of dropped lines.
+        var isJustRecovered = false
         var errands: [@Sendable () -> Void] = []
         /// Changes whenever the writer has to look.
         var news = 0
@@ -78,6 +81,7 @@ extension JournalBuffer {
             segmentBytes += Int64(line.count + 1)
             unsynced += Int64(line.count + 1)
             if pendingSince == nil { pendingSince = .now }
+            isJustRecovered = false
             takeFault()
         }
 
@@ -161,6 +165,7 @@ extension JournalBuffer {
             isRollDelayed = false
             last = durableLast
             failure = nil
+            isJustRecovered = true
         }
 
         /// What became of something that was appended: whether it is on the disk; nil while that is open.

@@ -57,7 +57,7 @@ struct JournalWriter: ~Copyable {
             try observer.beforeSync()
             try write(turn.lines)
             try rollIfDue()
-            if let seqs = source.tail.dropRequest { try declareDrop(seqs) }
+            if let seqs = dropRequest { try declareDrop(seqs) }
             buffer.finish(turn.ticket)
         } catch {
             buffer.fail(error)
@@ -83,6 +83,11 @@ struct JournalWriter: ~Copyable {
             JournalTail.End(seq: endSeq, segment: segment.segment.firstSeq, offset: segment.size))
     }
 
+    /// Lines whose loss is to be declared now.
+    private var dropRequest: ClosedRange<Int64>? {
+        buffer.withState { $0.isJustRecovered } ? nil : source.tail.dropRequest
+    }
+
     private mutating func declareDrop(_ seqs: ClosedRange<Int64>) throws(FileError) {
         var event = PipelineEvent(.dropped, cause: "journal_full")
         event.seq = seqs.lowerBound
@@ -105,7 +110,7 @@ struct JournalWriter: ~Copyable {
 
     /// When a new segment is due, or the loss of lines is to be declared; nil for never.
     private var rollDue: ContinuousClock.Instant? {
-        if source.tail.dropRequest != nil { return .now }
+        if dropRequest != nil { return .now }
         let due = source.tail.isRollRequested ? .now : segmentBegan.map { $0 + options.segmentAge }
         guard let rollNotBefore else { return due }
         return due.map { max($0, rollNotBefore) }
