@@ -37,13 +37,17 @@ struct LoaderStatus: Report {
         var unsettled: Int64
     }
 
-    /// A loader that runs.
-    struct LoaderProcess: Encodable {
+    /// A writer of a loader that runs.
+    struct LoaderWriter: Encodable {
+        /// Host, process and a random part, and the writer's number when its process has several.
         var owner: String
         var partitions: Int64
         var startedAt: String
         /// Why Kafka's group does not accept it, and what to do.
         var problem: String?
+
+        /// The owner without the writer's number.
+        var process: String { owner.split(separator: "/").prefix(3).joined(separator: "/") }
     }
 
     var schemaVersion: Int64
@@ -59,8 +63,8 @@ struct LoaderStatus: Report {
     var openHoles: Int64
     /// What Kafka did not answer, and why.
     var problems: [String] = []
-    /// The loaders that run: they gave a sign of life or committed within `LoaderPresence.silence`, or commit right now.
-    var loaders: [LoaderProcess]
+    /// The writers of the loaders that run: they gave a sign of life or committed within `LoaderPresence.silence`, or commit right now.
+    var loaders: [LoaderWriter]
     /// Since any loader was seen; nil when none was.
     var secondsSinceSeen: Int64?
 
@@ -150,7 +154,7 @@ struct LoaderStatus: Report {
     /// The loaders that run, and since when none was seen.
     private static func loaders(
         _ connection: borrowing PostgresConnection
-    ) throws -> (running: [LoaderProcess], secondsSinceSeen: Int64?) {
+    ) throws -> (running: [LoaderWriter], secondsSinceSeen: Int64?) {
         let answer = try connection.query(
             """
             SELECT l.owner, held.partitions, \(rfc3339("l.started_at")), since.seconds::bigint,
@@ -165,7 +169,7 @@ struct LoaderStatus: Report {
             """, doing: "read loaders")
         let rows = 0..<answer.rowCount
         let running = rows.filter { answer.text($0, 4) == "t" }.map { row in
-            LoaderProcess(
+            LoaderWriter(
                 owner: answer.text(row, 0) ?? "", partitions: answer.integer(row, 1) ?? 0,
                 startedAt: answer.text(row, 2) ?? "", problem: answer.text(row, 5))
         }

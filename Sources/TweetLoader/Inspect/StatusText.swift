@@ -30,15 +30,16 @@ extension LoaderStatus {
     /// Whether a loader runs.
     private var headline: String {
         let committed = partitions.compactMap(\.secondsSinceCommit).min().map { "last commit \(shortAge($0)) ago" }
-        switch loaders.count {
-        case 0:
+        let processes = Set(loaders.map(\.process))
+        guard let process = processes.first else {
             return secondsSinceSeen.map { "loader: none is running (last seen \(shortAge($0)) ago)" }
                 ?? "loader: none is running (none was ever seen)"
-        case 1:
-            return
-                "loader: running, \(loaders[0].owner), \(counted(loaders[0].partitions, "partition")); \(committed ?? "no commit yet")"
-        default: return "loader: \(loaders.count) are running; \(committed ?? "no commit yet")"
         }
+        let end = "; " + (committed ?? "no commit yet")
+        guard processes.count == 1 else { return "loader: \(processes.count) are running" + end }
+        let writers = loaders.count > 1 ? counted(Int64(loaders.count), "writer") + ", " : ""
+        let partitions = counted(loaders.reduce(0) { $0 + $1.partitions }, "partition")
+        return "loader: running, \(process), \(writers)\(partitions)" + end
     }
 
     private var facts: [String] {
@@ -60,7 +61,7 @@ extension LoaderStatus {
     private var loadersTable: FittingTable? {
         guard loaders.count > 1 else { return nil }
         return FittingTable(
-            header: ["loader", "partitions", "started"],
+            header: ["writer", "partitions", "started"],
             rows: loaders.map { [$0.owner, "\($0.partitions)", $0.startedAt] }, dispensable: [2])
     }
 

@@ -53,6 +53,9 @@ struct StatusTests {
         try presence.sign(connection)
         try LoaderPresence(owner: "host/2/b").sign(connection)
         #expect(try status().text.hasPrefix("loader: 2 are running"))
+        try database.query("DELETE FROM loaders")
+        for writer in 1...2 { try LoaderPresence(owner: "host/3/c/\(writer)").sign(connection) }
+        #expect(try status().text.hasPrefix("loader: running, host/3/c, 2 writers, 0 partitions; no commit yet"))
         try database.query("UPDATE loaders SET seen_at = now() - interval '22 seconds'")
         #expect(try status().text.hasPrefix("loader: none is running (last seen 22 s ago)"))
         #expect(try status().json(isCompact: true).contains(#""is_running":false"#))
