@@ -62,7 +62,7 @@ enum LoadingSettings: SettingGroup {
 }
 
 /// The loader's settings, read once at the start.
-struct LoaderSettings: Sendable {
+struct LoaderSettings: ConfiguredService, Sendable {
     var conninfo: PostgresConninfo
     var kafka: KafkaConfiguration
     /// The topic of tweets; that of events is named after it.
@@ -88,13 +88,14 @@ struct LoaderSettings: Sendable {
         self.topic = topic
     }
 
+    static let program = "tweet-loader"
+
+    static func read(_ reader: inout SettingsReader) throws(Failure) { _ = try LoaderSettings(&reader) }
+
     /// Every setting of the service, by group.
     static let groups: [any SettingGroup.Type] = [
         DatabaseSettings.self, KafkaSettings.self, LoadingSettings.self, CommonSettings.self,
     ]
-
-    /// What the settings file may hold; one file serves every subcommand.
-    static let known = groups.flatMap { $0.settings }
 
     /// Reads every setting; mistakes are added to the reader's.
     ///

@@ -67,7 +67,7 @@ enum PublishingSettings: SettingGroup {
 }
 
 /// All settings of `tweet-producer run`.
-struct ProducerSettings: Sendable {
+struct ProducerSettings: ConfiguredService, Sendable {
     var stream: StreamSettings
     var kafka: KafkaConfiguration
     /// Where tweets go; everything else goes to this with `.events` behind it.
@@ -93,14 +93,15 @@ struct ProducerSettings: Sendable {
             batchLinger: batchLinger)
     }
 
+    static let program = "tweet-producer"
+
+    static func read(_ reader: inout SettingsReader) throws(Failure) { _ = ProducerSettings(&reader) }
+
     /// Every setting of the service, by group.
     static let groups: [any SettingGroup.Type] = [
         XSettings.self, StreamSettings.self, KafkaSettings.self, JournalSettings.self, PublishingSettings.self,
         RuleWatchSettings.self, UploadSettings.self, CommonSettings.self,
     ]
-
-    /// What the settings file may hold; one file serves every subcommand.
-    static let known = groups.flatMap { $0.settings }
 
     /// Reads every setting; mistakes are added to the reader's.
     ///

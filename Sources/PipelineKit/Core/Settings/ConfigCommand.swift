@@ -1,0 +1,65 @@
+import ArgumentParser
+
+/// A service whose settings `config show` prints.
+package protocol ConfiguredService: SendableMetatype {
+    /// The program, as it is called.
+    static var program: String { get }
+    /// Every setting of the service, by group.
+    static var groups: [any SettingGroup.Type] { get }
+    /// Reads every setting as `run` does; mistakes are added to the reader's.
+    ///
+    /// - Parameter reader: the settings.
+    /// - Throws: `Failure` (78) when a mistake keeps others from being found.
+    static func read(_ reader: inout SettingsReader) throws(Failure)
+}
+
+extension ConfiguredService {
+    /// What the settings file may hold; one file serves every subcommand.
+    package static var known: [Setting] { groups.flatMap { $0.settings } }
+}
+
+/// `config`, the same for every service.
+package struct ConfigCommand<Service: ConfiguredService>: ParsableCommand {
+    /// For the argument parser.
+    public static var configuration: CommandConfiguration {
+        CommandConfiguration(commandName: "config", abstract: "Show the settings.", subcommands: [Show.self])
+    }
+
+    /// Required by the argument parser.
+    public init() {}
+
+    /// Every setting.
+    enum All: SettingGroup {
+        static var settings: [Setting] { Service.known }
+    }
+
+    struct Show: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(
+                commandName: "show", abstract: "Show every setting with its value and source.",
+                discussion: """
+                    Reads flags, environment and settings file as `run` does, and connects to nothing. Secrets are `set` or \
+                    `not set`.
+
+                      \(Service.program) config show --config settings.yaml
+                      \(Service.program) config show --json | jq '.settings[] | select(.source != "default")'
+
+                    Exit status: 0 done, 78 bad settings; each is shown with its error.
+                    """)
+        }
+
+        @OptionGroup(title: "Settings") var all: SettingFlags<All>
+
+        @Flag(help: "JSON instead of a table.")
+        var json = false
+
+        func run() throws {
+            try runCommand {
+                var reader = try SettingsReader(flags: all.values, known: Service.known)
+                CommonSettings.startLogging(&reader)
+                try Service.read(&reader)
+                try ConfigReport(Service.groups, reader).show(json: json)
+            }
+        }
+    }
+}
