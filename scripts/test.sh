@@ -15,7 +15,9 @@ if [ "$width" -lt 4 ]; then width=4; fi
 # Nearly all the time of these goes by in waiting, for the mock cluster's group above all: with four at once the processors
 # are idle for 9/10 of it.
 readonly waiting=' LoaderFaultTests '
-run=("${SWIFT:-swift}" test --skip-build --disable-xctest "$@")
+# A test that hangs must not hold up the others for ever; the slowest target takes a quarter of this.
+readonly seconds=1800
+run=(timeout --kill-after=10 "$seconds" "${SWIFT:-swift}" test --skip-build --disable-xctest "$@")
 readonly limit=--experimental-maximum-parallelization-width
 rm -f "$build"/tests*.xml
 # Installed here, so that no test waits for it.
@@ -29,7 +31,10 @@ for target in $TARGETS; do
     printf '\n-- %s\n' "$target"
     many=$width
     if [[ $waiting == *" $target "* ]]; then many=$((3 * width)); fi
-    "${run[@]}" "$limit" "$many" --filter "^$target\\." --xunit-output "$build/tests-of-$target.xml" || status=1
+    "${run[@]}" "$limit" "$many" --filter "^$target\\." --xunit-output "$build/tests-of-$target.xml" || {
+        if [ $? -ge 124 ]; then echo "$target did not end within $seconds s: a test hangs" >&2; fi
+        status=1
+    }
 done
 cat "$build"/tests-of-*.xml >"$build/tests.xml" || status=1
 exit "$status"

@@ -24,7 +24,6 @@ extension Journal {
         try unsafe Array(text.utf8).withBytes { (bytes) throws(FileError) in
             try unsafe append(bytes, receivedAt: Timestamp(milliseconds: milliseconds), connection: connection)
         }
-        return position
     }
 
     package func lines(from seq: Int64 = 1) throws -> [ReadLine] {

@@ -97,13 +97,15 @@ package final class Journal: Sendable {
     ///   - line: the bytes as they came; they must not hold a line feed.
     ///   - receivedAt: when they came.
     ///   - connection: id of the connection they came on, 0 for none.
+    /// - Returns: its place.
     /// - Throws: `FileError` when the disk has refused; nothing that is not durable counts as received then, and `recover()`
     ///   makes the journal usable again. With code `EDQUOT` the line is beyond JOURNAL_QUOTA, and what was appended before
     ///   it is well.
+    @discardableResult
     package func append(
         _ line: UnsafeRawBufferPointer, receivedAt: Timestamp, connection: Int64
-    ) throws(FileError) {
-        _ = try buffer.append { (state, options) throws(FileError) in
+    ) throws(FileError) -> JournalPosition {
+        try buffer.append { (state, options) throws(FileError) in
             try checkQuota(state.unsynced + Int64(line.count))
             unsafe state.place(line, receivedAt: receivedAt, connection: connection, isOfStream: true, options)
         }
@@ -156,11 +158,8 @@ package final class Journal: Sendable {
         }
     }
 
-    /// Where the line appended last is.
-    package var position: JournalPosition { buffer.withState { $0.position } }
-
     /// The number of the line appended last.
-    package var lastSeq: Int64 { position.seq }
+    package var lastSeq: Int64 { buffer.withState { $0.position.seq } }
 
     // MARK: Waiting for the disk
 

@@ -50,7 +50,9 @@ struct StartBench {
         let lines = BenchLines(.some).make(0..<Int64(segments + 1))
         for start in stride(from: 0, to: lines.count, by: Self.atOnce) {
             for line in lines[start..<min(start + Self.atOnce, lines.count)] {
-                try unsafe line.withUnsafeBytes { try unsafe journal.append($0, receivedAt: .now(), connection: 0) }
+                try unsafe line.withBytes { (line) throws(FileError) in
+                    try unsafe journal.append(line, receivedAt: .now(), connection: 0)
+                }
                 try journal.sync()
             }
             try Checkpoint(journal: source.journal, acknowledged: source.tail.lastSeq).write(to: source.folder)

@@ -181,7 +181,7 @@ import TweetFormat
         var begun = PipelineEvent(.connected, at: then, connection: connection)
         begun.status = 200
         try journal.append(begun, connection: connection)
-        try unsafe run.x.bytes(ofLine: 0).withUnsafeBytes { line in
+        try unsafe run.x.bytes(ofLine: 0).withBytes { (line) throws(FileError) in
             try unsafe journal.append(line, receivedAt: then, connection: connection)
         }
         try journal.sync()

@@ -21,6 +21,7 @@ extension Int64 {
 
 extension Array where Element == UInt8 {
     /// The bytes for the time of a call, keeping the type of the error that the call throws.
+    @discardableResult
     package func withBytes<Value, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Value
     ) throws(Failure) -> Value {
