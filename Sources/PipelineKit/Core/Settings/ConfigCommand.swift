@@ -19,7 +19,7 @@ extension ConfiguredService {
 }
 
 /// `config`, the same for every service.
-package struct ConfigCommand<Service: ConfiguredService>: ParsableCommand {
+package struct ConfigCommand<Configured: ConfiguredService>: ParsableCommand {
     /// For the argument parser.
     public static var configuration: CommandConfiguration {
         CommandConfiguration(commandName: "config", abstract: "Show the settings.", subcommands: [Show.self])
@@ -30,7 +30,7 @@ package struct ConfigCommand<Service: ConfiguredService>: ParsableCommand {
 
     /// Every setting.
     enum All: SettingGroup {
-        static var settings: [Setting] { Service.known }
+        static var settings: [Setting] { Configured.known }
     }
 
     struct Show: ParsableCommand {
@@ -41,8 +41,8 @@ package struct ConfigCommand<Service: ConfiguredService>: ParsableCommand {
                     Reads flags, environment and settings file as `run` does, and connects to nothing. Secrets are `set` or \
                     `not set`.
 
-                      \(Service.program) config show --config settings.yaml
-                      \(Service.program) config show --json | jq '.settings[] | select(.source != "default")'
+                      \(Configured.program) config show --config settings.yaml
+                      \(Configured.program) config show --json | jq '.settings[] | select(.source != "default")'
 
                     Exit status: 0 done, 78 bad settings; each is shown with its error.
                     """)
@@ -55,10 +55,10 @@ package struct ConfigCommand<Service: ConfiguredService>: ParsableCommand {
 
         func run() throws {
             try runCommand {
-                var reader = try SettingsReader(flags: all.values, known: Service.known)
+                var reader = try SettingsReader(flags: all.values, known: Configured.known)
                 CommonSettings.startLogging(&reader)
-                try Service.read(&reader)
-                try ConfigReport(Service.groups, reader).show(json: json)
+                try Configured.read(&reader)
+                try ConfigReport(Configured.groups, reader).show(json: json)
             }
         }
     }
