@@ -79,6 +79,34 @@ package final class KafkaInspector {
         return (low, high)
     }
 
+    /// The state of a consumer group by Kafka's name (`Stable`, `Empty`, `Dead` for one that does not exist), and its members.
+    ///
+    /// - Parameters:
+    ///   - name: its `group.id`.
+    ///   - timeout: for all brokers together.
+    /// - Returns: what its coordinator answered.
+    /// - Throws: `KafkaError` when no coordinator answers within `timeout`.
+    package func group(_ name: String, timeout: Duration) throws(KafkaError) -> (state: String, members: Int) {
+        var answer: UnsafePointer<rd_kafka_group_list>?
+        let doing = "ask for the group \(name)"
+        let code = unsafe rd_kafka_list_groups(
+            handle.client, name, &answer, Int32(clamping: timeout.milliseconds))
+        defer { if let answer = unsafe answer { unsafe rd_kafka_group_list_destroy(answer) } }
+        // With some brokers unreachable, the coordinator's answer may still be there.
+        guard let answer = unsafe answer else { throw KafkaError(code, doing) }
+        var failure = code
+        for index in 0..<Int(unsafe answer.pointee.group_cnt) {
+            let group = unsafe answer.pointee.groups[index]
+            guard unsafe group.err == RD_KAFKA_RESP_ERR_NO_ERROR, let state = unsafe group.state else {
+                failure = unsafe group.err
+                continue
+            }
+            return unsafe (String(cString: state), Int(group.member_cnt))
+        }
+        throw KafkaError(
+            failure == RD_KAFKA_RESP_ERR_NO_ERROR ? RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE : failure, doing)
+    }
+
     /// Reads these partitions from these offsets on, and no others.
     package func start(_ offsets: [TopicPartition: Int64]) throws(KafkaError) {
         let list = KafkaPartitionList(offsets)

@@ -1,5 +1,6 @@
 internal import CPostgres
 import Core
+import Glibc
 
 /// Finds what is wrong with a connection string before it is used, and says so without showing any of its values.
 ///
@@ -58,6 +59,28 @@ enum ConninfoCheck {
                 || [43, 45, 46].contains(byte)
         }
         return isName ? (String(name), text[mark.upperBound...]) : nil
+    }
+
+    /// Which file of TLS that is named cannot be read; nil when all can be.
+    ///
+    /// libpq passes over a missing file unless it cannot do without, and then connects with less than was asked for.
+    ///
+    /// - Parameters:
+    ///   - mode: `sslmode`; without TLS no file counts.
+    ///   - value: the value of an option, from the connection string or else from its variable.
+    /// - Returns: the option, its file and why it cannot be read.
+    static func fileMistake(mode: String?, value: (String) -> String?) -> String? {
+        guard mode != "disable" else { return nil }
+        for option in ["sslrootcert", "sslcert", "sslkey"] {
+            guard let path = value(option), !path.isEmpty, !(option == "sslrootcert" && path == "system"),
+                // `ENGINE:KEY` names a key in hardware.
+                !(option == "sslkey" && path.contains(":"))
+            else { continue }
+            guard unsafe access(path, R_OK) != 0 else { continue }
+            let reason = unsafe String(cString: strerror(errno))
+            return "\(option): \(path): \(reason); name a file that exists and is readable"
+        }
+        return nil
     }
 
     // MARK: Options

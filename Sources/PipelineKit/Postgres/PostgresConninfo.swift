@@ -37,9 +37,11 @@ package struct PostgresConninfo: Sendable {
         for secret in [given["password"], given["sslpassword"], environment["PGPASSWORD"]].compactMap({ $0 }) {
             Redaction.remember(secret)
         }
-        let mistake = ConninfoCheck.valueMistake(
-            given, host: value("host", "PGHOST"), address: value("hostaddr", "PGHOSTADDR"),
-            port: value("port", "PGPORT"))
+        let mistake =
+            ConninfoCheck.valueMistake(
+                given, host: value("host", "PGHOST"), address: value("hostaddr", "PGHOSTADDR"),
+                port: value("port", "PGPORT"))
+            ?? ConninfoCheck.fileMistake(mode: value("sslmode", "PGSSLMODE")) { value($0, "PG\($0.uppercased())") }
         if let mistake { throw Failure(.badSettings, "\(Self.name): \(mistake)") }
         servers = Self.servers(
             host: value("host", "PGHOST"), address: value("hostaddr", "PGHOSTADDR"), port: value("port", "PGPORT"))

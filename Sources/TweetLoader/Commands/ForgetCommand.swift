@@ -1,6 +1,7 @@
 import ArgumentParser
 import Core
 import Journal
+import KafkaClient
 import Postgres
 
 struct ForgetCommand: ParsableCommand {
@@ -23,7 +24,7 @@ struct ForgetCommand: ParsableCommand {
         @Option(help: ArgumentHelp("Reason.", valueName: "text"))
         var reason: String
 
-        @Flag(help: "Dismiss it although it was in use within the last hour.")
+        @Flag(help: "Dismiss it although it was in use within the last hour, or messages of the topic are pending.")
         var yes = false
 
         @OptionGroup var base: DatabaseCommandOptions
@@ -31,15 +32,30 @@ struct ForgetCommand: ParsableCommand {
 
     struct Topic: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Dismiss a topic.", discussion: "Exit status: 0 done, 65 no such topic, 75 it is in use.")
+            abstract: "Dismiss a topic.",
+            discussion: """
+                A topic with messages that are not loaded is not dismissed unless --yes is given.
+
+                Exit status: 0 done, 65 no such topic, 69 Kafka could not be asked for pending messages, 75 it is in use or \
+                messages are pending.
+                """)
 
         @Argument(help: ArgumentHelp("Name of the topic.", valueName: "name"))
         var name: String
 
         @OptionGroup var options: Options
+        @OptionGroup var kafka: SettingFlags<KafkaSettings>
 
         func run() throws {
-            try Dismissal.topic(name, reason: options.reason).run(options)
+            try runCommand {
+                if !options.yes {
+                    let settings = try options.base.read(flags: flags(kafka.values)) { reader throws(Failure) in
+                        try LoaderSettings(&reader)
+                    }
+                    try PendingMessages(topic: name, settings).check()
+                }
+                try Dismissal.topic(name, reason: options.reason).run(options)
+            }
         }
     }
 
@@ -53,7 +69,7 @@ struct ForgetCommand: ParsableCommand {
         @OptionGroup var options: Options
 
         func run() throws {
-            try Dismissal.journal(id, reason: options.reason).run(options)
+            try runCommand { try Dismissal.journal(id, reason: options.reason).run(options) }
         }
     }
 
@@ -121,13 +137,11 @@ struct Dismissal {
     }
 
     func run(_ options: ForgetCommand.Options) throws {
-        try runCommand {
-            guard (1...1000).contains(reason.count) else {
-                throw Failure(.usage, "--reason: must have 1 to 1,000 characters")
-            }
-            try onDatabase(try options.base.conninfo(), role: .writer) { connection in
-                try record(connection, alsoInUse: options.yes)
-            }
+        guard (1...1000).contains(reason.count) else {
+            throw Failure(.usage, "--reason: must have 1 to 1,000 characters")
+        }
+        try onDatabase(try options.base.conninfo(), role: .writer) { connection in
+            try record(connection, alsoInUse: options.yes)
         }
     }
 
@@ -166,24 +180,10 @@ struct Dismissal {
 
 /// What was dismissed.
 struct DismissedReport: Report {
-    struct Entry: Encodable {
-        var kind: String
-        var name: String
-        var reason: String
-        var dismissedAt: String
-    }
-
-    var forgotten: [Entry]
+    var forgotten: [Dismissals.Entry]
 
     init(_ connection: borrowing PostgresConnection) throws(PostgresError) {
-        let answer = try connection.query(
-            "SELECT kind, name, reason, \(rfc3339("dismissed_at")) FROM dismissed ORDER BY kind, name",
-            doing: "read what was dismissed")
-        forgotten = (0..<answer.rowCount).map { row in
-            Entry(
-                kind: answer.text(row, 0) ?? "", name: answer.text(row, 1) ?? "", reason: answer.text(row, 2) ?? "",
-                dismissedAt: answer.text(row, 3) ?? "")
-        }
+        forgotten = try Dismissals.entries(inEffect: false, connection)
     }
 
     var text: String {

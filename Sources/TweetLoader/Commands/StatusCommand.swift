@@ -73,8 +73,13 @@ func readStatus(_ settings: LoaderSettings) throws -> LoaderStatus {
     do {
         let kafka = try KafkaEnds(settings.kafka, group: settings.group)
         let known = status.partitions.map { TopicPartition($0.topic, $0.partition) }
-        status.add(kafka.read(topics: settings.topics, known: known))
+        let answer = kafka.read(topics: settings.topics, known: known)
+        status.add(answer)
         status.add(try kafka.first(from: status.waiting), now: .now())
+        // Another question to a Kafka that does not answer takes as long.
+        status.consumerGroup =
+            answer.ends.isEmpty && !answer.problems.isEmpty
+            ? .init(name: settings.group, state: "unknown", problem: answer.problems[0]) : kafka.consumerGroup()
     } catch let error as KafkaError {
         status.problems.append("\(error)")
     }

@@ -8,7 +8,8 @@ struct VerifyCommand: ParsableCommand {
         discussion: """
             The producer numbers each line. A number is settled (row, event or reject), in flight (in Kafka, or with \
             --journal also in the producer's journal), or missing. A number counts as missing after repeated \
-            checks within 20 s. Without --journal, unpublished lines of a stopped or disconnected producer count as missing.
+            checks within 20 s. Without --journal, the newest 100,000 lines of a journal may still be held by a stopped or \
+            disconnected producer: those that are not found are unknown.
 
             With --rows, verify reads every message that Kafka still has, and looks for it in the tables.
 

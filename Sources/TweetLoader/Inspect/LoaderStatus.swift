@@ -68,6 +68,9 @@ struct LoaderStatus: Report {
     /// Since any loader was seen; nil when none was.
     var secondsSinceSeen: Int64?
 
+    /// Nil when Kafka was not asked.
+    var consumerGroup: KafkaEnds.ConsumerGroup?
+
     /// The sum of all lags; nil when one is not known.
     var lag: Int64? {
         partitions.reduce(0) { sum, partition in sum.flatMap { sum in partition.lag.map { sum + $0 } } }
@@ -78,7 +81,7 @@ struct LoaderStatus: Report {
 
     private enum CodingKeys: CodingKey {
         case schemaVersion, tweets, isTweetsExact, partitions, rejects, journals, events, openGaps, openHoles
-        case problems, lag, rate, isRunning, loaders, secondsSinceSeen
+        case problems, lag, rate, isRunning, loaders, secondsSinceSeen, consumerGroup
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -96,6 +99,7 @@ struct LoaderStatus: Report {
         try container.encode(!loaders.isEmpty, forKey: .isRunning)
         try container.encode(loaders, forKey: .loaders)
         try container.encode(secondsSinceSeen, forKey: .secondsSinceSeen)
+        try container.encode(consumerGroup, forKey: .consumerGroup)
         try container.encode(lag, forKey: .lag)
         try container.encode(rate, forKey: .rate)
     }

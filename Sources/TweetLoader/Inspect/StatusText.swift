@@ -27,8 +27,14 @@ extension LoaderStatus {
         return lines.joined(separator: "\n")
     }
 
-    /// Whether a loader runs.
+    /// Whether a loader runs, by its signs of life, and by Kafka's group.
     private var headline: String {
+        guard let group = consumerGroup else { return presence }
+        let members = group.members.map { " (\(counted(Int64($0), "member")))" } ?? ""
+        return "\(presence); group \(group.state.lowercased())\(members)"
+    }
+
+    private var presence: String {
         let committed = partitions.compactMap(\.secondsSinceCommit).min().map { "last commit \(shortAge($0)) ago" }
         let processes = Set(loaders.map(\.process))
         guard let process = processes.first else {

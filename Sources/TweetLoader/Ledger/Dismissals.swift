@@ -22,6 +22,40 @@ enum Dismissals {
         return Set((0..<answer.rowCount).compactMap { answer.text($0, 0) })
     }
 
+    /// One topic or journal that was dismissed.
+    struct Entry: Encodable {
+        var kind: String
+        var name: String
+        var reason: String
+        var dismissedAt: String
+    }
+
+    /// Reads what was dismissed, by kind and name.
+    ///
+    /// - Parameters:
+    ///   - inEffect: without the topics that were committed to after their dismissal, which count again.
+    ///   - connection: to PostgreSQL.
+    /// - Returns: topics and journals with the reasons.
+    /// - Throws: `PostgresError` when they cannot be read.
+    static func entries(
+        inEffect: Bool, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> [Entry] {
+        let condition = """
+            kind = 'journal' OR NOT EXISTS (SELECT FROM loader_offsets o
+                WHERE o.topic = dismissed.name AND o.committed_at > dismissed.dismissed_at)
+            """
+        let answer = try connection.query(
+            """
+            SELECT kind, name, reason, \(rfc3339("dismissed_at")) FROM dismissed
+            WHERE \(inEffect ? condition : "true") ORDER BY kind, name
+            """, doing: "read what was dismissed")
+        return (0..<answer.rowCount).map { row in
+            Entry(
+                kind: answer.text(row, 0) ?? "", name: answer.text(row, 1) ?? "", reason: answer.text(row, 2) ?? "",
+                dismissedAt: answer.text(row, 3) ?? "")
+        }
+    }
+
     /// Records that a topic or journal no longer counts.
     static func dismiss(
         _ kind: String, _ name: String, reason: String, _ connection: borrowing PostgresConnection

@@ -19,11 +19,6 @@ struct SequenceSet: Equatable {
         ranges = [range.lowerBound..<range.upperBound + 1]
     }
 
-    /// The first ranges of a set.
-    init(firstOf other: SequenceSet, ranges count: Int) {
-        ranges = Array(other.ranges.prefix(count))
-    }
-
     private init(ranges: [Range<Int64>]) {
         self.ranges = ranges
     }
@@ -137,5 +132,11 @@ extension SequenceSet: CustomStringConvertible {
                 ? "\(range.lowerBound)" : "\(range.lowerBound)-\(range.upperBound - 1)"
         }
         return parts.joined(separator: ", ")
+    }
+
+    /// For people, too, with at most 20 ranges: nobody reads hundreds.
+    var shortened: String {
+        let first = SequenceSet(ranges: Array(ranges.prefix(20)))
+        return "\(first)" + (ranges.count > 20 ? ", … \(ranges.count - 20) more ranges" : "")
     }
 }

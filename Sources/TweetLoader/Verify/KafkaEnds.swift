@@ -12,13 +12,60 @@ struct KafkaEnds {
         var problems: [String] = []
     }
 
+    /// The loaders' group, as Kafka knows it.
+    struct ConsumerGroup: Encodable {
+        var name: String
+        /// By Kafka's name, such as `Stable` or `Empty`; `unknown` when Kafka did not answer.
+        var state: String
+        /// Nil when unknown.
+        var members: Int?
+        /// Why it is unknown.
+        var problem: String?
+    }
+
     private let inspector: KafkaInspector
     private let servers: String
+    private let group: String
+    /// When to stop asking, although Kafka has not answered everything; nil: each question has its own limit.
+    var deadline: ContinuousClock.Instant?
 
     init(_ configuration: KafkaConfiguration, group: String) throws(Failure) {
         servers = configuration.bootstrapServers
+        self.group = group
         inspector = try KafkaInspector(
             configuration, group: group, logger: Logger(label: "tweet-loader") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    /// The time for one question: at most until the deadline.
+    private func limit(_ time: Duration) -> Duration {
+        guard let deadline else { return time }
+        return max(.milliseconds(100), min(time, deadline - .now))
+    }
+
+    /// Asks for the ends of all partitions of one topic; empty when Kafka does not have it.
+    ///
+    /// - Parameter topic: its name.
+    /// - Returns: the oldest offset and the last stable offset of each partition.
+    /// - Throws: `KafkaError` when Kafka does not answer.
+    func ends(of topic: String) throws(KafkaError) -> [TopicPartition: (low: Int64, high: Int64)] {
+        var ends: [TopicPartition: (low: Int64, high: Int64)] = [:]
+        for number in 0..<(try inspector.topics(timeout: limit(.seconds(10)))[topic] ?? 0) {
+            let partition = TopicPartition(topic, Int32(clamping: number))
+            ends[partition] = try inspector.ends(of: partition, timeout: limit(.seconds(5)))
+        }
+        return ends
+    }
+
+    /// Asks for the loader's consumer group, for at most 2 s.
+    ///
+    /// - Returns: its state and members, or why they are unknown.
+    func consumerGroup() -> ConsumerGroup {
+        do {
+            let found = try inspector.group(group, timeout: limit(.seconds(2)))
+            return .init(name: group, state: found.state, members: found.members)
+        } catch {
+            return .init(name: group, state: "unknown", problem: "\(error)")
+        }
     }
 
     /// Asks for all partitions of the topics, and for those that are known from before.
@@ -30,7 +77,7 @@ struct KafkaEnds {
     func read(topics: [String], known: [TopicPartition]) -> Answer {
         var answer = Answer()
         let found: [String: Int]
-        do { found = try inspector.topics(timeout: .seconds(10)) } catch {
+        do { found = try inspector.topics(timeout: limit(.seconds(10))) } catch {
             answer.problems = ["Kafka at \(servers) cannot be reached: \(error)"]
             return answer
         }
@@ -49,7 +96,7 @@ struct KafkaEnds {
                 answer.problems.append("partition \(partition) does not exist: the topic has \(count) partitions")
                 continue
             }
-            do { answer.ends[partition] = try inspector.ends(of: partition, timeout: .seconds(5)) } catch {
+            do { answer.ends[partition] = try inspector.ends(of: partition, timeout: limit(.seconds(5))) } catch {
                 answer.problems.append("\(error)")
                 // Each further partition would take as long.
                 if error.isAway { break }
@@ -106,14 +153,15 @@ struct KafkaEnds {
         var failed: [TopicPartition: String] = [:]
         guard !open.isEmpty else { return failed }
         try inspector.start(open.mapValues(\.lowerBound))
-        var deadline = ContinuousClock.now + timeout
-        while !open.isEmpty, ContinuousClock.now < deadline {
+        var silence = ContinuousClock.now + limit(timeout)
+        while !open.isEmpty, ContinuousClock.now < silence {
             guard let event = inspector.poll(timeout: .milliseconds(200)) else { continue }
             switch event {
             case .message(let message):
                 let partition = message.topicPartition
                 guard let range = open[partition] else { continue }
-                deadline = .now + timeout
+                silence = .now + timeout
+                if let deadline { silence = min(silence, deadline) }
                 if message.offset < range.upperBound { try body(message) }
                 if message.offset + 1 >= range.upperBound { open[partition] = nil }
             // A follower that is read may be behind its leader.

@@ -18,6 +18,8 @@ struct LedgerLook {
     var facts = LedgerFacts()
     /// The offsets that Kafka has and PostgreSQL has not settled.
     var unsettled: [TopicPartition: Range<Int64>] = [:]
+    /// What producers had to drop, because their disk was full.
+    var dropped: [JournalName: SequenceSet] = [:]
     /// The ids of the journals that an operator dismissed: nothing of them counts.
     var forgotten: Set<String> = []
     /// What could not be checked, and why.
@@ -37,6 +39,7 @@ struct LedgerLook {
             try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             forgotten = try Dismissals.journals(connection)
             settled = try StreamLedger.read(connection)
+            dropped = try Self.dropped(connection)
             compare(answer.ends, with: try LoaderOffsets.read(connection), before: known)
             try facts.read(connection)
             try connection.execute("COMMIT")
@@ -54,6 +57,27 @@ struct LedgerLook {
         } catch {
             problems.append("\(error)")
         }
+    }
+
+    private static func dropped(
+        _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> [JournalName: SequenceSet] {
+        let rows = try connection.query(
+            """
+            SELECT stream, journal, gap_seq, lines FROM stream_events
+            WHERE type = 'dropped' AND stream IS NOT NULL AND journal IS NOT NULL AND gap_seq > 0 AND lines > 0
+            """, doing: "read which lines were dropped")
+        var dropped: [JournalName: SequenceSet] = [:]
+        for row in 0..<rows.rowCount {
+            guard let stream = rows.text(row, 0), let journal = rows.text(row, 1), let first = rows.integer(row, 2),
+                let count = rows.integer(row, 3)
+            else { continue }
+            let name = JournalName(stream: stream, journal: journal)
+            let last = first.addingReportingOverflow(count - 1)
+            dropped[name] = SequenceSet(first...(last.overflow ? first : last.partialValue)).union(
+                dropped[name] ?? SequenceSet([]))
+        }
+        return dropped
     }
 
     /// Compares Kafka's ends with the offsets that were read after them; those of before show whether a log is another one,
@@ -83,10 +107,20 @@ struct LedgerLook {
 /// `loader_offsets`, as far as reports need it.
 enum LoaderOffsets {
     /// The next offset of each partition; nil before its first batch.
-    static func read(_ connection: borrowing PostgresConnection) throws(PostgresError) -> [TopicPartition: Int64?] {
+    ///
+    /// - Parameters:
+    ///   - connection: to PostgreSQL.
+    ///   - topic: nil for all topics that count; a name for that one, dismissed or not.
+    /// - Returns: the partitions that a loader claimed once.
+    /// - Throws: `PostgresError` when they cannot be read.
+    static func read(
+        _ connection: borrowing PostgresConnection, topic: String? = nil
+    ) throws(PostgresError) -> [TopicPartition: Int64?] {
         let rows = try connection.query(
-            "SELECT topic, partition, next_offset FROM loader_offsets WHERE \(Dismissals.partitionCounts)",
-            doing: "read offsets")
+            """
+            SELECT topic, partition, next_offset FROM loader_offsets
+            WHERE \(topic == nil ? Dismissals.partitionCounts : "topic = $1")
+            """, topic.map { [$0] } ?? [], doing: "read offsets")
         var offsets: [TopicPartition: Int64?] = [:]
         for row in 0..<rows.rowCount {
             guard let topic = rows.text(row, 0), let partition = rows.integer(row, 1) else { continue }
@@ -103,11 +137,14 @@ struct LedgerFacts {
     var rejected = LedgerReport.Rejected()
     /// Lines that the disk had changed before they were published.
     var damaged: Int64 = 0
+    /// The topics and journals that do not count.
+    var forgotten: [Dismissals.Entry] = []
 
     fileprivate mutating func read(_ connection: borrowing PostgresConnection) throws {
         try readGaps(connection)
         try readHoles(connection)
         try readRejects(connection)
+        forgotten = try Dismissals.entries(inEffect: true, connection)
     }
 
     private mutating func readGaps(_ connection: borrowing PostgresConnection) throws {

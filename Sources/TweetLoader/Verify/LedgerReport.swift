@@ -85,6 +85,8 @@ struct LedgerReport: Report {
     var damaged: Int64
     var gaps: Gaps
     var holes: [Hole]
+    /// The topics and journals that an operator dismissed: nothing of them counts.
+    var forgotten: [Dismissals.Entry]
     /// What was found of the messages that Kafka still has; nil when that was not asked.
     var rows: RowCheck?
     /// Messages in Kafka that are not settled; nil when that is not known.
@@ -99,6 +101,7 @@ struct LedgerReport: Report {
     init(_ journals: [Journal], _ facts: LedgerFacts, lag: Int64, foreign: Int64, problems: [String]) {
         self.journals = journals
         (gaps, holes, rejected, damaged) = (facts.gaps, facts.holes, facts.rejected, facts.damaged)
+        forgotten = facts.forgotten
         self.lag = problems.isEmpty ? lag : nil
         self.foreign = foreign
         ledgerProblems = problems
@@ -132,6 +135,7 @@ struct LedgerReport: Report {
 
     private enum CodingKeys: CodingKey {
         case verdict, pending, missing, journals, rejected, damaged, gaps, holes, rows, lag, problems
+        case forgotten
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -147,6 +151,7 @@ struct LedgerReport: Report {
         try container.encode(rows, forKey: .rows)
         try container.encode(lag, forKey: .lag)
         try container.encode(problems, forKey: .problems)
+        try container.encode(forgotten, forKey: .forgotten)
     }
 }
 
@@ -161,9 +166,17 @@ extension LedgerReport {
         if damaged > 0 { lines.append("damaged: \(counted(damaged, "line")) on the producer's disk") }
         lines += gapLines + holeLines
         if let rows { lines.append(rows.text) }
+        if !forgotten.isEmpty { lines.append(forgottenText) }
         lines += problems.map { "not checked: \($0)" }
         lines.append(verdictLine)
         return lines.joined(separator: "\n")
+    }
+
+    private var forgottenText: String {
+        let kinds = ["journal", "topic"].map { kind in (kind, Int64(forgotten.count { $0.kind == kind })) }
+        return "forgotten, not counted: "
+            + kinds.filter { $0.1 > 0 }.map { counted($0.1, $0.0) }.joined(separator: ", ")
+            + " (`tweet-loader forget list`)"
     }
 
     private var rejectedText: String {
@@ -228,10 +241,7 @@ extension LedgerReport.Journal {
         let places = [(inKafka, "in Kafka"), (unpublished, "unpublished"), (onTheWay, "not found yet")]
             .filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
         if inFlight > 0 { line += ", \(inFlight) in flight (\(places.joined(separator: ", ")))" }
-        guard missing > 0 else { return line + ", none missing" }
-        let ranges = missingNumbers.ranges.count
-        // Nobody reads hundreds of ranges; --json has them all.
-        let shown = SequenceSet(firstOf: missingNumbers, ranges: 20)
-        return line + ", \(missing) missing: \(shown)" + (ranges > 20 ? ", … \(ranges - 20) more ranges" : "")
+        if missing > 0 { return line + ", \(missing) missing: \(missingNumbers.shortened)" }
+        return onTheWay > 0 ? line : line + ", none missing"
     }
 }

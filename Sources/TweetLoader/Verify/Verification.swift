@@ -6,7 +6,7 @@ import KafkaClient
 ///
 /// A number that seems missing may be a line on its way: published after Kafka's ends were read, or held by a producer
 /// that was just restarted. It counts as missing when it stayed missing over several looks, each of which began after
-/// the one before had ended.
+/// the one before had ended, and no producer can still hold it.
 struct Verification {
     /// How long a number must seem missing before it counts.
     struct Patience {
@@ -16,28 +16,17 @@ struct Verification {
         var time = Duration.seconds(20)
         /// Between two looks.
         var pause = Duration.milliseconds(500)
-    }
-
-    /// Numbers that seem missing, and how often and how long they have.
-    private struct Suspects {
-        var numbers: [JournalName: SequenceSet] = [:]
-        var looks = 0
-        var since = ContinuousClock.now
-
-        var isEmpty: Bool { numbers.values.allSatisfy { $0.ranges.isEmpty } }
-
-        /// Keeps what the next look, which began at `begin`, does not find either.
-        mutating func keep(_ missing: [JournalName: SequenceSet]) {
-            numbers = numbers.merging(missing) { $0.intersection($1) }.filter { missing[$0.key] != nil }
-            looks += 1
-        }
+        /// How many lines a producer may have under way to Kafka, and send again after a stop of any length: the
+        /// `queue.buffering.max.messages` of its client. Of a journal that is not read, only what is further behind is
+        /// certainly not held by its producer.
+        var underWay: Int64 = 100_000
     }
 
     let settings: LoaderSettings
     /// The folder of the producer's journals; nil when it is not read.
     var journals: String?
     var patience = Patience()
-    private let kafka: KafkaEnds
+    private var kafka: KafkaEnds
     private var seen = SeenMessages()
 
     /// - Throws: `Failure` (78) when librdkafka rejects a property.
@@ -50,30 +39,25 @@ struct Verification {
 
     /// Looks until nothing seems missing or what does counts as missing; with `wait`, until nothing is pending.
     ///
-    /// - Parameter wait: how long to wait for what is pending.
+    /// - Parameter wait: how long to wait for what is pending, and for looks after the first.
     /// - Returns: what is known then.
     /// - Throws: `Failure` for what is neither an outage nor bad data, such as credentials that PostgreSQL rejects.
     mutating func run(wait: Duration? = nil) throws -> LedgerReport {
         let deadline = wait.map { ContinuousClock.now + $0 }
-        var suspects: Suspects?
+        // One look needs some time, however short the wait.
+        kafka.deadline = deadline.map { max($0, .now + .seconds(5)) }
+        var suspects = Suspects()
         while true {
             let begin = ContinuousClock.now
             let look = try look()
-            let missing = Dictionary(
-                uniqueKeysWithValues: names(look).map { ($0, known($0, look).missing) })
-            if suspects == nil || (suspects?.isEmpty == true && wait != nil) {
-                suspects = Suspects(numbers: missing, looks: 1, since: .now)
-            } else {
-                suspects?.keep(missing)
-            }
-            let isProven =
-                suspects.map { $0.looks >= patience.looks && begin >= $0.since + patience.time } ?? false
-            let isDecided = suspects?.isEmpty == true || isProven || !look.problems.isEmpty
-            let report = report(look, missing: look.problems.isEmpty ? suspects?.numbers ?? [:] : [:])
-            let isOver = deadline.map { ContinuousClock.now >= $0 } ?? true
-            let isWaitedFor = report.pending > 0 || !look.problems.isEmpty
-            if isDecided, isProven && suspects?.isEmpty == false || !isWaitedFor || isOver { return report }
-            _ = Stop().wait(for: patience.pause)
+            suspects.note(missing(look), beginsAgain: wait != nil)
+            let isProven = suspects.areProven(by: patience, lookBegan: begin)
+            let isDecided = suspects.isEmpty || isProven || !look.problems.isEmpty
+            let isOver = deadline.map { ContinuousClock.now >= $0 } ?? isDecided
+            let report = report(look, suspects, isProven: isProven)
+            let isWaitedFor = report.pending > 0 || !report.problems.isEmpty
+            if isOver || isDecided && (report.missing > 0 || !isWaitedFor) { return report }
+            _ = Stop().wait(for: deadline.map { max(.zero, min(patience.pause, $0 - .now)) } ?? patience.pause)
         }
     }
 
@@ -106,13 +90,30 @@ struct Verification {
         return (look.settled[name] ?? none).union(seen.numbers[name] ?? none).union(look.unpublished[name] ?? none)
     }
 
-    private func report(_ look: LedgerLook, missing: [JournalName: SequenceSet]) -> LedgerReport {
+    /// The numbers below the highest one of each journal that are nowhere.
+    private func missing(_ look: LedgerLook) -> [JournalName: SequenceSet] {
+        Dictionary(uniqueKeysWithValues: names(look).map { ($0, known($0, look).missing) })
+    }
+
+    /// The numbers of a journal that no producer can still hold.
+    private func lost(_ name: JournalName, _ look: LedgerLook) -> SequenceSet {
+        let last = known(name, look).last
+        // What its journal holds is known.
+        if look.unpublished[name] != nil { return SequenceSet(0...last) }
+        return (look.dropped[name] ?? SequenceSet([])).union(SequenceSet(0...max(0, last - patience.underWay)))
+    }
+
+    private func report(_ look: LedgerLook, _ suspects: Suspects, isProven: Bool) -> LedgerReport {
         let none = SequenceSet([])
+        var problems = look.problems
+        let isCounted = look.problems.isEmpty
         let journals = names(look).sorted().map { name in
             let settled = look.settled[name] ?? none
             let kafka = (seen.numbers[name] ?? none).subtracting(settled)
             let unpublished = (look.unpublished[name] ?? none).subtracting(settled).subtracting(kafka)
-            let missing = missing[name] ?? none
+            let suspected = isCounted ? suspects.numbers[name] ?? none : none
+            let missing = isProven ? suspected.intersection(lost(name, look)) : none
+            problems += unproven(name, suspected.subtracting(missing), isProven: isProven)
             let last = known(name, look).last
             let inFlight = last - settled.count - missing.count
             return LedgerReport.Journal(
@@ -122,7 +123,47 @@ struct Verification {
         }
         return LedgerReport(
             journals, look.facts, lag: seen.count(in: look.unsettled), foreign: seen.foreign(in: look.unsettled),
-            problems: look.problems)
+            problems: problems)
+    }
+
+    /// What to report of numbers that are nowhere, and may still come.
+    private func unproven(_ name: JournalName, _ numbers: SequenceSet, isProven: Bool) -> [String] {
+        guard numbers.count > 0 else { return [] }
+        let lines = "\(counted(numbers.count, "line")) of \(name.stream) \(name.journal) (\(numbers.shortened))"
+        guard isProven else {
+            return ["\(lines) not found yet: they count as missing after several looks within \(patience.time.short)"]
+        }
+        return [
+            "\(lines) neither in Kafka nor in PostgreSQL; the producer may still hold them: use --journal DIR on its host"
+        ]
+    }
+}
+
+/// Numbers that seem missing, and how often and how long they have.
+private struct Suspects {
+    private(set) var numbers: [JournalName: SequenceSet] = [:]
+    private var looks = 0
+    private var since = ContinuousClock.now
+
+    var isEmpty: Bool { numbers.values.allSatisfy { $0.ranges.isEmpty } }
+
+    /// Keeps what the next look does not find either.
+    ///
+    /// - Parameters:
+    ///   - missing: what it does not find.
+    ///   - beginsAgain: whether new numbers may become suspects when no old one is left.
+    mutating func note(_ missing: [JournalName: SequenceSet], beginsAgain: Bool) {
+        if looks == 0 || isEmpty && beginsAgain {
+            (numbers, looks, since) = (missing, 1, .now)
+        } else {
+            numbers = numbers.merging(missing) { $0.intersection($1) }.filter { missing[$0.key] != nil }
+            looks += 1
+        }
+    }
+
+    /// Whether they seemed missing for long enough, with the look that began then.
+    func areProven(by patience: Verification.Patience, lookBegan begin: ContinuousClock.Instant) -> Bool {
+        looks >= patience.looks && begin >= since + patience.time
     }
 }
 
@@ -130,63 +171,5 @@ extension LedgerLook {
     /// A look at nothing.
     fileprivate init(problem: String) {
         problems = [problem]
-    }
-}
-
-/// The messages that the looks have read from Kafka: none is read twice.
-struct SeenMessages {
-    /// Sequence numbers of lines of our producers.
-    private(set) var numbers: [JournalName: SequenceSet] = [:]
-    /// Offsets of all messages, and of those without our headers.
-    private var offsets: [TopicPartition: (all: SequenceSet, foreign: SequenceSet)] = [:]
-    /// How far each partition was read.
-    private var ends: [TopicPartition: Int64] = [:]
-
-    /// Reads what was not read before.
-    ///
-    /// - Returns: the partitions that could not be read to the end of their range, and why.
-    mutating func read(
-        _ ranges: [TopicPartition: Range<Int64>], _ kafka: KafkaEnds
-    ) throws -> [TopicPartition: String] {
-        var wanted: [TopicPartition: Range<Int64>] = [:]
-        for (partition, range) in ranges {
-            let first = max(range.lowerBound, ends[partition] ?? 0)
-            if first < range.upperBound { wanted[partition] = first..<range.upperBound }
-        }
-        var found: [JournalName: [Int64]] = [:]
-        var count = 0
-        let failed = try kafka.messages(in: wanted) { message in
-            add(message, to: &found)
-            count += 1
-            // So that a large backlog does not fill the memory.
-            if count.isMultiple(of: 100_000) { fold(&found) }
-        }
-        fold(&found)
-        for (partition, range) in wanted where failed[partition] == nil { ends[partition] = range.upperBound }
-        return failed
-    }
-
-    private mutating func add(_ message: borrowing KafkaMessage, to found: inout [JournalName: [Int64]]) {
-        let headers = message.recordHeaders()
-        if let headers { found[JournalName(headers), default: []].append(headers.seq) }
-        let partition = message.topicPartition
-        ends[partition] = message.offset + 1
-        offsets[partition, default: (SequenceSet([]), SequenceSet([]))].all.append(message.offset)
-        if headers == nil { offsets[partition]?.foreign.append(message.offset) }
-    }
-
-    private mutating func fold(_ found: inout [JournalName: [Int64]]) {
-        for (name, seqs) in found { numbers[name] = SequenceSet(seqs).union(numbers[name] ?? SequenceSet([])) }
-        found = [:]
-    }
-
-    /// How many messages are in the ranges.
-    func count(in ranges: [TopicPartition: Range<Int64>]) -> Int64 {
-        ranges.reduce(0) { $0 + (offsets[$1.key]?.all.count(from: $1.value.lowerBound) ?? 0) }
-    }
-
-    /// How many of them have no number of ours.
-    func foreign(in ranges: [TopicPartition: Range<Int64>]) -> Int64 {
-        ranges.reduce(0) { $0 + (offsets[$1.key]?.foreign.count(from: $1.value.lowerBound) ?? 0) }
     }
 }

@@ -36,9 +36,7 @@ struct JournalForgetCommand: ParsableCommand {
             guard id.utf8.count == 8, id.allSatisfy({ $0.isHexDigit && !$0.isUppercase }) else {
                 throw Failure(.usage, "'\(id)' is not the id of a journal: 8 hexadecimal digits in lower case")
             }
-            guard try JournalStatus(folder: folder, stream: stream, quota: nil).journal != id else {
-                throw Failure(.usage, "\(id) is the journal of \(folder)/\(stream), which is in use")
-            }
+            try Self.checkDeleted(id, in: folder)
             var event = PipelineEvent(.journalForgotten, cause: id)
             event.detail = try OperatorEvent.reason(reason)
             let isDone = try OperatorEvent(folder: folder, stream: stream, event: event).add()
@@ -46,6 +44,20 @@ struct JournalForgetCommand: ParsableCommand {
                 options.json
                     ? "{\"journal\":\"\(id)\",\"status\":\"\(isDone ? "forgotten" : "queued")\"}"
                     : "journal \(id): \(isDone ? "forgotten" : "queued for the producer that runs")")
+        }
+    }
+
+    /// Makes sure that a journal is not one of this folder's.
+    ///
+    /// - Throws: `Failure` 64 when it is, with the number of lines that Kafka has not acknowledged; `JournalError`.
+    private static func checkDeleted(_ id: String, in folder: String) throws {
+        for stream in try JournalStatus.streams(in: folder) {
+            let status = try JournalStatus(folder: folder, stream: stream, quota: nil)
+            guard status.journal == id else { continue }
+            throw Failure(
+                .usage,
+                "\(id) is the journal of \(folder)/\(stream), which exists, with"
+                    + " \(status.lastSeq - status.checkpoint) lines that Kafka has not acknowledged")
         }
     }
 }

@@ -114,6 +114,23 @@ struct PostgresConnectionTests {
         #expect(failure?.description.contains("DATABASE_URL") == true)
     }
 
+    @Test(
+        "a file of TLS that is missing is a matter of settings, with its path",
+        arguments: ["sslrootcert", "sslcert", "sslkey"])
+    func missingFile(option: String) throws {
+        func message(_ text: String, _ environment: [String: String] = [:]) -> String? {
+            let failure = #expect(throws: Failure.self) { _ = try PostgresConninfo(text, environment: environment) }
+            #expect(failure?.status == .badSettings)
+            return failure?.description
+        }
+        let named = message("host=h \(option)=/nowhere/file.pem")
+        #expect(named?.contains("\(option): /nowhere/file.pem: No such file") == true)
+        #expect(message("host=h", ["PG\(option.uppercased())": "/nowhere/b.pem"])?.contains("/nowhere/b.pem") == true)
+        _ = try PostgresConninfo("host=h sslmode=disable \(option)=/nowhere/file.pem", environment: [:])
+        _ = try PostgresConninfo("host=h \(option)=/dev/null", environment: ["PG\(option.uppercased())": "/nowhere"])
+        _ = try PostgresConninfo("host=h sslrootcert=system", environment: [:])
+    }
+
     @Test("the user's own timeouts and name win over the defaults, the encoding does not")
     func defaults() throws {
         let database = try TestDatabase(migrated: false)
@@ -181,7 +198,7 @@ struct PostgresConnectionTests {
         // A setting that stands twice counts where it stands last.
         let text =
             "host=127.0.0.1 port=\(try TestDatabase.port) user=tweets dbname=\(database.name) "
-            + "sslrootcert=/nonexistent/root.crt \(setting)"
+            + "sslrootcert=/dev/null \(setting)"
         let failure = #expect(throws: Failure.self) { _ = try Loader.claiming(text) }
         #expect(failure?.status == .badSettings, "\(String(describing: failure))")
     }

@@ -61,6 +61,19 @@ struct StatusTests {
         #expect(try status().json(isCompact: true).contains(#""is_running":false"#))
     }
 
+    @Test("the headline ends with the state of Kafka's group, or that it is unknown")
+    func group() throws {
+        var status = try status()
+        status.consumerGroup = .init(name: "g", state: "Stable", members: 2)
+        #expect(status.text.hasPrefix("loader: none is running (none was ever seen); group stable (2 members)\n"))
+        #expect(status.json(isCompact: true).contains(#""consumer_group":{"members":2,"name":"g","state":"Stable"}"#))
+        let start = ContinuousClock.now
+        let found = try readStatus(.test(database.url))
+        #expect(found.consumerGroup?.state == "unknown" && found.consumerGroup?.problem != nil)
+        #expect(found.text.split(separator: "\n")[0].hasSuffix("; group unknown"))
+        #expect(ContinuousClock.now - start < .seconds(30))
+    }
+
     @Test("a loader in a long transaction runs, although it gives no sign")
     func busy() throws {
         let loader = try Loader.claiming(database.url)

@@ -9,53 +9,13 @@ import Testing
 @testable import TweetLoader
 
 @Suite("Loader: verify", .timeLimit(.minutes(4)))
-struct VerificationTests {
-    private let database: TestDatabase
-    private let kafka: KafkaSandbox
+struct VerificationTests: VerifyFixture {
+    let database: TestDatabase
+    let kafka: KafkaSandbox
 
     init() throws {
         database = try TestDatabase()
         kafka = try KafkaSandbox(topics: ["tweets": 4, "tweets.events": 1])
-    }
-
-    private func settings() throws -> LoaderSettings {
-        try .test(database.url, kafka: kafka.bootstrapServers)
-    }
-
-    private func verify(
-        _ settings: LoaderSettings, journals: String? = nil, patience: Duration = .zero, wait: Duration? = nil
-    ) throws -> LedgerReport {
-        var verification = try Verification(
-            settings, journals: journals, patience: .init(looks: 2, time: patience, pause: .milliseconds(100)))
-        var report = try verification.run(wait: wait)
-        report.waited = wait
-        return report
-    }
-
-    private func publish(_ numbers: some Sequence<Int64>) throws {
-        let publisher = try KafkaPublisher(bootstrapServers: kafka.bootstrapServers)
-        let headers = { (seq: Int64) in
-            [
-                ("stream", "test"), ("journal", "0a1b2c3d"), ("seq", "\(seq)"),
-                ("received_at", "2026-11-20T08:00:00.000Z"), ("connection", "1763700000000"),
-            ]
-        }
-        for number in numbers {
-            let id = TestLines.firstID + number
-            try publisher.enqueue(
-                .init(topic: "tweets", key: "\(id)", value: TestLines.tweet(id), headers: headers(number)))
-        }
-        try publisher.flush()
-    }
-
-    /// Runs a loader until so many tweets are there.
-    private func load(until count: Int) throws {
-        let stop = Stop()
-        let settings = try settings()
-        let loading = Background { try Loader(settings, stop: stop, logger: LogRecorder().logger).run() }
-        #expect(try eventually { try database.query("SELECT count(*) FROM tweets") == [["\(count)"]] })
-        stop.raise()
-        try loading.join()
     }
 
     @Test("everything settled is complete, with rows too")
@@ -126,99 +86,12 @@ struct VerificationTests {
         #expect(report.pending == 6)
     }
 
-    @Test("f72: without Kafka nothing is complete and nothing is missing")
-    func f72NoKafka() throws {
-        try publish((1...10).filter { $0 != 4 })
-        try load(until: 9)
-        kafka.destroy()
-        let report = try verify(settings())
-        #expect(report.verdict == .unknown)
-        #expect(report.status == .unavailable)
-        #expect(report.lag == nil)
-        #expect(report.text.contains("Kafka at \(kafka.bootstrapServers) cannot be reached"))
-        #expect(report.text.hasSuffix("\nunknown: not everything could be checked"))
-        #expect(report.json(isCompact: true).contains(#""verdict":"unknown""#))
-        let status = try readStatus(settings())
-        #expect(status.lag == nil)
-        #expect(status.tweets == 9)
-        #expect(status.text.contains("problem: Kafka at"))
-    }
-
-    @Test("f72: what is proven to be missing wins over what could not be checked")
-    func f72NoKafkaAndAHole() throws {
-        kafka.destroy()
-        try database.query(
-            "INSERT INTO kafka_holes (topic, partition, first_offset, end_offset) VALUES ('tweets', 0, 5, 9)")
-        let report = try verify(settings())
-        #expect(report.verdict == .missing)
-        #expect(
-            report.text.hasSuffix(
-                "\nmissing: messages that Kafka deleted (1 hole open); not everything could be checked"))
-    }
-
-    @Test("f72: without PostgreSQL nothing is known")
-    func f72NoPostgres() throws {
-        let report = try verify(.test("postgresql://tweets@127.0.0.1:1/tweets", kafka: kafka.bootstrapServers))
-        #expect(report.verdict == .unknown)
-        #expect(report.status == .unavailable)
-        #expect(report.text.contains("not checked: PostgreSQL at"))
-    }
-
-    @Test("f72: a topic or a partition that does not exist is not checked")
-    func f72NoTopic() throws {
-        try publish(1...10)
-        try load(until: 10)
-        var other = try settings()
-        other.topic = "nowhere"
-        let report = try verify(other)
-        #expect(report.verdict == .unknown)
-        #expect(report.text.contains("topic nowhere does not exist"))
-        #expect(report.text.contains("topic nowhere.events does not exist"))
-        try database.query(
-            "INSERT INTO loader_offsets (topic, partition, next_offset, fence, owner) VALUES ('tweets', 9, 7, 1, 'x')")
-        let partition = try verify(settings())
-        #expect(partition.verdict == .unknown)
-        #expect(partition.text.contains("partition tweets-9 does not exist"))
-    }
-
-    @Test("f71: what is loaded while the ends are read does not make another topic of it")
-    func f71LoadedWhileTheEndsAreRead() throws {
-        try publish(1...40)
-        let (stop, settings) = (Stop(), try settings())
-        let loading = Background { try Loader(settings, stop: stop, logger: LogRecorder().logger).run() }
-        let publishing = Background {
-            for first in stride(from: 41 as Int64, to: .max, by: 20) {
-                if stop.isRaised { break }
-                try publish(first..<first + 20)
-            }
-        }
-        #expect(try eventually { try database.query("SELECT count(*) > 100 FROM tweets") == [["t"]] })
-        // Each partition's ends take that long, one after the other.
-        kafka.setRoundTripTime(.milliseconds(300))
-        let verdicts = try (1...3).map { _ in try verify(settings, patience: .seconds(2)).verdict }
-        #expect(!verdicts.contains(.unknown), "\(verdicts)")
-        stop.raise()
-        try publishing.join()
-        try loading.join()
-    }
-
-    @Test("f72: offsets beyond the end belong to a topic that was created anew")
-    func f72TopicCreatedAnew() throws {
-        try publish(1...10)
-        try load(until: 10)
-        try database.query("UPDATE loader_offsets SET next_offset = 5000 WHERE topic = 'tweets' AND partition = 1")
-        let report = try verify(settings())
-        #expect(report.verdict == .unknown)
-        #expect(report.text.contains("but 5000 is settled: the topic was created again"))
-        #expect(try readStatus(settings()).lag == nil)
-    }
-
     @Test("lines that the journal holds and Kafka has not acknowledged are in flight, those it has are not")
     func unpublished() throws {
         let folder = try TemporaryFolder()
         let journal = try Journal.open(folder: folder.path, stream: "test")
         for number in 1...10 as ClosedRange<Int64> {
-            try unsafe Array(TestLines.tweet(TestLines.firstID + number).utf8).withUnsafeBytes { line in
+            try unsafe Array(TestLines.tweet(TestLines.firstID + number).utf8).withBytes { (line) throws(FileError) in
                 try unsafe journal.append(line, receivedAt: .now(), connection: 0)
             }
         }

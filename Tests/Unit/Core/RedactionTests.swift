@@ -131,7 +131,7 @@ import Testing
         "dbname=d",
         "postgresql://u:p%40w@h/d?application_name=a@b&sslmode=require", "host=h,i port=1,2",
         "host=h hostaddr=127.0.0.1",
-        "host=h sslmode=verify-full sslrootcert=/nowhere gssencmode=disable connect_timeout=3",
+        "host=h sslmode=verify-full sslrootcert=/dev/null gssencmode=disable connect_timeout=3",
         "postgresql://[::1]:1/d",
     ])
     func whatLibpqCanUseIsTaken(text: String) throws {
