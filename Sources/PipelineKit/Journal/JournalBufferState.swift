@@ -131,8 +131,10 @@ extension JournalBuffer {
             var lines = full
             full = []
             if !pending.isEmpty {
-                lines.append(pending)
-                pending = PendingLines(from: nextSeq, memoryOf: used.take())
+                var next = used.take() ?? PendingLines(from: nextSeq)
+                next.reuse(from: nextSeq)
+                swap(&next, &pending)
+                lines.append(next)
             }
             (pendingBytes, pendingSince) = (0, nil)
             announced = 0

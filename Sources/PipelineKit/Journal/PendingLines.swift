@@ -3,11 +3,11 @@ import Core
 /// Lines that have their numbers and are not on the disk yet, as they are to stand in a segment.
 struct PendingLines {
     /// The number of the first line.
-    let firstSeq: Int64
+    private(set) var firstSeq: Int64
     /// The number after the last line.
     private(set) var endSeq: Int64
     /// Whether a new segment begins with them, because the one before is full.
-    let beginsSegment: Bool
+    private(set) var beginsSegment: Bool
     /// The lines with their line ends.
     private(set) var bytes: [UInt8]
     /// One entry for lines in a row that were received at the same time on the same connection. Offsets count from the first
@@ -19,14 +19,18 @@ struct PendingLines {
     /// - Parameters:
     ///   - firstSeq: the number of the line that comes first.
     ///   - beginsSegment: whether it is the first of its segment.
-    ///   - used: lines that are on the disk, whose memory is used again.
-    init(from firstSeq: Int64, beginsSegment: Bool = false, memoryOf used: consuming PendingLines? = nil) {
+    init(from firstSeq: Int64, beginsSegment: Bool = false) {
         self.firstSeq = firstSeq
         self.beginsSegment = beginsSegment
         endSeq = firstSeq
-        (bytes, groups) = used.map { ($0.bytes, $0.groups) } ?? ([], [])
+        (bytes, groups) = ([], [])
+    }
+
+    /// Forgets its lines, which are on the disk, and keeps their memory for others; nobody else may hold them.
+    mutating func reuse(from seq: Int64) {
         bytes.removeAll(keepingCapacity: true)
         groups.removeAll(keepingCapacity: true)
+        (firstSeq, endSeq, beginsSegment, last) = (seq, seq, false, LastLine())
     }
 
     var isEmpty: Bool { groups.isEmpty }
