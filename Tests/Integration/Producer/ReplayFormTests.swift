@@ -243,4 +243,18 @@ import Testing
         let flipped = try replay(inputs + "flipped-member.jsonl.gz").problems.first
         #expect(flipped?.contains("no gzip member follows byte 89") == true, "\(flipped ?? "")")
     }
+
+    /// Files without a single v2 tweet, and twarc's flat form and arrays, which are read.
+    @Test(.enabled(if: recordings("cases") != nil, "no recorded inputs in ../shared/cases beside the checkout"))
+    func case33FilesWithoutTweetsNeverSucceed() throws {
+        let inputs = try #require(recordings("cases/33-replay-no-tweets")).path + "/"
+        for name in ["array.json", "flat.jsonl"] {
+            let replayed = try replay(inputs + name)
+            #expect(replayed.published > 0 && replayed.problems.isEmpty, "\(name): \(replayed.problems)")
+        }
+        for name in ["pretty.json", "utf16.jsonl", "v11.jsonl", "x.jsonl.bz2"] {
+            let replayed = try replay(inputs + name)
+            #expect(replayed.published == 0 && !replayed.problems.isEmpty, "\(name)")
+        }
+    }
 }
