@@ -25,9 +25,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin pipeline \
     && install -d -o pipeline -g pipeline -m 0750 /var/lib/tweet-pipeline /var/lib/tweet-pipeline/journal
-# By default glibc keeps memory arenas per core, which fragment over weeks.
-ENV MALLOC_ARENA_MAX=2 \
-    LOG_FORMAT=json \
+ENV LOG_FORMAT=json \
     JOURNAL_DIR=/var/lib/tweet-pipeline/journal
 USER pipeline
 # The journal is the only state outside Kafka and PostgreSQL. Losing it loses the lines that Kafka had not acknowledged.

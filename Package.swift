@@ -69,6 +69,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "COpenSSLTLS", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CMalloc"),
         .target(
             name: "CSimdJSON",
             cxxSettings: [.unsafeFlags(["-O3"])],
@@ -83,7 +84,7 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .kit("Core", argumentParser, logging, "Yams"),
+        .kit("Core", "CMalloc", argumentParser, logging, "Yams"),
         .kit("Digests", "Core", "COpenSSL", "CZlib"),
         .kit("HTTP", "Core", "CCurl"),
         .kit("TweetFormat", "Core", "Digests", "CSimdJSON"),

@@ -19,7 +19,7 @@ KIT = ROOT / "Sources" / "PipelineKit"
 
 # Module: what it may import. Arrows point down; C modules and packages are listed, too.
 ARROWS = {
-    "Core": "ArgumentParser Logging Yams",
+    "Core": "CMalloc ArgumentParser Logging Yams",
     "Digests": "Core COpenSSL CZlib",
     "HTTP": "Core CCurl",
     "TweetFormat": "Core Digests CSimdJSON",

@@ -23,7 +23,7 @@ package struct SandboxCommand: ParsableCommand {
 
     // Not asynchronous: Dispatch would take the main thread and let every signal through there, before `waitForEnd`.
     package static func main() {
-        Service.blockSignals()
+        Service.prepareProcess()
         suggestSubcommand()
         main(nil)
     }

@@ -24,7 +24,7 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var common: SettingFlags<CommonSettings>
 
     func run() throws {
-        Service.blockSignals()
+        Service.prepareProcess()
         try runCommand {
             var reader = try SettingsReader(
                 flags: flags(database.values, kafka.values, loader.values, common.values),

@@ -65,7 +65,7 @@ struct ReplayCommand: ParsableCommand {
 
     func run() throws {
         try runCommand {
-            Service.blockSignals()
+            Service.prepareProcess()
             var reader = try SettingsReader(
                 flags: flags(common.values, kafka.values), known: ProducerSettings.known)
             let settings = settings(&reader)

@@ -57,7 +57,7 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         try runCommand {
-            Service.blockSignals()
+            Service.prepareProcess()
             let given = flags(
                 common.values, x.values, stream.values, kafka.values, journal.values, producer.values, rules.values)
             var reader = try SettingsReader(flags: given, known: ProducerSettings.known)

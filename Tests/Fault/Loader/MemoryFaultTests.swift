@@ -7,8 +7,7 @@ import Testing
     /// docs/operations.md, "Memory".
     private static let bound = 256 << 20
 
-    /// As many as there are by default on two cores; more of them need smaller batches.
-    private static let writers = [1, 2]
+    private static let writers = [1, 4]
 
     private func publish(_ bench: LoaderBench, compression: String, batches: Int, text: () -> String) throws {
         let publisher = try KafkaPublisher(

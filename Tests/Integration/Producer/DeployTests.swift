@@ -60,7 +60,7 @@ import Testing
     func systemdShellAndDockerReadTheSame(name: String) throws {
         let text = try readTextFile(path(name))
         let shell = try byShell(path(name))
-        #expect(shell.count >= 5)
+        #expect(shell.count >= 4)
         #expect(bySystemd(text) == shell)
         #expect(byDocker(text) == shell)
     }
