@@ -106,6 +106,13 @@ test-thread test-address: test-%: setup
 		$(SWIFT) build --build-tests --sanitize=$* --scratch-path .build-$*
 	@$(preload) $(test) .build-$* --sanitize=$* --scratch-path .build-$*
 
+.PHONY: build-thread build-address build-fuzz
+build-thread build-address: build-%: setup
+	@$(quiet) 'building ($* sanitizer)' .build-$*/make-build.log \
+		$(SWIFT) build --build-tests --sanitize=$* --scratch-path .build-$*
+build-fuzz: setup
+	@SWIFT='$(SWIFT)' scripts/fuzz.sh
+
 .build-thread/thread-sanitizer.so: scripts/thread-sanitizer.c | setup
 	@mkdir -p $(@D)
 	@$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets and runs them one after the other; fails when one finds something.
 #
-#   scripts/fuzz.sh TARGET…     framer, control, tweet
+#   scripts/fuzz.sh [TARGET…]     framer, control, tweet; none: builds only
 #
 # FUZZ_RUNS inputs per target, or FUZZ_SECONDS unless that is 0. FUZZ_CORPUS names files of JSON Lines as seeds beside
 # Fuzz/Seeds. The corpus stays in .build-fuzz/corpus, and an input that fails in .build-fuzz/found.
@@ -17,6 +17,7 @@ runtime=$(find -L "$resources/clang/lib/linux" -name "libclang_rt.fuzzer_no_main
 
 FUZZER_RUNTIME=$runtime scripts/quiet.sh 'building the fuzz targets' "$build/make-build.log" \
     "$SWIFT" build -c release --scratch-path "$build" --product fuzz
+[ $# -gt 0 ] || exit 0
 mkdir -p "$build/found"
 
 limit=(-runs="$FUZZ_RUNS")
