@@ -27,11 +27,10 @@ extension LoaderStatus {
         return lines.joined(separator: "\n")
     }
 
-    /// Whether a loader runs, by its signs of life, and by Kafka's group.
+    /// Whether a loader runs, by its signs of life, and by Kafka's group when that is known.
     private var headline: String {
-        guard let group = consumerGroup else { return presence }
-        let members = group.members.map { " (\(counted(Int64($0), "member")))" } ?? ""
-        return "\(presence); group \(group.state.lowercased())\(members)"
+        guard let group = consumerGroup, let members = group.members else { return presence }
+        return "\(presence); group \(group.state.lowercased()) (\(counted(Int64(members), "member")))"
     }
 
     private var presence: String {

@@ -61,7 +61,7 @@ struct StatusTests {
         #expect(try status().json(isCompact: true).contains(#""is_running":false"#))
     }
 
-    @Test("the headline ends with the state of Kafka's group, or that it is unknown")
+    @Test("the headline ends with the state of Kafka's group, unless that is unknown")
     func group() throws {
         var status = try status()
         status.consumerGroup = .init(name: "g", state: "Stable", members: 2)
@@ -70,7 +70,7 @@ struct StatusTests {
         let start = ContinuousClock.now
         let found = try readStatus(.test(database.url))
         #expect(found.consumerGroup?.state == "unknown" && found.consumerGroup?.problem != nil)
-        #expect(found.text.split(separator: "\n")[0].hasSuffix("; group unknown"))
+        #expect(!found.text.contains("group"), "\(found.text)")
         #expect(ContinuousClock.now - start < .seconds(30))
     }
 
