@@ -63,8 +63,8 @@ struct SearchRepair {
             let page: SearchPage
             switch ask(rule, job, size: size, token: token) {
             case .success(let found): page = found
-            case .failure(let failure):
-                return outcome.fail(failure.description, isTransient: failure.status != .badData)
+            case .failure(let error):
+                return outcome.fail(error.description, isTransient: error.disposition != .reject)
             }
             outcome.posts += Int64(page.ids.count)
             let fresh = zip(page.ids, page.lines).filter { seen.insert($0.0).inserted }.map(\.1)
@@ -79,17 +79,17 @@ struct SearchRepair {
 
     private func ask(
         _ rule: XRule, _ job: RepairPlan.Job, size: Int64, token: String?
-    ) -> Result<SearchPage, Failure> {
+    ) -> Result<SearchPage, XError> {
         var query = [(name: "query", value: rule.value)] + Self.window(job) + [(name: "max_results", value: "\(size)")]
         for parameter in StreamFields.allCases {
             guard let names = fields[parameter], !names.isEmpty else { continue }
             query.append((parameter.rawValue, names.joined(separator: ",")))
         }
         if let token { query.append(("next_token", token)) }
-        do throws(Failure) {
+        do throws(XError) {
             let body = try api.get(Self.path, query: query)
             guard let page = SearchPage(body, rule: .init(id: rule.id, tag: rule.tag)) else {
-                return .failure(Failure(.unavailable, "X's answer to a search is not understood (\(body.count) bytes)"))
+                return .failure(XError(.wait, "X's answer to a search is not understood (\(body.count) bytes)"))
             }
             return .success(page)
         } catch {
@@ -99,13 +99,13 @@ struct SearchRepair {
 
     /// How many posts a search would bring; each question costs about as much as one post.
     ///
-    /// - Throws: `Failure` when X cannot be asked.
-    func estimate(_ job: RepairPlan.Job, _ rule: XRule) throws(Failure) -> Int64 {
+    /// - Throws: `XError` when X cannot be asked.
+    func estimate(_ job: RepairPlan.Job, _ rule: XRule) throws(XError) -> Int64 {
         let query = [(name: "query", value: rule.value)] + Self.window(job) + [(name: "granularity", value: "hour")]
         let answer = try? JSONDecoder().decode(JSONValue.self, from: Data(try api.get(Self.counts, query: query)))
         let meta = answer?["meta"]
         guard let posts = (meta?["total_tweet_count"] ?? meta?["total_post_count"])?.number else {
-            throw Failure(.unavailable, "X's answer about counts is not understood")
+            throw XError(.wait, "X's answer about counts is not understood")
         }
         return Int64(posts)
     }

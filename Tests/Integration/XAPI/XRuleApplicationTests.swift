@@ -140,7 +140,7 @@ import XAPI
                     simulator.replaceRules(test.existing)
                     simulator.inject(Fault(kind, after: index, endpoint: "rules"))
                     var hasFailed = false
-                    do { try apply(test, x) } catch is Failure { hasFailed = true }
+                    do { try apply(test, x) } catch is XError { hasFailed = true }
                     expectNoHole(test, simulator, "round \(round), failure at \(index)")
                     guard hasFailed else { break }
                     failed += 1
