@@ -57,8 +57,8 @@ import Testing
         #expect(properties?.status == .badSettings && properties?.description.contains(expected) == true)
         let token = #expect(throws: XError.self) { try BearerToken.file(path).read() }
         #expect(token?.disposition == .operator(.settings) && token?.description.contains(expected) == true)
-        let keys = #expect(throws: Failure.self) { try S3CredentialSource.read(path, profile: "default") }
-        #expect(keys?.status == .refusedCredentials && keys?.description.contains(expected) == true)
+        let keys = #expect(throws: S3Error.self) { try S3CredentialSource.read(path, profile: "default") }
+        #expect(keys?.disposition == .operator(.credentials) && keys?.description.contains(expected) == true)
     }
 
     @Test func aByteOrderMarkDoesNoHarmAnywhere() throws {
