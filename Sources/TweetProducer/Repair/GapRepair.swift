@@ -98,7 +98,7 @@ package final class GapRepair {
         for job in RepairPlan.jobs(gaps, plan: settings.plan, at: .now()) where !stop.isRaised {
             if job.method == .search, left < 10 {
                 var outcome = RepairOutcome()
-                outcome.fail("the budget is used up", isTransient: true)
+                outcome.fail("the budget is used up")
                 reports.append(Report(job: job, outcome: outcome))
                 continue
             }
@@ -130,7 +130,7 @@ package final class GapRepair {
             }
             return search.run(job, rules: try rules(), budget: budget, connection: connection)
         } catch {
-            outcome.fail(error.description, isTransient: true)
+            outcome.fail(error.description)
             return outcome
         }
     }
