@@ -2,6 +2,16 @@ import CZlib
 import Core
 import Glibc
 
+/// A file that does not hold what gzip wrote: its path, the place and the damage.
+package struct GzipError: DisposedError {
+    package let description: String
+
+    init(_ description: String) { self.description = description }
+
+    /// The file stays as it is; others may be whole.
+    package var disposition: Disposition { .reject }
+}
+
 /// Reads a gzip file (RFC 1952) of one or more members, and rejects one that is cut short, damaged, or followed by other bytes.
 ///
 /// zlib's own `gzread` ends in good form at the first byte that begins no member, and does not say where. Bytes of NUL behind
@@ -21,7 +31,7 @@ package final class GzipReader {
     private var fetched: Int64 = 0
     /// Where the current member begins.
     private var member: Int64 = 0
-    private var damage: Failure?
+    private var damage: GzipError?
 
     /// - Parameters:
     ///   - path: of the file.
@@ -53,7 +63,7 @@ package final class GzipReader {
 
     /// Fills `buffer` from where the last read ended; returns how many bytes there were, 0 at the file's good end.
     ///
-    /// - Throws: `Failure` (65) with the place when the file does not hold what gzip wrote, `FileError` when it cannot be read.
+    /// - Throws: `GzipError` when the file does not hold what gzip wrote, `FileError` when it cannot be read.
     package func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
         if let damage { throw damage }
         while true {
@@ -93,7 +103,7 @@ package final class GzipReader {
 
     private func start() throws {
         guard try fill(), unsafe stream.pointee.next_in.pointee == 0x1f else {
-            guard allowsPlain else { throw Failure(.badData, "\(path) is damaged: not a gzip file") }
+            guard allowsPlain else { throw GzipError("\(path) is damaged: not a gzip file") }
             return part = .plain
         }
         part = .member
@@ -132,29 +142,25 @@ package final class GzipReader {
         }
     }
 
-    private var cut: Failure {
-        Failure(
-            .badData,
+    private var cut: GzipError {
+        GzipError(
             "\(path) is cut short at byte \(offset): the gzip member that begins at byte \(member) has no end."
                 + " `zcat` reads the part before the cut.")
     }
 
-    private func described(_ code: Int32) -> Failure {
+    private func described(_ code: Int32) -> GzipError {
         let text = unsafe stream.pointee.msg.map { unsafe String(cString: $0) } ?? "zlib error \(code)"
         if text == "incorrect header check" {
-            return Failure(
-                .badData, "\(path) is damaged: no gzip member follows byte \(member)")
+            return GzipError("\(path) is damaged: no gzip member follows byte \(member)")
         }
-        return Failure(
-            .badData,
+        return GzipError(
             "\(path) is damaged at or before byte \(offset), in the gzip member that begins at byte \(member): \(text)")
     }
 
-    private func skipPadding() throws(Failure) {
+    private func skipPadding() throws(GzipError) {
         while unsafe stream.pointee.avail_in > 0 {
             guard unsafe stream.pointee.next_in.pointee == 0 else {
-                throw Failure(
-                    .badData, "\(path) is damaged: no gzip member follows byte \(offset), after padding")
+                throw GzipError("\(path) is damaged: no gzip member follows byte \(offset), after padding")
             }
             unsafe stream.pointee.next_in += 1
             unsafe stream.pointee.avail_in -= 1

@@ -41,7 +41,8 @@ package final class Journal: Sendable {
 
     /// Opens or creates the journal of a stream below `folder`, and recovers it after a crash.
     ///
-    /// - Throws: `Failure` 74 when the folder cannot be used, 75 when another process has it, 78 for a bad stream name.
+    /// - Throws: `JournalError`: `operator` when the folder cannot be used or the stream's name is not one, `retry` when another
+    ///   process has it.
     package static func open(
         folder: String, stream: String, options: JournalOptions = JournalOptions()
     ) throws(JournalError) -> Journal {

@@ -161,7 +161,7 @@ package struct JournalVerification: Encodable, Sendable {
 
     /// Whether a file's content is wrong, not the reading of it.
     private static func isBadData(_ error: any Error) -> Bool {
-        (error as? JournalError)?.disposition == .reject || (error as? Failure)?.status == .badData
+        (error as? any DisposedError)?.disposition == .reject
     }
 
     private mutating func verify(_ file: String, _ entry: ManifestEntry) throws {
@@ -236,7 +236,7 @@ struct ArchivedFile {
 
     /// Reads the whole file.
     ///
-    /// - Throws: `JournalError`: `reject` when it is cut short or damaged, `FileError` when it cannot be read.
+    /// - Throws: `GzipError` when it is cut short or damaged, `FileError` when it cannot be read.
     static func read(_ path: String) throws -> ArchivedFile {
         var digest = RunningDigest()
         var lines: Int64 = 0

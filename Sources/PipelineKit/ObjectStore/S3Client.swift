@@ -40,11 +40,12 @@ package struct S3Client: ~Copyable {
         if let sha256 = body?.sha256 { request.payloadSHA256 = sha256 }
         let operation = "\(method) s3://\(bucket)/\(key ?? "")"
         let keys: S3Credentials
+        // Whoever renews the keys may be about to write them.
         do { keys = try credentials() } catch { throw S3Error(.wait, "\(operation): \(error)") }
         let answer = try run(request, keys, operation, stream)
         if (200...299).contains(answer.status) { return answer }
         let error = S3Error(operation, answer)
-        if error.kind == .expiredKeys || answer.status == 403 { instanceKeys = nil }
+        if error.hasExpiredKeys || answer.status == 403 { instanceKeys = nil }
         throw error
     }
 
@@ -72,7 +73,7 @@ package struct S3Client: ~Copyable {
     /// Keys of an instance are renewed five minutes before they end (Amazon EC2 User Guide, "Retrieve security credentials").
     private static let margin = Duration.seconds(300)
 
-    private mutating func credentials() throws -> S3Credentials {
+    private mutating func credentials() throws(S3Error) -> S3Credentials {
         switch settings.credentials {
         case .value(let keys): return keys
         case .file(let path, let profile): return try S3CredentialSource.read(path, profile: profile)
@@ -87,14 +88,14 @@ package struct S3Client: ~Copyable {
     }
 
     /// Asks the metadata service, version 2: a token for the session, the role's name, its keys.
-    private func askInstance(_ endpoint: String) throws -> S3Credentials {
+    private func askInstance(_ endpoint: String) throws(S3Error) -> S3Credentials {
         let seconds = (name: "X-aws-ec2-metadata-token-ttl-seconds", value: "60")
         let token = try ask("PUT", endpoint + "/latest/api/token", [seconds])
         let header = [(name: "X-aws-ec2-metadata-token", value: String(decoding: token, as: UTF8.self))]
         let roles = endpoint + "/latest/meta-data/iam/security-credentials/"
         let role = String(decoding: try ask("GET", roles, header), as: UTF8.self).split(whereSeparator: \.isNewline)
         guard let role = role.first else {
-            throw Failure(.refusedCredentials, "the metadata service of this instance names no role")
+            throw S3Error(.operator(.credentials), "the metadata service of this instance names no role")
         }
         let json = try ask("GET", roles + percentEncoded(String(role)), header)
         return try S3CredentialSource.parse(json: json, from: "the metadata service of this instance")
@@ -102,12 +103,12 @@ package struct S3Client: ~Copyable {
 
     private func ask(
         _ method: String, _ url: String, _ headers: [(name: String, value: String)]
-    ) throws -> [UInt8] {
+    ) throws(S3Error) -> [UInt8] {
         let answer = try run(
             S3Request(method: method, url: url, headers: headers), nil, "\(method) \(url)", timeout: .seconds(2))
         guard answer.status == 200 else {
-            throw Failure(
-                .refusedCredentials,
+            throw S3Error(
+                .operator(.credentials),
                 "the metadata service of this instance answers \(answer.status). Give keys by AWS_ACCESS_KEY_ID or"
                     + " AWS_SHARED_CREDENTIALS_FILE, or the instance a role.")
         }

@@ -10,14 +10,14 @@ package struct S3Credentials: Sendable {
     /// When the keys end; nil when they do not, or when it is not known.
     package let expires: Timestamp?
 
-    /// - Throws: `Failure` (77) when a value cannot be one; the message never shows it.
+    /// - Throws: `S3Error`: `operator` when a value cannot be one; the message never shows it.
     init(
         accessKey: String?, secretKey: String?, sessionToken: String?, expires: String? = nil, from place: String
-    ) throws(Failure) {
+    ) throws(S3Error) {
         let token = sessionToken?.isEmpty == true ? nil : sessionToken
         for (name, value) in [("access key", accessKey), ("secret key", secretKey), ("session token", token ?? "-")] {
             guard let value, !value.isEmpty, value.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
-                throw Failure(.refusedCredentials, "\(place): the \(name) is missing, or is not visible ASCII")
+                throw S3Error(.operator(.credentials), "\(place): the \(name) is missing, or is not visible ASCII")
             }
         }
         self.accessKey = accessKey ?? ""
@@ -58,7 +58,7 @@ package enum S3CredentialSource: Sendable {
     init(_ reader: inout SettingsReader) {
         let profile = reader.text(Self.profileSetting)
         if let key = reader.string(Self.accessKeySetting) {
-            do throws(Failure) {
+            do throws(S3Error) {
                 self = .value(
                     try S3Credentials(
                         accessKey: key, secretKey: reader.string(Self.secretKeySetting),
@@ -68,7 +68,7 @@ package enum S3CredentialSource: Sendable {
         }
         if let path = reader.string(Self.fileSetting) {
             self = .file(path: path, profile: profile)
-            do throws(Failure) { _ = try Self.read(path, profile: profile) } catch {
+            do throws(S3Error) { _ = try Self.read(path, profile: profile) } catch {
                 reader.addMistake(error.description)
             }
             return
@@ -84,16 +84,16 @@ package enum S3CredentialSource: Sendable {
 
     /// Reads a file of keys: AWS's shared credentials format, or the JSON that AWS calls `credential_process` output.
     ///
-    /// - Throws: `Failure` (77) naming the file and the profile.
-    static func read(_ path: String, profile: String) throws(Failure) -> S3Credentials {
+    /// - Throws: `S3Error`: `operator` naming the file and the profile.
+    static func read(_ path: String, profile: String) throws(S3Error) -> S3Credentials {
         let text: String
         do { text = try readTextFile(path) } catch {
-            throw Failure(.refusedCredentials, "\(fileSetting.environment): \(error)")
+            throw S3Error(.operator(.credentials), "\(fileSetting.environment): \(error)")
         }
         let place = "\(fileSetting.environment): \(path)"
         if text.drop(while: \.isWhitespace).first == "{" { return try parse(json: Array(text.utf8), from: place) }
         guard let values = section(profile, of: text) else {
-            throw Failure(.refusedCredentials, "\(place) has no [\(profile)]; name the profile with AWS_PROFILE")
+            throw S3Error(.operator(.credentials), "\(place) has no [\(profile)]; name the profile with AWS_PROFILE")
         }
         return try S3Credentials(
             accessKey: values["aws_access_key_id"], secretKey: values["aws_secret_access_key"],
@@ -126,10 +126,10 @@ package enum S3CredentialSource: Sendable {
 
     /// What AWS's programs and the metadata service answer.
     ///
-    /// - Throws: `Failure` (77) when it holds no key.
-    static func parse(json: [UInt8], from place: String) throws(Failure) -> S3Credentials {
+    /// - Throws: `S3Error`: `operator` when it holds no key.
+    static func parse(json: [UInt8], from place: String) throws(S3Error) -> S3Credentials {
         guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(json)) else {
-            throw Failure(.refusedCredentials, "\(place) is not the JSON of an access key")
+            throw S3Error(.operator(.credentials), "\(place) is not the JSON of an access key")
         }
         return try S3Credentials(
             accessKey: answer.AccessKeyId, secretKey: answer.SecretAccessKey,

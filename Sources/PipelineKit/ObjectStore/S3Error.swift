@@ -1,28 +1,23 @@
 import Core
 import HTTP
 
-/// Why S3 did not do what it was asked.
-package struct S3Error: Error, Sendable, CustomStringConvertible {
-    /// What to do about it.
-    package enum Kind: Sendable {
-        /// The same request may succeed later: S3 is unreachable, slow or busy, keys are rejected, the bucket does not exist yet.
-        case wait
-        /// This object is refused as it is; others may not be.
-        case object
-        /// The keys have ended: newer ones may be there.
-        case expiredKeys
-    }
-
-    package let kind: Kind
+/// Why S3 did not do what it was asked, or cannot be asked.
+package struct S3Error: DisposedError {
+    /// `wait` when the same request may succeed later: S3 is unreachable, slow or busy, keys are denied or have ended, the
+    /// bucket does not exist yet; `reject` for an object that S3 rejects, or whose file has changed: others may succeed;
+    /// `operator` for an access key that is not one.
+    package let disposition: Disposition
+    /// Whether the keys have ended: newer ones may be there.
+    package let hasExpiredKeys: Bool
     /// The HTTP status; nil when none came.
     package let status: Int?
     /// How long S3 asks to wait at least (`Retry-After`); an hour at most, nil when it does not ask.
     package let retryAfter: Duration?
     package let description: String
 
-    init(_ kind: Kind, status: Int? = nil, _ description: String) {
-        (self.kind, self.status, self.description) = (kind, status, description)
-        retryAfter = nil
+    init(_ disposition: Disposition, _ description: String) {
+        (self.disposition, self.description) = (disposition, description)
+        (status, retryAfter, hasExpiredKeys) = (nil, nil, false)
     }
 
     /// From an answer that is not what was asked for.
@@ -32,18 +27,20 @@ package struct S3Error: Error, Sendable, CustomStringConvertible {
         let message = S3XML.first("Message", in: text).map { Self.shown($0) }
         status = answer.status
         retryAfter = answer.retryAfter.map { min($0, .seconds(3600)) }
-        kind = Self.kind(answer.status, code)
+        hasExpiredKeys = code.map(Self.codesOfExpiredKeys.contains) ?? false
+        disposition = !hasExpiredKeys && Self.isAboutObject(answer.status, code) ? .reject : .wait
         let said = [code, message].compactMap { $0 }.joined(separator: ": ")
         let remedy = Self.remedy(answer, code).map { ". \($0)" } ?? ""
         description = "\(operation): \(answer.status)\(said.isEmpty ? "" : " \(said)")\(remedy)"
     }
 
-    private static func kind(_ status: Int, _ code: String?) -> Kind {
+    private static let codesOfExpiredKeys = ["ExpiredToken", "InvalidToken", "TokenRefreshRequired", "RequestExpired"]
+
+    private static func isAboutObject(_ status: Int, _ code: String?) -> Bool {
         switch (status, code) {
-        case (_, "ExpiredToken"), (_, "InvalidToken"), (_, "TokenRefreshRequired"), (_, "RequestExpired"): .expiredKeys
-        case (400, "BadDigest"), (400, "XAmzContentSHA256Mismatch"), (400, "RequestTimeout"): .wait
-        case (400, _), (405, _), (409, _), (411...417, _): .object
-        default: .wait
+        case (400, "BadDigest"), (400, "XAmzContentSHA256Mismatch"), (400, "RequestTimeout"): false
+        case (400, _), (405, _), (409, _), (411...417, _): true
+        default: false
         }
     }
 

@@ -49,7 +49,7 @@ package struct S3Upload {
     ///   - metadata: headers `x-amz-meta-…` that S3 keeps with the object.
     ///   - client: the bucket's.
     /// - Returns: how it was verified that the object holds the same.
-    /// - Throws: `S3Error`, `FileError`, `Failure` (65) when the file is not what it was.
+    /// - Throws: `S3Error`: `reject` when the file is not what it was, or S3 rejects it; `FileError` when it cannot be read.
     package func run(
         _ path: String, digest: FileDigest, key: String, metadata: [(name: String, value: String)] = [],
         _ client: inout S3Client
@@ -101,8 +101,8 @@ package struct S3Upload {
             if part.bytes > 0 || parts.isEmpty { parts.append(part.result) }
         } while whole.bytes < expected.bytes && parts.last?.bytes == options.partBytes
         guard whole.result == expected else {
-            throw Failure(
-                .badData,
+            throw S3Error(
+                .reject,
                 "\(path) differs from its entry in the manifest and is not uploaded. Check the file and the disk.")
         }
         return parts

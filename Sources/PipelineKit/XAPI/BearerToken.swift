@@ -28,38 +28,38 @@ package enum BearerToken: Sendable {
             reader.addMistake("\(valueSetting.title) and \(fileSetting.title) are both set; keep one")
             return .file(path)
         }
-        do throws(Failure) { _ = try token.read() } catch { reader.addMistake(error.description) }
+        do throws(XError) { _ = try token.read() } catch { reader.addMistake(error.description) }
         return token
     }
 
     /// The token as it is now.
     ///
-    /// - Throws: `Failure` (78) when the file cannot be read or does not hold a token; the message never shows it.
-    package func read() throws(Failure) -> Secret {
+    /// - Throws: `XError`: `operator` when the file cannot be read or does not hold a token; the message never shows it.
+    package func read() throws(XError) -> Secret {
         switch self {
         case .value(let secret):
             return try Self.checked(secret.value, from: Self.valueSetting.environment)
         case .file(let path):
             let text: String
             do { text = try readTextFile(path) } catch {
-                throw Failure(.badSettings, "\(Self.fileSetting.environment): \(error)")
+                throw XError(.operator(.settings), "\(Self.fileSetting.environment): \(error)")
             }
             return try Self.checked(text, from: "\(Self.fileSetting.environment): \(path)")
         }
     }
 
-    private static func checked(_ text: String, from place: String) throws(Failure) -> Secret {
+    private static func checked(_ text: String, from place: String) throws(XError) -> Secret {
         let bytes = Array(text.trimmed.utf8)
-        guard !bytes.isEmpty else { throw Failure(.badSettings, "\(place): the token is empty") }
+        guard !bytes.isEmpty else { throw XError(.operator(.settings), "\(place): the token is empty") }
         if String(decoding: bytes.prefix(7), as: UTF8.self).lowercased() == "bearer " {
-            throw Failure(.badSettings, "\(place): leave out 'Bearer '; the token alone belongs here")
+            throw XError(.operator(.settings), "\(place): leave out 'Bearer '; the token alone belongs here")
         }
         // RFC 6750, section 2.1: a bearer token is visible ASCII. Anything else is a mistake in copying.
         if let index = bytes.firstIndex(where: { !(0x21...0x7e).contains($0) }) {
             let what =
                 bytes[index] <= 0x20 || bytes[index] == 0x7f
                 ? "a space or control character" : "a character outside ASCII"
-            throw Failure(.badSettings, "\(place): the token has \(what) at byte \(index + 1) of \(bytes.count)")
+            throw XError(.operator(.settings), "\(place): the token has \(what) at byte \(index + 1) of \(bytes.count)")
         }
         return Secret(String(decoding: bytes, as: UTF8.self))
     }

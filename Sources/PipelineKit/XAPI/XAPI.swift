@@ -36,21 +36,21 @@ package struct XAPI: Sendable {
     ///   - path: such as `/2/usage/tweets`.
     ///   - query: names and values, not yet escaped.
     /// - Returns: the body of a 2xx.
-    /// - Throws: `Failure` that says which call failed and why: 77 refused credentials, 75 limits, 65 a request that X does not
-    ///   accept, 69 anything else.
-    package func get(_ path: String, query: [(name: String, value: String)] = []) throws(Failure) -> [UInt8] {
+    /// - Throws: `XError` with the call and the reason: `operator` for denied credentials, `retry` for limits, `reject` for a
+    ///   request that X does not accept, `wait` for anything else.
+    package func get(_ path: String, query: [(name: String, value: String)] = []) throws(XError) -> [UInt8] {
         try call("GET", path, query).body
     }
 
     /// Sends JSON; otherwise like `get`.
     package func post(
         _ path: String, query: [(name: String, value: String)] = [], body: [UInt8]
-    ) throws(Failure) -> [UInt8] {
+    ) throws(XError) -> [UInt8] {
         try call("POST", path, query, body: body).body
     }
 
     /// Deletes what the JSON names; otherwise like `get`.
-    package func delete(_ path: String, body: [UInt8]) throws(Failure) -> [UInt8] {
+    package func delete(_ path: String, body: [UInt8]) throws(XError) -> [UInt8] {
         try call("DELETE", path, [], body: body).body
     }
 
@@ -59,7 +59,7 @@ package struct XAPI: Sendable {
     /// - Returns: the whole answer, a 2xx.
     package func call(
         _ method: String, _ path: String, _ query: [(name: String, value: String)], body: [UInt8]? = nil
-    ) throws(Failure) -> HTTPAnswer {
+    ) throws(XError) -> HTTPAnswer {
         let parameters = query.map { "\($0.name)=\(Self.escaped($0.value))" }.joined(separator: "&")
         let name = "\(method) \(settings.url)\(path)"
         let url = settings.url + path + (parameters.isEmpty ? "" : "?" + parameters)
@@ -71,9 +71,9 @@ package struct XAPI: Sendable {
             // A second more, because X counts in whole seconds.
             guard [.rateLimit, .serverError].contains(problem.kind), let asked = Self.wait(problem),
                 case let wait = max(asked, .zero) + .seconds(1), ContinuousClock.now + wait <= deadline
-            else { throw Self.failure(name, problem) }
+            else { throw Self.error(name, problem) }
             onWait(wait)
-            if (stop ?? Stop()).wait(for: wait) { throw Self.failure(name, problem) }
+            if (stop ?? Stop()).wait(for: wait) { throw Self.error(name, problem) }
         }
     }
 
@@ -84,7 +84,7 @@ package struct XAPI: Sendable {
 
     private func send(
         _ method: String, _ url: String, _ body: [UInt8]?, name: String
-    ) throws(Failure) -> HTTPAnswer {
+    ) throws(XError) -> HTTPAnswer {
         let request = HTTPRequest(
             url: url, token: try settings.token.read(), body: body, method: method == "DELETE" ? method : nil,
             caFile: settings.caFile, connectTimeout: settings.connectTimeout, totalTimeout: Self.timeout)
@@ -94,28 +94,28 @@ package struct XAPI: Sendable {
             try transfer.prepare(request)
             if let stop { try CurlMulti().run(transfer, until: stop) } else { try transfer.perform() }
         } catch {
-            throw Failure(.unavailable, "\(name): \(error)")
+            throw XError(.wait, "\(name): \(error)")
         }
         guard !answer.isBodyCut else {
-            throw Failure(.unavailable, "\(name): the answer is longer than \(Self.bodyLimit) bytes")
+            throw XError(.wait, "\(name): the answer is longer than \(Self.bodyLimit) bytes")
         }
         return answer
     }
 
-    private static func failure(_ call: String, _ problem: Problem) -> Failure {
+    private static func error(_ call: String, _ problem: Problem) -> XError {
         let remedy = problem.kind.remedy.map { ". \($0)" } ?? ""
         let text = "\(call): \(problem)\(remedy)"
         switch problem.kind {
-        case .unauthorized, .forbidden: return Failure(.refusedCredentials, text)
+        case .unauthorized, .forbidden: return XError(.operator(.credentials), text)
         case .rateLimit:
             let wait = problem.rateLimit.wait.map { ". Try again in \($0.short)" } ?? ". Try again later"
-            return Failure(.tryAgain, text + wait)
-        case .usageCap, .noCredits, .tooManyConnections: return Failure(.tryAgain, text)
-        case .badRequest: return Failure(.badData, "\(call): \(problem)")
-        case .other where (400...499).contains(problem.status): return Failure(.badData, text)
+            return XError(.retry, text + wait)
+        case .usageCap, .noCredits, .tooManyConnections: return XError(.retry, text)
+        case .badRequest: return XError(.reject, "\(call): \(problem)")
+        case .other where (400...499).contains(problem.status): return XError(.reject, text)
         default:
             let wait = problem.rateLimit.retryAfter.map { ". Try again in \($0.short)" } ?? ""
-            return Failure(.unavailable, text + wait)
+            return XError(.wait, text + wait)
         }
     }
 

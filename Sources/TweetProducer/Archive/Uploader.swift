@@ -105,10 +105,8 @@ package final class Uploader {
                 waiting[seq] = nil
                 refused[seq] = nil
                 settle()
-            } catch let error as S3Error where error.kind == .object {
+            } catch let error as S3Error where error.disposition == .reject {
                 refuse(entry, "\(error)")
-            } catch let failure as Failure where failure.status == .badData {
-                refuse(entry, "\(failure)")
             } catch let error as FileError where error.isMissingFile {
                 // Removed to make room, or by hand; the manifest's next lines may say so.
                 waiting[seq] = nil

@@ -86,7 +86,7 @@ struct GapRepairRun {
 
     /// Tells posts and dollars.
     ///
-    /// - Throws: `Failure` when X cannot be asked.
+    /// - Throws: `XError` when X cannot be asked.
     func estimate() throws {
         let asking = repair(OpenGaps(folder: path)) { _ in .failed }
         let costs = try asking.estimate(chosen).map { job, posts, unsearchable -> Cost in

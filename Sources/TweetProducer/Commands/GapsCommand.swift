@@ -100,13 +100,12 @@ struct GapsCommand: ParsableCommand {
             help: ArgumentHelp("Numbers of gaps, from `gaps list`; default all open ones.", valueName: "gap"))
         var gaps: [Int64] = []
 
-        @Option(
-            help: ArgumentHelp(
-                "Posts that searches may return (\(RepairSettings.postsSetting.environment); default 0).",
-                valueName: "posts"))
-        var maxPosts: String?
+        /// What it accepts beside the flags of the other subcommands.
+        enum Flags: SettingGroup {
+            static let settings = [RepairSettings.budgetSetting, PostPrice.setting]
+        }
 
-        @OptionGroup var price: SettingFlags<PriceFlag>
+        @OptionGroup var own: SettingFlags<Flags>
 
         @Flag(help: "Print the number of posts and the cost, then exit.")
         var dryRun = false
@@ -119,15 +118,12 @@ struct GapsCommand: ParsableCommand {
 
         func run() throws {
             try runCommand {
-                let own = flags(
-                    price.values, [RepairSettings.postsSetting.environment: maxPosts].compactMapValues { $0 })
                 var reader = try SettingsReader(
-                    flags: flags(options.flags, own),
-                    known: ProducerSettings.known)
+                    flags: flags(options.flags, own.values), known: ProducerSettings.known)
                 let folder = reader.text(JournalSettings.folder)
                 var run = GapRepairRun(
-                    stream: StreamSettings(&reader), folder: folder, price: PostPrice.read(&reader), json: options.json,
-                    logger: Logger(label: "tweet-producer.gaps"))
+                    stream: StreamSettings(&reader, repairPosts: RepairSettings.budgetSetting), folder: folder,
+                    price: PostPrice.read(&reader), json: options.json, logger: Logger(label: "tweet-producer.gaps"))
                 run.waits = wait ?? (isatty(STDOUT_FILENO) == 1)
                 let shortest = minGap.map { Duration(setting: $0) } ?? .zero
                 if shortest == nil {

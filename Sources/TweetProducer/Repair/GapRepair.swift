@@ -98,7 +98,7 @@ package final class GapRepair {
         for job in RepairPlan.jobs(gaps, plan: settings.plan, at: .now()) where !stop.isRaised {
             if job.method == .search, left < 10 {
                 var outcome = RepairOutcome()
-                outcome.fail("the budget is used up", isTransient: true)
+                outcome.fail("the budget is used up")
                 reports.append(Report(job: job, outcome: outcome))
                 continue
             }
@@ -119,7 +119,7 @@ package final class GapRepair {
 
     private func run(_ job: RepairPlan.Job, budget: Int64, connection: Int64) -> RepairOutcome {
         var outcome = RepairOutcome()
-        do throws(Failure) {
+        do throws(XError) {
             if job.method == .recovery {
                 let name = ConnectBudget.name(url: settings.x.url, token: try settings.x.token.read())
                 let budget = ConnectBudget(
@@ -130,7 +130,7 @@ package final class GapRepair {
             }
             return search.run(job, rules: try rules(), budget: budget, connection: connection)
         } catch {
-            outcome.fail(error.description, isTransient: true)
+            outcome.fail(error.description)
             return outcome
         }
     }
@@ -143,16 +143,16 @@ package final class GapRepair {
         return SearchRepair(api: api, fields: settings.fields, plan: settings.plan, stop: stop, deliver: deliver)
     }
 
-    private func rules() throws(Failure) -> [XRule] {
+    private func rules() throws(XError) -> [XRule] {
         try XRules(settings.x, stop: stop).list().filter(settings.repair.ownership.owns)
     }
 
     /// How many posts each job would bring: nil where X reports nothing (a recovery), and the rules that cannot be searched.
     ///
-    /// - Throws: `Failure` when X cannot be asked.
+    /// - Throws: `XError` when X cannot be asked.
     package func estimate(
         _ gaps: [StreamGap]
-    ) throws(Failure) -> [(job: RepairPlan.Job, posts: Int64?, unsearchable: [XRule])] {
+    ) throws(XError) -> [(job: RepairPlan.Job, posts: Int64?, unsearchable: [XRule])] {
         let jobs = RepairPlan.jobs(gaps, plan: settings.plan, at: .now())
         let rules = jobs.contains { $0.method == .search } ? try rules() : []
         let unsearchable = rules.filter { SearchRepair.obstacle($0, settings.plan) != nil }

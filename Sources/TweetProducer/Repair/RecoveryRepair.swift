@@ -68,9 +68,9 @@ struct RecoveryRepair {
         do {
             try read(job, collector, connection, &outcome)
         } catch let error as CurlError {
-            outcome.fail("\(error.cause): \(error)", isTransient: true)
+            outcome.fail("\(error.cause): \(error)")
         } catch {
-            outcome.fail("\(error)", isTransient: true)
+            outcome.fail("\(error)")
         }
         outcome.posts = collector.posts
         return outcome
@@ -102,8 +102,8 @@ struct RecoveryRepair {
             let left = watch.timeLeft(
                 in: collector.hasBegun ? .stream : .answer, bytes: collector.bytes, waited: waited)
             if let result { return finish(transfer, collector, transfer.error(result), &outcome) }
-            if stop.isRaised { return outcome.fail("the service ends", isTransient: true) }
-            if left <= .zero { return outcome.fail("nothing came for too long", isTransient: true) }
+            if stop.isRaised { return outcome.fail("the service ends") }
+            if left <= .zero { return outcome.fail("nothing came for too long") }
             let before = ContinuousClock.now
             try multi.poll(timeout: left)
             waited = before.duration(to: .now)
@@ -120,15 +120,13 @@ struct RecoveryRepair {
         _ transfer: borrowing CurlTransfer, _ collector: Collector, _ error: CurlError, _ outcome: inout RepairOutcome
     ) {
         if !collector.hasBegun || transfer.answer.isPage {
-            guard transfer.answer.isHeaderComplete else { return outcome.fail("\(error)", isTransient: true) }
-            let problem = transfer.answer.problem
-            let isTransient = ![.badRequest, .forbidden, .notFound].contains(problem.kind)
-            return outcome.fail(problem.description, isTransient: isTransient)
+            guard transfer.answer.isHeaderComplete else { return outcome.fail("\(error)") }
+            return outcome.fail(transfer.answer.problem.description)
         }
         if let control = collector.control {
-            outcome.fail("X ended it: \(control.cause)", isTransient: true)
+            outcome.fail("X ended it: \(control.cause)")
         } else if error.code != 0 {
-            outcome.fail("it broke off: \(error)", isTransient: true)
+            outcome.fail("it broke off: \(error)")
         } else if collector.tooLong > 0 {
             outcome.fail("\(collector.tooLong) lines were over the limit (X_LINE_LIMIT)")
         }

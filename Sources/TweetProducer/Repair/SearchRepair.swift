@@ -58,13 +58,11 @@ struct SearchRepair {
         repeat {
             let size = min(Int64(Self.pageSizes.upperBound), budget - outcome.posts)
             guard size >= Self.pageSizes.lowerBound else {
-                return outcome.fail("the budget of \(budget) posts is used up", isTransient: true)
+                return outcome.fail("the budget of \(budget) posts is used up")
             }
             let page: SearchPage
-            switch ask(rule, job, size: size, token: token) {
-            case .success(let found): page = found
-            case .failure(let failure):
-                return outcome.fail(failure.description, isTransient: failure.status != .badData)
+            do throws(XError) { page = try ask(rule, job, size: size, token: token) } catch {
+                return outcome.fail(error.description)
             }
             outcome.posts += Int64(page.ids.count)
             let fresh = zip(page.ids, page.lines).filter { seen.insert($0.0).inserted }.map(\.1)
@@ -79,33 +77,29 @@ struct SearchRepair {
 
     private func ask(
         _ rule: XRule, _ job: RepairPlan.Job, size: Int64, token: String?
-    ) -> Result<SearchPage, Failure> {
+    ) throws(XError) -> SearchPage {
         var query = [(name: "query", value: rule.value)] + Self.window(job) + [(name: "max_results", value: "\(size)")]
         for parameter in StreamFields.allCases {
             guard let names = fields[parameter], !names.isEmpty else { continue }
             query.append((parameter.rawValue, names.joined(separator: ",")))
         }
         if let token { query.append(("next_token", token)) }
-        do throws(Failure) {
-            let body = try api.get(Self.path, query: query)
-            guard let page = SearchPage(body, rule: .init(id: rule.id, tag: rule.tag)) else {
-                return .failure(Failure(.unavailable, "X's answer to a search is not understood (\(body.count) bytes)"))
-            }
-            return .success(page)
-        } catch {
-            return .failure(error)
+        let body = try api.get(Self.path, query: query)
+        guard let page = SearchPage(body, rule: .init(id: rule.id, tag: rule.tag)) else {
+            throw XError(.wait, "X's answer to a search is not understood (\(body.count) bytes)")
         }
+        return page
     }
 
     /// How many posts a search would bring; each question costs about as much as one post.
     ///
-    /// - Throws: `Failure` when X cannot be asked.
-    func estimate(_ job: RepairPlan.Job, _ rule: XRule) throws(Failure) -> Int64 {
+    /// - Throws: `XError` when X cannot be asked.
+    func estimate(_ job: RepairPlan.Job, _ rule: XRule) throws(XError) -> Int64 {
         let query = [(name: "query", value: rule.value)] + Self.window(job) + [(name: "granularity", value: "hour")]
         let answer = try? JSONDecoder().decode(JSONValue.self, from: Data(try api.get(Self.counts, query: query)))
         let meta = answer?["meta"]
         guard let posts = (meta?["total_tweet_count"] ?? meta?["total_post_count"])?.number else {
-            throw Failure(.unavailable, "X's answer about counts is not understood")
+            throw XError(.wait, "X's answer about counts is not understood")
         }
         return Int64(posts)
     }

@@ -51,10 +51,11 @@ final class Replay {
 
     /// Files are published in the order given; `source` is what the user named, and a state file of another is refused.
     ///
-    /// - Throws: `Failure` (78) when librdkafka refuses a property, or the state file is another replay's.
+    /// - Throws: `Failure` (78) when librdkafka rejects a property; `ReplayError`: `operator` when the state file is another
+    ///   replay's or cannot be read, `reject` when it is not one.
     init(
         _ source: String, files: [ReplayFile], settings: ReplaySettings, isTerminal: Bool, stop: Stop, logger: Logger
-    ) throws(Failure) {
+    ) throws {
         (self.settings, self.files, self.stop, self.logger) = (settings, files, stop, logger)
         delivery = try Delivery(
             settings.kafka,
@@ -64,8 +65,8 @@ final class Replay {
             stop: stop, logger: logger, isStopped: { stop.isRaised })
         state = try Self.load(settings.stateFile, ReplayState(source: source, window: settings.window))
         guard state.fits(files) else {
-            throw Failure(
-                .badSettings,
+            throw ReplayError(
+                .operator(.settings),
                 "--state: files of \(source) were added, moved or removed since. Remove the state file to start over,"
                     + " which does no harm.")
         }
@@ -75,7 +76,7 @@ final class Replay {
 
     /// Runs until every line is acknowledged, or the stop is raised; returns whether all were.
     ///
-    /// - Throws: `Failure` when a file is damaged, or Kafka refuses the topics.
+    /// - Throws: `ReplayError` when a file cannot be read, `Failure` (69) when Kafka rejects the topics.
     func run() throws -> Bool {
         delivery.onReject = { [unowned self] id, reason in
             if let place = place(of: id) { refused.insert(place.state.published, reason: reason) }
@@ -108,8 +109,8 @@ final class Replay {
         for index in start.file..<files.count {
             do {
                 try files[index].withLocal { try goThrough($0, at: index, from: start, done) }
-            } catch let failure as Failure where failure.status == .badData {
-                let text = failure.description
+            } catch let error as any DisposedError where error.disposition == .reject {
+                let text = error.description
                 if !problems.contains(text) { problems.append(text) }
             }
             done += files[index].bytes
@@ -145,14 +146,14 @@ final class Replay {
                 }
                 progress.tell(bytes: done + position, published: state.published)
             }
-        } catch let failure as Failure where failure.status == .badData && at.line > 0 {
-            throw Failure(.badData, "\(failure) The \(groupedDigits(at.line)) lines before it were published.")
+        } catch let error as any DisposedError where error.disposition == .reject && at.line > 0 {
+            throw ReplayError(.reject, "\(error) The \(groupedDigits(at.line)) lines before it were published.")
         }
     }
 
     /// Looks for the first tweet of another tool's file, before any of its lines is published; false for a file without lines.
     ///
-    /// - Throws: `Failure` (65) when no line of it is a tweet.
+    /// - Throws: `ReplayError`: `reject` when no line of it is a tweet.
     private func requireTweet(_ file: ReplayFile, _ path: String) throws -> Bool {
         struct Found: Error {}
         var first: String?
@@ -168,9 +169,9 @@ final class Replay {
                 lines += 1
             }
         } catch is Found { return true }
-        if let first { throw Failure(.badData, "\(path): 0 of \(lines) lines are tweets; \(first)") }
+        if let first { throw ReplayError(.reject, "\(path): 0 of \(lines) lines are tweets; \(first)") }
         // A folder of hours has empty ones; a source of nothing else is no success.
-        if files.count == 1 { throw Failure(.badData, "\(path) has no tweet: it has no lines, or only empty pages") }
+        if files.count == 1 { throw ReplayError(.reject, "\(path) has no tweet: it has no lines, or only empty pages") }
         return false
     }
 
@@ -260,19 +261,19 @@ final class Replay {
 
     // MARK: State
 
-    private static func load(_ path: String?, _ new: ReplayState) throws(Failure) -> ReplayState {
+    private static func load(_ path: String?, _ new: ReplayState) throws(ReplayError) -> ReplayState {
         guard let path else { return new }
         let text: String
         do { text = try readTextFile(path) } catch {
             if error.isMissingFile { return new }
-            throw Failure(.disk, "--state: \(error)")
+            throw ReplayError(.operator(.disk), "--state: \(error)")
         }
         guard let found = try? JSONDecoder().decode(ReplayState.self, from: Data(text.utf8)) else {
-            throw Failure(.badData, "--state: \(path) is not the state of a replay. Remove it to start over.")
+            throw ReplayError(.reject, "--state: \(path) is not the state of a replay. Remove it to start over.")
         }
         guard found.source == new.source, found.window == new.window else {
-            throw Failure(
-                .badSettings,
+            throw ReplayError(
+                .operator(.settings),
                 "--state: \(path) belongs to a replay of \(found.source) with a different window. Remove it,"
                     + " or name another file.")
         }

@@ -41,8 +41,8 @@ package struct ReplayFile: Sendable {
 
     /// The files that a path names: a file, a folder of files, a stream's journal folder, or its archive; in order.
     ///
-    /// - Throws: `Failure` (78) when there is none, 74 when the disk refuses.
-    package static func list(_ path: String) throws(Failure) -> [ReplayFile] {
+    /// - Throws: `ReplayError`: `operator` when there is none, or the disk fails.
+    package static func list(_ path: String) throws(ReplayError) -> [ReplayFile] {
         let files: [ReplayFile]
         do {
             if let names = try? JournalFolder.names(path) {
@@ -54,10 +54,10 @@ package struct ReplayFile: Sendable {
                 files = [try ReplayFile(path)]
             }
         } catch {
-            throw error as? Failure ?? Failure(.disk, "replay: \(error)")
+            throw ReplayError(error)
         }
         guard !files.isEmpty else {
-            throw Failure(.badSettings, "\(path) \(noFiles)")
+            throw ReplayError(.operator(.settings), "\(path) \(noFiles)")
         }
         return files
     }
@@ -110,14 +110,15 @@ package struct ReplayFile: Sendable {
     /// - Parameters:
     ///   - path: of the file.
     ///   - journals: from the manifest beside it, when it was read already.
-    /// - Throws: `FileError` when it cannot be read.
+    /// - Throws: `FileError` when it cannot be read; `ReplayError`: `operator` when it is a pipe or a device.
     package init(_ path: String, journals: [String: String]? = nil) throws {
         let parts = path.split(separator: "/")
         let folder = path.contains("/") ? String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]) : "."
         guard let size = try JournalFolder.size(path) else { throw FileError("open", path, code: ENOENT) }
         guard try isRegularFile(path) else {
-            throw Failure(
-                .badSettings, "\(path) is not a regular file: replay reads a source more than once. Save it as a file")
+            throw ReplayError(
+                .operator(.settings),
+                "\(path) is not a regular file: replay reads a source more than once. Save it as a file")
         }
         let file = parts.last.map(String.init) ?? path
         if let name = ArchiveName(file), try JournalFolder.size(folder + "/" + name.receipts) != nil {
@@ -152,7 +153,7 @@ package struct ReplayFile: Sendable {
 
     /// Runs `body` with the file on this host: an object is fetched, and removed when `body` ends.
     ///
-    /// - Throws: `Failure` 69 when S3 rejects a request, 74 when the disk fails; what `body` throws.
+    /// - Throws: `ReplayError`: `wait` when S3 rejects a request, `operator` when the disk fails; what `body` throws.
     package func withLocal(_ body: (ReplayFile) throws -> Void) throws {
         guard case .object(let object) = kind else { return try body(self) }
         try object.withFile { path in try body(ReplayFile(path)) }
@@ -160,8 +161,8 @@ package struct ReplayFile: Sendable {
 
     /// Bytes by which this file is known: the first and the last 64 KiB, as they are stored.
     ///
-    /// - Throws: `Failure` 74 when the disk fails.
-    package func sample() throws(Failure) -> [UInt8] {
+    /// - Throws: `ReplayError`: `operator` when the disk fails.
+    package func sample() throws(ReplayError) -> [UInt8] {
         do {
             let file = try JournalFile(reading: path)
             var sample: [UInt8] = []
@@ -171,7 +172,7 @@ package struct ReplayFile: Sendable {
                 sample += buffer[..<count]
             }
             return sample
-        } catch { throw Failure(.disk, "replay: \(error)") }
+        } catch { throw ReplayError(error) }
     }
 
     /// Hands out every line in order, and how many bytes of the stored file were read so far.
@@ -179,8 +180,8 @@ package struct ReplayFile: Sendable {
     /// - Parameters:
     ///   - lineLimit: bytes of the longest line.
     ///   - body: gets each line.
-    /// - Throws: `Failure` (65) when the file is damaged, cut short, of a form that is not read, or has a longer line; 74
-    ///   when the disk fails; what `body` throws.
+    /// - Throws: an error that says `reject` when the file is damaged, cut short, of a form that is not read, or has a longer
+    ///   line; `ReplayError`: `operator` when the disk fails; what `body` throws.
     package func read(
         lineLimit: Int = lineLimit, _ body: (_ line: ReplayLine, _ position: Int64) throws -> Void
     ) throws {
@@ -199,7 +200,7 @@ package struct ReplayFile: Sendable {
                 }
             case .object: try withLocal { try $0.read(lineLimit: lineLimit, body) }
             }
-        } catch let error as FileError { throw Failure(.disk, "replay: \(error)") }
+        } catch let error as FileError { throw ReplayError(error) }
     }
 
     private func readArchived(

@@ -7,16 +7,16 @@ import ObjectStore
 package enum S3Files {
     /// Lists the objects whose name says that they hold lines, in the order of their keys; nothing is fetched.
     ///
-    /// - Throws: `Failure` 78 for a bad address or an empty one, 69 when S3 rejects the request.
-    package static func list(_ url: String, _ settings: S3Settings, stop: Stop) throws(Failure) -> [ReplayFile] {
+    /// - Throws: `ReplayError`: `operator` for a bad address or an empty one, `wait` when S3 rejects the request.
+    package static func list(_ url: String, _ settings: S3Settings, stop: Stop) throws(ReplayError) -> [ReplayFile] {
         guard let location = S3Location(url) else {
-            throw Failure(.badSettings, "'\(url)' must be s3://BUCKET or s3://BUCKET/PREFIX")
+            throw ReplayError(.operator(.settings), "'\(url)' must be s3://BUCKET or s3://BUCKET/PREFIX")
         }
         let found: [S3Client.Object]
         do throws(S3Error) {
             var client = try S3Client(settings, bucket: location.bucket, stop: stop)
             found = try client.list(prefix: location.prefix)
-        } catch { throw Failure(.unavailable, "replay: \(error)") }
+        } catch { throw ReplayError(.wait, "replay: \(error)") }
         let keys = Dictionary(found.map { ($0.key, $0.bytes) }) { first, _ in first }
         let files = found.filter { ReplayFile.holdsLines($0.key, orReceipts: false) }.map { object in
             var receipts: S3Client.Object?
@@ -27,7 +27,7 @@ package enum S3Files {
             return ReplayFile(
                 S3Object(bucket: location.bucket, lines: object, receipts: receipts, settings: settings, stop: stop))
         }
-        guard !files.isEmpty else { throw Failure(.badSettings, "\(url) \(ReplayFile.noFiles)") }
+        guard !files.isEmpty else { throw ReplayError(.operator(.settings), "\(url) \(ReplayFile.noFiles)") }
         return files
     }
 }
@@ -47,7 +47,7 @@ struct S3Object: Sendable {
 
     /// Fetches it into a folder that only this user can enter, and removes it when `body` ends.
     ///
-    /// - Throws: `Failure` 69 when S3 rejects a request, 74 when the disk fails; what `body` throws.
+    /// - Throws: `ReplayError`: `wait` when S3 rejects a request, `operator` when the disk fails; what `body` throws.
     func withFile(_ body: (_ path: String) throws -> Void) throws {
         do {
             let folder = try PrivateFolder()
@@ -63,13 +63,13 @@ struct S3Object: Sendable {
                 try fetch(object, to: journal + "/" + name, &client)
             }
             let path = journal + "/" + (parts.last ?? key)
-            do { try body(path) } catch let failure as Failure where failure.status == .badData {
-                throw Failure(.badData, failure.description.replacing(path, with: url))
+            do { try body(path) } catch let error as any DisposedError where error.disposition == .reject {
+                throw ReplayError(.reject, error.description.replacing(path, with: url))
             }
         } catch let error as S3Error {
-            throw Failure(.unavailable, "replay: \(error)")
+            throw ReplayError(.wait, "replay: \(error)")
         } catch let error as FileError {
-            throw Failure(.disk, "replay: \(error)")
+            throw ReplayError(error)
         }
     }
 
@@ -90,8 +90,8 @@ struct S3Object: Sendable {
         }
         if let problem { throw problem }
         guard written == object.bytes else {
-            throw Failure(
-                .unavailable, "s3://\(bucket)/\(object.key) came with \(written) bytes instead of \(object.bytes)")
+            throw ReplayError(
+                .wait, "s3://\(bucket)/\(object.key) came with \(written) bytes instead of \(object.bytes)")
         }
     }
 }

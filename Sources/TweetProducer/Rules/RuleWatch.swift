@@ -103,7 +103,7 @@ struct RuleWatch {
     /// One check.
     mutating func check(now: Timestamp) {
         let existing: [XRule]
-        do throws(Failure) {
+        do throws(XError) {
             existing = try rules.list()
         } catch {
             return report(error)
@@ -131,7 +131,7 @@ struct RuleWatch {
     }
 
     /// Logs a failure once, until its reason changes; the next check tries again.
-    private mutating func report(_ error: Failure) {
+    private mutating func report(_ error: XError) {
         failures += 1
         guard !stop.isRaised, obstacle != error.description else { return }
         obstacle = error.description

@@ -17,6 +17,10 @@ package struct RepairSettings: Sendable {
     package static let postsSetting = Setting(
         "X_REPAIR_MAX_POSTS", flag: "max-repair-posts", .count(0...1_000_000_000), default: "0", value: "posts",
         "Posts that searches for gaps may return, and cost, on a day (UTC)")
+    /// The same for one `gaps repair`, which has a flag of its own.
+    package static let budgetSetting = Setting(
+        postsSetting.environment, flag: "max-posts", postsSetting.kind, default: postsSetting.defaultText,
+        value: postsSetting.valueName, "Posts that searches may return")
     package static let delaySetting = Setting(
         "X_REPAIR_DELAY", .duration, default: "2m", "Time from the end of a gap until it is filled")
     package static let settings = [automaticSetting, postsSetting, delaySetting]
@@ -24,9 +28,13 @@ package struct RepairSettings: Sendable {
     package init() {}
 
     /// Reads the settings; mistakes are added to the reader's.
-    package init(_ reader: inout SettingsReader) {
+    ///
+    /// - Parameters:
+    ///   - reader: the settings.
+    ///   - posts: as what the number of posts is declared.
+    package init(_ reader: inout SettingsReader, posts: Setting = postsSetting) {
         isAutomatic = reader.isOn(Self.automaticSetting)
-        postsPerDay = Int64(reader.int(Self.postsSetting))
+        postsPerDay = Int64(reader.int(posts))
         delay = reader.duration(Self.delaySetting)
         ownership = RuleOwnership(prefix: reader.text(RuleOwnership.setting))
     }

@@ -70,7 +70,11 @@ package struct StreamSettings: Sendable, SettingGroup {
     }
 
     /// Reads the settings; mistakes are added to the reader's.
-    package init(_ reader: inout SettingsReader) {
+    ///
+    /// - Parameters:
+    ///   - reader: the settings.
+    ///   - repairPosts: as what the number of posts for repairs is declared.
+    package init(_ reader: inout SettingsReader, repairPosts: Setting = RepairSettings.postsSetting) {
         let name = reader.text(Self.streamSetting)
         if !StreamName.isValid(name) {
             reader.addMistake("\(reader.origin(Self.streamSetting)): '\(name)' is not \(StreamName.rule)")
@@ -88,7 +92,7 @@ package struct StreamSettings: Sendable, SettingGroup {
             backoffScale: reader.number(Self.backoffScaleSetting))
         posts = PostLimits(&reader)
         plan = AccountPlan.read(&reader)
-        repair = RepairSettings(&reader)
+        repair = RepairSettings(&reader, posts: repairPosts)
         lockFolder = reader.text(Self.lockFolderSetting)
         quietAfter =
             reader.value(Self.quietAfterSetting) { text -> Duration?? in

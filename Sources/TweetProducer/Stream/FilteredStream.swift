@@ -33,13 +33,13 @@ package final class FilteredStream {
     ///   - logger: logs what happens to the stream.
     ///   - gaps: the stream's gaps, when others look at them as well.
     ///   - posts: what was received, when others count as well.
-    /// - Throws: `Failure` (69) when libcurl cannot be set up.
+    /// - Throws: `XError`: `wait` when libcurl cannot be set up.
     package init(
         settings: StreamSettings, stop: Stop, logger: Logger, gaps: OpenGaps? = nil, posts: PostCounter? = nil
-    ) throws(Failure) {
+    ) throws(XError) {
         self.gaps = gaps
         self.posts = posts
-        do { multi = try CurlMulti() } catch { throw Failure(.unavailable, "libcurl: \(error)") }
+        do { multi = try CurlMulti() } catch { throw XError(.wait, "libcurl: \(error)") }
         self.settings = settings
         self.stop = stop
         self.logger = logger
@@ -50,9 +50,9 @@ package final class FilteredStream {
 
     /// Reads until the stop is raised; everything that came is durable then.
     ///
-    /// - Throws: `FileError` when the journal refuses. `Failure` when X refuses the first connection for good: 77 for
-    ///   credentials (401, 403) that do not come from a file, 78 for a request that it does not accept (400); and 75 when
-    ///   another process of this host reads with the same credential.
+    /// - Throws: `FileError` when the journal cannot be written. `XError` when X rejects the first connection for good:
+    ///   `operator` for credentials (401, 403) that do not come from a file, and for a request that it does not accept (400);
+    ///   `retry` when another process of this host reads with the same credential.
     package func run(into journal: Journal) throws {
         if settings.x.url.hasPrefix("http://") {
             logger.warning("X_URL is not https; the token is sent unencrypted", metadata: url)
@@ -87,7 +87,7 @@ package final class FilteredStream {
     private func read(_ reading: StreamReading) throws {
         let journal = reading.journal
         while try waitForPosts(reading) {
-            let token = Result { try settings.x.token.read() }
+            let token = Result { () throws(XError) in try settings.x.token.read() }
             try adopt(try? token.get(), journal)
             guard try takeAttempt(token, reading) else { continue }
             let attempt = try connect(token, reading)
@@ -114,7 +114,7 @@ package final class FilteredStream {
     private var url: Logger.Metadata { ["url": "\(settings.x.url)"] }
 
     /// Goes over to the lock and the budget of a token, when it is not the one in use.
-    private func adopt(_ token: Secret?, _ journal: Journal) throws(Failure) {
+    private func adopt(_ token: Secret?, _ journal: Journal) throws(XError) {
         guard let token else { return }
         let name = ConnectBudget.name(url: settings.x.url, token: token)
         if name != credential?.name {
@@ -124,7 +124,7 @@ package final class FilteredStream {
     }
 
     /// Takes an attempt from the connect budget; false when there was none and the call waited for it.
-    private func takeAttempt(_ token: Result<Secret, any Error>, _ reading: StreamReading) throws -> Bool {
+    private func takeAttempt(_ token: Result<Secret, XError>, _ reading: StreamReading) throws -> Bool {
         guard case .success = token, let delay = credential?.budget.takeAttempt(at: .now()), delay > .zero else {
             return true
         }
@@ -135,7 +135,7 @@ package final class FilteredStream {
         return false
     }
 
-    private func connect(_ token: Result<Secret, any Error>, _ reading: StreamReading) throws -> StreamAttempt {
+    private func connect(_ token: Result<Secret, XError>, _ reading: StreamReading) throws -> StreamAttempt {
         let recorder = StreamRecorder(
             reading, connection: newConnection(), lineLimit: settings.lineLimit, logger: logger)
         let begun = Timestamp.now()
@@ -165,7 +165,7 @@ package final class FilteredStream {
             }
             let end = try connection.run(on: multi)
             return StreamAttempt(end: hasAskedBackfill ? withoutBackfill(end) : end, recorder: recorder)
-        } catch let error as Failure {
+        } catch let error as XError {
             return StreamAttempt(end: .failed(cause: "token", detail: error.description), recorder: recorder)
         } catch let error as CurlError {
             return StreamAttempt(end: .failed(cause: error.cause, detail: error.description), recorder: recorder)

@@ -73,11 +73,11 @@ extension FilteredStream {
     }
 
     /// What no waiting heals: only a person can, and a service that ends says so more clearly than one that waits.
-    func failureForGood(_ end: ConnectionEnd) -> Failure? {
+    func failureForGood(_ end: ConnectionEnd) -> XError? {
         guard !hasConnected, case .refused(let problem) = end, let detail = Interruption(end).detail else { return nil }
         switch (problem.kind, settings.x.token) {
-        case (.unauthorized, .value), (.forbidden, .value): return Failure(.refusedCredentials, detail)
-        case (.badRequest, _): return Failure(.badSettings, detail)
+        case (.unauthorized, .value), (.forbidden, .value): return XError(.operator(.credentials), detail)
+        case (.badRequest, _): return XError(.operator(.settings), detail)
         default: return nil
         }
     }

@@ -73,6 +73,9 @@ import XAPI
         #expect(!server.requests.contains { $0.head.contains("/search/recent") })
         let unasked = try run(["repair"], url: server.url)
         #expect(unasked.status == 64 && unasked.errors.contains("--max-posts"))
+        let invalid = try run(["repair", "--max-posts", "many"], url: server.url)
+        #expect(
+            invalid.status == 78 && invalid.errors.contains("--max-posts: 'many' is not a whole number"), "\(invalid)")
         let unknown = try run(["repair", "99", "--max-posts", "100"], url: server.url)
         #expect(unknown.status == 65 && unknown.errors.contains("99 is not an open gap"))
     }

@@ -138,8 +138,8 @@ import Testing
         let again = try replay(folder.path, state: state)
         #expect(again.published == 5 && again.problems == replayed.problems, "a second run still names them")
         _ = try write(Array(line(7).utf8), "aa.jsonl")
-        let failure = #expect(throws: Failure.self) { try replay(folder.path, state: state) }
-        #expect(failure?.status == .badSettings, "a file that would be passed over in silence")
+        let failure = #expect(throws: ReplayError.self) { try replay(folder.path, state: state) }
+        #expect(failure?.disposition == .operator(.settings), "a file that would be passed over in silence")
     }
 
     @Test func flatTweetsBecomeLinesWithTheirIncludes() throws {

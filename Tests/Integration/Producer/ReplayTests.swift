@@ -136,7 +136,7 @@ import Testing
         #expect(Set(records.compactMap(\.headers?.seq)) == Set(1...400))
         #expect(records.count < 600, "what was acknowledged is not sent again")
         settings.seqs = 1...2
-        #expect(throws: Failure.self, "a state of another replay is refused") { try replay(path, settings) }
+        #expect(throws: ReplayError.self, "a state of another replay is refused") { try replay(path, settings) }
     }
 
     @Test func anOutageOnlyCostsTime() throws {
@@ -156,7 +156,7 @@ import Testing
             path, files: ReplayFile.list(path), settings: settings(), isTerminal: false, stop: Stop(), logger: logger)
         #expect(try replay.run() && replay.problems.count == 1)
         #expect(replay.problems.first?.contains("bad.jsonl.gz is cut short at byte 13") == true)
-        #expect(throws: Failure.self) { try ReplayFile.list(folder.path + "/none") }
-        #expect(throws: Failure.self, "a pipe cannot be read twice") { try ReplayFile.list("/dev/null") }
+        #expect(throws: ReplayError.self) { try ReplayFile.list(folder.path + "/none") }
+        #expect(throws: ReplayError.self, "a pipe cannot be read twice") { try ReplayFile.list("/dev/null") }
     }
 }

@@ -165,13 +165,13 @@ import Testing
     }
 
     @Test(arguments: [
-        ("s3://", Core.ExitStatus.badSettings, "must be s3://BUCKET"),
-        ("s3://\(S3TestServer.bucket)/nothing", .badSettings, "has no file of JSON Lines"),
-        ("s3://no-such-bucket/x", .unavailable, "NoSuchBucket"),
+        ("s3://", Disposition.operator(.settings), "must be s3://BUCKET"),
+        ("s3://\(S3TestServer.bucket)/nothing", .operator(.settings), "has no file of JSON Lines"),
+        ("s3://no-such-bucket/x", .wait, "NoSuchBucket"),
     ])
-    func aSourceThatIsNotThereIsNamed(url: String, status: Core.ExitStatus, says: String) throws {
-        let failure = try #require(throws: Failure.self) { try replay(url) }
-        #expect(failure.status == status)
+    func aSourceThatIsNotThereIsNamed(url: String, disposition: Disposition, says: String) throws {
+        let failure = try #require(throws: ReplayError.self) { try replay(url) }
+        #expect(failure.disposition == disposition)
         #expect(failure.description.contains(says), "\(failure)")
     }
 
@@ -182,8 +182,8 @@ import Testing
     func aBucketThatDoesNotAnswerLeavesNothingBehind(fault: String) throws {
         try put(#"{"data":{"id":"5"}}"# + "\n", "busy/a.jsonl")
         try server.setFaults("[\(fault)]")
-        let failure = try #require(throws: Failure.self) { try replay("s3://\(S3TestServer.bucket)/busy") }
-        #expect(failure.status == .unavailable)
+        let failure = try #require(throws: ReplayError.self) { try replay("s3://\(S3TestServer.bucket)/busy") }
+        #expect(failure.disposition == .wait)
         #expect(fetched.isEmpty)
     }
 }

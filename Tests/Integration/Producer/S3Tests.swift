@@ -152,7 +152,7 @@ import Testing
             "[other]\naws_access_key_id=x\n# c\n[ tweets ]\n\(keys)aws_session_token=ended\n", to: "credentials")
         var client = try client { $0.credentials = .file(path: path, profile: "tweets") }
         let error = try #require(throws: S3Error.self) { try client.list(prefix: "") }
-        #expect(error.kind == .expiredKeys)
+        #expect(error.hasExpiredKeys && error.disposition == .wait)
         #expect(!"\(error)".contains("wJalrXUtnFEMI"))
         try folder.write("[tweets]\n\(keys)aws_session_token=\(String(repeating: "t", count: 1500))", to: "credentials")
         _ = try client.list(prefix: "")
@@ -214,17 +214,17 @@ import Testing
 
     @Test func busyAndBrokenServersAreToldFromRefusedObjects() throws {
         try failing(#"{"method":"PUT","status":"503 Slow Down"}"#) {
-            #expect($0.kind == .wait)
+            #expect($0.disposition == .wait)
             #expect("\($0)".contains("503 SlowDown: Reduce your rate."))
         }
         try failing(#"{"method":"PUT","early":"413 Payload Too Large"}"#) {
-            #expect($0.kind == .object)
+            #expect($0.disposition == .reject)
             #expect("\($0)".contains("S3_PART_BYTES"))
         }
         try failing(
             #"{"method":"PUT","status":"301 Moved","headers":{"Location":"/tweets/bad","x-amz-bucket-region":"eu-west-1"}}"#
         ) {
-            #expect($0.kind == .wait)
+            #expect($0.disposition == .wait)
             #expect("\($0)".contains("eu-west-1"))
         }
         try failing(#"{"method":"HEAD","status":"500 Oops"}"#)
@@ -248,10 +248,10 @@ import Testing
         var client = try client()
         let other = FileDigest(bytes: file.digest.bytes, sha256: String(repeating: "0", count: 64))
         let options = S3UploadOptions(location: try #require(S3Location("s3://tweets")))
-        let failure = try #require(throws: Failure.self) {
+        let failure = try #require(throws: S3Error.self) {
             try S3Upload(options: options).run(file.path, digest: other, key: "changed", &client)
         }
-        #expect(failure.status == .badData)
+        #expect(failure.disposition == .reject)
         #expect(try requests("changed").isEmpty)
     }
 
@@ -282,7 +282,7 @@ import Testing
         let body = "<Error><Code>SlowDown</Code><Message>key hunter2-canary at https://u:p@host/ now</Message></Error>"
         _ = unsafe Array(body.utf8).withUnsafeBytes { unsafe answer.takeBody($0) }
         let error = S3Error("PUT x", answer)
-        #expect(error.kind == .wait && error.retryAfter == .seconds(7))
+        #expect(error.disposition == .wait && error.retryAfter == .seconds(7))
         #expect(error.description.contains("SlowDown: key *** at") && !error.description.contains("u:p"), "\(error)")
     }
 }

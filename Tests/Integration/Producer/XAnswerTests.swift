@@ -130,7 +130,7 @@ import Testing
         }
         defer { server.close() }
         let settings = XSettings(url: server.url, token: .value(Secret("t")))
-        let failure = try #require(throws: Failure.self) { _ = try XAPI(settings).get("/2/x") }
+        let failure = try #require(throws: XError.self) { _ = try XAPI(settings).get("/2/x") }
         #expect(failure.description.hasSuffix("Try again in 1s"), "\(failure)")
         let other = try ScriptedServer { connection in
             if connection.index == 0 { return connection.answer(503, "", headers: "Retry-After: 1\r\n") }

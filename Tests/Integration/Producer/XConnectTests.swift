@@ -115,11 +115,11 @@ import Testing
             let first = try HostLock(
                 folder: folder.path, credential: "c", stream: nil, purpose: "stream a, journal /j/a")
             let failure = try #require(
-                throws: Failure.self,
+                throws: XError.self,
                 performing: {
                     _ = try HostLock(folder: folder.path, credential: "c", stream: nil, purpose: "stream b")
                 })
-            #expect(failure.status == .tryAgain)
+            #expect(failure.disposition == .retry)
             #expect(failure.description.contains("pid \(getpid()) since ") && failure.description.contains("/j/a"))
             _ = try HostLock(folder: folder.path, credential: "d", stream: nil, purpose: "")
             _ = try HostLock(folder: folder.path, credential: "c", stream: "b", purpose: "")
@@ -155,8 +155,8 @@ import Testing
         let first = try StreamRun(settings)
         #expect(first.log.wait { $0.message == "connected to the stream" })
         settings.stream = "other"
-        let failure = try #require(try StreamRun(settings).waitForError() as? Failure)
-        #expect(failure.status == .tryAgain && failure.description.contains("stream default"))
+        let failure = try #require(try StreamRun(settings).waitForError() as? XError)
+        #expect(failure.disposition == .retry && failure.description.contains("stream default"))
         settings.plan = .enterprise
         let second = try StreamRun(settings)
         #expect(second.log.wait { $0.message == "connected to the stream" })
@@ -267,8 +267,8 @@ import Testing
         let begin = ContinuousClock.now
         #expect(try api.get("/a") == Array("{}".utf8))
         #expect(begin.duration(to: .now) > .milliseconds(1900))
-        let failure = try #require(throws: Failure.self, performing: { _ = try api.get("/a") })
-        #expect(failure.status == .tryAgain)
+        let failure = try #require(throws: XError.self, performing: { _ = try api.get("/a") })
+        #expect(failure.disposition == .retry)
         #expect(server.requests.count == 3)
     }
 }

@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import Core
+@testable import XAPI
 
 /// Answers other than the stream: a reason each time, the right ladder, and no hot loop.
 @Suite(.serialized, .timeLimit(.minutes(4))) struct XRefusalTests {
@@ -42,9 +43,9 @@ import Testing
             let server = try ScriptedServer { $0.answer(status, body) }
             defer { server.close() }
             let run = try StreamRun(.test(server.url))
-            let failure = try #require(run.waitForError() as? Failure)
+            let failure = try #require(run.waitForError() as? XError)
             _ = run.finish()
-            #expect(failure.status == .refusedCredentials)
+            #expect(failure.disposition == .operator(.credentials))
             #expect(failure.description.contains("HTTP \(status)"))
             #expect(status == 403 || failure.description.contains("X_BEARER_TOKEN"))
             #expect(server.requests.count == 1)
@@ -88,9 +89,9 @@ import Testing
         }
         defer { server.close() }
         let run = try StreamRun(.test(server.url))
-        let failure = try #require(run.waitForError() as? Failure)
+        let failure = try #require(run.waitForError() as? XError)
         _ = run.finish()
-        #expect(failure.status == .badSettings)
+        #expect(failure.disposition == .operator(.settings))
         #expect(failure.description.contains("Invalid Request"))
     }
 

@@ -140,7 +140,7 @@ import XAPI
                     simulator.replaceRules(test.existing)
                     simulator.inject(Fault(kind, after: index, endpoint: "rules"))
                     var hasFailed = false
-                    do { try apply(test, x) } catch is Failure { hasFailed = true }
+                    do { try apply(test, x) } catch is XError { hasFailed = true }
                     expectNoHole(test, simulator, "round \(round), failure at \(index)")
                     guard hasFailed else { break }
                     failed += 1
@@ -165,6 +165,14 @@ import XAPI
             simulator.inject(Fault(.refuse, after: 1, endpoint: "counts", answer: .rateLimit))
             let limited = try RuleEstimator(x, plan: .selfServe).estimate(["cat", "dog", "bird"])
             #expect(limited.map(\.posts) == [30_000, nil, nil])
+            simulator.inject(Fault(.refuse, endpoint: "counts", answer: .serverError(400)))
+            let rejected = try RuleEstimator(x, plan: .selfServe).estimate(["dog", "cat"])
+            #expect(rejected.map(\.posts) == [nil, 30_000], "X counts the others")
+            simulator.inject(Fault(.refuse, endpoint: "counts", answer: .rateLimit))
+            let first = #expect(throws: XError.self) {
+                try RuleEstimator(x, plan: .selfServe).estimate(["cat", "dog"])
+            }
+            #expect(first?.disposition == .retry)
         }
     }
 

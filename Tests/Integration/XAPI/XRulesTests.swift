@@ -23,16 +23,16 @@ import Testing
     private func failure(
         _ status: Int, _ body: String, headers: String = "", _ call: (XRules) throws -> Void
     ) throws
-        -> Failure
+        -> XError
     {
         do {
             _ = try withRules([(status, body)], headers: headers, call)
-        } catch let failure as Failure {
+        } catch let failure as XError {
             #expect(!failure.description.contains("TEST-TOKEN"))
             return failure
         }
         Issue.record("no failure for \(status) \(body)")
-        return Failure(.done, "")
+        return XError(.rebuild, "")
     }
 
     private let add: (XRules) throws -> Void = { try $0.add([NewRule(value: "cat", tag: "cats")]) }
@@ -82,7 +82,7 @@ import Testing
         let duplicate =
             #"{"meta":{"summary":{"created":0,"not_created":1,"valid":0,"invalid":1}},"errors":[{"value":"cat","id":"157","title":"DuplicateRule","type":"x/duplicate-rules"}]}"#
         let first = try failure(200, duplicate, add)
-        #expect(first.status == .badData)
+        #expect(first.disposition == .reject)
         #expect(first.description.contains("X accepted 0 of 1 rules"))
         #expect(first.description.contains("'cat': DuplicateRule: rule 157 has this value already"))
 
@@ -91,10 +91,10 @@ import Testing
         #expect(try failure(201, invalid, add).description.contains("no viable alternative at 1"))
 
         let silent = #"{"meta":{"summary":{"created":0,"not_created":1}}}"#
-        #expect(try failure(200, silent, add).status == .badData)
+        #expect(try failure(200, silent, add).disposition == .reject)
         #expect(
             try failure(200, #"{"meta":{"summary":{"deleted":0,"not_deleted":1}}}"#) { try $0.delete(ids: ["1"]) }
-                .status == .badData)
+                .disposition == .reject)
     }
 
     @Test func deletesByIdAndByValue() throws {
@@ -105,32 +105,32 @@ import Testing
         #expect(requests.map(\.body) == [#"{"delete":{"ids":["12"]}}"#, #"{"delete":{"values":["cat"]}}"#])
     }
 
-    @Test func everyRefusalHasItsStatus() throws {
+    @Test func everyRefusalHasItsDisposition() throws {
         let unauthorized = try failure(401, #"{"title":"Unauthorized"}"#, add)
-        #expect(unauthorized.status == .refusedCredentials)
+        #expect(unauthorized.disposition == .operator(.credentials))
         #expect(unauthorized.description.contains("X_BEARER_TOKEN"))
-        #expect(try failure(403, #"{"title":"Client Forbidden"}"#, add).status == .refusedCredentials)
+        #expect(try failure(403, #"{"title":"Client Forbidden"}"#, add).disposition == .operator(.credentials))
         #expect(
             try failure(400, #"{"errors":[{"details":["why"]}],"title":"Invalid Request"}"#, add).description.contains(
                 "why"))
-        #expect(try failure(400, "{}", add).status == .badData)
-        #expect(try failure(422, #"{"title":"RulesCapExceeded"}"#, add).status == .badData)
-        #expect(try failure(503, "<html>", add).status == .unavailable)
-        #expect(try failure(200, "<html>", add).status == .unavailable)
-        #expect(try failure(404, "", add).status == .unavailable)
+        #expect(try failure(400, "{}", add).disposition == .reject)
+        #expect(try failure(422, #"{"title":"RulesCapExceeded"}"#, add).disposition == .reject)
+        #expect(try failure(503, "<html>", add).disposition == .wait)
+        #expect(try failure(200, "<html>", add).disposition == .wait)
+        #expect(try failure(404, "", add).disposition == .wait)
         let limit = try failure(
             429, "",
             headers: "Date: Wed, 14 Nov 2029 22:13:20 GMT\r\nx-rate-limit-remaining: 0\r\n"
                 + "x-rate-limit-reset: 1889389100\r\n", add)
-        #expect(limit.status == .tryAgain)
+        #expect(limit.disposition == .retry)
         #expect(limit.description.contains("Try again in 5m 0s"))
     }
 
     @Test func anUnreachableServerIsUnavailable() throws {
         let url = "http://127.0.0.1:1"
         let rules = XRules(XSettings(url: url, token: .value(Secret("t"))))
-        let failure = #expect(throws: Failure.self) { try rules.list() }
-        #expect(failure?.status == .unavailable)
+        let failure = #expect(throws: XError.self) { try rules.list() }
+        #expect(failure?.disposition == .wait)
         #expect(failure?.description.contains(url) == true)
     }
 }

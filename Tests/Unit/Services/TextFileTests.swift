@@ -47,18 +47,18 @@ import Testing
         let error = #expect(throws: FileError.self) { try readTextFile(path) }
         #expect(error?.description.contains(expected) == true, "\(error as Any)")
         #expect(error?.description.contains(path) == true)
-        let rules = #expect(throws: Failure.self) { try RulesFile(path: path, plan: .selfServe) }
-        #expect(rules?.status == .badData && rules?.description.contains(expected) == true)
+        let rules = #expect(throws: XError.self) { try RulesFile(path: path, plan: .selfServe) }
+        #expect(rules?.disposition == .reject && rules?.description.contains(expected) == true)
         let settings = #expect(throws: Failure.self) {
             try SettingsReader(flags: [:], configFile: path, known: [], environment: [:])
         }
         #expect(settings?.status == .badSettings && settings?.description.contains(expected) == true)
         let properties = #expect(throws: Failure.self) { try KafkaConfiguration(file: path, overrides: [:]) }
         #expect(properties?.status == .badSettings && properties?.description.contains(expected) == true)
-        let token = #expect(throws: Failure.self) { try BearerToken.file(path).read() }
-        #expect(token?.status == .badSettings && token?.description.contains(expected) == true)
-        let keys = #expect(throws: Failure.self) { try S3CredentialSource.read(path, profile: "default") }
-        #expect(keys?.status == .refusedCredentials && keys?.description.contains(expected) == true)
+        let token = #expect(throws: XError.self) { try BearerToken.file(path).read() }
+        #expect(token?.disposition == .operator(.settings) && token?.description.contains(expected) == true)
+        let keys = #expect(throws: S3Error.self) { try S3CredentialSource.read(path, profile: "default") }
+        #expect(keys?.disposition == .operator(.credentials) && keys?.description.contains(expected) == true)
     }
 
     @Test func aByteOrderMarkDoesNoHarmAnywhere() throws {
@@ -76,7 +76,7 @@ import Testing
         try folder.write(" \t AAAA-trimmed \r\n\n", to: "file")
         #expect(try BearerToken.file(path).read().value == "AAAA-trimmed")
         try folder.write("Bearer AAAA\n", to: "file")
-        let failure = #expect(throws: Failure.self) { try BearerToken.file(path).read() }
+        let failure = #expect(throws: XError.self) { try BearerToken.file(path).read() }
         #expect(failure?.description.contains("leave out 'Bearer '") == true)
         #expect(failure?.description.contains("AAAA") == false)
     }

@@ -78,7 +78,7 @@ import Testing
         try folder.write("second-token\n", to: "token")
         #expect(try settings.x.token.read().value == "second-token")
         try folder.write("\n", to: "token")
-        #expect(throws: Failure.self) { try settings.x.token.read() }
+        #expect(throws: XError.self) { try settings.x.token.read() }
         #expect(mistakes(["X_BEARER_TOKEN_FILE": folder.path + "/none"]).contains("X_BEARER_TOKEN_FILE: open"))
         #expect(mistakes(["X_BEARER_TOKEN_FILE": path, "X_BEARER_TOKEN": "t"]).contains("both set"))
     }

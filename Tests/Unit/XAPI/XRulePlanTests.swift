@@ -33,7 +33,7 @@ import XAPI
         #expect(plan.foreign.map(\.value) == ["y"])
         #expect(plan.taken.map(\.value) == ["x"])
         #expect(ownership.fileTag("team/1") == "1" && ownership.fileTag("team/") == nil)
-        #expect(throws: Failure.self) { _ = try RuleSchedule(plan, capacity: 10, plan: .selfServe) }
+        #expect(throws: XError.self) { _ = try RuleSchedule(plan, capacity: 10, plan: .selfServe) }
     }
 
     @Test func addsBeforeItDeletes() throws {
@@ -59,7 +59,7 @@ import XAPI
                 .add([NewRule(value: "cat", tag: "new")]),
                 .delete(["(cat)"]),
             ])
-        let full = #expect(throws: Failure.self) { _ = try RuleSchedule(plan, capacity: 1, plan: .selfServe) }
+        let full = #expect(throws: XError.self) { _ = try RuleSchedule(plan, capacity: 1, plan: .selfServe) }
         #expect(full?.description.contains("free place") == true)
     }
 
@@ -90,7 +90,7 @@ import XAPI
         let plan = RulePlan(
             wanted: [WantedRule(value: value, tag: "new")], existing: [rule(value, "old")],
             ownership: RuleOwnership(prefix: ""))
-        #expect(throws: Failure.self) { _ = try RuleSchedule(plan, capacity: 2, plan: .selfServe) }
+        #expect(throws: XError.self) { _ = try RuleSchedule(plan, capacity: 2, plan: .selfServe) }
     }
 
     @Test func refusesMoreThanFits() throws {
@@ -98,6 +98,6 @@ import XAPI
             wanted: [WantedRule(value: "a", tag: "p/"), WantedRule(value: "b", tag: nil)],
             existing: [rule("x", "other")],
             ownership: RuleOwnership(prefix: "p/"))
-        #expect(throws: Failure.self) { _ = try RuleSchedule(plan, capacity: 2, plan: .selfServe) }
+        #expect(throws: XError.self) { _ = try RuleSchedule(plan, capacity: 2, plan: .selfServe) }
     }
 }

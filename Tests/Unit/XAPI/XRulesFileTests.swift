@@ -9,8 +9,8 @@ import XAPI
         return file
     }
 
-    private func failure(_ text: String) throws -> Failure {
-        try #require(throws: Failure.self) { _ = try read(text) }
+    private func failure(_ text: String) throws -> XError {
+        try #require(throws: XError.self) { _ = try read(text) }
     }
 
     @Test func readsRules() throws {
@@ -52,7 +52,7 @@ import XAPI
               tag: dogs
             - value: [a, b]
             """)
-        #expect(failure.status == .badData)
+        #expect(failure.disposition == .reject)
         let lines = failure.description
         for expected in [
             "rules.yaml:3: unknown key 'colour'", "rules.yaml:4: the rule has no value",
@@ -101,11 +101,11 @@ import XAPI
 
     @Test func whatXHoldsIsNoError() throws {
         let file = RulesFile(path: "r", text: "- value: -cat\n- value: '\"open'\n- value: zzz:1 a\n", plan: .selfServe)
-        #expect(try #require(throws: Failure.self) { try file.requireGood() }.description.contains("only excludes"))
+        #expect(try #require(throws: XError.self) { try file.requireGood() }.description.contains("only excludes"))
         let held = ["-cat", "\"open", "zzz:1 a"].map { XRule(id: "1", value: $0, tag: nil) }
         try file.requireGood(beside: held)
         #expect(file.doubts(beside: held).isEmpty && file.doubts().count == 1)
-        #expect(throws: Failure.self) { try file.requireGood(beside: Array(held.dropFirst())) }
+        #expect(throws: XError.self) { try file.requireGood(beside: Array(held.dropFirst())) }
     }
 
     @Test func writesWhatItReads() throws {
@@ -121,7 +121,7 @@ import XAPI
     }
 
     @Test func aMissingFileIsBadData() throws {
-        let failure = try #require(throws: Failure.self) { _ = try RulesFile(path: "/nowhere/rules", plan: .selfServe) }
-        #expect(failure.status == .badData && failure.description.contains("/nowhere/rules"))
+        let failure = try #require(throws: XError.self) { _ = try RulesFile(path: "/nowhere/rules", plan: .selfServe) }
+        #expect(failure.disposition == .reject && failure.description.contains("/nowhere/rules"))
     }
 }

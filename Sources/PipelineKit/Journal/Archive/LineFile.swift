@@ -22,8 +22,8 @@ package struct LineFile: ~Copyable {
 
     /// Hands out every line without its end, its place, and where in the stored file reading is.
     ///
-    /// - Throws: `Failure` (65) when the file is damaged, cut short, of another form, or has a line beyond the limit;
-    ///   `FileError`; what `body` throws.
+    /// - Throws: `GzipError` when the compressed file is damaged or cut short; `JournalError`: `reject` when it is of another
+    ///   form, ends within an array, or has a line beyond the limit; `FileError`; what `body` throws.
     package func read(_ body: (UnsafeRawBufferPointer, LinePlace, Int64) throws -> Void) throws {
         var cutter = LineCutter(limit: limit, opensArrays: isForeign)
         var buffer = [UInt8](repeating: 0, count: 1 << 17)
@@ -55,22 +55,23 @@ package struct LineFile: ~Copyable {
     }
 
     /// How many bytes of a byte order mark the file begins with.
-    private func pastMark(_ head: ArraySlice<UInt8>) throws(Failure) -> Int {
+    private func pastMark(_ head: ArraySlice<UInt8>) throws(JournalError) -> Int {
         if let form = ForeignForm(head) {
-            throw Failure(.badData, "\(file.path) \(form.name), which replay does not read: \(form.remedy(file.path))")
+            throw JournalError(
+                .reject, "\(file.path) \(form.name), which replay does not read: \(form.remedy(file.path))")
         }
         return head.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
     }
 
-    private func described(_ problem: LineCutter.Problem) -> Failure {
+    private func described(_ problem: LineCutter.Problem) -> JournalError {
         switch problem {
         case .tooLong(let place):
-            Failure(
-                .badData,
+            JournalError(
+                .reject,
                 "\(file.path), \(place): longer than \(limit) bytes. Raise X_LINE_LIMIT if that is one tweet or page.")
         case .openArray(let line, let elements):
-            Failure(
-                .badData,
+            JournalError(
+                .reject,
                 "\(file.path) is cut short at byte \(file.offset): the array that begins in line \(line) has no end."
                     + " Its first \(elements) elements are whole.")
         }

@@ -15,14 +15,14 @@ package struct ReceiptBook {
 
     /// Reads a file of receipts.
     ///
-    /// - Throws: `Failure` (65) when it is damaged, `FileError` when it cannot be read.
+    /// - Throws: `GzipError`, or `JournalError`: `reject`, when it is damaged; `FileError` when it cannot be read.
     package init(_ path: String) throws {
         let decoder = JSONDecoder()
         var found: [(seqs: Range<Int64>, at: Timestamp, connection: Int64)] = []
         try unsafe LineFile(path).read { bytes, _, _ in
             guard let receipt = try? unsafe decoder.decode(Receipt.self, from: Data(bytes)), receipt.lines > 0,
                 let at = Timestamp(receipt.received_at)
-            else { throw Failure(.badData, "\(path) is damaged: a line is not a receipt") }
+            else { throw JournalError(.reject, "\(path) is damaged: a line is not a receipt") }
             found.append((receipt.seq..<receipt.seq + receipt.lines, at, Int64(receipt.connection) ?? 0))
         }
         receipts = found

@@ -25,23 +25,23 @@ package struct RuleApplication: Sendable {
 
     /// What would have to be done now.
     ///
-    /// - Throws: `Failure` when X cannot be asked.
-    package func compare(_ wanted: [WantedRule]) throws(Failure) -> RulePlan {
+    /// - Throws: `XError` when X cannot be asked.
+    package func compare(_ wanted: [WantedRule]) throws(XError) -> RulePlan {
         RulePlan(wanted: wanted, existing: try rules.list(), ownership: ownership)
     }
 
     /// Applies the changes. When a request fails, completed changes stay, and the next run continues from there.
     ///
-    /// - Throws: `Failure` when X refuses a rule or a call fails; in every case no rule that stays has been away.
-    package func apply(_ plan: RulePlan, wanted: [WantedRule]) throws(Failure) {
+    /// - Throws: `XError` when X rejects a rule or a call fails; a rule that stays was active throughout.
+    package func apply(_ plan: RulePlan, wanted: [WantedRule]) throws(XError) {
         let schedule = try RuleSchedule(plan, capacity: self.plan.maximalRules, plan: self.plan)
         try askX(schedule, before: plan)
         var ids: [ExactText: String] = [:]
         for rule in plan.removed + plan.changed.map(\.old) { ids[ExactText(rule.value)] = rule.id }
         for (index, step) in schedule.steps.enumerated() {
-            do throws(Failure) { try run(step, &ids) } catch {
-                throw Failure(
-                    error.status,
+            do throws(XError) { try run(step, &ids) } catch {
+                throw XError(
+                    error.disposition,
                     "\(error.description)\n\(index) of \(schedule.steps.count) changes are done, and nothing that stays"
                         + " was interrupted; `rules apply` continues from here")
             }
@@ -49,7 +49,7 @@ package struct RuleApplication: Sendable {
         try readBack(wanted)
     }
 
-    private func run(_ step: RuleSchedule.Step, _ ids: inout [ExactText: String]) throws(Failure) {
+    private func run(_ step: RuleSchedule.Step, _ ids: inout [ExactText: String]) throws(XError) {
         switch step {
         case .add(let new):
             for rule in try rules.add(new) where !rule.id.isEmpty { ids[ExactText(rule.value)] = rule.id }
@@ -66,7 +66,7 @@ package struct RuleApplication: Sendable {
     }
 
     /// X's own judgement about everything that will be added, before anything is changed.
-    private func askX(_ schedule: RuleSchedule, before plan: RulePlan) throws(Failure) {
+    private func askX(_ schedule: RuleSchedule, before plan: RulePlan) throws(XError) {
         let held = Set(plan.held.map { ExactText($0.value) })
         let new = schedule.steps.flatMap { step in
             if case .add(let rules) = step { rules.filter { !held.contains(ExactText($0.value)) } } else { [NewRule]() }
@@ -77,14 +77,14 @@ package struct RuleApplication: Sendable {
     /// Asks X whether it would accept the rules that a plan adds (dry run); nothing is changed.
     ///
     /// - Returns: whether X could be asked: not when it is full.
-    /// - Throws: `Failure` (65) with X's reasons when it would reject one; others when the call fails.
+    /// - Throws: `XError`: `reject` with X's reasons when it would reject one; others when the call fails.
     @discardableResult
-    package func ask(about plan: RulePlan) throws(Failure) -> Bool {
+    package func ask(about plan: RulePlan) throws(XError) -> Bool {
         try ask(plan.added, held: plan.held.count)
     }
 
     @discardableResult
-    private func ask(_ new: [NewRule], held: Int) throws(Failure) -> Bool {
+    private func ask(_ new: [NewRule], held: Int) throws(XError) -> Bool {
         let free = plan.maximalRules - held
         guard free > 0 else {
             if !new.isEmpty {
@@ -100,12 +100,12 @@ package struct RuleApplication: Sendable {
         return true
     }
 
-    /// - Throws: `Failure` (75) when X does not show what was done.
-    private func readBack(_ wanted: [WantedRule]) throws(Failure) {
+    /// - Throws: `XError`: `retry` when X does not show what was done.
+    private func readBack(_ wanted: [WantedRule]) throws(XError) {
         let left = try compare(wanted)
         guard !left.isEmpty else { return }
-        throw Failure(
-            .tryAgain,
+        throw XError(
+            .retry,
             "X accepted every change, but its list still differs: \(left.summary). Another client may be changing rules;"
                 + " look with `tweet-producer rules plan`.")
     }

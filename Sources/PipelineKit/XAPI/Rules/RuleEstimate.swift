@@ -31,8 +31,8 @@ package struct RuleEstimator: Sendable {
 
     /// Estimates rule by rule. When X's limit of questions is reached, the rest is unknown.
     ///
-    /// - Throws: `Failure` when X cannot be asked at all.
-    package func estimate(_ values: [String]) throws(Failure) -> [RuleEstimate] {
+    /// - Throws: `XError` when X cannot be asked at all.
+    package func estimate(_ values: [String]) throws(XError) -> [RuleEstimate] {
         var result: [RuleEstimate] = []
         var limit: String?
         for value in values {
@@ -40,8 +40,8 @@ package struct RuleEstimator: Sendable {
                 result.append(RuleEstimate(value: value, outcome: .unknown(limit)))
                 continue
             }
-            do throws(Failure) { result.append(try estimate(value)) } catch {
-                guard error.status == .tryAgain, !result.isEmpty else { throw error }
+            do throws(XError) { result.append(try estimate(value)) } catch {
+                guard error.disposition == .retry, !result.isEmpty else { throw error }
                 limit = "X's limit of questions is reached"
                 result.append(RuleEstimate(value: value, outcome: .unknown("X's limit of questions is reached")))
             }
@@ -49,10 +49,10 @@ package struct RuleEstimator: Sendable {
         return result
     }
 
-    private func estimate(_ value: String) throws(Failure) -> RuleEstimate {
+    private func estimate(_ value: String) throws(XError) -> RuleEstimate {
         let query = CountQuery(value, plan: plan)
         if let obstacle = query.obstacle { return RuleEstimate(value: value, outcome: .unknown(obstacle)) }
-        do throws(Failure) {
+        do throws(XError) {
             let body = try api.get(
                 "/2/tweets/counts/recent", query: [("query", query.text), ("granularity", "day")])
             guard let month = Self.postsInThirtyDays(body) else {
@@ -60,7 +60,7 @@ package struct RuleEstimator: Sendable {
             }
             return RuleEstimate(value: value, outcome: .posts(month * query.share))
         } catch {
-            guard error.status == .badData else { throw error }
+            guard error.disposition == .reject else { throw error }
             return RuleEstimate(value: value, outcome: .unknown("X does not count it: \(error.description)"))
         }
     }

@@ -27,8 +27,8 @@ package struct RuleSchedule: Sendable {
     ///   - rules: what has to be done.
     ///   - capacity: how many rules X takes.
     ///   - plan: what a stand-in may be like.
-    /// - Throws: `Failure` (65) when X holds a wanted value for others, or has too little room.
-    package init(_ rules: RulePlan, capacity: Int, plan: AccountPlan) throws(Failure) {
+    /// - Throws: `XError`: `reject` when X holds a wanted value for others, or has too little room.
+    package init(_ rules: RulePlan, capacity: Int, plan: AccountPlan) throws(XError) {
         try Self.check(rules, capacity)
         self.plan = plan
         let present = rules.kept + rules.changed.map(\.old) + rules.removed + rules.foreign
@@ -43,23 +43,23 @@ package struct RuleSchedule: Sendable {
         delete((removable + standIns).map(\.value))
     }
 
-    private static func check(_ rules: RulePlan, _ capacity: Int) throws(Failure) {
+    private static func check(_ rules: RulePlan, _ capacity: Int) throws(XError) {
         if !rules.taken.isEmpty {
             let lines = rules.taken.map { "X holds '\($0.value)' with the tag '\($0.tag ?? "")', which is not ours" }
-            throw Failure(
-                .badData,
+            throw XError(
+                .reject,
                 lines.joined(separator: "\n") + "\nX holds each value only once: remove it from the file, or write it"
                     + " in another way, such as in parentheses")
         }
         if rules.finalCount > capacity {
-            throw Failure(
-                .badData,
+            throw XError(
+                .reject,
                 "\(rules.finalCount) rules, of which \(rules.foreign.count) are not ours, are more than the"
                     + " \(capacity) that X accepts")
         }
     }
 
-    private mutating func add(_ rules: [NewRule]) throws(Failure) {
+    private mutating func add(_ rules: [NewRule]) throws(XError) {
         var rest = rules[...]
         while !rest.isEmpty {
             let batch = rest.prefix(try room(for: rest.count))
@@ -70,7 +70,7 @@ package struct RuleSchedule: Sendable {
     }
 
     /// Stand-ins, out with the old, in with the new, out with the stand-ins; in batches that X has room for.
-    private mutating func change(_ changes: [RulePlan.Change]) throws(Failure) {
+    private mutating func change(_ changes: [RulePlan.Change]) throws(XError) {
         var rest = changes.filter { !goOn(with: $0) }[...]
         while !rest.isEmpty {
             let batch = rest.prefix(try room(for: rest.count))
@@ -98,11 +98,11 @@ package struct RuleSchedule: Sendable {
     }
 
     /// A rule that X does not have, and that stands in for a changed one.
-    private mutating func standIn(for change: RulePlan.Change) throws(Failure) -> NewRule {
+    private mutating func standIn(for change: RulePlan.Change) throws(XError) -> NewRule {
         let candidates = RuleBridge.standIns(for: change.new.value, plan: plan)
         guard let value = candidates.first(where: { !occupied.contains($0) }) else {
-            throw Failure(
-                .badData,
+            throw XError(
+                .reject,
                 "the tag of '\(change.new.value)' cannot be changed without an interruption: the rule is too"
                     + " long for parentheses. Shorten it, or delete it first with `tweet-producer rules delete`.")
         }
@@ -111,7 +111,7 @@ package struct RuleSchedule: Sendable {
     }
 
     /// How many rules the next call may add; deletes what shall go anyway where there is no room.
-    private mutating func room(for count: Int) throws(Failure) -> Int {
+    private mutating func room(for count: Int) throws(XError) -> Int {
         if free <= 0 {
             let needed = min(count, Self.batchSize) - free
             let leaving = removable.prefix(needed)
@@ -121,8 +121,8 @@ package struct RuleSchedule: Sendable {
             free += leaving.count
         }
         guard free > 0 else {
-            throw Failure(
-                .badData,
+            throw XError(
+                .reject,
                 "X is full and every rule stays: adding or changing one without an interruption needs a free"
                     + " place. Delete a rule first with `tweet-producer rules delete`.")
         }

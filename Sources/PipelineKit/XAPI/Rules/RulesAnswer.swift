@@ -12,10 +12,10 @@ struct RulesAnswer {
     let deleted: Int?
     private let errors: [RuleError]
 
-    /// - Throws: `Failure` (69) when the body is not such an answer; `call` names the call in it.
-    init(_ body: [UInt8], call: String) throws(Failure) {
+    /// - Throws: `XError`: `wait` when the body is not such an answer; `call` names the call in it.
+    init(_ body: [UInt8], call: String) throws(XError) {
         guard let decoded = try? JSONDecoder().decode(Body.self, from: Data(body)) else {
-            throw Failure(.unavailable, "X's answer to a \(call) of rules is not understood (\(body.count) bytes)")
+            throw XError(.wait, "X's answer to a \(call) of rules is not understood (\(body.count) bytes)")
         }
         for rule in decoded.data ?? [] {
             guard let value = rule.value else { continue }
@@ -32,12 +32,12 @@ struct RulesAnswer {
 
     /// Checks that a change was made as a whole.
     ///
-    /// - Throws: `Failure` (65) that names each rule X did not take, and X's reason.
-    func requireSuccess(of expected: Int, done: Int?, verb: String) throws(Failure) {
+    /// - Throws: `XError`: `reject` that names each rule X did not take, and X's reason.
+    func requireSuccess(of expected: Int, done: Int?, verb: String) throws(XError) {
         guard !errors.isEmpty || done ?? expected < expected else { return }
         let count = min(done ?? max(0, expected - errors.count), expected)
         let reasons = errors.isEmpty ? ["it gives no reason"] : errors.prefix(20).map(\.text)
-        throw Failure(.badData, (["X \(verb) \(count) of \(expected) rules"] + reasons).joined(separator: "\n"))
+        throw XError(.reject, (["X \(verb) \(count) of \(expected) rules"] + reasons).joined(separator: "\n"))
     }
 
     private struct Body: Decodable {

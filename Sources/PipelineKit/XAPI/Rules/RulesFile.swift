@@ -67,8 +67,8 @@ package struct RulesFile: Sendable {
 
     /// Reads a file of rules; errors of single rules are kept, since X may hold such a rule all the same.
     ///
-    /// - Throws: `Failure` (65) that lists every error when the file cannot be read or is no list of rules.
-    package init(path: String, plan: AccountPlan) throws(Failure) {
+    /// - Throws: `XError`: `reject` that lists every error when the file cannot be read or is no list of rules.
+    package init(path: String, plan: AccountPlan) throws(XError) {
         self = try Self.look(at: path, plan: plan)
         if !formErrors.isEmpty { try requireGood() }
     }
@@ -87,20 +87,20 @@ package struct RulesFile: Sendable {
 
     /// Reads a file with everything that is wrong with it.
     ///
-    /// - Throws: `Failure` (65) when the file cannot be read.
-    package static func look(at path: String, plan: AccountPlan) throws(Failure) -> RulesFile {
+    /// - Throws: `XError`: `reject` when the file cannot be read.
+    package static func look(at path: String, plan: AccountPlan) throws(XError) -> RulesFile {
         let text: String
-        do { text = try readTextFile(path) } catch { throw Failure(.badData, "rules file: \(error)") }
+        do { text = try readTextFile(path) } catch { throw XError(.reject, "rules file: \(error)") }
         return RulesFile(path: path, text: text, plan: plan)
     }
 
     /// Checks that X can accept the file.
     ///
     /// - Parameter held: the rules that X holds; with the same value they are no errors, whatever they say.
-    /// - Throws: `Failure` (65) that lists every error with line and column.
-    package func requireGood(beside held: [XRule] = []) throws(Failure) {
+    /// - Throws: `XError`: `reject` that lists every error with line and column.
+    package func requireGood(beside held: [XRule] = []) throws(XError) {
         let errors = formErrors + texts(of: ruleErrors, beside: held)
-        guard errors.isEmpty else { throw Failure(.badData, errors.joined(separator: "\n")) }
+        guard errors.isEmpty else { throw XError(.reject, errors.joined(separator: "\n")) }
     }
 
     /// What is written in a way that is probably not meant, one text each, apart from the rules that X holds.

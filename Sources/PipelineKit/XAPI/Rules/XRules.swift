@@ -17,8 +17,8 @@ package struct XRules: Sendable {
 
     /// Every rule, page by page.
     ///
-    /// - Throws: `Failure` when a call fails or its answer cannot be read.
-    package func list() throws(Failure) -> [XRule] {
+    /// - Throws: `XError` when a call fails or its answer cannot be read.
+    package func list() throws(XError) -> [XRule] {
         var rules: [XRule] = []
         var next: String?
         repeat {
@@ -34,9 +34,9 @@ package struct XRules: Sendable {
 
     /// Adds rules, or only asks whether X would.
     ///
-    /// - Throws: `Failure` when the call fails, and also when X answers with success but does not take every rule.
+    /// - Throws: `XError` when the call fails, and also when X answers with success but does not take every rule.
     @discardableResult
-    package func add(_ rules: [NewRule], isDryRun: Bool = false) throws(Failure) -> [XRule] {
+    package func add(_ rules: [NewRule], isDryRun: Bool = false) throws(XError) -> [XRule] {
         let members = rules.map { rule in
             let tag = rule.tag.map { ",\"tag\":\(JSONText.string($0))" } ?? ""
             return "{\"value\":\(JSONText.string(rule.value))\(tag)}"
@@ -50,25 +50,25 @@ package struct XRules: Sendable {
 
     /// Deletes rules by id.
     ///
-    /// - Throws: `Failure` when the call fails, and also when X answers with success but does not delete every rule.
-    package func delete(ids: [String]) throws(Failure) {
+    /// - Throws: `XError` when the call fails, and also when X answers with success but does not delete every rule.
+    package func delete(ids: [String]) throws(XError) {
         try delete("ids", ids)
     }
 
     /// Deletes rules by value.
     ///
-    /// - Throws: `Failure` when the call fails, and also when X answers with success but does not delete every rule.
-    package func delete(values: [String]) throws(Failure) {
+    /// - Throws: `XError` when the call fails, and also when X answers with success but does not delete every rule.
+    package func delete(values: [String]) throws(XError) {
         try delete("values", values)
     }
 
-    private func delete(_ kind: String, _ names: [String]) throws(Failure) {
+    private func delete(_ kind: String, _ names: [String]) throws(XError) {
         let list = names.map { JSONText.string($0) }.joined(separator: ",")
         let answer = try change("{\"delete\":{\"\(kind)\":[\(list)]}}", false, call: "deletion")
         try answer.requireSuccess(of: names.count, done: answer.deleted, verb: "deleted")
     }
 
-    private func change(_ body: String, _ isDryRun: Bool, call: String) throws(Failure) -> RulesAnswer {
+    private func change(_ body: String, _ isDryRun: Bool, call: String) throws(XError) -> RulesAnswer {
         let query = isDryRun ? [(name: "dry_run", value: "true")] : []
         return try RulesAnswer(try api.post(Self.path, query: query, body: Array(body.utf8)), call: call)
     }

@@ -14,12 +14,12 @@ package struct PostUsage: Equatable, Sendable {
 
     /// Asks X.
     ///
-    /// - Throws: `Failure` when the call fails, 69 when the answer is not understood.
-    package static func ask(_ settings: XSettings) throws(Failure) -> PostUsage {
+    /// - Throws: `XError` when the call fails, `wait` when the answer is not understood.
+    package static func ask(_ settings: XSettings) throws(XError) -> PostUsage {
         let fields = "cap_reset_day,daily_client_app_usage,daily_project_usage,project_cap,project_id,project_usage"
         let body = try XAPI(settings).get("/2/usage/tweets", query: [("days", "31"), ("usage.fields", fields)])
         guard let usage = PostUsage(body) else {
-            throw Failure(.unavailable, "X's answer about usage is not understood (\(body.count) bytes)")
+            throw XError(.wait, "X's answer about usage is not understood (\(body.count) bytes)")
         }
         return usage
     }

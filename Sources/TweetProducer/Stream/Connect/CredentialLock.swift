@@ -14,8 +14,8 @@ final class CredentialLock {
     ///   - settings: of the stream.
     ///   - folder: the stream's folder; the budget is in the one above it.
     ///   - logger: warns when there can be no lock or no file.
-    /// - Throws: `Failure` (75) when another process of this host holds the lock.
-    init(named name: String, _ settings: StreamSettings, folder: String, logger: Logger) throws(Failure) {
+    /// - Throws: `XError`: `retry` when another process of this host holds the lock.
+    init(named name: String, _ settings: StreamSettings, folder: String, logger: Logger) throws(XError) {
         self.name = name
         lock = try Self.takeLock(name, settings, folder: folder, logger: logger)
         budget = ConnectBudget(
@@ -32,14 +32,14 @@ final class CredentialLock {
 
     private static func takeLock(
         _ name: String, _ settings: StreamSettings, folder: String, logger: Logger
-    ) throws(Failure) -> HostLock? {
+    ) throws(XError) -> HostLock? {
         do {
             return try HostLock(
                 folder: settings.lockFolder, credential: name,
                 stream: settings.plan == .enterprise ? settings.stream : nil,
                 purpose: "stream \(settings.stream), journal \(folder)")
-        } catch let failure as Failure {
-            throw failure
+        } catch let error as XError {
+            throw error
         } catch {
             logger.warning(
                 "cannot check whether another process on this host uses the same credential (X_LOCK_DIR)",

@@ -1,5 +1,6 @@
 import Core
 import Glibc
+import XAPI
 
 /// The one process of this host that reads the stream with a credential: a lock that ends with the process.
 ///
@@ -15,15 +16,15 @@ struct HostLock: ~Copyable {
     ///   - credential: names the credential without telling it.
     ///   - stream: nil when the credential allows one stream only.
     ///   - purpose: what others read in the file, such as `stream default, journal /var/lib/x`.
-    /// - Throws: `Failure` (75) that names the holder when another process has it; `FileError` when the folder cannot be used.
+    /// - Throws: `XError`: `retry` that names the holder when another process has it; `FileError` when the folder cannot be used.
     init(folder: String, credential: String, stream: String?, purpose: String) throws {
         let path = folder + "/tweet-producer-\(credential)\(stream.map { "-" + $0 } ?? "").lock"
         while true {
             let file = try Self.open(path)
             guard try file.lockWithinASecond() else {
                 let holder = (try? readTextFile(path))?.split(separator: "\n").first.map { " (\($0))" } ?? ""
-                throw Failure(
-                    .tryAgain,
+                throw XError(
+                    .retry,
                     "another process of this host\(holder) reads X's stream with the same credential; stop it first")
             }
             // The last holder may have removed the file between our opening and locking it.

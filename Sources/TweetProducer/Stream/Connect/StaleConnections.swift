@@ -33,8 +33,8 @@ struct StaleConnections {
 
     /// Looks for ours among X's active connections, and closes them.
     ///
-    /// - Throws: `Failure` when X does not list or close them.
-    func close(_ opened: [OpenedConnection]) throws(Failure) -> Outcome {
+    /// - Throws: `XError` when X does not list or close them.
+    func close(_ opened: [OpenedConnection]) throws(XError) -> Outcome {
         let answer = try api.call(
             "GET", Self.path,
             [

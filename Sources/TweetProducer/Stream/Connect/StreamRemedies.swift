@@ -28,7 +28,7 @@ struct StreamRemedies {
         guard let credential, credential.isLocked else { return false }
         let opened = credential.budget.opened(for: settings.stream)
         guard !opened.isEmpty else { return false }
-        do throws(Failure) {
+        do throws(XError) {
             switch try StaleConnections(settings.x, stop: stop).close(opened) {
             case .closed(let count):
                 logger.notice(
@@ -54,7 +54,7 @@ struct StreamRemedies {
     /// Adds the rules of the file that X lacks, when nothing else differs: nothing is removed or changed unasked.
     private func addRules() -> Bool {
         guard let rules = settings.rules else { return false }
-        do throws(Failure) {
+        do throws(XError) {
             let wanted = try RulesFile(path: rules.file, plan: rules.plan).rules
             let application = RuleApplication(
                 settings.x, ownership: rules.ownership, plan: rules.plan, logger: logger, stop: stop)
