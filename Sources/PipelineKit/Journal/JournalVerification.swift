@@ -43,7 +43,7 @@ package struct JournalVerification: Encodable, Sendable {
         }
     }
 
-    private var archive: String { folder + "/" + ArchiveOptions.folderName }
+    private var archive: String { folder + "/" + JournalSource.archiveName }
 
     private mutating func run() throws {
         var acknowledged: Int64 = 0

@@ -29,7 +29,7 @@ package final class Archiver {
         self.options = options
         self.stop = stop
         self.logger = logger
-        folder = source.folder + "/" + ArchiveOptions.folderName
+        folder = source.archive
     }
 
     /// Works until the stop is raised. What is not done then is done after the next start.
