@@ -18,7 +18,7 @@ package struct JournalVerification: Encodable, Sendable {
     package var removedLines: Int64 = 0
     /// Lines that were dropped to make room, according to the manifest.
     package var droppedLines: Int64 = 0
-    /// What is wrong, a sentence each, with the file or the numbers; empty when everything is well.
+    /// What is wrong, a sentence each, with the file or the numbers; empty when nothing is.
     package var problems: [String] = []
 
     private let folder: String

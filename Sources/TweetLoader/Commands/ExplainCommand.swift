@@ -35,7 +35,7 @@ struct ExplainCommand: ParsableCommand {
             let way = try onDatabase(try options.conninfo(), role: .any) { connection in
                 try TweetWay(TweetLink.id(in: tweet) ?? 0, connection)
             }
-            options.show(way)
+            options.output.show(way)
             if way.stored == nil { throw ExitCode(ExitStatus.badData.rawValue) }
         }
     }

@@ -70,6 +70,8 @@ struct LoaderStatus: Report {
 
     /// Nil when Kafka was not asked.
     var consumerGroup: KafkaEnds.ConsumerGroup?
+    /// Whether the text for a terminal lists the partitions, too, in which nothing happens.
+    var listsIdle = false
 
     /// The sum of all lags; nil when one is not known.
     var lag: Int64? {

@@ -176,7 +176,7 @@ struct TweetWay: Report {
 }
 
 extension TweetWay {
-    var text: String {
+    func text(on terminal: Terminal?) -> String {
         var rows = [["tweet", id], ["made", madeAt ?? "before November 2010: the id does not say when"]]
         if let stored { rows += Self.rows(of: stored) }
         for reject in rejects {

@@ -157,7 +157,7 @@ struct LedgerReport: Report {
 
 extension LedgerReport {
     /// A line for each journal and finding; the last one is the verdict.
-    var text: String {
+    func text(on terminal: Terminal?) -> String {
         var lines = journals.map(\.text)
         if journals.isEmpty, problems.isEmpty {
             lines.append("the ledger is empty: nothing with sequence numbers was loaded yet")
