@@ -1,4 +1,3 @@
-import ObjectStore
 import Testing
 
 @testable import Core
