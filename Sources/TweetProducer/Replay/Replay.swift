@@ -143,7 +143,7 @@ final class Replay {
                         receivedAt: line.receivedAt ?? .now(), connection: line.connection)
                     try publish(piece, headers, at: at, isDamaged: line.isDamaged)
                 }
-                progress.tell(bytes: done + position, published: state.published)
+                progress.report(bytes: done + position, published: state.published)
             }
         } catch let failure as Failure where failure.status == .badData && at.line > 0 {
             throw Failure(.badData, "\(failure) The \(groupedDigits(at.line)) lines before it were published.")
