@@ -4,7 +4,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Sets of sequence numbers")
+@Suite("Sets of sequence numbers", .timeLimit(.minutes(1)))
 struct RangeSetTests {
     @Test("numbers in any order become ranges")
     func ranges() {
