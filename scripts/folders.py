@@ -2,7 +2,7 @@
 """The walls between the modules, and the graph of the folders.
 
   scripts/folders.py check    fails when a file imports a module that its own module may not see, or when folders of a module
-                              use each other in a circle; for the modules in CYCLES_REMAIN it only prints the circles
+                              use each other in a circle
   scripts/folders.py graph    prints which module imports which, and which folder of a service uses which
 
 The imports are compared with the list below, the same as in Package.swift. The folders go by the names that files declare at
@@ -38,8 +38,6 @@ ARROWS = {
     "tweet-loader": "TweetLoader",
     "sandbox": "Sandbox",
 }
-# Modules whose folders still use each other in circles: printed, not an error. Remove a module from here when its circles are gone.
-CYCLES_REMAIN = ["Journal"]
 SYSTEM = {"Foundation", "FoundationEssentials", "Glibc", "Synchronization", "Dispatch"}
 IMPORT = re.compile(r"^(?:@\w+ )?(?:public |package |internal |private )?import (?:struct |class |func |enum )?(\w+)", re.M)
 NAME = re.compile(
@@ -71,11 +69,8 @@ def check():
                 line = path.read_text()[: found.start()].count("\n") + 1
                 errors.append(f"{path.relative_to(ROOT)}:{line}: {module} must not import {name}")
     for module in ARROWS:
-        found = [f"{first} <-> {second}" for first, second in cycles(folder_edges(module))]
-        if found and module in CYCLES_REMAIN:
-            print(f"{module}: {len(found)} circles between folders remain: {', '.join(found)}")
-        else:
-            errors += [f"{module}: circle between folders: {pair}" for pair in found]
+        for first, second in cycles(folder_edges(module)):
+            errors.append(f"{module}: circle between folders: {first} <-> {second}")
     print("\n".join(errors) if errors else f"{len(sources())} files, no import crosses a wall")
     return 1 if errors else 0
 

@@ -21,21 +21,8 @@ OPEN = "not split yet"
 
 # "path" or "path: function": the reason why it may be longer.
 ALLOWED = {
-    "Sources/PipelineKit/Core/Threads/Service.swift: run": OPEN,
-    "Sources/PipelineKit/Journal/Archive/Archiver.swift: run": OPEN,
-    "Sources/PipelineKit/Journal/JournalVerification.swift: verify": OPEN,
-    "Sources/PipelineKit/Journal/JournalVerification.swift: verifyManifest": OPEN,
-    "Sources/PipelineKit/KafkaClient/KafkaHandle.swift: init": OPEN,
-    "Sources/PipelineKit/ObjectStore/S3Upload.swift: sendParts": OPEN,
-    "Sources/PipelineKit/XAPI/Rules/RulesFileReading.swift: readRule": OPEN,
     "Sources/Sandbox/Bench/ProducerBench.swift: run": TABLE,
     "Sources/Sandbox/X/Generator/TweetObject.swift: tweet": TABLE,
-    "Sources/TweetLoader/Write/StreamGapsTable.swift: repair": OPEN,
-    "Sources/TweetProducer/Commands/ReplayCommand.swift: run": OPEN,
-    "Sources/TweetProducer/Commands/ReplayCommand.swift: settings": OPEN,
-    "Sources/TweetProducer/Repair/GapRepair.swift: settle": OPEN,
-    "Sources/TweetProducer/Settings/UploadSettings.swift: read": OPEN,
-    "Sources/TweetProducer/Stream/FilteredStream.swift: connect": OPEN,
     "Tests/Fault/Journal/CredentialFaultTests.swift: f51APasswordInThePropertiesFileIsReadAgain": OPEN,
     "Tests/Fault/Journal/Support/ProducerRun.swift: with": OPEN,
     "Tests/Fault/Loader/KafkaFaultTests.swift: f54WhatRetentionDeletedIsRecordedAndPassedByPolicy": OPEN,

@@ -1,3 +1,4 @@
+import Core
 import Logging
 import Synchronization
 
@@ -28,6 +29,7 @@ final class LoaderProgress: Sendable {
     private struct State {
         var counts = Counts()
         var lastReport = ContinuousClock.now
+        var pace = Periodic(every: .seconds(10))
         /// How many have not ended.
         var writers: Int
     }
@@ -79,7 +81,7 @@ final class LoaderProgress: Sendable {
         }
         state.withLock { [counts] state in
             state.counts += counts
-            if ContinuousClock.now - state.lastReport >= .seconds(10) { report(isLast: false, &state) }
+            if state.pace.isDue() { report(isLast: false, &state) }
         }
     }
 

@@ -1,19 +1,5 @@
 import Core
 
-/// One durable line of the journal with what its index knows of it.
-@safe
-package struct JournalLine {
-    /// Its number, dense per stream and journal, from 1.
-    package let seq: Int64
-    /// The bytes without the line end, valid during the call that hands them out.
-    package let bytes: UnsafeRawBufferPointer
-    package let receivedAt: Timestamp
-    /// Id of the connection it came on; 0 for none.
-    package let connection: Int64
-    /// Whether the disk has changed the bytes since they were written: their checksum does not fit.
-    package let isDamaged: Bool
-}
-
 /// Reads the journal in order, never past what is durable.
 ///
 /// Owned by one thread. To read a line again, make a new reader that begins there.
@@ -99,7 +85,7 @@ package struct JournalReader: ~Copyable {
 
     private static func afterDropped(_ seq: Int64, _ source: JournalSource) throws -> Int64? {
         var next: Int64?
-        try Manifest.read(folder: source.folder + "/" + ArchiveOptions.folderName) { _, entry in
+        try Manifest.read(folder: source.archive) { _, entry in
             if let entry, entry.event == .dropped, (entry.firstSeq...entry.lastSeq).contains(seq) {
                 next = entry.lastSeq + 1
             }

@@ -93,7 +93,7 @@ package struct JournalStatus: Encodable, Sendable, Equatable {
             self.init(stream: stream, journal: identity.journal, folder: path)
             let published = try Checkpoint.read(from: path, journal: journal)
             (checkpoint, pausedTopic) = (published?.acknowledged ?? 0, published?.pausedTopic)
-            try readManifest(path + "/" + ArchiveOptions.folderName)
+            try readManifest(path + "/" + JournalSource.archiveName)
             try readSegments(path)
             usedBytes = try JournalSpace.bytes(in: path)
             holdsReserve = try JournalFolder.size(path + "/" + JournalSpace.reserveName) ?? 0 > 0

@@ -18,7 +18,7 @@ package struct JournalVerification: Encodable, Sendable {
     package var removedLines: Int64 = 0
     /// Lines that were dropped to make room, according to the manifest.
     package var droppedLines: Int64 = 0
-    /// What is wrong, a sentence each, with the file or the numbers; empty when everything is well.
+    /// What is wrong, a sentence each, with the file or the numbers; empty when nothing is.
     package var problems: [String] = []
 
     private let folder: String
@@ -43,7 +43,7 @@ package struct JournalVerification: Encodable, Sendable {
         }
     }
 
-    private var archive: String { folder + "/" + ArchiveOptions.folderName }
+    private var archive: String { folder + "/" + JournalSource.archiveName }
 
     private mutating func run() throws {
         var acknowledged: Int64 = 0
@@ -92,36 +92,62 @@ package struct JournalVerification: Encodable, Sendable {
             end = JournalTail.End(
                 seq: last?.endSeq ?? segment.firstSeq, segment: segment.firstSeq, offset: last?.endOffset ?? 0)
         }
-        var reader = try SegmentReader(segment)
-        var damaged: [Int64] = []
-        var count: Int64 = 0
-        var bytes: Int64 = 0
-        while try reader.read(
-            limit: 1000, end: end,
-            { line in
-                count += 1
-                bytes += unsafe Int64(line.bytes.count) + 1
-                if line.isDamaged { damaged.append(line.seq) }
-            }) > 0
-        {}
+        let (damaged, nextSeq) = try read(segment, end: end)
         if let first = damaged.first, let last = damaged.last {
             problems.append(
                 "\(segment.path) is damaged: \(damaged.count) of the lines \(first) to \(last) have a different checksum"
             )
         }
-        if let endSeq, reader.nextSeq < endSeq {
-            problems.append("\(segment.path) ends before line \(reader.nextSeq), the last line should be \(endSeq - 1)")
+        if let endSeq, nextSeq < endSeq {
+            problems.append("\(segment.path) ends before line \(nextSeq), the last line should be \(endSeq - 1)")
         }
-        account(segment.firstSeq, reader.nextSeq - 1)
+        account(segment.firstSeq, nextSeq - 1)
+    }
+
+    /// Counts the lines of a segment; returns the numbers of the damaged ones, and the number after the last.
+    private mutating func read(
+        _ segment: Segment, end: JournalTail.End
+    ) throws -> (damaged: [Int64], nextSeq: Int64) {
+        var reader = try SegmentReader(segment)
+        var damaged: [Int64] = []
+        var (count, size): (Int64, Int64) = (0, 0)
+        while try reader.read(
+            limit: 1000, end: end,
+            { line in
+                count += 1
+                size += unsafe Int64(line.bytes.count) + 1
+                if line.isDamaged { damaged.append(line.seq) }
+            }) > 0
+        {}
         files += 1
         lines += count
-        self.bytes += bytes
+        bytes += size
+        return (damaged, reader.nextSeq)
     }
 
     // MARK: Archive
 
     /// Checks every entry of the manifest; returns the files that it names.
     private mutating func verifyManifest() throws -> Set<String> {
+        let (listed, archived) = try readManifest()
+        try compareUploads(archived)
+        for (file, entry) in archived.sorted(by: { $0.value.firstSeq < $1.value.firstSeq }) {
+            do { try verify(file, entry) } catch let error as FileError where error.isMissingFile {
+                if try ManifestSummary(folder: archive).archived[file] == nil {
+                    // Removed meanwhile, as the manifest says by now.
+                    removedLines += entry.lines
+                    continue
+                }
+                problems.append("\(error.path), with the lines \(entry.firstSeq) to \(entry.lastSeq), is missing")
+            } catch let error where Self.isBadData(error) {
+                problems.append("\(error) (lines \(entry.firstSeq) to \(entry.lastSeq))")
+            }
+        }
+        return listed
+    }
+
+    /// Accounts for the numbers of the manifest; returns all files that it names, and the entries of those that it says are here.
+    private mutating func readManifest() throws -> (listed: Set<String>, archived: [String: ManifestEntry]) {
         var archived: [String: ManifestEntry] = [:]
         var listed: Set<String> = []
         var found: [String] = []
@@ -143,20 +169,7 @@ package struct JournalVerification: Encodable, Sendable {
             }
         }
         problems += found
-        try compareUploads(archived)
-        for (file, entry) in archived.sorted(by: { $0.value.firstSeq < $1.value.firstSeq }) {
-            do { try verify(file, entry) } catch let error as FileError where error.isMissingFile {
-                if try ManifestSummary(folder: archive).archived[file] == nil {
-                    // Removed meanwhile, as the manifest says by now.
-                    removedLines += entry.lines
-                    continue
-                }
-                problems.append("\(error.path), with the lines \(entry.firstSeq) to \(entry.lastSeq), is missing")
-            } catch let error where Self.isBadData(error) {
-                problems.append("\(error) (lines \(entry.firstSeq) to \(entry.lastSeq))")
-            }
-        }
-        return listed
+        return (listed, archived)
     }
 
     /// Whether a file's content is wrong, not the reading of it.

@@ -25,13 +25,7 @@ struct KafkaHandle: ~Copyable {
         _ type: rd_kafka_type_t, _ configuration: KafkaConfiguration, context: KafkaContext,
         prepare: (OpaquePointer) -> Void
     ) throws(Failure) {
-        let settings = unsafe rd_kafka_conf_new()!
-        do {
-            try unsafe Self.apply(configuration, to: settings)
-        } catch {
-            unsafe rd_kafka_conf_destroy(settings)
-            throw error
-        }
+        let settings = try unsafe Self.settings(configuration)
         let retained = unsafe Unmanaged.passRetained(context)
         unsafe rd_kafka_conf_set_opaque(settings, retained.toOpaque())
         unsafe rd_kafka_conf_set_log_cb(settings, kafkaLogged)
@@ -49,13 +43,28 @@ struct KafkaHandle: ~Copyable {
             let isStarved = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE
             throw Failure(isStarved ? .tryAgain : .badSettings, "Kafka settings: \(Self.text(reason))")
         }
-        // Not all who use a client poll it, and without a token it does nothing at all.
-        if configuration.tokenFile != nil, let error = unsafe rd_kafka_sasl_background_callbacks_enable(created) {
-            let error = unsafe KafkaError(consuming: error, "read the token")
-            context.logger.warning("the Kafka token cannot be refreshed", metadata: ["error": "\(error)"])
-        }
+        if configuration.tokenFile != nil { unsafe Self.refreshTokens(of: created, context.logger) }
         unsafe client = created
         unsafe self.context = retained
+    }
+
+    /// Reads tokens on a thread of librdkafka: not all who use a client poll it, and without a token it does nothing at all.
+    private static func refreshTokens(of client: OpaquePointer, _ logger: Logger) {
+        guard let error = unsafe rd_kafka_sasl_background_callbacks_enable(client) else { return }
+        let reason = unsafe KafkaError(consuming: error, "read the token")
+        logger.warning("the Kafka token cannot be refreshed", metadata: ["error": "\(reason)"])
+    }
+
+    /// librdkafka's configuration object with all properties; the caller destroys it, or makes a client of it.
+    private static func settings(_ configuration: KafkaConfiguration) throws(Failure) -> OpaquePointer {
+        let settings = unsafe rd_kafka_conf_new()!
+        do {
+            try unsafe apply(configuration, to: settings)
+        } catch {
+            unsafe rd_kafka_conf_destroy(settings)
+            throw error
+        }
+        return unsafe settings
     }
 
     deinit {

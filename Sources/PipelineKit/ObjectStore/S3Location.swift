@@ -31,19 +31,3 @@ package struct S3Location: Sendable, Equatable, CustomStringConvertible {
         "s3://\(bucket)" + (prefix.isEmpty ? "" : "/" + prefix)
     }
 }
-
-/// Percent-encodes everything but RFC 3986's unreserved characters, which is what a signature of version 4 asks for
-/// (AWS General Reference, "Create a canonical request").
-package func percentEncoded(_ text: String, keeping kept: UInt8? = nil) -> String {
-    let digits = Array("0123456789ABCDEF".utf8)
-    var result: [UInt8] = []
-    for byte in text.utf8 {
-        switch byte {
-        case 48...57, 65...90, 97...122, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
-            result.append(byte)
-        case kept: result.append(byte)
-        default: result += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-        }
-    }
-    return String(decoding: result, as: UTF8.self)
-}

@@ -121,20 +121,30 @@ package struct S3Upload {
         }
         var list = ""
         var offset: Int64 = 0
-        var checksums: [UInt8] = []
         for (index, part) in parts.enumerated() {
-            let checksum = Self.base64(part.sha256)
-            let answer = try client.send(
-                "PUT", key, query: [("partNumber", "\(index + 1)"), ("uploadId", id)],
-                headers: [("x-amz-checksum-sha256", checksum)],
-                body: (try RequestBody(file: path, range: offset..<offset + part.bytes), part.sha256))
-            FailPoint.upload.pass()
-            let tag = (answer.headers["etag"] ?? "").replacing("\"", with: "&quot;")
-            list += "<Part><PartNumber>\(index + 1)</PartNumber><ETag>\(tag)</ETag>"
-            list += "<ChecksumSHA256>\(checksum)</ChecksumSHA256></Part>"
+            let body = (try RequestBody(file: path, range: offset..<offset + part.bytes), part.sha256)
+            list += try sendPart(index + 1, of: id, key: key, body, &client)
             offset += part.bytes
-            checksums += Self.bytes(part.sha256)
         }
+        try complete(id, key: key, list: list, &client)
+        return Self.base64(Self.digest(parts.flatMap { Self.bytes($0.sha256) }).sha256)
+    }
+
+    /// Uploads one part; returns its element in the list of parts.
+    private func sendPart(
+        _ number: Int, of id: String, key: String, _ body: (RequestBody, sha256: String), _ client: inout S3Client
+    ) throws -> String {
+        let checksum = Self.base64(body.sha256)
+        let answer = try client.send(
+            "PUT", key, query: [("partNumber", "\(number)"), ("uploadId", id)],
+            headers: [("x-amz-checksum-sha256", checksum)], body: body)
+        FailPoint.upload.pass()
+        let tag = (answer.headers["etag"] ?? "").replacing("\"", with: "&quot;")
+        return "<Part><PartNumber>\(number)</PartNumber><ETag>\(tag)</ETag>"
+            + "<ChecksumSHA256>\(checksum)</ChecksumSHA256></Part>"
+    }
+
+    private func complete(_ id: String, key: String, list: String, _ client: inout S3Client) throws {
         let text = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\(list)"
         let body = Array((text + "</CompleteMultipartUpload>").utf8)
         let answer = try client.send(
@@ -145,7 +155,6 @@ package struct S3Upload {
         if let code = S3XML.first("Code", in: said) {
             throw S3Error(.wait, "POST s3://\(client.bucket)/\(key)?uploadId: \(code)")
         }
-        return Self.base64(Self.digest(checksums).sha256)
     }
 
     /// Parts that a crash has left behind cost money until they are deleted.

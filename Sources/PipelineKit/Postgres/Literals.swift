@@ -26,3 +26,11 @@ package func byteaLiteral(_ bytes: some Sequence<UInt8>) -> String {
     }
     return String(decoding: text, as: UTF8.self)
 }
+
+/// SQL that gives a moment as RFC 3339 in UTC with milliseconds, as `Timestamp` does.
+///
+/// - Parameter moment: an expression of type timestamptz.
+/// - Returns: an expression of type text.
+package func rfc3339(_ moment: String) -> String {
+    "to_char(\(moment) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+}

@@ -1,20 +1,19 @@
+internal import Core
 internal import Logging
 
 /// Logs every 10 s how far publishing has come, while it moves.
 struct PublishProgress {
     private let logger: Logger
     private var reported: Int64
-    private var due = ContinuousClock.now + interval
-
-    private static let interval = Duration.seconds(10)
+    private var pace = Periodic(every: .seconds(10))
 
     init(logger: Logger, acknowledged: Int64) {
         self.logger = logger
         reported = acknowledged
     }
 
-    mutating func tell(acknowledged: Int64, lastSeq: Int64) {
-        guard acknowledged > reported, ContinuousClock.now >= due else { return }
+    mutating func report(acknowledged: Int64, lastSeq: Int64) {
+        guard acknowledged > reported, pace.isDue() else { return }
         logger.info(
             "published",
             metadata: [
@@ -22,6 +21,5 @@ struct PublishProgress {
                 "waiting": .stringConvertible(lastSeq - acknowledged),
             ])
         reported = acknowledged
-        due = .now + Self.interval
     }
 }

@@ -101,7 +101,7 @@ package final class Publisher {
             // Behind the last line of a closed journal there is nothing to wait for but reports.
             delivery.poll(atMost: isReady || !source.tail.isClosed ? .zero : Self.glance)
             writeCheckpoint(isLast: false)
-            progress.tell(acknowledged: delivery.acknowledged.through, lastSeq: source.tail.lastSeq)
+            progress.report(acknowledged: delivery.acknowledged.through, lastSeq: source.tail.lastSeq)
         }
     }
 

@@ -1,5 +1,5 @@
+import Core
 import Digests
-import Glibc
 
 /// What `LineFramer` found in the bytes of a stream.
 @unsafe
@@ -16,7 +16,8 @@ package enum FramedLine {
 ///
 /// Lines end with `\n`; one `\r` before it belongs to the line end. JSON escapes line breaks, so no message holds
 /// one. A line within one chunk is handed over in place; only what a chunk leaves unfinished is copied. Memory is
-/// bounded by the line limit: what is longer is counted and skipped up to its end.
+/// bounded by the line limit: what is longer is counted and skipped up to its end. (Files are cut by `LineCutter`, which keeps
+/// every byte of a line and every empty line, since lines of an archive are counted, and stops at the first one over its limit.)
 package struct LineFramer {
     /// How many bytes of a line over the limit are kept.
     package static let headLength = 1024
@@ -70,7 +71,7 @@ package struct LineFramer {
         _ chunk: UnsafeRawBufferPointer, _ handOver: (FramedLine) throws(Failing) -> Void
     ) throws(Failing) {
         var rest = unsafe chunk
-        while let end = unsafe lineFeed(in: rest) {
+        while let end = unsafe rest.firstLineFeed {
             try unsafe finishLine(with: UnsafeRawBufferPointer(rebasing: rest[..<end]), handOver)
             unsafe rest = UnsafeRawBufferPointer(rebasing: rest[(end + 1)...])
         }
@@ -165,14 +166,6 @@ package struct LineFramer {
         skipped = unsafe SkippedLine(head: head, bytes: count, beginning: partial, bytes)
         partial.removeAll(keepingCapacity: true)
     }
-}
-
-/// Where the first line feed is. `memchr` is 20 to 40 times faster here than any loop over elements.
-private func lineFeed(in bytes: UnsafeRawBufferPointer) -> Int? {
-    guard let start = bytes.baseAddress,
-        let found = unsafe memchr(start, Int32(UInt8(ascii: "\n")), bytes.count)
-    else { return nil }
-    return unsafe UnsafeRawPointer(found) - start
 }
 
 private func withoutReturn(_ line: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {

@@ -60,7 +60,7 @@ package struct XAPI: Sendable {
     package func call(
         _ method: String, _ path: String, _ query: [(name: String, value: String)], body: [UInt8]? = nil
     ) throws(XError) -> HTTPAnswer {
-        let parameters = query.map { "\($0.name)=\(Self.escaped($0.value))" }.joined(separator: "&")
+        let parameters = query.map { "\($0.name)=\(percentEncoded($0.value))" }.joined(separator: "&")
         let name = "\(method) \(settings.url)\(path)"
         let url = settings.url + path + (parameters.isEmpty ? "" : "?" + parameters)
         let deadline = ContinuousClock.now + patience
@@ -117,19 +117,5 @@ package struct XAPI: Sendable {
             let wait = problem.rateLimit.retryAfter.map { ". Try again in \($0.short)" } ?? ""
             return XError(.wait, text + wait)
         }
-    }
-
-    /// Percent-encodes everything but RFC 3986's unreserved characters.
-    private static func escaped(_ text: String) -> String {
-        let digits = Array("0123456789ABCDEF".utf8)
-        var result: [UInt8] = []
-        for byte in text.utf8 {
-            switch byte {
-            case 48...57, 65...90, 97...122, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
-                result.append(byte)
-            default: result += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-            }
-        }
-        return String(decoding: result, as: UTF8.self)
     }
 }

@@ -33,9 +33,9 @@ struct ExplainCommand: ParsableCommand {
     func run() throws {
         try runCommand {
             let way = try onDatabase(try options.conninfo(), role: .any) { connection in
-                try TweetWay(TweetLink.id(in: tweet) ?? 0, connection)
+                try TweetTrace(TweetLink.id(in: tweet) ?? 0, connection)
             }
-            options.show(way)
+            options.output.show(way)
             if way.stored == nil { throw ExitCode(ExitStatus.badData.rawValue) }
         }
     }

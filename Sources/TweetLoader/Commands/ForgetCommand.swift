@@ -105,7 +105,7 @@ struct ForgetCommand: ParsableCommand {
                 let report = try onDatabase(try options.conninfo(), role: .writer) { connection in
                     try DismissedReport(connection)
                 }
-                options.show(report)
+                options.output.show(report)
             }
         }
     }
@@ -186,10 +186,9 @@ struct DismissedReport: Report {
         forgotten = try Dismissals.entries(inEffect: false, connection)
     }
 
-    var text: String {
+    func text(on terminal: Terminal?) -> String {
         guard !forgotten.isEmpty else { return "nothing was dismissed" }
-        return TextTable.render(
-            header: ["kind", "name", "since", "reason"],
-            forgotten.map { [$0.kind, $0.name, $0.dismissedAt, $0.reason] })
+        let rows = forgotten.map { [$0.kind, $0.name, $0.dismissedAt, $0.reason] }
+        return FittingTable(header: ["kind", "name", "since", "reason"], rows: rows).text(on: terminal)
     }
 }

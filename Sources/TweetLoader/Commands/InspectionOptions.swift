@@ -8,8 +8,7 @@ struct DatabaseCommandOptions: ParsableArguments {
     @OptionGroup var database: SettingFlags<DatabaseSettings>
     @OptionGroup var common: SettingFlags<CommonSettings>
 
-    @Flag(help: "JSON instead of text.")
-    var json = false
+    @OptionGroup var output: OutputOptions
 
     /// Reads the settings, with further flags by environment name.
     func read<Settings>(
@@ -26,11 +25,6 @@ struct DatabaseCommandOptions: ParsableArguments {
     /// Where PostgreSQL is.
     func conninfo() throws -> PostgresConninfo {
         try read { reader throws(Failure) in try DatabaseSettings.conninfo(&reader) }
-    }
-
-    /// Prints a report as the user wants it.
-    func show(_ report: some Report) {
-        print(json ? report.json() : report.text)
     }
 }
 

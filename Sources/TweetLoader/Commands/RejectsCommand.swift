@@ -39,7 +39,7 @@ struct RejectsListCommand: ParsableCommand {
 
     func run() throws {
         try runCommand {
-            options.show(
+            options.output.show(
                 try onDatabase(try options.conninfo(), role: .any) { connection in
                     let count = try connection.query(
                         "SELECT count(*) FROM rejects WHERE \(RejectSelection.condition)", selection.parameters,
@@ -88,19 +88,19 @@ struct RejectList: Report {
     let count: Int64
     let rejects: [Entry]
 
-    var text: String {
+    func text(on terminal: Terminal?) -> String {
         guard !rejects.isEmpty else { return "no rejects" }
-        let table = TextTable.render(
-            header: ["number", "rejected at", "reason", "place", "stream", "seq", "bytes", "detail"],
-            rejects.map { reject in
-                [
-                    "\(reject.number)", reject.rejectedAt, reject.reason + (reject.sqlstate.map { " \($0)" } ?? ""),
-                    "\(reject.topic)-\(reject.partition)@\(reject.offset)", reject.stream ?? "-",
-                    reject.seq.map(String.init) ?? "-", reject.bytes.map(String.init) ?? "-",
-                    String((reject.detail ?? "").prefix(60)),
-                ]
-            })
-        return count > rejects.count ? "\(table)\n... of \(count)" : table
+        let rows = rejects.map { reject in
+            [
+                "\(reject.number)", reject.rejectedAt, reject.reason + (reject.sqlstate.map { " \($0)" } ?? ""),
+                "\(reject.topic)-\(reject.partition)@\(reject.offset)", reject.stream ?? "-",
+                reject.seq.map(String.init) ?? "-", reject.bytes.map(String.init) ?? "-",
+                String((reject.detail ?? "").prefix(60)),
+            ]
+        }
+        let header = ["number", "rejected at", "reason", "place", "stream", "seq", "bytes", "detail"]
+        let footer = count > rejects.count ? "... of \(count)" : nil
+        return FittingTable(header: header, rows: rows, dispensable: [6, 4, 5], footer: footer).text(on: terminal)
     }
 }
 
@@ -132,7 +132,7 @@ struct RejectsShowCommand: ParsableCommand {
             }
             guard let reject = found.first else { throw Failure(.badData, "no reject has the number \(number)") }
             if raw { return FileHandle.standardOutput.write(Data(reject.value ?? [])) }
-            options.show(RejectView(reject))
+            options.output.show(RejectView(reject))
         }
     }
 }
@@ -154,7 +154,7 @@ struct RejectView: Report {
         valueBase64 = reject.value.map { Data($0).base64EncodedString() }
     }
 
-    var text: String {
+    func text(on terminal: Terminal?) -> String {
         let facts = [
             ["number", "\(entry.number)"], ["rejected at", entry.rejectedAt],
             ["reason", entry.reason + (entry.sqlstate.map { " \($0)" } ?? "")], ["detail", entry.detail ?? "-"],
@@ -199,7 +199,7 @@ struct RejectsReplayCommand: ParsableCommand {
                     reader.choice(LoadingSettings.payload, PayloadMode.self) ?? .jsonb
                 )
             }
-            options.show(
+            options.output.show(
                 try onDatabase(conninfo, role: .writer) { connection in
                     try PayloadColumn.check(payload, connection)
                     var replay = RejectReplay(payload: payload, isDryRun: dryRun)

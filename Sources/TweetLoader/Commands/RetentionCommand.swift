@@ -33,7 +33,7 @@ struct RetentionCommand: ParsableCommand {
             let report = try onDatabase(try options.conninfo(), role: .writer) { connection in
                 try Retention(keep, at: .now(), isDryRun: dryRun).run(connection)
             }
-            options.show(report)
+            options.output.show(report)
         }
     }
 }

@@ -38,30 +38,41 @@ struct StatusCommand: ParsableCommand {
         try runCommand {
             let settings = try options.settings()
             guard let interval = watch.flatMap(Duration.init(setting:)) else {
-                let status = try readStatus(settings)
-                // A screen that is not redrawn scrolls: only its width counts.
-                let width = TerminalSize.ofStandardOutput.map { TerminalSize(columns: $0.columns) }
-                return print(options.base.json ? status.json() : status.text(on: width, listsIdle: all))
+                return options.base.output.show(try status(settings))
             }
             while true {
-                show(settings)
+                refresh(settings)
                 usleep(UInt32(clamping: interval.milliseconds * 1000))
             }
         }
     }
 
     /// Shows the status in place of the one before; an outage is part of what is watched.
-    private func show(_ settings: LoaderSettings) {
-        let size = options.base.json ? nil : TerminalSize.ofStandardOutput
-        let text: String
-        do {
-            let status = try readStatus(settings)
+    private func refresh(_ settings: LoaderSettings) {
+        let report: any Report
+        do { report = try status(settings) } catch { report = NoStatus(problem: "\(error)") }
+        if options.base.output.json {
+            print(report.json(isCompact: true))
+        } else if let terminal = Terminal.ofStandardOutput {
             // The time takes two lines, and the cursor one.
-            let room = size.map { TerminalSize(columns: $0.columns, rows: $0.rows.map { $0 - 3 }) }
-            text = options.base.json ? status.json(isCompact: true) : status.text(on: room, listsIdle: all)
-        } catch { text = options.base.json ? #"{"problem":\#(JSONText.string("\(error)"))}"# : "\(error)" }
-        print(size != nil ? "\u{1B}[H\u{1B}[2J\(Timestamp.now())\n\n\(text)" : text)
+            print("\u{1B}[H\u{1B}[2J\(Timestamp.now())\n\n\(report.text(on: terminal.screen(without: 3)))")
+        } else {
+            print(report.text)
+        }
         fflush(nil)
+    }
+
+    private func status(_ settings: LoaderSettings) throws -> LoaderStatus {
+        var status = try readStatus(settings)
+        status.listsIdle = all
+        return status
+    }
+
+    /// Why there is no status now.
+    private struct NoStatus: Report {
+        let problem: String
+
+        func text(on terminal: Terminal?) -> String { problem }
     }
 }
 

@@ -48,7 +48,7 @@ struct VerifyCommand: ParsableCommand {
             var report = try verification.run(wait: wait)
             report.waited = wait
             if rows { try addRows(to: &report, settings) }
-            options.base.show(report)
+            options.base.output.show(report)
             if report.status != .done { throw ExitCode(report.status.rawValue) }
         }
     }

@@ -28,7 +28,8 @@ struct LoaderStatus: Report {
         var last: String
     }
 
-    struct Journal: Encodable {
+    /// How much of a journal is settled.
+    struct JournalProgress: Encodable {
         var stream: String
         var journal: String
         var settled: Int64
@@ -56,7 +57,7 @@ struct LoaderStatus: Report {
     var isTweetsExact: Bool
     var partitions: [Partition]
     var rejects: [Rejects]
-    var journals: [Journal]
+    var journals: [JournalProgress]
     var events: Int64
     var openGaps: Int64
     /// Partitions that are or were stopped because Kafka had deleted messages before they were loaded.
@@ -70,6 +71,8 @@ struct LoaderStatus: Report {
 
     /// Nil when Kafka was not asked.
     var consumerGroup: KafkaEnds.ConsumerGroup?
+    /// Whether the text for a terminal lists the partitions, too, in which nothing happens.
+    var listsIdle = false
 
     /// The sum of all lags; nil when one is not known.
     var lag: Int64? {
@@ -120,7 +123,7 @@ struct LoaderStatus: Report {
         let dismissed = try Dismissals.journals(connection)
         let counted = try StreamLedger.read(connection).filter { !dismissed.contains($0.key.journal) }
         journals = counted.sorted { $0.key < $1.key }.map { name, settled in
-            Journal(
+            JournalProgress(
                 stream: name.stream, journal: name.journal, settled: settled.count, last: settled.last,
                 unsettled: settled.missing.count)
         }

@@ -1,26 +1,23 @@
 import Core
 
 extension LoaderStatus {
-    /// For people, in full.
-    var text: String { text(on: nil) }
-
     /// For people, as it fits on a terminal: what does not fit is counted, and the headline comes first.
     ///
-    /// - Parameters:
-    ///   - size: of the terminal; nil when there is none.
-    ///   - listsIdle: also the partitions in which nothing happens.
+    /// - Parameter terminal: nil for everything in full.
     /// - Returns: the lines, without a line end after the last.
-    func text(on size: TerminalSize?, listsIdle: Bool = false) -> String {
-        var lines = ([headline] + facts).map { $0.cut(to: size?.columns) }
-        var left = size?.rows.map { $0 - lines.count }
-        let sections = [loadersTable, partitionsTable(folds: size != nil && !listsIdle), journalsTable, rejectsTable]
-            .compactMap { $0 }
+    func text(on terminal: Terminal?) -> String {
+        var lines = ([headline] + facts).map { $0.cut(to: terminal?.columns) }
+        var left = terminal?.rows.map { $0 - lines.count }
+        let sections = [
+            loadersTable, partitionsTable(folds: terminal != nil && !listsIdle), journalsTable, rejectsTable,
+        ]
+        .compactMap { $0 }
         for (index, section) in sections.enumerated() {
             // An empty line, the header and what was left out, for each that comes after this one.
             let reserved = 4 * (sections.count - index - 1)
             let room = left.map { max(0, $0 - 1 - reserved) }
             guard room.map({ $0 >= 2 }) ?? true else { break }
-            let table = section.render(columns: size?.columns, lines: room)
+            let table = section.render(columns: terminal?.columns, lines: room)
             lines += [""] + table
             left = left.map { $0 - 1 - table.count }
         }
@@ -67,7 +64,7 @@ extension LoaderStatus {
         guard loaders.count > 1 else { return nil }
         return FittingTable(
             header: ["writer", "partitions", "started"],
-            rows: loaders.map { [$0.owner, "\($0.partitions)", $0.startedAt] }, dispensable: [2])
+            rows: loaders.map { [$0.owner, "\($0.partitions)", $0.startedAt] }, dispensable: [2], shortensNames: true)
     }
 
     /// The partitions, those with the greatest lag first when the idle ones are folded.
@@ -77,7 +74,7 @@ extension LoaderStatus {
         let idle = partitions.count - busy.count
         return FittingTable(
             header: ["partition", "next", "end", "lag", "rate", "oldest", "commit"], rows: busy.map(\.row),
-            dispensable: [1, 2, 5], footer: idle == 0 ? nil : "… \(idle) idle")
+            dispensable: [1, 2, 5], shortensNames: true, footer: idle == 0 ? nil : "… \(idle) idle")
     }
 
     private var journalsTable: FittingTable? {
@@ -85,14 +82,14 @@ extension LoaderStatus {
         return FittingTable(
             header: ["stream", "journal", "settled", "last", "unsettled"],
             rows: journals.map { [$0.stream, $0.journal, "\($0.settled)", "\($0.last)", "\($0.unsettled)"] },
-            dispensable: [2])
+            dispensable: [2], shortensNames: true)
     }
 
     private var rejectsTable: FittingTable? {
         guard !rejects.isEmpty else { return nil }
         return FittingTable(
             header: ["reject", "count", "last"], rows: rejects.map { [$0.reason, "\($0.count)", $0.last] },
-            dispensable: [2])
+            dispensable: [2], shortensNames: true)
     }
 }
 

@@ -6,10 +6,10 @@ import Postgres
 ///
 /// What was settled since then is not in it; such a line is merged like any other that comes twice.
 struct SettledLines {
-    private var journals: [JournalName: SequenceSet] = [:]
+    private var journals: [JournalName: RangeSet<Int64>] = [:]
     /// Lines that Kafka had rejected: a replay may still bring them, and then they are rows.
-    private var rejected: [JournalName: SequenceSet] = [:]
-    private var last: (name: JournalName, numbers: SequenceSet)?
+    private var rejected: [JournalName: RangeSet<Int64>] = [:]
+    private var last: (name: JournalName, numbers: RangeSet<Int64>)?
 
     init() {}
 
@@ -23,7 +23,7 @@ struct SettledLines {
             """, doing: "read the rejects of Kafka")
         for row in 0..<answer.rowCount {
             guard let stream = answer.text(row, 0), let journal = answer.text(row, 1) else { continue }
-            let numbers = answer.text(row, 2).flatMap { SequenceSet(multirange: $0) }
+            let numbers = answer.text(row, 2).flatMap { RangeSet(multirange: $0) }
             rejected[JournalName(stream: stream, journal: journal)] = numbers
         }
     }

@@ -17,7 +17,7 @@ struct StreamLedger {
     ///
     /// Nothing in a message can make this fail: names are checked with the headers (`Batch.plausible`), numbers are positive.
     static func append(
-        _ numbers: [JournalName: SequenceSet], _ connection: borrowing PostgresConnection
+        _ numbers: [JournalName: RangeSet<Int64>], _ connection: borrowing PostgresConnection
     ) throws(PostgresError) {
         guard !numbers.isEmpty else { return }
         let journals = numbers.keys.sorted()
@@ -62,7 +62,7 @@ struct StreamLedger {
     }
 
     /// What is settled of each journal, folded or not.
-    static func read(_ connection: borrowing PostgresConnection) throws -> [JournalName: SequenceSet] {
+    static func read(_ connection: borrowing PostgresConnection) throws -> [JournalName: RangeSet<Int64>] {
         let answer = try connection.query(
             """
             SELECT stream, journal, range_agg(range)
@@ -70,10 +70,10 @@ struct StreamLedger {
                 UNION ALL SELECT stream, journal, settled FROM stream_ledger_pending) AS journals, unnest(settled) AS range
             GROUP BY stream, journal ORDER BY stream, journal
             """, doing: "read the ledger")
-        var result: [JournalName: SequenceSet] = [:]
+        var result: [JournalName: RangeSet<Int64>] = [:]
         for row in 0..<answer.rowCount {
             guard let stream = answer.text(row, 0), let journal = answer.text(row, 1) else { continue }
-            guard let settled = SequenceSet(multirange: answer.text(row, 2) ?? "{}") else {
+            guard let settled = RangeSet(multirange: answer.text(row, 2) ?? "{}") else {
                 throw Failure(.badData, "the ledger of \(stream) \(journal) is not an int8multirange")
             }
             result[JournalName(stream: stream, journal: journal)] = settled

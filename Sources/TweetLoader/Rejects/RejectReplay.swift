@@ -17,7 +17,7 @@ struct RejectReplay: ~Copyable {
         var remaining: [String: Int] = [:]
         var isDryRun = false
 
-        var text: String {
+        func text(on terminal: Terminal?) -> String {
             var lines = [
                 "\(isDryRun ? "would replay" : "replayed") \(replayed) of \(rejects): \(inserted) tweets, "
                     + "\(duplicates) that were there already, \(events) events"

@@ -12,14 +12,14 @@ import Postgres
 /// published after the ends were read; `Verification` looks again.
 struct LedgerLook {
     /// What is settled as row, event or reject.
-    var settled: [JournalName: SequenceSet] = [:]
+    var settled: [JournalName: RangeSet<Int64>] = [:]
     /// What the journals hold that Kafka has not acknowledged.
-    var unpublished: [JournalName: SequenceSet] = [:]
+    var unpublished: [JournalName: RangeSet<Int64>] = [:]
     var facts = LedgerFacts()
     /// The offsets that Kafka has and PostgreSQL has not settled.
     var unsettled: [TopicPartition: Range<Int64>] = [:]
     /// What producers had to drop, because their disk was full.
-    var dropped: [JournalName: SequenceSet] = [:]
+    var dropped: [JournalName: RangeSet<Int64>] = [:]
     /// The ids of the journals that an operator dismissed: nothing of them counts.
     var forgotten: Set<String> = []
     /// What could not be checked, and why.
@@ -52,7 +52,7 @@ struct LedgerLook {
                 let status = try JournalStatus(folder: folder, stream: stream, quota: nil)
                 let first = max(status.checkpoint + 1, status.firstSeq ?? 1)
                 let name = JournalName(stream: stream, journal: status.journal)
-                unpublished[name] = first <= status.lastSeq ? SequenceSet(first...status.lastSeq) : SequenceSet([])
+                unpublished[name] = RangeSet(min(first, status.lastSeq + 1)..<status.lastSeq + 1)
             }
         } catch {
             problems.append("\(error)")
@@ -61,21 +61,20 @@ struct LedgerLook {
 
     private static func dropped(
         _ connection: borrowing PostgresConnection
-    ) throws(PostgresError) -> [JournalName: SequenceSet] {
+    ) throws(PostgresError) -> [JournalName: RangeSet<Int64>] {
         let rows = try connection.query(
             """
             SELECT stream, journal, gap_seq, lines FROM stream_events
             WHERE type = 'dropped' AND stream IS NOT NULL AND journal IS NOT NULL AND gap_seq > 0 AND lines > 0
             """, doing: "read which lines were dropped")
-        var dropped: [JournalName: SequenceSet] = [:]
+        var dropped: [JournalName: RangeSet<Int64>] = [:]
         for row in 0..<rows.rowCount {
             guard let stream = rows.text(row, 0), let journal = rows.text(row, 1), let first = rows.integer(row, 2),
                 let count = rows.integer(row, 3)
             else { continue }
             let name = JournalName(stream: stream, journal: journal)
-            let last = first.addingReportingOverflow(count - 1)
-            dropped[name] = SequenceSet(first...(last.overflow ? first : last.partialValue)).union(
-                dropped[name] ?? SequenceSet([]))
+            let end = first.addingReportingOverflow(count)
+            if !end.overflow { dropped[name, default: RangeSet()].insert(contentsOf: first..<end.partialValue) }
         }
         return dropped
     }

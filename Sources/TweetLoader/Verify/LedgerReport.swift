@@ -17,7 +17,8 @@ struct LedgerReport: Report {
         case unknown
     }
 
-    struct Journal: Encodable {
+    /// The lines of one journal.
+    struct JournalLines: Encodable {
         var stream: String
         var journal: String
         /// The highest number that is known.
@@ -33,7 +34,16 @@ struct LedgerReport: Report {
         /// Between the journal and the offsets that were read; when something could not be checked, not found.
         var onTheWay: Int64
         var missing: Int64
-        var missingNumbers: SequenceSet
+        var missingNumbers: MissingNumbers
+    }
+
+    /// Numbers that are nowhere: `1-4, 7` for people, `[[1,4],[7,7]]` for programs.
+    struct MissingNumbers: Encodable, CustomStringConvertible {
+        let numbers: RangeSet<Int64>
+
+        var description: String { numbers.listed }
+
+        func encode(to encoder: any Encoder) throws { try numbers.bounds.encode(to: encoder) }
     }
 
     struct Gap: Encodable {
@@ -79,7 +89,7 @@ struct LedgerReport: Report {
         var count: Int64 { kafka + postgresql + content }
     }
 
-    var journals: [Journal]
+    var journals: [JournalLines]
     var rejected: Rejected
     /// Lines that the disk had changed before they were published.
     var damaged: Int64
@@ -98,7 +108,7 @@ struct LedgerReport: Report {
     /// How long verify waited for pending lines; nil when it did not.
     var waited: Duration?
 
-    init(_ journals: [Journal], _ facts: LedgerFacts, lag: Int64, foreign: Int64, problems: [String]) {
+    init(_ journals: [JournalLines], _ facts: LedgerFacts, lag: Int64, foreign: Int64, problems: [String]) {
         self.journals = journals
         (gaps, holes, rejected, damaged) = (facts.gaps, facts.holes, facts.rejected, facts.damaged)
         forgotten = facts.forgotten
@@ -157,7 +167,7 @@ struct LedgerReport: Report {
 
 extension LedgerReport {
     /// A line for each journal and finding; the last one is the verdict.
-    var text: String {
+    func text(on terminal: Terminal?) -> String {
         var lines = journals.map(\.text)
         if journals.isEmpty, problems.isEmpty {
             lines.append("the ledger is empty: nothing with sequence numbers was loaded yet")
@@ -235,13 +245,13 @@ extension LedgerReport {
     }
 }
 
-extension LedgerReport.Journal {
+extension LedgerReport.JournalLines {
     fileprivate var text: String {
         var line = "\(stream) \(journal): \(numbered) numbered, \(settled) settled"
         let places = [(inKafka, "in Kafka"), (unpublished, "unpublished"), (onTheWay, "not found yet")]
             .filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
         if inFlight > 0 { line += ", \(inFlight) in flight (\(places.joined(separator: ", ")))" }
-        if missing > 0 { return line + ", \(missing) missing: \(missingNumbers.shortened)" }
+        if missing > 0 { return line + ", \(missing) missing: \(missingNumbers.description)" }
         return onTheWay > 0 ? line : line + ", none missing"
     }
 }

@@ -5,9 +5,9 @@ import KafkaClient
 /// The messages that the looks have read from Kafka: none is read twice.
 struct SeenMessages {
     /// Sequence numbers of lines of our producers.
-    private(set) var numbers: [JournalName: SequenceSet] = [:]
+    private(set) var numbers: [JournalName: RangeSet<Int64>] = [:]
     /// Offsets of all messages, and of those without our headers.
-    private var offsets: [TopicPartition: (all: SequenceSet, foreign: SequenceSet)] = [:]
+    private var offsets: [TopicPartition: (all: RangeSet<Int64>, foreign: RangeSet<Int64>)] = [:]
     /// How far each partition was read.
     private var ends: [TopicPartition: Int64] = [:]
 
@@ -36,16 +36,17 @@ struct SeenMessages {
     }
 
     private mutating func add(_ message: borrowing KafkaMessage, to found: inout [JournalName: [Int64]]) {
-        let headers = message.recordHeaders()
+        let headers = Batch.plausible(message.recordHeaders())
         if let headers { found[JournalName(headers), default: []].append(headers.seq) }
         let partition = message.topicPartition
         ends[partition] = message.offset + 1
-        offsets[partition, default: (SequenceSet([]), SequenceSet([]))].all.append(message.offset)
-        if headers == nil { offsets[partition]?.foreign.append(message.offset) }
+        let offset = message.offset..<message.offset + 1
+        offsets[partition, default: (RangeSet(), RangeSet())].all.insert(contentsOf: offset)
+        if headers == nil { offsets[partition]?.foreign.insert(contentsOf: offset) }
     }
 
     private mutating func fold(_ found: inout [JournalName: [Int64]]) {
-        for (name, seqs) in found { numbers[name] = SequenceSet(seqs).union(numbers[name] ?? SequenceSet([])) }
+        for (name, seqs) in found { numbers[name, default: RangeSet()].formUnion(RangeSet(numbers: seqs)) }
         found = [:]
     }
 

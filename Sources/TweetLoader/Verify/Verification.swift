@@ -85,41 +85,41 @@ struct Verification {
     }
 
     /// The numbers of a journal that are somewhere.
-    private func known(_ name: JournalName, _ look: LedgerLook) -> SequenceSet {
-        let none = SequenceSet([])
-        return (look.settled[name] ?? none).union(seen.numbers[name] ?? none).union(look.unpublished[name] ?? none)
+    private func known(_ name: JournalName, _ look: LedgerLook) -> RangeSet<Int64> {
+        look.settled[name, default: RangeSet()].union(seen.numbers[name, default: RangeSet()]).union(
+            look.unpublished[name, default: RangeSet()])
     }
 
     /// The numbers below the highest one of each journal that are nowhere.
-    private func missing(_ look: LedgerLook) -> [JournalName: SequenceSet] {
+    private func missing(_ look: LedgerLook) -> [JournalName: RangeSet<Int64>] {
         Dictionary(uniqueKeysWithValues: names(look).map { ($0, known($0, look).missing) })
     }
 
     /// The numbers of a journal that no producer can still hold.
-    private func lost(_ name: JournalName, _ look: LedgerLook) -> SequenceSet {
+    private func lost(_ name: JournalName, _ look: LedgerLook) -> RangeSet<Int64> {
         let last = known(name, look).last
         // What its journal holds is known.
-        if look.unpublished[name] != nil { return SequenceSet(0...last) }
-        return (look.dropped[name] ?? SequenceSet([])).union(SequenceSet(0...max(0, last - patience.underWay)))
+        if look.unpublished[name] != nil { return RangeSet(0..<last + 1) }
+        return look.dropped[name, default: RangeSet()].union(RangeSet(0..<max(0, last - patience.underWay) + 1))
     }
 
     private func report(_ look: LedgerLook, _ suspects: Suspects, isProven: Bool) -> LedgerReport {
-        let none = SequenceSet([])
         var problems = look.problems
         let isCounted = look.problems.isEmpty
         let journals = names(look).sorted().map { name in
-            let settled = look.settled[name] ?? none
-            let kafka = (seen.numbers[name] ?? none).subtracting(settled)
-            let unpublished = (look.unpublished[name] ?? none).subtracting(settled).subtracting(kafka)
-            let suspected = isCounted ? suspects.numbers[name] ?? none : none
-            let missing = isProven ? suspected.intersection(lost(name, look)) : none
+            let settled = look.settled[name, default: RangeSet()]
+            let kafka = seen.numbers[name, default: RangeSet()].subtracting(settled)
+            let unpublished = look.unpublished[name, default: RangeSet()].subtracting(settled).subtracting(kafka)
+            let suspected = isCounted ? suspects.numbers[name, default: RangeSet()] : RangeSet()
+            let missing = isProven ? suspected.intersection(lost(name, look)) : RangeSet()
             problems += unproven(name, suspected.subtracting(missing), isProven: isProven)
             let last = known(name, look).last
             let inFlight = last - settled.count - missing.count
-            return LedgerReport.Journal(
+            return LedgerReport.JournalLines(
                 stream: name.stream, journal: name.journal, numbered: last, settled: settled.count, inFlight: inFlight,
                 inKafka: kafka.count, unpublished: unpublished.count,
-                onTheWay: inFlight - kafka.count - unpublished.count, missing: missing.count, missingNumbers: missing)
+                onTheWay: inFlight - kafka.count - unpublished.count, missing: missing.count,
+                missingNumbers: .init(numbers: missing))
         }
         return LedgerReport(
             journals, look.facts, lag: seen.count(in: look.unsettled), foreign: seen.foreign(in: look.unsettled),
@@ -127,9 +127,9 @@ struct Verification {
     }
 
     /// What to report of numbers that are nowhere, and may still come.
-    private func unproven(_ name: JournalName, _ numbers: SequenceSet, isProven: Bool) -> [String] {
+    private func unproven(_ name: JournalName, _ numbers: RangeSet<Int64>, isProven: Bool) -> [String] {
         guard numbers.count > 0 else { return [] }
-        let lines = "\(counted(numbers.count, "line")) of \(name.stream) \(name.journal) (\(numbers.shortened))"
+        let lines = "\(counted(numbers.count, "line")) of \(name.stream) \(name.journal) (\(numbers.listed))"
         guard isProven else {
             return ["\(lines) not found yet: they count as missing after several looks within \(patience.time.short)"]
         }
@@ -141,18 +141,18 @@ struct Verification {
 
 /// Numbers that seem missing, and how often and how long they have.
 private struct Suspects {
-    private(set) var numbers: [JournalName: SequenceSet] = [:]
+    private(set) var numbers: [JournalName: RangeSet<Int64>] = [:]
     private var looks = 0
     private var since = ContinuousClock.now
 
-    var isEmpty: Bool { numbers.values.allSatisfy { $0.ranges.isEmpty } }
+    var isEmpty: Bool { numbers.values.allSatisfy { $0.isEmpty } }
 
     /// Keeps what the next look does not find either.
     ///
     /// - Parameters:
     ///   - missing: what it does not find.
     ///   - beginsAgain: whether new numbers may become suspects when no old one is left.
-    mutating func note(_ missing: [JournalName: SequenceSet], beginsAgain: Bool) {
+    mutating func note(_ missing: [JournalName: RangeSet<Int64>], beginsAgain: Bool) {
         if looks == 0 || isEmpty && beginsAgain {
             (numbers, looks, since) = (missing, 1, .now)
         } else {

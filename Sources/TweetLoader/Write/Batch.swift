@@ -248,7 +248,7 @@ struct Batch {
     var count: Int { messages.count - dropped.count }
 
     /// The sequence numbers that this batch settles, for each stream and journal.
-    var settledNumbers: [JournalName: SequenceSet] {
+    var settledNumbers: [JournalName: RangeSet<Int64>] {
         var numbers: [JournalName: [Int64]] = [:]
         // Lines of one journal come together: one look into the dictionary for each run of them.
         var run: (name: JournalName, seqs: [Int64])?
@@ -261,7 +261,7 @@ struct Batch {
             run?.seqs.append(headers.seq)
         }
         if let run { numbers[run.name, default: []] += run.seqs }
-        return numbers.mapValues { SequenceSet($0) }
+        return numbers.mapValues { RangeSet(numbers: $0) }
     }
 
     /// Empties the batch; its memory stays.

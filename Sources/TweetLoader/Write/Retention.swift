@@ -20,13 +20,14 @@ struct Retention {
         /// Rows of other tables, by table.
         var rows: [String: Int64] = [:]
 
-        var text: String {
+        func text(on terminal: Terminal?) -> String {
             guard !months.isEmpty || rows.values.contains(where: { $0 > 0 }) else {
                 return "nothing to drop: no tweets from before \(cut)"
             }
-            let table = TextTable.render(
+            let table = FittingTable(
                 header: ["month", "tweets (estimate)", "MB"],
-                months.map { [$0.partition, $0.tweets.map(String.init) ?? "?", "\($0.bytes / 1_000_000)"] })
+                rows: months.map { [$0.partition, $0.tweets.map(String.init) ?? "?", "\($0.bytes / 1_000_000)"] }
+            ).text(on: terminal)
             let others = rows.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { "\($0.value) rows of \($0.key)" }
             return ([isDryRun ? "would be dropped" : "dropped", table] + others).joined(separator: "\n")
         }

@@ -63,27 +63,7 @@ enum StreamGapsTable {
         let headers = events.compactMap(\.message.headers)
         let repairs = events.compactMap(\.repair)
         _ = try connection.query(
-            """
-            UPDATE stream_gaps g SET
-                status = coalesce(e.status, g.status),
-                repaired_by = e.method, repaired_at = e.at, repair_connection = e.connection, repair_detail = e.detail,
-                repaired_posts = (
-                    SELECT least(sum(s.lines), 9223372036854775807) FROM stream_events s
-                    WHERE s.stream = g.stream AND s.journal = g.journal AND s.type IN ('repaired', 'repair_failed')
-                        AND s.gap_seq = g.opened_seq)
-            FROM (
-                SELECT stream, journal, gap,
-                    (array_agg(status ORDER BY seq DESC) FILTER (WHERE status IS NOT NULL))[1] AS status,
-                    (array_agg(method ORDER BY seq DESC))[1] AS method, (array_agg(at ORDER BY seq DESC))[1] AS at,
-                    (array_agg(connection ORDER BY seq DESC))[1] AS connection,
-                    (array_agg(detail ORDER BY seq DESC))[1] AS detail
-                FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[],
-                    $7::timestamptz[], $8::bigint[], $9::text[])
-                    AS r (stream, journal, seq, gap, status, method, at, connection, detail)
-                GROUP BY stream, journal, gap) e
-            WHERE g.stream = e.stream AND g.journal = e.journal AND g.opened_seq = e.gap
-                AND (g.repaired_at IS NULL OR g.repaired_at <= e.at)
-            """,
+            repairSQL,
             [
                 arrayLiteral(headers.map(\.stream)), arrayLiteral(headers.map(\.journal)),
                 arrayLiteral(headers.map(\.seq)), arrayLiteral(repairs.map(\.gap)),
@@ -93,4 +73,27 @@ enum StreamGapsTable {
                 arrayLiteral(events.map(\.connection)), arrayLiteral(events.map(\.detail)),
             ], doing: "note repairs of gaps")
     }
+
+    /// The newest event of a gap counts; posts are summed over all of them.
+    private static let repairSQL = """
+        UPDATE stream_gaps g SET
+            status = coalesce(e.status, g.status),
+            repaired_by = e.method, repaired_at = e.at, repair_connection = e.connection, repair_detail = e.detail,
+            repaired_posts = (
+                SELECT least(sum(s.lines), 9223372036854775807) FROM stream_events s
+                WHERE s.stream = g.stream AND s.journal = g.journal AND s.type IN ('repaired', 'repair_failed')
+                    AND s.gap_seq = g.opened_seq)
+        FROM (
+            SELECT stream, journal, gap,
+                (array_agg(status ORDER BY seq DESC) FILTER (WHERE status IS NOT NULL))[1] AS status,
+                (array_agg(method ORDER BY seq DESC))[1] AS method, (array_agg(at ORDER BY seq DESC))[1] AS at,
+                (array_agg(connection ORDER BY seq DESC))[1] AS connection,
+                (array_agg(detail ORDER BY seq DESC))[1] AS detail
+            FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[],
+                $7::timestamptz[], $8::bigint[], $9::text[])
+                AS r (stream, journal, seq, gap, status, method, at, connection, detail)
+            GROUP BY stream, journal, gap) e
+        WHERE g.stream = e.stream AND g.journal = e.journal AND g.opened_seq = e.gap
+            AND (g.repaired_at IS NULL OR g.repaired_at <= e.at)
+        """
 }

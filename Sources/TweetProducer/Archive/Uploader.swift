@@ -38,7 +38,7 @@ package final class Uploader {
         (self.source, self.settings, self.uploaded) = (source, settings, uploaded)
         (self.stop, self.logger) = (stop, logger)
         upload = S3Upload(options: options)
-        folder = source.folder + "/" + ArchiveOptions.folderName
+        folder = source.archive
         manifest = ManifestTail(folder: folder)
     }
 

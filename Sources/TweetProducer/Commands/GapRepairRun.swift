@@ -9,41 +9,17 @@ struct GapRepairRun {
     private(set) var stream: StreamSettings
     let folder: String
     let price: PostPrice
-    let json: Bool
+    let output: OutputOptions
     let logger: Logger
     /// Whether it waits for a producer that does the work.
     var waits = false
     private var chosen: [StreamGap] = []
 
-    /// A job of the dry run.
-    private struct Cost: Encodable {
-        let gaps: [Int64]
-        let from: String
-        let to: String
-        let method: String
-        /// Nil where X reports nothing.
-        let posts: Int64?
-        let dollars: Double?
-        /// Rules that the search does not know.
-        let unsearchable: [String]
-    }
-
-    /// What a job came to.
-    private struct Result: Encodable {
-        let gaps: [Int64]
-        let method: String
-        let posts: Int64
-        /// Nil when the gaps are filled.
-        let obstacle: String?
-        /// From when on they are, when X no longer gives what is older.
-        let filledFrom: String?
-    }
-
-    init(stream: StreamSettings, folder: String, price: PostPrice, json: Bool, logger: Logger) {
+    init(stream: StreamSettings, folder: String, price: PostPrice, output: OutputOptions, logger: Logger) {
         self.stream = stream
         self.folder = folder
         self.price = price
-        self.json = json
+        self.output = output
         self.logger = logger
         // Who asks for it now shall not wait longer than X needs.
         self.stream.repair.delay = min(stream.repair.delay, .seconds(15))
@@ -84,32 +60,19 @@ struct GapRepairRun {
         GapRepair(stream, folder: path, book: book, stop: Stop(), logger: logger, deliver: deliver)
     }
 
-    /// Tells posts and dollars.
+    /// Prints posts and dollars.
     ///
     /// - Throws: `XError` when X cannot be asked.
     func estimate() throws {
         let asking = repair(OpenGaps(folder: path)) { _ in .failed }
-        let costs = try asking.estimate(chosen).map { job, posts, unsearchable -> Cost in
-            let dollars = posts.map { Double($0) * price.dollars }
-            return Cost(
+        let costs = try asking.estimate(chosen).map { job, posts, unsearchable in
+            RepairCosts.Cost(
                 gaps: job.seqs, from: job.from.description, to: job.to.description, method: job.method.rawValue,
-                posts: posts, dollars: dollars, unsearchable: unsearchable.map(\.value))
+                posts: posts, dollars: posts.map { Double($0) * price.dollars },
+                unsearchable: unsearchable.map(\.value))
         }
         warnOfMargins(RepairPlan.jobs(chosen, plan: stream.plan, at: .now()))
-        if json { return print(try jsonText(costs)) }
-        guard !costs.isEmpty else { return print("nothing can be filled") }
-        let rows = costs.map { cost -> [String] in
-            let unsearchable = cost.unsearchable.count
-            return [
-                cost.gaps.map(String.init).joined(separator: ","), String(cost.from.prefix(19)) + "Z",
-                String(cost.to.prefix(19)) + "Z", cost.method, cost.posts.map { groupedDigits($0) } ?? "?",
-                cost.posts.map { price.text(for: Double($0)) } ?? "as your contract says",
-                unsearchable == 0 ? "" : "\(unsearchable) rules cannot be searched",
-            ]
-        }
-        print(TextTable.render(header: ["GAPS", "FROM", "TO", "BY", "POSTS", "COST", "NOTE"], rows))
-        let sum = costs.compactMap(\.posts).reduce(0, +)
-        print("\(groupedDigits(sum)) posts by search at most, \(price.text(for: Double(sum)))")
+        output.show(RepairCosts(jobs: costs, price: price))
     }
 
     /// Fills the gaps here, or asks the producer that owns the journal to.
@@ -117,7 +80,7 @@ struct GapRepairRun {
     /// - Throws: `Failure` 64 without a budget where one is needed, 69 when a gap stays open.
     func repair() throws {
         let jobs = RepairPlan.jobs(chosen, plan: stream.plan, at: .now())
-        guard !jobs.isEmpty else { return print(json ? "[]" : "nothing can be filled") }
+        guard !jobs.isEmpty else { return output.show(RepairResults(jobs: [])) }
         if stream.repair.postsPerDay < 10, jobs.contains(where: { $0.method == .search }) {
             throw Failure(
                 .usage,
@@ -133,12 +96,7 @@ struct GapRepairRun {
             return try handOver(jobs.flatMap(\.seqs))
         }
         let reports = try repair(in: journal)
-        let results = reports.map { report in
-            Result(
-                gaps: report.job.seqs, method: report.job.method.rawValue, posts: report.outcome.posts,
-                obstacle: report.outcome.obstacle, filledFrom: report.outcome.filledFrom?.description)
-        }
-        if json { print(try jsonText(results)) } else { show(results) }
+        output.show(RepairResults(jobs: reports.map(RepairResults.Job.init)))
         if reports.contains(where: { $0.outcome.obstacle != nil || $0.outcome.filledFrom != nil }) {
             throw Failure(.unavailable, "not every gap could be filled; those stay open")
         }
@@ -160,10 +118,7 @@ struct GapRepairRun {
         } catch {
             throw Failure(.disk, "the request cannot be left for the producer that runs: \(error)")
         }
-        guard waits else {
-            let text = "queued \(gaps.count) for the producer that runs; see `tweet-producer gaps list`"
-            return print(json ? "{\"queued\":\(gaps.count)}" : text)
-        }
+        guard waits else { return output.show(QueuedRepair(queued: gaps.count)) }
         try waitForProducer(gaps)
     }
 
@@ -186,7 +141,7 @@ struct GapRepairRun {
         }
         if isTerminal { writeToStandardError("\r\u{1B}[K") }
         let rows = chosenNow(gaps).map { GapRow($0, plan: stream.plan, now: .now()) }
-        print(json ? try jsonText(rows) : GapRow.table(rows))
+        output.show(GapList(gaps: rows))
         guard rows.allSatisfy({ $0.status != StreamGap.Status.open.rawValue }) else {
             throw Failure(.unavailable, "not every gap could be filled; those stay open")
         }
@@ -194,16 +149,5 @@ struct GapRepairRun {
 
     private func chosenNow(_ gaps: [Int64]) -> [StreamGap] {
         OpenGaps(folder: path).gaps.filter { gaps.contains($0.seq) }
-    }
-
-    private func show(_ results: [Result]) {
-        let rows = results.map { result in
-            [
-                result.gaps.map(String.init).joined(separator: ","), result.method, groupedDigits(result.posts),
-                result.obstacle.map { "open: \($0)" } ?? result.filledFrom.map { "open: filled from \($0) on" }
-                    ?? "filled",
-            ]
-        }
-        print(TextTable.render(header: ["GAPS", "BY", "POSTS", "RESULT"], rows))
     }
 }

@@ -41,26 +41,24 @@ struct GapRow: Encodable {
         filledFrom = gap.filledFrom.map { Timestamp(milliseconds: $0).description }
         note = gap.note
     }
+}
 
-    /// Without control characters: a note may quote what a server said.
-    private static func plain(_ text: String) -> String {
-        String(
-            String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
-    }
+/// Gaps, and how each can be filled.
+struct GapList: Report {
+    let gaps: [GapRow]
 
-    /// For people.
-    static func table(_ rows: [GapRow]) -> String {
-        guard !rows.isEmpty else { return "no open gaps" }
+    func text(on terminal: Terminal?) -> String {
+        guard !gaps.isEmpty else { return "no open gaps" }
+        let rows = gaps.map { gap in
+            [
+                "\(gap.gap)", String(gap.started.prefix(19)) + "Z",
+                Duration.milliseconds(Int64(gap.seconds * 1000)).short, gap.cause,
+                gap.status + (gap.repairedBy.map { " (\($0))" } ?? ""), "\(gap.posts)", gap.next ?? "",
+                // A note may quote what a server answered.
+                (gap.note ?? "").plain,
+            ]
+        }
         let header = ["GAP", "STARTED", "LENGTH", "CAUSE", "STATUS", "POSTS", "NEXT", "NOTE"]
-        return TextTable.render(
-            header: header,
-            rows.map { row in
-                [
-                    "\(row.gap)", String(row.started.prefix(19)) + "Z",
-                    Duration.milliseconds(Int64(row.seconds * 1000)).short, row.cause,
-                    row.status + (row.repairedBy.map { " (\($0))" } ?? ""), "\(row.posts)", row.next ?? "",
-                    plain(row.note ?? ""),
-                ]
-            })
+        return FittingTable(header: header, rows: rows).text(on: terminal)
     }
 }

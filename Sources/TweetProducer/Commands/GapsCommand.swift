@@ -24,8 +24,7 @@ struct GapsCommand: ParsableCommand {
 
         @OptionGroup var own: SettingFlags<Flags>
 
-        @Flag(help: "JSON instead of a table.")
-        var json = false
+        @OptionGroup var output: OutputOptions
 
         var flags: [String: String] { Core.flags(common.values, x.values, own.values) }
     }
@@ -40,7 +39,7 @@ struct GapsCommand: ParsableCommand {
                 ledger in the database (stream_gaps) keeps every gap.
 
                   tweet-producer gaps list
-                  tweet-producer gaps list --all --json | jq 'map(select(.status == "open"))'
+                  tweet-producer gaps list --all --json | jq '.gaps[] | select(.status == "open")'
 
                 Exit status: 0 done, 74 the journal's folder cannot be read, 78 invalid settings.
                 """)
@@ -65,7 +64,7 @@ struct GapsCommand: ParsableCommand {
                 let rows = gaps.map {
                     GapRow($0, plan: plan, now: .now(), isQueued: request?.asks(for: $0.seq) == true)
                 }
-                print(options.json ? try jsonText(rows) : GapRow.table(rows))
+                options.output.show(GapList(gaps: rows))
             }
         }
     }
@@ -123,7 +122,9 @@ struct GapsCommand: ParsableCommand {
                 let folder = reader.text(JournalSettings.folder)
                 var run = GapRepairRun(
                     stream: StreamSettings(&reader, repairPosts: RepairSettings.budgetSetting), folder: folder,
-                    price: PostPrice.read(&reader), json: options.json, logger: Logger(label: "tweet-producer.gaps"))
+                    price: PostPrice.read(&reader),
+                    output: options.output,
+                    logger: Logger(label: "tweet-producer.gaps"))
                 run.waits = wait ?? (isatty(STDOUT_FILENO) == 1)
                 let shortest = minGap.map { Duration(setting: $0) } ?? .zero
                 if shortest == nil {
@@ -179,12 +180,19 @@ extension GapsCommand {
                 var event = PipelineEvent(.gapClosed)
                 (event.seq, event.detail) = (gap, try OperatorEvent.reason(reason))
                 let isDone = try OperatorEvent(folder: folder, stream: stream, event: event).add()
-                print(
-                    options.json
-                        ? "{\"gap\":\(gap),\"status\":\"\(isDone ? "accepted" : "queued")\"}"
-                        : "gap \(gap): \(isDone ? "accepted" : "queued for the producer that runs")")
+                options.output.show(ClosedGap(gap: gap, status: isDone ? "accepted" : "queued"))
             }
         }
+    }
+}
+
+/// What came of closing a gap: `accepted`, or `queued` for the producer that runs.
+private struct ClosedGap: Report {
+    let gap: Int64
+    let status: String
+
+    func text(on terminal: Terminal?) -> String {
+        "gap \(gap): \(status)" + (status == "queued" ? " for the producer that runs" : "")
     }
 }
 

@@ -21,8 +21,7 @@ struct JournalCommand: ParsableCommand {
         @Option(help: ArgumentHelp("Only this stream; without it, every stream of the folder.", valueName: "name"))
         var stream: String?
 
-        @Flag(help: "JSON instead of text.")
-        var json = false
+        @OptionGroup var output: OutputOptions
 
         @OptionGroup var common: SettingFlags<CommonSettings>
     }
@@ -36,7 +35,7 @@ struct JournalCommand: ParsableCommand {
                 does not read X now.
 
                   tweet-producer journal status
-                  tweet-producer journal status --json | jq '.[] | select(.unacknowledged > 100000)'
+                  tweet-producer journal status --json | jq '.journals[] | select(.unacknowledged > 100000)'
                 """)
 
         @OptionGroup var options: Options
@@ -45,7 +44,7 @@ struct JournalCommand: ParsableCommand {
             try runCommand {
                 let (folder, streams, quota) = try options.read()
                 let all = try streams.map { try JournalStatus(folder: folder, stream: $0, quota: quota) }
-                print(options.json ? try jsonText(all) : all.map(\.text).joined(separator: "\n\n"))
+                options.output.show(JournalList(journals: all))
             }
         }
     }
@@ -61,7 +60,7 @@ struct JournalCommand: ParsableCommand {
                 checksum. It only reads, also beside a running producer.
 
                   tweet-producer journal verify
-                  tweet-producer journal verify --json | jq '.[].problems'
+                  tweet-producer journal verify --json | jq '.journals[].problems'
 
                 Exit status: 0 OK, 65 something is missing or damaged.
                 """)
@@ -72,7 +71,7 @@ struct JournalCommand: ParsableCommand {
             try runCommand {
                 let (folder, streams, _) = try options.read()
                 let all = try streams.map { try JournalVerification(folder: folder, stream: $0) }
-                print(options.json ? try jsonText(all) : all.map(\.text).joined(separator: "\n\n"))
+                options.output.show(VerifiedJournals(journals: all))
                 guard all.allSatisfy(\.problems.isEmpty) else { throw ExitCode(ExitStatus.badData.rawValue) }
             }
         }
@@ -98,14 +97,30 @@ extension JournalCommand.Options {
     }
 }
 
+/// The journals of a folder.
+private struct JournalList: Report {
+    let journals: [JournalStatus]
+
+    func text(on terminal: Terminal?) -> String {
+        journals.map { $0.table.text(on: terminal) }.joined(separator: "\n\n")
+    }
+}
+
+/// What was checked of the journals of a folder, and the problems found.
+private struct VerifiedJournals: Report {
+    let journals: [JournalVerification]
+
+    func text(on terminal: Terminal?) -> String { journals.map(\.text).joined(separator: "\n\n") }
+}
+
 extension JournalStatus {
-    /// A table for people.
-    fileprivate var text: String {
+    /// A line for each fact.
+    fileprivate var table: FittingTable {
         let range = firstSeq.map { "\($0) to \(lastSeq)" } ?? "none"
         let quota = quotaBytes.map { " of \($0)" } ?? ", no quota"
-        return TextTable.render(
+        return FittingTable(
             header: nil,
-            [
+            rows: [
                 ["stream", "\(stream) (journal \(journal))"],
                 ["folder", folder],
                 ["state", process.map { "\(state ?? ""), \($0)" } ?? "no producer is at work"],
@@ -136,6 +151,6 @@ extension JournalVerification {
             "\(stream) (journal \(journal)): \(lines) lines in \(files) files, \(bytes) bytes;"
             + " \(removedLines) lines removed, \(droppedLines) dropped"
         let findings = problems.map { "  wrong: \($0)" }
-        return ([summary] + (findings.isEmpty ? ["  everything is well"] : findings)).joined(separator: "\n")
+        return ([summary] + (findings.isEmpty ? ["  OK"] : findings)).joined(separator: "\n")
     }
 }

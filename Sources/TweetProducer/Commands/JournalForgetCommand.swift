@@ -40,10 +40,7 @@ struct JournalForgetCommand: ParsableCommand {
             var event = PipelineEvent(.journalForgotten, cause: id)
             event.detail = try OperatorEvent.reason(reason)
             let isDone = try OperatorEvent(folder: folder, stream: stream, event: event).add()
-            print(
-                options.json
-                    ? "{\"journal\":\"\(id)\",\"status\":\"\(isDone ? "forgotten" : "queued")\"}"
-                    : "journal \(id): \(isDone ? "forgotten" : "queued for the producer that runs")")
+            options.output.show(ForgottenJournal(journal: id, status: isDone ? "forgotten" : "queued"))
         }
     }
 
@@ -59,5 +56,15 @@ struct JournalForgetCommand: ParsableCommand {
                 "\(id) is the journal of \(folder)/\(stream), which exists, with"
                     + " \(status.lastSeq - status.checkpoint) lines that Kafka has not acknowledged")
         }
+    }
+}
+
+/// What came of dismissing a journal: `forgotten`, or `queued` for the producer that runs.
+private struct ForgottenJournal: Report {
+    let journal: String
+    let status: String
+
+    func text(on terminal: Terminal?) -> String {
+        "journal \(journal): \(status)" + (status == "queued" ? " for the producer that runs" : "")
     }
 }

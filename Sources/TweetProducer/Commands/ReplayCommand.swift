@@ -84,17 +84,21 @@ struct ReplayCommand: ParsableCommand {
             }
             try Service.run([loop], stop: stop, drain: .seconds(5), logger: Logger(label: "tweet-producer"))
             let (isWhole, refused, problems) = result.withLock { $0 }
-            guard isWhole else {
-                throw Failure(
-                    .tryAgain,
-                    "interrupted. "
-                        + (state == nil
-                            ? "The next run starts over, which does no harm." : "The next run continues here."))
-            }
-            let rejected = refused.isEmpty ? [] : ["\(refused); their numbers are in the log and in rejects"]
-            guard problems.isEmpty, rejected.isEmpty else {
-                throw Failure(.badData, (problems + rejected).joined(separator: "\n"))
-            }
+            try judge(isWhole, refused, problems)
+        }
+    }
+
+    /// - Throws: `Failure` 75 when the replay was interrupted, 65 when something could not be published.
+    private func judge(_ isWhole: Bool, _ refused: RefusedLines, _ problems: [String]) throws(Failure) {
+        guard isWhole else {
+            throw Failure(
+                .tryAgain,
+                "interrupted. "
+                    + (state == nil ? "The next run starts over, which does no harm." : "The next run continues here."))
+        }
+        let rejected = refused.isEmpty ? [] : ["\(refused); their numbers are in the log and in rejects"]
+        guard problems.isEmpty, rejected.isEmpty else {
+            throw Failure(.badData, (problems + rejected).joined(separator: "\n"))
         }
     }
 
@@ -103,6 +107,20 @@ struct ReplayCommand: ParsableCommand {
             kafka: KafkaSettings.configuration(&reader), topic: KafkaSettings.topicName(&reader),
             partitions: reader.int(PublishingSettings.partitions),
             replication: reader.int(PublishingSettings.replication))
+        select(&settings, &reader)
+        if let rate, !(rate > 0 && rate.isFinite) { reader.addMistake("--rate: must be greater than 0") }
+        settings.rate = rate
+        settings.stateFile = state
+        settings.lineLimit = reader.bytes(StreamSettings.lineLimitSetting)
+        settings.foreignStream = stream ?? "replay"
+        if !StreamName.isValid(settings.foreignStream) {
+            reader.addMistake("--stream: '\(settings.foreignStream)' is not \(StreamName.rule)")
+        }
+        return settings
+    }
+
+    /// Reads which lines are to be published, by time and by number.
+    private func select(_ settings: inout ReplaySettings, _ reader: inout SettingsReader) {
         for (name, text) in [("--since", since), ("--until", until)] {
             if let text, Timestamp(argument: text) == nil {
                 reader.addMistake("\(name): '\(text)' is not \(Timestamp.argumentForm)")
@@ -123,14 +141,5 @@ struct ReplayCommand: ParsableCommand {
                 reader.addMistake("--seq: '\(seq)' must be numbers and ranges from 1 on, such as 17,40-41")
             }
         }
-        if let rate, !(rate > 0 && rate.isFinite) { reader.addMistake("--rate: must be greater than 0") }
-        settings.rate = rate
-        settings.stateFile = state
-        settings.lineLimit = reader.bytes(StreamSettings.lineLimitSetting)
-        settings.foreignStream = stream ?? "replay"
-        if !StreamName.isValid(settings.foreignStream) {
-            reader.addMistake("--stream: '\(settings.foreignStream)' is not \(StreamName.rule)")
-        }
-        return settings
     }
 }

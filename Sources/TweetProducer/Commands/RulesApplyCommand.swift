@@ -35,7 +35,7 @@ extension RulesCommand {
                 let settings = try RulesSettings(common, x, rules, file: file)
                 let comparison = try settings.compare()
                 let (application, plan) = (settings.application, comparison.plan)
-                print(RulePlanView(plan, price: settings.price).table(hasColours: standardOutputHasColours))
+                print(RulePlanView(plan, price: settings.price).text(on: .ofStandardOutput))
                 if plan.isEmpty { return }
                 guard try yes || isConfirmed() else {
                     print("nothing was changed")

@@ -36,13 +36,11 @@ struct RulesCommand: ParsableCommand {
         @OptionGroup var common: SettingFlags<CommonSettings>
         @OptionGroup(title: "X") var x: SettingFlags<XSettings>
 
-        @Flag(help: "One JSON object instead of a table.")
-        var json = false
+        @OptionGroup var output: OutputOptions
 
         func run() throws {
             try runCommand {
-                let rules = try connectToRules(common, x).rules.list()
-                print(json ? RuleList(rules).json : RuleList(rules).table)
+                output.show(RuleList(try connectToRules(common, x).rules.list()))
             }
         }
     }
@@ -78,7 +76,10 @@ struct RulesCommand: ParsableCommand {
                 let (x, journal) = try connectToRules(common, x)
                 let taken = try x.add(rules, isDryRun: dryRun)
                 if !dryRun { RuleCheckRequest.leave(in: journal) }
-                print(dryRun ? "X accepts \(rules.count) of \(rules.count) rules" : RuleList(taken).table)
+                print(
+                    dryRun
+                        ? "X accepts \(rules.count) of \(rules.count) rules"
+                        : RuleList(taken).text(on: .ofStandardOutput))
             }
         }
     }
@@ -115,7 +116,7 @@ struct RulesCommand: ParsableCommand {
                 let (rules, journal) = try connectToRules(common, x)
                 if ids.isEmpty { try rules.delete(values: values) } else { try rules.delete(ids: ids) }
                 RuleCheckRequest.leave(in: journal)
-                print("deleted \(ids.count + values.count) rules")
+                print("deleted \(counted(ids.count + values.count, "rule"))")
             }
         }
     }
@@ -135,39 +136,28 @@ private func connectToRules(
     return (XRules(settings), journal)
 }
 
-/// Rules, shown to people or to programs.
-struct RuleList {
-    private let rules: [XRule]
+/// Rules at X.
+struct RuleList: Report {
+    /// A rule as every command shows it.
+    struct Rule: Encodable {
+        let id: String
+        let value: String
+        let tag: String?
+
+        init(_ rule: XRule) {
+            (id, value, tag) = (rule.id, rule.value, rule.tag)
+        }
+    }
+
+    let rules: [Rule]
 
     init(_ rules: [XRule]) {
-        self.rules = rules
+        self.rules = rules.map(Rule.init)
     }
 
-    /// Columns id, tag and value; a text that holds control characters cannot disturb the terminal.
-    var table: String {
+    func text(on terminal: Terminal?) -> String {
         if rules.isEmpty { return "no rules" }
-        let rows = [("ID", "TAG", "VALUE")] + rules.map { ($0.id, Self.plain($0.tag ?? "-"), Self.plain($0.value)) }
-        let idWidth = rows.map(\.0.count).max() ?? 0
-        let tagWidth = rows.map(\.1.count).max() ?? 0
-        return rows.map { "\(Self.padded($0.0, idWidth))  \(Self.padded($0.1, tagWidth))  \($0.2)" }
-            .joined(separator: "\n")
-    }
-
-    /// `{"rules":[{"id":…,"tag":…,"value":…}]}`.
-    var json: String {
-        let members = rules.map { rule in
-            let tag = rule.tag.map { ",\"tag\":\(JSONText.string($0))" } ?? ""
-            return "{\"id\":\(JSONText.string(rule.id))\(tag),\"value\":\(JSONText.string(rule.value))}"
-        }
-        return "{\"rules\":[\(members.joined(separator: ","))]}"
-    }
-
-    private static func plain(_ text: String) -> String {
-        String(
-            String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
-    }
-
-    private static func padded(_ text: String, _ width: Int) -> String {
-        text + String(repeating: " ", count: max(0, width - text.count))
+        let rows = rules.map { [$0.id, ($0.tag ?? "-").plain, $0.value.plain] }
+        return FittingTable(header: ["ID", "TAG", "VALUE"], rows: rows).text(on: terminal)
     }
 }

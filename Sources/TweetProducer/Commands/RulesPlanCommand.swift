@@ -33,8 +33,7 @@ extension RulesCommand {
         @Argument(help: ArgumentHelp("The rules file (X_RULES_FILE).", valueName: "file"))
         var file: String?
 
-        @Flag(help: "One JSON object instead of a table.")
-        var json = false
+        @OptionGroup var output: OutputOptions
 
         @Flag(help: "List unchanged rules, too.")
         var all = false
@@ -59,7 +58,8 @@ extension RulesCommand {
                     let estimator = RuleEstimator(settings.x, plan: settings.plan)
                     view.estimates = try estimator.estimate(comparison.wanted.map(\.oneLine))
                 }
-                print(json ? view.json : view.table(hasColours: standardOutputHasColours, showsKept: all || estimate))
+                view.showsKept = all || estimate
+                output.show(view)
                 if try settings.application.ask(about: plan), !plan.added.isEmpty {
                     writeToStandardError("X accepts the new rules (dry run)\n")
                 }
@@ -74,19 +74,19 @@ enum PriceFlag: SettingGroup {
     static let settings = [PostPrice.setting]
 }
 
-/// A plan, shown to people or to programs.
-struct RulePlanView {
+/// A plan, and what its rules would cost.
+struct RulePlanView: Report {
     private let plan: RulePlan
     private let price: PostPrice
     /// By value; empty when X was not asked.
     var estimates: [RuleEstimate] = []
+    /// Whether the text lists unchanged rules, too.
+    var showsKept = false
 
     init(_ plan: RulePlan, price: PostPrice) {
         self.plan = plan
         self.price = price
     }
-
-    // MARK: For people
 
     private struct Row {
         let sign: String
@@ -110,15 +110,15 @@ struct RulePlanView {
     }
 
     /// A line for each change and, if wanted, each rule that stays, then the sums.
-    func table(hasColours: Bool, showsKept: Bool = false) -> String {
+    func text(on terminal: Terminal?) -> String {
         let byValue = Dictionary(estimates.map { ($0.value, $0) }) { first, _ in first }
         let rows = rows(withKept: showsKept)
         let tagWidth = min(40, max(3, rows.map(\.tag.count).max() ?? 0))
         var lines = rows.map { row in
             var line = "\(row.sign) \(row.what.padded(6))  \(row.tag.plain.padded(tagWidth))  "
             if !estimates.isEmpty { line += estimateText(byValue[row.value]) }
-            line += row.value.plain
-            return hasColours ? "\u{1b}[\(row.colour)m\(line)\u{1b}[0m" : line
+            line = (line + row.value.plain).cut(to: terminal?.columns)
+            return terminal?.hasColours == true ? "\u{1b}[\(row.colour)m\(line)\u{1b}[0m" : line
         }
         if !estimates.isEmpty {
             let figures = "\("POSTS/30 DAYS".leftPadded(13))  \("DOLLARS".leftPadded(12))"
@@ -151,60 +151,63 @@ struct RulePlanView {
     private static func count(_ posts: Double) -> String {
         groupedDigits(Int64(exactly: posts.rounded()) ?? .max)
     }
-
-    // MARK: For programs
-
-    /// `{"added":[…],"removed":[…],"changed":[…],"kept":[…],"taken":[…],"foreign":[…],"pending":true}` and estimates, if any.
-    var json: String {
-        let changed = plan.changed.map { change in
-            let new = change.new.tag.map { ",\"new_tag\":\(JSONText.string($0))" } ?? ""
-            return "{\(Self.members(change.old))\(new)}"
-        }
-        let added = plan.added.map { rule in
-            let tag = rule.tag.map { ",\"tag\":\(JSONText.string($0))" } ?? ""
-            return "{\"value\":\(JSONText.string(rule.value))\(tag)}"
-        }
-        var fields = [
-            "\"pending\":\(!plan.isEmpty)", "\"added\":[\(added.joined(separator: ","))]",
-            "\"changed\":[\(changed.joined(separator: ","))]",
-        ]
-        let lists = [("removed", plan.removed), ("kept", plan.kept), ("taken", plan.taken), ("foreign", plan.foreign)]
-        for (name, rules) in lists {
-            fields.append("\"\(name)\":[\(rules.map { "{\(Self.members($0))}" }.joined(separator: ","))]")
-        }
-        if !estimates.isEmpty {
-            fields.append("\"estimates\":[\(estimates.map(estimateJSON).joined(separator: ","))]")
-        }
-        return "{\(fields.joined(separator: ","))}"
-    }
-
-    private static func members(_ rule: XRule) -> String {
-        let tag = rule.tag.map { ",\"tag\":\(JSONText.string($0))" } ?? ""
-        return "\"id\":\(JSONText.string(rule.id)),\"value\":\(JSONText.string(rule.value))\(tag)"
-    }
-
-    private func estimateJSON(_ estimate: RuleEstimate) -> String {
-        let value = "\"value\":\(JSONText.string(estimate.value))"
-        switch estimate.outcome {
-        case .posts(let posts):
-            let dollars = (posts * price.dollars * 100).rounded() / 100
-            return "{\(value),\"posts_in_30_days\":\(Int64(exactly: posts.rounded()) ?? .max),\"dollars\":\(dollars)}"
-        case .unknown(let why): return "{\(value),\"not_counted\":\(JSONText.string(why))}"
-        }
-    }
 }
 
-extension String {
-    /// Without control characters, which could disturb a terminal.
-    var plain: String {
-        String(String.UnicodeScalarView(unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+extension RulePlanView {
+    private enum Key: CodingKey {
+        case pending, added, changed, removed, kept, taken, foreign, estimates
     }
 
-    func padded(_ width: Int) -> String {
-        self + String(repeating: " ", count: Swift.max(0, width - count))
+    private struct Added: Encodable {
+        let value: String
+        let tag: String?
     }
 
-    func leftPadded(_ width: Int) -> String {
-        String(repeating: " ", count: Swift.max(0, width - count)) + self
+    private struct Changed: Encodable {
+        let id: String
+        let value: String
+        let tag: String?
+        let newTag: String?
+    }
+
+    private struct Estimate: Encodable {
+        let value: String
+        var posts: Int64?
+        var dollars: Double?
+        /// Why X cannot count the rule's posts.
+        var obstacle: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case value, dollars
+            case posts = "posts_in_30_days"
+            case obstacle = "not_counted"
+        }
+    }
+
+    /// The rules by what would become of them, whether anything would change, and estimates if there are any.
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(!plan.isEmpty, forKey: .pending)
+        try container.encode(plan.added.map { Added(value: $0.value, tag: $0.tag) }, forKey: .added)
+        try container.encode(
+            plan.changed.map {
+                Changed(id: $0.old.id, value: $0.old.value, tag: $0.old.tag, newTag: $0.new.tag)
+            }, forKey: .changed)
+        for (key, rules) in [
+            (Key.removed, plan.removed), (.kept, plan.kept), (.taken, plan.taken), (.foreign, plan.foreign),
+        ] {
+            try container.encode(rules.map(RuleList.Rule.init), forKey: key)
+        }
+        if !estimates.isEmpty { try container.encode(estimates.map(encoded), forKey: .estimates) }
+    }
+
+    private func encoded(_ estimate: RuleEstimate) -> Estimate {
+        switch estimate.outcome {
+        case .posts(let posts):
+            Estimate(
+                value: estimate.value, posts: Int64(exactly: posts.rounded()) ?? .max,
+                dollars: price.dollars(for: posts))
+        case .unknown(let why): Estimate(value: estimate.value, obstacle: why)
+        }
     }
 }

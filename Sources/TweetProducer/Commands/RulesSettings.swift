@@ -1,6 +1,5 @@
 import ArgumentParser
 import Core
-import Glibc
 import Logging
 import XAPI
 
@@ -75,10 +74,4 @@ struct RulesSettings {
 /// Shows what is probably not meant.
 func printWarnings(_ doubts: [String]) {
     for doubt in doubts { writeToStandardError("warning: \(doubt)\n") }
-}
-
-/// Whether standard output is a terminal that wants colours (no-color.org).
-var standardOutputHasColours: Bool {
-    isatty(STDOUT_FILENO) == 1 && ProcessEnvironment.current["NO_COLOR", default: ""].isEmpty
-        && ProcessEnvironment.current["TERM"] != "dumb"
 }

@@ -28,8 +28,7 @@ struct UsageCommand: ParsableCommand {
 
     @OptionGroup var own: SettingFlags<Flags>
 
-    @Flag(help: "One JSON object instead of a table.")
-    var json = false
+    @OptionGroup var output: OutputOptions
 
     func run() throws {
         try runCommand {
@@ -46,8 +45,7 @@ struct UsageCommand: ParsableCommand {
             if own == nil, let obstacle = OwnCount.obstacle(in: folder) {
                 writeToStandardError("warning: what was received here is unknown: \(obstacle)\n")
             }
-            let view = UsageView(usage: usage, own: own, price: postPrice, now: .now())
-            print(json ? view.json : view.table)
+            output.show(UsageView(usage: usage, own: own, price: postPrice, now: .now()))
         }
     }
 }
@@ -76,8 +74,8 @@ struct OwnCount: Equatable {
     }
 }
 
-/// Usage and forecast, shown to people or to programs.
-struct UsageView {
+/// Usage and forecast.
+struct UsageView: Report {
     let usage: PostUsage
     /// Nil without a journal.
     let own: OwnCount?
@@ -87,8 +85,8 @@ struct UsageView {
     private var forecast: UsageForecast { UsageForecast(usage, now: now) }
     private var today: Int64? { usage.daily[now.milliseconds / 86_400_000] }
 
-    /// One line for each figure; what X does not tell shows as `?`.
-    var table: String {
+    /// One line for each figure; what X does not report is `?`.
+    func text(on terminal: Terminal?) -> String {
         let forecast = forecast
         var rows = [
             ("used in this cycle", posts(usage.used.map { Double($0) })), ("cap", count(usage.cap.map { Double($0) })),
@@ -112,7 +110,7 @@ struct UsageView {
     }
 
     private func count(_ number: Double?) -> String {
-        number.flatMap { Int64(exactly: $0.rounded()) }.map { groupedDigits($0) } ?? "?"
+        whole(number).map { groupedDigits($0) } ?? "?"
     }
 
     private func posts(_ number: Double?) -> String {
@@ -124,27 +122,29 @@ struct UsageView {
         "\((days * 10).rounded() / 10)"
     }
 
-    /// `{"used":…,"cap":…,"left":…,"today":…,"posts_per_day":…,"reset":…,"forecast_at_reset":…,…}`; null where X does not tell.
-    var json: String {
-        let forecast = forecast
-        func number(_ value: Double?) -> String {
-            value.flatMap { Int64(exactly: $0.rounded()) }.map(String.init) ?? "null"
-        }
-        func dollars(_ posts: Double?) -> String {
-            posts.map { "\(($0 * price.dollars * 100).rounded() / 100)" } ?? "null"
-        }
-        let used = usage.used.map { Double($0) }
-        let fields = [
-            ("used", number(used)), ("cap", number(usage.cap.map { Double($0) })), ("left", number(left)),
-            ("today", number(today.map { Double($0) })), ("posts_per_day", number(forecast.postsPerDay)),
-            ("reset", forecast.reset.map { JSONText.string($0.description) } ?? "null"),
-            ("forecast_at_reset", number(forecast.atReset)),
-            ("days_to_cap", forecast.daysToCap.map { Self.days($0) } ?? "null"),
-            ("cap_before_reset", "\(forecast.isCapReachedBeforeReset)"), ("dollars_used", dollars(used)),
-            ("dollars_at_reset", dollars(forecast.atReset)),
-            ("received_today", number(own.map { Double($0.today) })),
-            ("received_in_cycle", number(own.map { Double($0.cycle) })),
-        ]
-        return "{\(fields.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ","))}"
+    private enum Key: CodingKey {
+        case used, cap, left, today, postsPerDay, reset, forecastAtReset, daysToCap, capBeforeReset
+        case dollarsUsed, dollarsAtReset, receivedToday, receivedInCycle
     }
+
+    /// All members; null where X reports nothing.
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        let forecast = forecast
+        try container.encode(usage.used, forKey: .used)
+        try container.encode(usage.cap, forKey: .cap)
+        try container.encode(whole(left), forKey: .left)
+        try container.encode(today, forKey: .today)
+        try container.encode(whole(forecast.postsPerDay), forKey: .postsPerDay)
+        try container.encode(forecast.reset?.description, forKey: .reset)
+        try container.encode(whole(forecast.atReset), forKey: .forecastAtReset)
+        try container.encode(forecast.daysToCap.map { ($0 * 10).rounded() / 10 }, forKey: .daysToCap)
+        try container.encode(forecast.isCapReachedBeforeReset, forKey: .capBeforeReset)
+        try container.encode(usage.used.map { price.dollars(for: Double($0)) }, forKey: .dollarsUsed)
+        try container.encode(forecast.atReset.map { price.dollars(for: $0) }, forKey: .dollarsAtReset)
+        try container.encode(own?.today, forKey: .receivedToday)
+        try container.encode(own?.cycle, forKey: .receivedInCycle)
+    }
+
+    private func whole(_ number: Double?) -> Int64? { number.flatMap { Int64(exactly: $0.rounded()) } }
 }

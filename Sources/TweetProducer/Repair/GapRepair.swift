@@ -173,16 +173,7 @@ package final class GapRepair {
 
     /// Journals what a job came to; only when that is durable, the book says so, too.
     private func settle(_ job: RepairPlan.Job, _ outcome: RepairOutcome, _ connection: Int64) {
-        let events = job.gaps.map { gap in
-            let obstacle = obstacle(to: gap, job, outcome)
-            var event = PipelineEvent(
-                obstacle == nil ? .repaired : .repairFailed, connection: connection, cause: job.method.rawValue)
-            event.seq = gap.seq
-            event.lines = gap.seq == job.gaps[0].seq ? outcome.posts : 0
-            event.exact = job.method.isExact
-            event.detail = obstacle
-            return event
-        }
+        let events = job.gaps.map { event(for: $0, job, outcome, connection) }
         let isDurable = deliver(JournalChunk(connection: connection, events: events)) == .durable
         let first = job.gaps[0].seq
         // A service that ends is no reason to give a gap up.
@@ -208,6 +199,19 @@ package final class GapRepair {
             }
         }
         if !isInterrupted { tell(job, outcome) }
+    }
+
+    private func event(
+        for gap: StreamGap, _ job: RepairPlan.Job, _ outcome: RepairOutcome, _ connection: Int64
+    ) -> PipelineEvent {
+        let obstacle = obstacle(to: gap, job, outcome)
+        var event = PipelineEvent(
+            obstacle == nil ? .repaired : .repairFailed, connection: connection, cause: job.method.rawValue)
+        event.seq = gap.seq
+        event.lines = gap.seq == job.gaps[0].seq ? outcome.posts : 0
+        event.exact = job.method.isExact
+        event.detail = obstacle
+        return event
     }
 
     /// Why a gap stays open after a job; nil when it does not.

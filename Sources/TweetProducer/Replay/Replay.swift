@@ -144,7 +144,7 @@ final class Replay {
                         receivedAt: line.receivedAt ?? .now(), connection: line.connection)
                     try publish(piece, headers, at: at, isDamaged: line.isDamaged)
                 }
-                progress.tell(bytes: done + position, published: state.published)
+                progress.report(bytes: done + position, published: state.published)
             }
         } catch let error as any DisposedError where error.disposition == .reject && at.line > 0 {
             throw ReplayError(.reject, "\(error) The \(groupedDigits(at.line)) lines before it were published.")

@@ -46,7 +46,7 @@ package struct ReplayFile: Sendable {
         let files: [ReplayFile]
         do {
             if let names = try? JournalFolder.names(path) {
-                let archive = names.contains(ArchiveOptions.folderName) ? path + "/" + ArchiveOptions.folderName : nil
+                let archive = names.contains(JournalSource.archiveName) ? path + "/" + JournalSource.archiveName : nil
                 files =
                     try (archive.map(inFolder) ?? [])
                     + (names.contains("journal.json") ? segments(path) : inFolder(path))

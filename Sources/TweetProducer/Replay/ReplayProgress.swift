@@ -1,23 +1,22 @@
 import Core
 import XAPI
 
-/// Tells how far a replay is: a bar on a terminal, else a line every 10 seconds.
+/// Shows how far a replay is: a bar on a terminal, else a line every 10 seconds.
 struct ReplayProgress {
     private let totalBytes: Int64
     private let isTerminal: Bool
     private let begin = ContinuousClock.now
-    private var due = ContinuousClock.now
+    private var pace: Periodic
     private var first: Int64?
 
     init(totalBytes: Int64, isTerminal: Bool) {
         (self.totalBytes, self.isTerminal) = (totalBytes, isTerminal)
-        if !isTerminal { due = .now + .seconds(10) }
+        pace = isTerminal ? Periodic(every: .milliseconds(200), atOnce: true) : Periodic(every: .seconds(10))
     }
 
-    mutating func tell(bytes: Int64, published: Int64) {
+    mutating func report(bytes: Int64, published: Int64) {
         if first == nil { first = published }
-        guard ContinuousClock.now >= due else { return }
-        due = .now + (isTerminal ? .milliseconds(200) : .seconds(10))
+        guard pace.isDue() else { return }
         let share = totalBytes > 0 ? min(1, Double(bytes) / Double(totalBytes)) : 1
         let elapsed = begin.duration(to: .now)
         let left = share > 0.01 ? (elapsed * ((1 - share) / share)).short : "?"

@@ -44,24 +44,26 @@ struct UploadSettings: Sendable, SettingGroup {
         }
         options.encryption = reader.choice(encryptionSetting, Encryption.self)?.rawValue
         options.kmsKey = reader.string(kmsKeySetting)
-        if let key = options.kmsKey {
-            if options.encryption?.hasPrefix("aws:kms") != true {
-                reader.addMistake(
-                    "\(reader.origin(kmsKeySetting)): only with \(encryptionSetting.title)=aws:kms or aws:kms:dsse")
-            }
-            if !key.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) {
-                reader.addMistake("\(reader.origin(kmsKeySetting)): must be the id or the ARN of a key")
-            }
-            if !S3Settings.signsKMSKeys {
-                reader.addMistake(
-                    "\(reader.origin(kmsKeySetting)): libcurl before 8.10 signs it wrongly;"
-                        + " make it the default key of the bucket instead")
-            }
-        }
+        if let key = options.kmsKey { check(key, encryption: options.encryption, &reader) }
         options.partBytes = Int64(reader.bytes(partBytesSetting))
         if !(5 << 20...5 << 30).contains(options.partBytes) {
             reader.addMistake("\(reader.origin(partBytesSetting)): parts must have from 5MiB to 5GiB")
         }
         return UploadSettings(s3: S3Settings(&reader), options: options)
+    }
+
+    /// Adds what is wrong about the key of `aws:kms` to the reader's mistakes.
+    private static func check(_ key: String, encryption: String?, _ reader: inout SettingsReader) {
+        let origin = reader.origin(kmsKeySetting)
+        if encryption?.hasPrefix("aws:kms") != true {
+            reader.addMistake("\(origin): only with \(encryptionSetting.title)=aws:kms or aws:kms:dsse")
+        }
+        if !key.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) {
+            reader.addMistake("\(origin): must be the id or the ARN of a key")
+        }
+        if !S3Settings.signsKMSKeys {
+            reader.addMistake(
+                "\(origin): libcurl before 8.10 signs it wrongly; make it the default key of the bucket instead")
+        }
     }
 }

@@ -72,15 +72,10 @@ package final class FilteredStream {
     /// once a minute that the disk is slow: X sends on meanwhile, and cuts slow readers off.
     private func observe(_ journal: Journal, _ posts: PostCounter) {
         journal.observer.onSync { () throws(FileError) in try posts.save() }
-        let logged = Mutex<ContinuousClock.Instant?>(nil)
+        let pace = Mutex(Periodic(every: .seconds(60), atOnce: true))
         journal.observer.onSync { [logger, tooLong = settings.stallTimeout / 5] (took: Duration) in
-            guard took >= tooLong else { return }
-            let isNews = logged.withLock { logged in
-                guard logged.map({ $0.duration(to: .now) >= .seconds(60) }) ?? true else { return false }
-                logged = .now
-                return true
-            }
-            if isNews { logger.warning("the journal's disk is slow", metadata: ["took": "\(took.short)"]) }
+            guard took >= tooLong, pace.withLock({ $0.isDue() }) else { return }
+            logger.warning("the journal's disk is slow", metadata: ["took": "\(took.short)"])
         }
     }
 
@@ -139,17 +134,7 @@ package final class FilteredStream {
         let recorder = StreamRecorder(
             reading, connection: newConnection(), lineLimit: settings.lineLimit, logger: logger)
         let begun = Timestamp.now()
-        recorder.onBegin = { [budget = credential?.budget, stream = settings.stream] in
-            let opened = Timestamp.now()
-            reading.gaps.end(at: opened)
-            let connection = OpenedConnection(
-                stream: stream, begun: begun.milliseconds, opened: opened.milliseconds)
-            // Both wait for files; X sends on meanwhile.
-            reading.journal.later { [gaps = reading.gaps] in
-                budget?.noteOpened(connection)
-                gaps.save()
-            }
-        }
+        noteOpening(recorder, begun, reading)
         var backfill = asksBackfill ? Backfill(reading.gaps, plan: settings.plan, at: begun) : nil
         let hasAskedBackfill = backfill != nil
         do {
@@ -169,6 +154,21 @@ package final class FilteredStream {
             return StreamAttempt(end: .failed(cause: "token", detail: error.description), recorder: recorder)
         } catch let error as CurlError {
             return StreamAttempt(end: .failed(cause: error.cause, detail: error.description), recorder: recorder)
+        }
+    }
+
+    /// Ends the open gap, and takes note of the connection, as soon as X has opened it.
+    private func noteOpening(_ recorder: StreamRecorder, _ begun: Timestamp, _ reading: StreamReading) {
+        recorder.onBegin = { [budget = credential?.budget, stream = settings.stream] in
+            let opened = Timestamp.now()
+            reading.gaps.end(at: opened)
+            let connection = OpenedConnection(
+                stream: stream, begun: begun.milliseconds, opened: opened.milliseconds)
+            // Both wait for files; X sends on meanwhile.
+            reading.journal.later { [gaps = reading.gaps] in
+                budget?.noteOpened(connection)
+                gaps.save()
+            }
         }
     }
 

@@ -203,6 +203,10 @@ import Testing
     }
 
     /// What `journal status` says of the lines that Kafka has not got.
+    private struct Journals: Decodable {
+        let journals: [Lag]
+    }
+
     private struct Lag: Decodable {
         let lastSeq: Int64
         let unacknowledged: Int64
@@ -212,6 +216,6 @@ import Testing
         let text = try run.pipeline.run(.producer, ["journal", "status", "--json"])
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        return try #require(try decoder.decode([Lag].self, from: Data(text.utf8)).first)
+        return try #require(try decoder.decode(Journals.self, from: Data(text.utf8)).journals.first)
     }
 }

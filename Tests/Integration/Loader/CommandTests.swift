@@ -90,14 +90,14 @@ struct CommandTests {
         try loader.settle(
             TestLines.batch([TestLines.tweet(TestLines.firstID), #"{"data":{"id":"\#(TestLines.firstID + 1)"}}"#]))
         let connection = try database.connect()
-        let stored = try TweetWay(TestLines.firstID, connection)
+        let stored = try TweetTrace(TestLines.firstID, connection)
         #expect(stored.stored?.seq == 1)
         #expect(stored.stored?.rules.map(\.id) == ["1"])
         for part in [
             "2025-10-09T08:53:20.000Z, on connection 1759999999000", "test 0a1b2c3d, line 1", "tweets-0, offset 0",
             "1 (r)",
         ] { #expect(stored.text.contains(part), "\(stored.text)") }
-        let rejected = try TweetWay(TestLines.firstID + 1, connection)
+        let rejected = try TweetTrace(TestLines.firstID + 1, connection)
         #expect(rejected.stored == nil)
         #expect(rejected.rejects.map(\.reason) == ["not_a_tweet"])
         try database.query(
@@ -107,10 +107,11 @@ struct CommandTests {
                 tweet_time($1::bigint) + interval '2 minutes', 'stall', $1::bigint + 1000)
             """, ["\(TestLines.firstID)"])
         let minute: Int64 = 60_000 << 22
-        #expect(try TweetWay(TestLines.firstID + minute * 3 / 2, connection).text.contains("it may lie in a gap: test"))
         #expect(
-            try TweetWay(TestLines.firstID + 5, connection).gaps.isEmpty, "received before the gap, had it been sent")
-        let late = try TweetWay(TestLines.firstID + 3 * minute, connection)
+            try TweetTrace(TestLines.firstID + minute * 3 / 2, connection).text.contains("it may lie in a gap: test"))
+        #expect(
+            try TweetTrace(TestLines.firstID + 5, connection).gaps.isEmpty, "received before the gap, had it been sent")
+        let late = try TweetTrace(TestLines.firstID + 3 * minute, connection)
         #expect(late.text.contains("no gap covers it"))
         #expect(late.json().contains(#""rejects" : ["#))
     }
@@ -128,20 +129,20 @@ struct CommandTests {
             VALUES ('test', '0a1b2c3d', 9, tweet_time($1::bigint), 'stall')
             """, ["\(TestLines.firstID)"])
         let connection = try database.connect()
-        let old = try TweetWay(1_266_850_733_409_931_264, connection)
+        let old = try TweetTrace(1_266_850_733_409_931_264, connection)
         #expect(old.isOlderThanRecording && old.gaps.isEmpty)
         #expect(
             old.text.hasSuffix("not stored: posted before recording began (2020-05-30 < 2022-03-05): never collected"),
             "\(old.text)")
-        #expect(try TweetWay(20, connection).text.contains("(before 2010-11 < 2022-03-05)"))
+        #expect(try TweetTrace(20, connection).text.contains("(before 2010-11 < 2022-03-05)"))
         let deleted = TestLines.firstID + 5
-        #expect(try TweetWay(deleted, connection).text.contains("it may lie in a gap"))
+        #expect(try TweetTrace(deleted, connection).text.contains("it may lie in a gap"))
         try database.query(
             """
             INSERT INTO tweet_deletions (tweet_id, deleted_at, tweets, kafka_topic, kafka_partition, kafka_offset)
             VALUES ($1::bigint, now(), 1, 't', 0, 1)
             """, ["\(deleted)"])
-        let way = try TweetWay(deleted, connection)
+        let way = try TweetTrace(deleted, connection)
         #expect(way.gaps.isEmpty)
         #expect(way.text.hasSuffix("not here: it was deleted"))
     }

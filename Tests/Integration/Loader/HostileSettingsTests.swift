@@ -49,7 +49,7 @@ struct HostileSettingsTests {
         // Longer than the time-outs of role and database.
         try loader.session.attempt { try $0.execute("BEGIN; SELECT pg_sleep(0.3); COMMIT") }
         let connection = try database.connect()
-        var found = [try TweetWay(first, connection).text, try TweetWay(first + 1, connection).text]
+        var found = [try TweetTrace(first, connection).text, try TweetTrace(first + 1, connection).text]
         found = found.map { text in
             text.split(separator: "\n").filter { !$0.contains("committed") && !$0.contains("rejected") }.joined(
                 separator: "\n")

@@ -174,7 +174,7 @@ struct RulesTableTests {
             try database.query("SELECT tweet_id, rule_id, tag, value FROM matched_rules")
                 == [["\(TestLines.firstID)", "1", "r", "cat \"x\""]])
         #expect(try database.query("SELECT rule_id, tweets, value FROM rule_matches") == [["1", "1", "cat \"x\""]])
-        let way = try TweetWay(TestLines.firstID, database.connect())
+        let way = try TweetTrace(TestLines.firstID, database.connect())
         #expect(way.stored?.rules.map(\.value) == ["cat \"x\""])
         #expect(way.text.contains(#""cat \"x\"""#), "\(way.text)")
     }

@@ -1,3 +1,4 @@
+import Core
 import Testing
 
 @testable import TweetLoader
@@ -105,27 +106,29 @@ struct StatusTests {
         arguments: ["tweets", String(repeating: "long-name.", count: 20)])
     func columns(topic: String) throws {
         let owner = "a-host-with-a-very-long-name.in-a-domain.with-many-parts.example.com/12345/1x2y3z4"
-        let status = try fill(topic, owner: owner)
-        let lines = status.text(on: TerminalSize(columns: 80)).split(separator: "\n", omittingEmptySubsequences: false)
-        #expect(lines.allSatisfy { $0.count <= 80 }, "\(status.text(on: TerminalSize(columns: 80)))")
+        var status = try fill(topic, owner: owner)
+        let lines = status.text(on: Terminal(columns: 80)).split(separator: "\n", omittingEmptySubsequences: false)
+        #expect(lines.allSatisfy { $0.count <= 80 }, "\(status.text(on: Terminal(columns: 80)))")
         #expect(lines.contains { $0.hasPrefix("partition") && $0.contains("lag") })
         #expect(lines.contains("… 6 idle"))
         #expect(lines.contains { $0.contains("\(topic.suffix(4))-5") && $0.contains("5000") })
-        #expect(status.text(on: TerminalSize(columns: 80), listsIdle: true).contains("-11"))
+        status.listsIdle = true
+        #expect(status.text(on: Terminal(columns: 80)).contains("-11"))
         #expect(status.text.contains("\(topic)-11"), "in full elsewhere")
     }
 
     @Test("on a screen of 24 lines the headline stays at the top, and what was cut is counted")
     func rows() throws {
-        let status = try fill("tweets", owner: "host/1/a")
+        var status = try fill("tweets", owner: "host/1/a")
+        status.listsIdle = true
         for rows in 8...30 {
-            let text = status.text(on: TerminalSize(columns: 80, rows: rows), listsIdle: true)
+            let text = status.text(on: Terminal(columns: 80, rows: rows))
             let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
             #expect(lines.count <= rows, "\(rows):\n\(text)")
             #expect(lines[0].hasPrefix("loader: running"))
             #expect(lines[1].hasPrefix("lag"))
         }
-        let text = status.text(on: TerminalSize(columns: 80, rows: 21), listsIdle: true)
+        let text = status.text(on: Terminal(columns: 80, rows: 21))
         #expect(text.contains("… 9 more"), "\(text)")
         #expect(text.contains("default"), "journals keep their place")
     }

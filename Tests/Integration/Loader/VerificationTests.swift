@@ -53,6 +53,20 @@ struct VerificationTests: VerifyFixture {
         #expect(!url.isEmpty)
     }
 
+    @Test("a message with the highest number that there is belongs to no journal")
+    func highestNumber() throws {
+        try publish(1...3)
+        let publisher = try KafkaPublisher(bootstrapServers: kafka.bootstrapServers)
+        let headers = [
+            ("stream", "test"), ("journal", "0a1b2c3d"), ("seq", "\(Int64.max)"),
+            ("received_at", "2026-11-20T08:00:00.000Z"), ("connection", "0"),
+        ]
+        try publisher.enqueue(.init(topic: "tweets", key: "1", value: "{}", headers: headers))
+        try publisher.flush()
+        let report = try verify(settings())
+        #expect(report.verdict == .pending && report.pending == 4 && report.journals.map(\.numbered) == [3])
+    }
+
     @Test("numbers that are nowhere are missing, named as ranges, whatever is in flight")
     func missing() throws {
         try publish((1...300).filter { $0 != 17 && $0 != 40 && $0 != 41 })

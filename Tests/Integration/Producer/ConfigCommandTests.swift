@@ -39,10 +39,10 @@ import Testing
         #expect(answer.version == 1 && answer.errors.isEmpty)
         #expect(answer.settings.map(\.name) == ProducerSettings.known.map(\.environment))
         for part in [
-            #""name":"BATCH_SIZE","flag":"--batch-size","value":100,"#,
-            #""name":"JOURNAL_QUOTA","flag":null,"value":1073741824,"source":"environment","unit":"bytes""#,
-            #""name":"DRAIN","flag":"--drain","value":1.5,"source":"--drain","unit":"seconds""#,
-            #""name":"X_BEARER_TOKEN","flag":null,"value":"set","#,
+            #"{"flag":"--batch-size","name":"BATCH_SIZE","source":"default","value":100}"#,
+            #"{"flag":null,"name":"JOURNAL_QUOTA","source":"environment","unit":"bytes","value":1073741824}"#,
+            #"{"flag":"--drain","name":"DRAIN","source":"--drain","unit":"seconds","value":1.5}"#,
+            #"{"flag":null,"name":"X_BEARER_TOKEN","source":"environment","value":"set"}"#,
         ] { #expect(run.output.contains(part), "\(part)") }
     }
 

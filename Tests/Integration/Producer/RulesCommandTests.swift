@@ -28,8 +28,8 @@ import Testing
         let json = try run(["list", "--json"], answer: 200, body).outcome
         #expect(
             json.output
-                == #"{"rules":[{"id":"12","tag":"cats","value":"cat\u001b[2J has:images"},{"id":"345","value":"dog"}]}"#
-                + "\n")
+                == #"{"rules":[{"id":"12","tag":"cats","value":"cat\u001b[2J has:images"},{"id":"345","value":"dog"}],"#
+                + #""version":1}"# + "\n")
     }
 
     @Test func addsARuleThatBeginsWithAMinus() throws {

@@ -59,7 +59,7 @@ import Testing
             #expect(applied.status == 0 && applied.output.contains("done: X has 2 rules"), "\(applied)")
             let after = try await run(
                 ["rules", "plan", "--exit-code", "--json"], environment.merging(["X_RULES_FILE": file]) { $1 })
-            #expect(after.status == 0 && after.output.hasPrefix("{\"pending\":false,"))
+            #expect(after.status == 0 && after.output.contains("\"pending\":false,"))
             let exported = try await run(["rules", "export"], environment)
             #expect(exported.output == "- value: 'cat has:images'\n  tag: 'cats'\n- value: 'dog'\n  tag: 'new'\n")
         }
@@ -165,7 +165,7 @@ import Testing
             #expect(plan.output.contains("3,000,000    $30,000.00  cat\n"), "\(plan.output)")
             #expect(plan.output.contains("not counted: cat bio:x: X's counts do not know bio:"))
             let json = try await run(["rules", "plan", file, "--estimate", "--json"], environment).output
-            #expect(json.contains("{\"value\":\"cat\",\"posts_in_30_days\":3000000,\"dollars\":15000.0}"))
+            #expect(json.contains("{\"dollars\":15000,\"posts_in_30_days\":3000000,\"value\":\"cat\"}"))
         }
     }
 
@@ -190,10 +190,10 @@ import Testing
             let own = try await run(["usage", "--journal", journal], environment)
             #expect(own.output.contains("received today      12\n") && own.output.contains("received this cycle 12\n"))
             let json = try await run(["usage", "--json"], environment).output
-            #expect(json.hasSuffix("\"received_today\":null,\"received_in_cycle\":null}\n"))
-            #expect(
-                json.hasPrefix(
-                    "{\"used\":1500000,\"cap\":3000000,\"left\":1500000,\"today\":10,\"posts_per_day\":150000,"))
+            for member in [
+                #""received_today":null"#, #""received_in_cycle":null"#, #""used":1500000"#, #""cap":3000000"#,
+                #""left":1500000"#, #""today":10"#, #""posts_per_day":150000"#, #""days_to_cap":10"#, #""version":1"#,
+            ] { #expect(json.contains(member), "\(member)") }
             simulator.inject(Fault(.refuse, endpoint: "usage", answer: .rateLimit))
             #expect(try await run(["usage"], environment).status == 75)
         }

@@ -50,15 +50,15 @@ package struct ConfigCommand<Configured: ConfiguredService>: ParsableCommand {
 
         @OptionGroup(title: "Settings") var all: SettingFlags<All>
 
-        @Flag(help: "JSON instead of a table.")
-        var json = false
+        @OptionGroup var output: OutputOptions
 
         func run() throws {
             try runCommand {
                 var reader = try SettingsReader(flags: all.values, known: Configured.known)
                 CommonSettings.startLogging(&reader)
                 try Configured.read(&reader)
-                try ConfigReport(Configured.groups, reader).show(json: json)
+                output.show(ConfigReport(Configured.groups, reader))
+                try reader.finish()
             }
         }
     }

@@ -1,7 +1,5 @@
-import Glibc
-
 /// Every setting with its value and its source: what `config show` prints. Secrets are only `set` or `not set`.
-package struct ConfigReport {
+package struct ConfigReport: Report {
     private let groups: [any SettingGroup.Type]
     private let reader: SettingsReader
 
@@ -13,21 +11,12 @@ package struct ConfigReport {
         self.reader = reader
     }
 
-    /// Prints the table that fits the terminal, or JSON.
-    ///
-    /// - Parameter json: whether to print JSON.
-    /// - Throws: `Failure` (78) that lists what is wrong; after the output.
-    package func show(json: Bool) throws(Failure) {
-        print(json ? self.json : table(columns: Self.terminalColumns))
-        fflush(nil)
-        try reader.finish()
-    }
-
     /// One line for each setting under the title of its group, and the errors.
     ///
-    /// - Parameter columns: the width; nil for any.
+    /// - Parameter terminal: nil for any width.
     /// - Returns: the text.
-    func table(columns: Int?) -> String {
+    package func text(on terminal: Terminal?) -> String {
+        let columns = terminal?.columns
         var lines: [String] = []
         let all = groups.flatMap { $0.settings }
         let name = all.map(\.environment.count).max() ?? 0
@@ -38,63 +27,103 @@ package struct ConfigReport {
             lines.append((lines.isEmpty ? "" : "\n") + group.title)
             for setting in group.settings {
                 let text = [
-                    Self.padded(setting.environment, name), Self.padded(Self.cut(shown(setting), value), value),
+                    setting.environment.padded(name), shown(setting).cut(to: value).padded(value),
                     reader.source(setting),
                 ].joined(separator: "  ")
-                lines.append(Self.cut(text, columns ?? .max))
+                lines.append(text.cut(to: columns))
                 lines += mistakes(of: setting).map { "  error: \($0)" }
             }
         }
         return lines.joined(separator: "\n")
     }
 
-    /// `{"version":1,"settings":[{"name":…,"value":…,"source":…}],"errors":[…]}`; numbers are numbers, bytes and seconds too.
-    var json: String {
-        let settings = groups.flatMap { $0.settings }.map { setting in
-            var fields = [
-                "\"name\":\(JSONText.string(setting.environment))",
-                "\"flag\":\(setting.writtenFlag.map { JSONText.string($0) } ?? "null")",
-                "\"value\":\(jsonValue(setting))", "\"source\":\(JSONText.string(reader.source(setting)))",
-            ]
-            switch setting.kind {
-            case .duration: fields.append("\"unit\":\"seconds\"")
-            case .bytes: fields.append("\"unit\":\"bytes\"")
-            default: break
-            }
-            let wrong = mistakes(of: setting).map { JSONText.string($0) }
-            if !wrong.isEmpty { fields.append("\"errors\":[\(wrong.joined(separator: ","))]") }
-            return "{\(fields.joined(separator: ","))}"
+    private enum Key: CodingKey {
+        case settings, errors
+    }
+
+    /// A setting in JSON; numbers are numbers, bytes and seconds, too.
+    private struct Entry: Encodable {
+        let name: String
+        let flag: String?
+        let value: Value
+        let source: String
+        let unit: String?
+        let errors: [String]?
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: Key.self)
+            try container.encode(name, forKey: .name)
+            try container.encode(flag, forKey: .flag)
+            try container.encode(value, forKey: .value)
+            try container.encode(source, forKey: .source)
+            try container.encodeIfPresent(unit, forKey: .unit)
+            try container.encodeIfPresent(errors, forKey: .errors)
         }
-        let errors = reader.mistakes.map { JSONText.string($0) }
-        return
-            "{\"version\":1,\"settings\":[\(settings.joined(separator: ","))],\"errors\":[\(errors.joined(separator: ","))]}"
+
+        private enum Key: CodingKey {
+            case name, flag, value, source, unit, errors
+        }
+    }
+
+    private enum Value: Encodable {
+        case text(String)
+        case whole(Int64)
+        case number(Double)
+        case unset
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.singleValueContainer()
+            switch self {
+            case .text(let text): try container.encode(text)
+            case .whole(let number): try container.encode(number)
+            case .number(let number): try container.encode(number)
+            case .unset: try container.encodeNil()
+            }
+        }
+    }
+
+    /// `"settings":[{"name":…,"flag":…,"value":…,"source":…}],"errors":[…]`; the flag and the value are null where there is none.
+    ///
+    /// - Parameter encoder: JSON's.
+    /// - Throws: what the encoder throws.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(groups.flatMap { $0.settings }.map(entry), forKey: .settings)
+        try container.encode(reader.mistakes, forKey: .errors)
+    }
+
+    private func entry(_ setting: Setting) -> Entry {
+        let unit: String? =
+            switch setting.kind {
+            case .duration: "seconds"
+            case .bytes: "bytes"
+            default: nil
+            }
+        let errors = mistakes(of: setting)
+        return Entry(
+            name: setting.environment, flag: setting.writtenFlag, value: value(setting), source: reader.source(setting),
+            unit: unit, errors: errors.isEmpty ? nil : errors)
     }
 
     /// The value for people.
     private func shown(_ setting: Setting) -> String {
         if setting.isSecret { return reader.string(setting) == nil ? "not set" : "set" }
         guard let text = reader.string(setting) ?? setting.defaultText else { return setting.unset ?? "not set" }
-        let scalars = Redaction.clean(text).unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }
-        return String(String.UnicodeScalarView(scalars))
+        return Redaction.clean(text).plain
     }
 
-    private func jsonValue(_ setting: Setting) -> String {
-        if setting.isSecret { return JSONText.string(shown(setting)) }
-        guard let text = reader.string(setting) ?? setting.defaultText else { return "null" }
-        let number: String? =
+    private func value(_ setting: Setting) -> Value {
+        if setting.isSecret { return .text(shown(setting)) }
+        guard let text = reader.string(setting) ?? setting.defaultText else { return .unset }
+        let number: Value? =
             switch setting.kind {
-            case .count: Int(text).map { "\($0)" }
-            case .number: Double(text).flatMap { $0.isFinite ? "\($0)" : nil }
-            case .bytes: parseByteCount(text).map { "\($0)" }
-            case .duration: Duration(setting: text).map { Self.seconds($0) }
+            case .count: Int64(text).map { .whole($0) }
+            case .number: Double(text).flatMap { $0.isFinite ? .number($0) : nil }
+            case .bytes: parseByteCount(text).map { .whole(Int64($0)) }
+            case .duration: Duration(setting: text).map { .number(Double($0.milliseconds) / 1000) }
             default: nil
             }
-        return number ?? JSONText.string(Redaction.clean(text))
-    }
-
-    private static func seconds(_ time: Duration) -> String {
-        let milliseconds = time.milliseconds
-        return milliseconds % 1000 == 0 ? "\(milliseconds / 1000)" : "\(Double(milliseconds) / 1000)"
+        return number ?? .text(Redaction.clean(text))
     }
 
     /// What is wrong about one setting: messages begin with the origin or the name of what they are about.
@@ -104,21 +133,5 @@ package struct ConfigReport {
                 mistake.hasPrefix($0 + ":") || mistake.hasPrefix($0 + " ")
             }
         }
-    }
-
-    private static func padded(_ text: String, _ width: Int) -> String {
-        text + String(repeating: " ", count: max(0, width - text.count))
-    }
-
-    private static func cut(_ text: String, _ width: Int) -> String {
-        text.count > width ? text.prefix(max(0, width - 1)) + "…" : text
-    }
-
-    /// The width of the terminal at standard output; nil when there is none.
-    private static var terminalColumns: Int? {
-        var size = winsize()
-        guard isatty(STDOUT_FILENO) == 1, unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0
-        else { return nil }
-        return Int(size.ws_col)
     }
 }

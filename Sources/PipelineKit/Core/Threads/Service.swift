@@ -67,18 +67,13 @@ package enum Service {
     package static func run(
         _ loops: [Loop], stop: Stop, drain: Duration, logger: Logger, reopen: @escaping @Sendable () -> Void = {}
     ) throws {
-        let state = Mutex<(ended: Set<Int>, failure: (any Error)?)>(([], nil))
+        let ends = LoopEnds()
         let hearts = loops.map { _ in Heartbeat() }
-        let threads = loops.enumerated().map { place, loop in
-            LoopThread(
-                JoinableThread(name: loop.name) {
-                    do { try Heartbeat.$current.withValue(hearts[place]) { try loop.body() } } catch {
-                        state.withLock { if $0.failure == nil { $0.failure = error } }
-                        stop.raise(drain: drain)
-                    }
-                    state.withLock { _ = $0.ended.insert(place) }
-                    kill(getpid(), loopEnded)
-                })
+        let threads = loops.indices.map { place in
+            start(loops[place], hearts[place]) { failure in
+                ends.note(place, failure)
+                if failure != nil { stop.raise(drain: drain) }
+            }
         }
         let supervisor = Supervisor(ProcessEnvironment.current)
         supervisor.tell("READY=1")
@@ -91,20 +86,35 @@ package enum Service {
             PulseWatch(zip(loops, hearts).map { ($0.name, $1, $0.bound) } + helpers, watchdog: watchdog)
         }
         waitForSignals(stop: stop, drain: drain, reopen: reopen, interval: watch?.interval ?? .seconds(3600)) {
-            let ended = state.withLock { $0.ended }
+            let ended = ends.places
             // Helpers end with the loops that have started them.
-            let silent = watch?.silent { ended.contains($0) || $0 >= loops.count && stop.isRaised }
-            if let (all, new) = silent {
-                for name in new {
-                    logger.error(
-                        "a thread no longer responds; systemd will restart this service", metadata: ["loop": "\(name)"])
-                }
-                if all.isEmpty { supervisor.tell("WATCHDOG=1") }
+            if let silent = watch?.silent(hasEnded: { ended.contains($0) || $0 >= loops.count && stop.isRaised }) {
+                report(silent.new, logger)
+                if silent.all.isEmpty { supervisor.tell("WATCHDOG=1") }
             }
             return ended.count == loops.count
         }
         for thread in threads { thread.join() }
-        if let failure = state.withLock({ $0.failure }) { throw failure }
+        if let failure = ends.failure { throw failure }
+    }
+
+    private static func start(
+        _ loop: Loop, _ heart: Heartbeat, onEnd: @escaping @Sendable ((any Error)?) -> Void
+    ) -> LoopThread {
+        LoopThread(
+            JoinableThread(name: loop.name) {
+                var failure: (any Error)?
+                do { try Heartbeat.$current.withValue(heart) { try loop.body() } } catch { failure = error }
+                onEnd(failure)
+                kill(getpid(), loopEnded)
+            })
+    }
+
+    private static func report(_ silent: [String], _ logger: Logger) {
+        for name in silent {
+            logger.error(
+                "a thread no longer responds; systemd will restart this service", metadata: ["loop": "\(name)"])
+        }
     }
 
     /// Signal with which a loop's thread notifies the main thread of its end; blocked everywhere, so it only ever waits to be taken.
@@ -140,6 +150,21 @@ extension timespec {
     fileprivate init(_ duration: Duration) {
         let (seconds, attoseconds) = duration.components
         self.init(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
+    }
+}
+
+/// Which loops have ended, and the first error among theirs.
+private final class LoopEnds: Sendable {
+    private let state = Mutex<(places: Set<Int>, failure: (any Error)?)>(([], nil))
+
+    var places: Set<Int> { state.withLock { $0.places } }
+    var failure: (any Error)? { state.withLock { $0.failure } }
+
+    func note(_ place: Int, _ failure: (any Error)?) {
+        state.withLock { state in
+            state.places.insert(place)
+            if state.failure == nil { state.failure = failure }
+        }
     }
 }
 

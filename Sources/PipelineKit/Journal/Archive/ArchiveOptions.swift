@@ -7,8 +7,5 @@ package struct ArchiveOptions: Sendable {
     /// What is in the bucket: nothing else is removed for its age or size. Nil without uploads.
     package var uploaded: UploadedFiles?
 
-    /// The folder of the archive within the stream's folder.
-    package static let folderName = "archive"
-
     package init() {}
 }

@@ -29,7 +29,7 @@ package final class Archiver {
         self.options = options
         self.stop = stop
         self.logger = logger
-        folder = source.folder + "/" + ArchiveOptions.folderName
+        folder = source.archive
     }
 
     /// Works until the stop is raised. What is not done then is done after the next start.
@@ -38,26 +38,12 @@ package final class Archiver {
         // (Benchmarks/README.md). 5 is SCHED_IDLE (sched(7)), which glibc's headers hide from Swift; 0 means this thread.
         var parameters = sched_param()
         _ = unsafe sched_setscheduler(0, 5, &parameters)
-        var seen: (segment: Int64, isEmpty: Bool, acknowledged: Int64, uploaded: Int) = (0, true, -1, 0)
+        var seen: Progress?
         var nextExpiry = ContinuousClock.now
         while !stop.isRaised {
-            let end = source.tail.end
-            let now = (
-                segment: end.segment, isEmpty: end.seq == end.segment, acknowledged: source.tail.acknowledged,
-                uploaded: options.uploaded?.count ?? 0
-            )
             var wait = Self.pause
             do {
-                if now != seen {
-                    try archiveAcknowledged()
-                    seen = now
-                    nextExpiry = .now
-                }
-                try makeRoom()
-                if ContinuousClock.now >= nextExpiry {
-                    try removeExpired()
-                    nextExpiry = .now + .seconds(60)
-                }
+                try work(since: &seen, &nextExpiry)
                 settleFailure()
             } catch is SegmentArchiving.Stopped {
                 return
@@ -65,6 +51,32 @@ package final class Archiver {
                 wait = note(error)
             }
             stop.wait(for: wait)
+        }
+    }
+
+    /// What others have done that gives the archiver work.
+    private struct Progress: Equatable {
+        let segment: Int64
+        let isEmpty: Bool
+        let acknowledged: Int64
+        let uploaded: Int
+    }
+
+    /// Archives when there is progress, makes room, and once a minute removes what is not to be kept any longer.
+    private func work(since seen: inout Progress?, _ nextExpiry: inout ContinuousClock.Instant) throws {
+        let end = source.tail.end
+        let now = Progress(
+            segment: end.segment, isEmpty: end.seq == end.segment, acknowledged: source.tail.acknowledged,
+            uploaded: options.uploaded?.count ?? 0)
+        if now != seen {
+            try archiveAcknowledged()
+            seen = now
+            nextExpiry = .now
+        }
+        try makeRoom()
+        if ContinuousClock.now >= nextExpiry {
+            try removeExpired()
+            nextExpiry = .now + .seconds(60)
         }
     }
 

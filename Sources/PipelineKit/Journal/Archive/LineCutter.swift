@@ -1,5 +1,4 @@
-import Glibc
-import TweetFormat
+import Core
 
 /// Where a line, or an element of a JSON array, stands in a file.
 package struct LinePlace: CustomStringConvertible, Sendable {
@@ -99,11 +98,10 @@ struct LineCutter {
         _ chunk: UnsafeRawBufferPointer, _ start: Int, _ give: (UnsafeRawBufferPointer, LinePlace) throws -> Void
     ) throws -> Int {
         let left = unsafe UnsafeRawBufferPointer(rebasing: chunk[start...])
-        guard let end = unsafe memchr(left.baseAddress!, 10, left.count) else {
+        guard let count = unsafe left.firstLineFeed else {
             try unsafe keep(left)
             return chunk.count
         }
-        let count = unsafe left.baseAddress!.distance(to: UnsafeRawPointer(end))
         try unsafe giveLast(UnsafeRawBufferPointer(rebasing: left[..<count]), give)
         place.line += 1
         if opensArrays { part = .start }

@@ -28,23 +28,24 @@ struct ManifestSummary {
             }
             if let file = entry.file { (archived[file], removed[file]) = (entry, nil) } else { hasForeignLines = true }
         }
-        gone = Self.runs(gone)
+        gone = Self.joiningAdjacent(gone)
     }
 
-    private static func runs(_ entries: [ManifestEntry]) -> [ManifestEntry] {
-        var runs: [ManifestEntry] = []
+    /// The entries by number; those of one kind whose numbers follow each other are one.
+    private static func joiningAdjacent(_ entries: [ManifestEntry]) -> [ManifestEntry] {
+        var joined: [ManifestEntry] = []
         for entry in entries.sorted(by: { $0.firstSeq < $1.firstSeq }) {
-            guard let last = runs.last, last.event == entry.event, entry.firstSeq <= last.lastSeq + 1 else {
-                runs.append(entry)
+            guard let last = joined.last, last.event == entry.event, entry.firstSeq <= last.lastSeq + 1 else {
+                joined.append(entry)
                 continue
             }
             var run = last
             run.lastSeq = max(last.lastSeq, entry.lastSeq)
             run.at = max(last.at, entry.at)
             run.file = nil
-            runs[runs.count - 1] = run
+            joined[joined.count - 1] = run
         }
-        return runs
+        return joined
     }
 
     /// Whether all these numbers were removed after Kafka had them.

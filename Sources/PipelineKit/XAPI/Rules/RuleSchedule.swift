@@ -35,7 +35,7 @@ package struct RuleSchedule: Sendable {
         free = capacity - present.count
         let wanted = rules.added.map(\.value) + rules.changed.map(\.new.value) + rules.kept.map(\.value)
         occupied = Set(present.map(\.value)).union(wanted)
-        let standingIn = Set(wanted.flatMap { RuleBridge.standIns(for: $0, plan: plan) })
+        let standingIn = Set(wanted.flatMap { EquivalentRules.of($0, plan: plan) })
         removable = rules.removed.filter { !standingIn.contains($0.value) }
         standIns = rules.removed.filter { standingIn.contains($0.value) }
         try add(rules.added)
@@ -84,7 +84,7 @@ package struct RuleSchedule: Sendable {
 
     /// Changes a rule over the stand-in that an interrupted run has left, which needs no room; false without one.
     private mutating func goOn(with change: RulePlan.Change) -> Bool {
-        let candidates = RuleBridge.standIns(for: change.new.value, plan: plan)
+        let candidates = EquivalentRules.of(change.new.value, plan: plan)
         guard let left = standIns.firstIndex(where: { candidates.contains($0.value) }) else { return false }
         swap([change], over: [standIns.remove(at: left).value])
         free += 1
@@ -99,7 +99,7 @@ package struct RuleSchedule: Sendable {
 
     /// A rule that X does not have, and that stands in for a changed one.
     private mutating func standIn(for change: RulePlan.Change) throws(XError) -> NewRule {
-        let candidates = RuleBridge.standIns(for: change.new.value, plan: plan)
+        let candidates = EquivalentRules.of(change.new.value, plan: plan)
         guard let value = candidates.first(where: { !occupied.contains($0) }) else {
             throw XError(
                 .reject,

@@ -36,8 +36,21 @@ struct RulesFileReading {
             formErrors.append("\(path)\(line(of: node)): a rule is written `- value: …` with `tag: …` below it")
             return
         }
+        let texts = texts(of: mapping)
+        guard let value = texts["value"] else {
+            if mapping["value"] == nil { formErrors.append("\(path)\(line(of: node)): the rule has no value") }
+            return
+        }
+        let tag = texts["tag"]?.text ?? ""
+        rules.append(
+            WantedRule(
+                value: value.text, tag: tag.isEmpty ? nil : tag, note: texts["note"]?.text, line: value.line))
+    }
+
+    /// The texts of a rule by key, with their lines; what has no text is left out.
+    private mutating func texts(of rule: Node.Mapping) -> [String: (text: String, line: Int)] {
         var texts: [String: (text: String, line: Int)] = [:]
-        for (keyNode, valueNode) in mapping {
+        for (keyNode, valueNode) in rule {
             guard let key = keyNode.string, ["value", "tag", "note"].contains(key) else {
                 formErrors.append(
                     "\(path)\(line(of: keyNode)): unknown key '\(keyNode.string ?? "?")'; a rule has value, tag and note"
@@ -55,14 +68,7 @@ struct RulesFileReading {
             }
             texts[key] = (text(of: scalar), valueNode.mark?.line ?? 0)
         }
-        guard let value = texts["value"] else {
-            if mapping["value"] == nil { formErrors.append("\(path)\(line(of: node)): the rule has no value") }
-            return
-        }
-        let tag = texts["tag"]?.text ?? ""
-        rules.append(
-            WantedRule(
-                value: value.text, tag: tag.isEmpty ? nil : tag, note: texts["note"]?.text, line: value.line))
+        return texts
     }
 
     /// What stands in quotation marks counts as it is; block scalars become one line.

@@ -20,6 +20,12 @@ package struct PostPrice: Equatable, Sendable {
         PostPrice(dollars: reader.number(setting))
     }
 
+    /// Price of a number of posts, in whole cents.
+    ///
+    /// - Parameter posts: how many.
+    /// - Returns: dollars.
+    package func dollars(for posts: Double) -> Double { (posts * dollars * 100).rounded() / 100 }
+
     /// Price of a number of posts, such as `$1,234.50`.
     package func text(for posts: Double) -> String {
         let cents = (posts * dollars * 100).rounded()

@@ -1,6 +1,5 @@
 import Core
 import Digests
-import Glibc
 
 /// Reads one segment, group by group according to its index, and checks every group's checksum.
 ///
@@ -123,7 +122,10 @@ package struct SegmentReader: ~Copyable {
         group.linesLeft -= 1
         let found =
             group.linesLeft == 0 && group.isDamaged
-            ? nil : firstLineFeed(in: bytes)
+            ? nil
+            : unsafe buffer.withUnsafeBytes { buffer in
+                unsafe UnsafeRawBufferPointer(rebasing: buffer[bytes]).firstLineFeed.map { bytes.lowerBound + $0 }
+            }
         guard let end = found else {
             group.bytes = bytes.upperBound..<bytes.upperBound
             let hasLineEnd = buffer[bytes].last == UInt8(ascii: "\n")
@@ -202,15 +204,5 @@ package struct SegmentReader: ~Copyable {
             try unsafe file.read(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<length]))
         }
         return 0..<count
-    }
-
-    /// The place of the first line feed among some bytes of `buffer`.
-    private func firstLineFeed(in bytes: Range<Int>) -> Int? {
-        unsafe buffer.withUnsafeBytes { buffer in
-            guard let start = unsafe buffer.baseAddress.map({ unsafe $0 + bytes.lowerBound }),
-                let found = unsafe memchr(start, 10, bytes.count)
-            else { return nil }
-            return unsafe UnsafeRawPointer(found) - start + bytes.lowerBound
-        }
     }
 }

@@ -27,10 +27,10 @@ package final class JournalSpace: Sendable {
     /// Bytes of all files of a stream's folder but the reserve, archive included.
     static func bytes(in folder: String) throws(FileError) -> Int64 {
         var total: Int64 = 0
-        for name in try JournalFolder.names(folder) where name != reserveName && name != ArchiveOptions.folderName {
+        for name in try JournalFolder.names(folder) where name != reserveName && name != JournalSource.archiveName {
             total += try JournalFolder.size(folder + "/" + name) ?? 0
         }
-        let archive = folder + "/" + ArchiveOptions.folderName
+        let archive = folder + "/" + JournalSource.archiveName
         guard try JournalFolder.size(archive) != nil else { return total }
         for name in try JournalFolder.names(archive) { total += try JournalFolder.size(archive + "/" + name) ?? 0 }
         return total

@@ -120,16 +120,3 @@ package final class JournalTail: Sendable {
     /// The last line whose loss is journalled; 0 for none.
     var droppedThrough: Int64 { state.withLock { $0.droppedThrough } }
 }
-
-/// What a reader needs to follow a journal that another thread writes.
-package struct JournalSource: Sendable {
-    package let stream: String
-    /// Permanent id of the journal folder, 8 hexadecimal digits: sequence numbers are dense per stream and journal.
-    package let journal: String
-    /// The folder of this stream.
-    package let folder: String
-    /// How far the journal is durable.
-    package let tail: JournalTail
-    /// How much room it has.
-    package let space: JournalSpace
-}

@@ -3,7 +3,7 @@ import Postgres
 import TweetFormat
 
 /// The whole way of one tweet, as `explain` shows it.
-struct TweetWay: Report {
+struct TweetTrace: Report {
     /// How it came into its row.
     struct Stored: Encodable {
         var receivedAt: String?
@@ -175,8 +175,8 @@ struct TweetWay: Report {
     }
 }
 
-extension TweetWay {
-    var text: String {
+extension TweetTrace {
+    func text(on terminal: Terminal?) -> String {
         var rows = [["tweet", id], ["made", madeAt ?? "before November 2010: the id does not say when"]]
         if let stored { rows += Self.rows(of: stored) }
         for reject in rejects {

@@ -2,9 +2,14 @@
 ///
 /// X cannot change a tag, and refuses a value that it already holds. So while a rule is replaced by one with the same value
 /// and a new tag, a stand-in of the same meaning keeps its posts coming.
-enum RuleBridge {
-    /// The ways, the plainest first; empty when the rule is too long and too simple for any.
-    static func standIns(for value: String, plan: AccountPlan) -> [String] {
+enum EquivalentRules {
+    /// The other ways to write a rule, the plainest first.
+    ///
+    /// - Parameters:
+    ///   - value: the rule.
+    ///   - plan: limits the length.
+    /// - Returns: none when the rule is too long and too simple for any.
+    static func of(_ value: String, plan: AccountPlan) -> [String] {
         let check = RuleCheck(value, plan: plan)
         let expression = check.expression
         let grouped = ["(\(value))", "((\(value)))"]
