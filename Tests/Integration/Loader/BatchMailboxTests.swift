@@ -4,7 +4,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Batches between Kafka and PostgreSQL")
+@Suite("Batches between Kafka and PostgreSQL", .timeLimit(.minutes(4)))
 struct BatchMailboxTests {
     private let first = TopicPartition("tweets", 0)
     private let second = TopicPartition("tweets", 1)

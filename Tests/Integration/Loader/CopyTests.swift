@@ -67,6 +67,10 @@ struct CopyTests {
             } else {
                 buffer.appendNull()
             }
+            appendArrays(to: &buffer)
+        }
+
+        private func appendArrays(to buffer: inout CopyBuffer) {
             var array = buffer.beginArray(of: .text)
             for text in texts {
                 guard let text else { buffer.appendNullElement(to: &array); continue }

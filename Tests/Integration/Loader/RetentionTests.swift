@@ -1,6 +1,7 @@
 import ArgumentParser
 import Core
 import Postgres
+import TestSupport
 import Testing
 import TweetFormat
 

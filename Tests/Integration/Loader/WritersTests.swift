@@ -3,7 +3,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Writers of one process")
+@Suite("Writers of one process", .timeLimit(.minutes(4)))
 struct WritersTests {
     private func settings(_ properties: [String: String] = [:]) throws -> LoaderSettings {
         var settings = try LoaderSettings.test("postgresql://localhost/none", kafka: "names.test:1")

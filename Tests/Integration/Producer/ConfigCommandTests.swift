@@ -5,7 +5,7 @@ import Testing
 @testable import TweetProducer
 
 /// What `config show` prints, and the completions that are made from the declarations.
-@Suite struct ConfigCommandTests {
+@Suite(.timeLimit(.minutes(4))) struct ConfigCommandTests {
     @Test func everySettingIsShownWithValueAndSource() throws {
         let run = try ProducerCommand(
             ["config", "show", "--batch-size", "7"],

@@ -183,7 +183,7 @@ import Testing
             if connection.index > 0 { return Self.serve(connection) }
             connection.send("HTTP/1.1 200 OK\r\nX: ")
             // The trickle itself: twenty bytes within the time-out.
-            while connection.send([UInt8(ascii: "x")]) { usleep(20_000) }
+            while connection.send([UInt8(ascii: "x")]) { endure(.milliseconds(20)) }
         }
         defer { server.close() }
         let run = try StreamRun(.test(server.url, connectTimeout: .milliseconds(400)))

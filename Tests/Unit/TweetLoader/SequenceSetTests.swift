@@ -4,7 +4,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("SequenceSet")
+@Suite("SequenceSet", .timeLimit(.minutes(1)))
 struct SequenceSetTests {
     @Test("numbers in any order become ranges")
     func ranges() {
