@@ -1,9 +1,10 @@
 import Glibc
 import Sandbox
+import TestSupport
 import Testing
 
 /// Several loaders of one group, with each way to share partitions.
-@Suite(.timeLimit(.minutes(4))) struct GroupTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct GroupTests {
     @Test(arguments: ["range", "cooperative-sticky"])
     func partitionsAreHandedOverByEitherProtocol(assignor: String) throws {
         let loaders = try LoaderRun()

@@ -3,7 +3,7 @@ import Sandbox
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(4))) struct KafkaFaultTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct KafkaFaultTests {
     /// The mock cluster keeps 5 MiB a partition: 12 MB of new messages push out what was not loaded.
     @Test func f54WhatRetentionDeletedIsRecordedAndPassedByPolicy() throws {
         let loaders = try LoaderRun(partitions: 2)

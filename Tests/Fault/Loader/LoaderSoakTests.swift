@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Random faults while tweets stream in; the seed is printed and can be given back.
-@Suite(.serialized, .timeLimit(.minutes(60))) struct LoaderSoakTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(60))) struct LoaderSoakTests {
     static let environment = ProcessInfo.processInfo.environment
     /// How long faults go on: some seconds in every test run, `LOADER_SOAK_SECONDS` in `make soak`.
     static let seconds = environment["LOADER_SOAK_SECONDS"].flatMap { Int($0) } ?? 15

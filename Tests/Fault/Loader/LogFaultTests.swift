@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Offsets say the truth: about which log, and how far.
-@Suite(.timeLimit(.minutes(4))) struct LogFaultTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct LogFaultTests {
     /// The same database in front of another broker with a topic of the same name.
     private func other(_ loaders: LoaderRun, partitions: Int = 1) throws -> LoaderRun {
         let next = try LoaderRun(partitions: partitions)

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Memory is bounded whatever waits in Kafka: 12 partitions with batches of 12 MB, which shrink a hundredfold or not at all.
-@Suite(.timeLimit(.minutes(6))) struct MemoryFaultTests {
+@Suite(.ownThreads, .timeLimit(.minutes(6))) struct MemoryFaultTests {
     /// docs/operations.md, "Memory".
     private static let bound = 256 << 20
 

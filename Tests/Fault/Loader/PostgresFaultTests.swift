@@ -5,7 +5,7 @@ import Sandbox
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(4))) struct PostgresFaultTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct PostgresFaultTests {
     @Test(arguments: ["copy_end", "commit", "committed"])
     func f59ALoaderThatIsKilledLosesAndDoublesNothing(point: String) throws {
         let loaders = try LoaderRun()

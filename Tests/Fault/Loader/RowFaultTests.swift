@@ -1,12 +1,13 @@
 import Core
 import Foundation
 import Sandbox
+import TestSupport
 import Testing
 import TweetFormat
 
 @testable import TweetLoader
 
-@Suite(.timeLimit(.minutes(4))) struct RowFaultTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct RowFaultTests {
     /// Three bad rows among 5,000, each refused with a SQLSTATE of its own.
     @Test func f66PoisonInABatchOf5000IsFoundInFewStatements() throws {
         let loaders = try LoaderRun(partitions: 1)

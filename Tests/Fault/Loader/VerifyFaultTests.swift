@@ -6,7 +6,7 @@ import Testing
 @testable import TweetLoader
 
 /// `verify` as a command: the verdict, and the status that scripts rely on.
-@Suite(.timeLimit(.minutes(4))) struct VerifyFaultTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct VerifyFaultTests {
     private func verdict(_ loaders: LoaderRun, _ arguments: [String] = [], status: Int32) throws -> String {
         struct Report: Decodable {
             var verdict: String

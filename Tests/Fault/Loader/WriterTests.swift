@@ -1,8 +1,9 @@
 import Sandbox
+import TestSupport
 import Testing
 
 /// Several writers in one process.
-@Suite(.timeLimit(.minutes(5))) struct WriterTests {
+@Suite(.ownThreads, .timeLimit(.minutes(5))) struct WriterTests {
     private static func writers(_ count: Int) -> [String: String] { ["WRITERS": "\(count)"] }
 
     /// The writers that hold partitions.

@@ -89,12 +89,8 @@ import XAPI
             RuleMatches(folder: folder.path, now: .now().advanced(by: week)).quietSince("1") < now.advanced(by: week))
     }
 
-    /// Looks at a simulator's rules one time after the other; `journal.take` fails while `isTaken` is false.
-    ///
-    /// - Parameters:
-    ///   - file: the rules file, in the folder; nil for none.
-    ///   - looks: gets the simulator, and what makes the watch look at a moment.
-    /// - Returns: what `looks` returns.
+    /// Looks at a simulator's rules, one list after the other, and delivers to the journal while `isTaken` says so; `file` is
+    /// a rules file in the folder, and `looks` gets the simulator and what makes the watch look at a moment.
     private func look<Found: Sendable>(
         file: String? = nil, isTaken: Taking,
         _ looks: @escaping @Sendable (XSimulator, (Timestamp) -> Void) -> Found
