@@ -5,7 +5,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("COPY", .timeLimit(.minutes(4)))
+@Suite("COPY", .ownThreads, .timeLimit(.minutes(4)))
 struct CopyTests {
     /// One row of each type that the loader writes, and how PostgreSQL prints it.
     struct Row {

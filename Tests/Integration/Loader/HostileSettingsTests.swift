@@ -5,7 +5,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("settings of role and database", .timeLimit(.minutes(4)))
+@Suite("settings of role and database", .ownThreads, .timeLimit(.minutes(4)))
 struct HostileSettingsTests {
     /// What a role may set that would change how statements read, or what they do.
     private static let hostile = [

@@ -8,7 +8,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Loader: with Kafka", .timeLimit(.minutes(4)))
+@Suite("Loader: with Kafka", .ownThreads, .timeLimit(.minutes(4)))
 struct LoaderServiceTests {
     private let database: TestDatabase
     private let kafka: KafkaSandbox

@@ -6,7 +6,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Migration", .timeLimit(.minutes(4)))
+@Suite("Migration", .ownThreads, .timeLimit(.minutes(4)))
 struct MigrationTests {
     private let database: TestDatabase
 

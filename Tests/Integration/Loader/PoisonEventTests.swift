@@ -7,7 +7,7 @@ import TweetFormat
 @testable import TweetLoader
 
 /// Messages of somebody who writes to our topics with our headers: none stops a loader.
-@Suite("Loader: poison events", .timeLimit(.minutes(4)))
+@Suite("Loader: poison events", .ownThreads, .timeLimit(.minutes(4)))
 struct PoisonEventTests {
     private let database: TestDatabase
     private let loader: Loader

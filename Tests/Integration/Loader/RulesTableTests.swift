@@ -6,7 +6,7 @@ import TweetFormat
 
 @testable import TweetLoader
 
-@Suite("Loader: the rules at X", .timeLimit(.minutes(4)))
+@Suite("Loader: the rules at X", .ownThreads, .timeLimit(.minutes(4)))
 struct RulesTableTests {
     private static let events = TopicPartition("tweets.events", 0)
 

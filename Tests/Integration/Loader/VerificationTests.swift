@@ -8,7 +8,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Loader: verify", .timeLimit(.minutes(4)))
+@Suite("Loader: verify", .ownThreads, .timeLimit(.minutes(4)))
 struct VerificationTests: VerifyFixture {
     let database: TestDatabase
     let kafka: KafkaSandbox

@@ -10,7 +10,7 @@ import Testing
 @testable import TweetLoader
 
 /// Segments that roll, and what the archiver makes of them.
-@Suite(.timeLimit(.minutes(4))) struct ArchiveTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct ArchiveTests {
     let folder: TemporaryFolder
     let stop = Stop()
 

@@ -14,7 +14,7 @@ import XAPI
 
 /// What becomes of batches that Kafka rejects, and of requests that take too long: the publisher before a broker that a
 /// proxy makes difficult.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct DeliveryTests {
+@Suite(.ownThreads, .timeLimit(.minutes(5))) struct DeliveryTests {
     let folder: TemporaryFolder
     let kafka: KafkaSandbox
     let front: KafkaFront

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// The files below `deploy/` do what their comments say.
-@Suite(.timeLimit(.minutes(5))) struct DeployTests {
+@Suite(.ownThreads, .timeLimit(.minutes(5))) struct DeployTests {
     private func path(_ name: String) -> String { repository.path + "/deploy/" + name }
 
     // MARK: Environment files

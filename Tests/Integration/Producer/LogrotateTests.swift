@@ -7,7 +7,7 @@ import Testing
 @testable import TweetProducer
 
 /// The example of deploy/ with Debian's logrotate, while 2,000 lines a second come.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct LogrotateTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(5))) struct LogrotateTests {
     private static let rotations = 3
     let folder: TemporaryFolder
 

@@ -13,7 +13,7 @@ import XAPI
 @testable import TweetProducer
 
 /// The publisher against a real librdkafka and its mock cluster.
-@Suite(.serialized, .timeLimit(.minutes(4))) struct PublisherTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct PublisherTests {
     let folder: TemporaryFolder
     let kafka: KafkaSandbox
     let topic = "tweets-\(UInt32.random(in: 0 ... .max))"

@@ -11,7 +11,7 @@ import XAPI
 @testable import TweetProducer
 
 /// The watch over rules against the simulator's rule book.
-@Suite(.timeLimit(.minutes(4))) struct RuleWatchTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct RuleWatchTests {
     private let folder: TemporaryFolder
     private let log = LogRecorder()
     private let journal = EventLog()

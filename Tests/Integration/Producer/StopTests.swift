@@ -7,7 +7,7 @@ import Testing
 @testable import Journal
 @testable import TweetProducer
 
-@Suite(.timeLimit(.minutes(4))) struct StopTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct StopTests {
     private final class Counter: Sendable {
         private let number = Atomic(0)
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What the service tells systemd, from its start to its end.
-@Suite(.timeLimit(.minutes(4))) struct SupervisorTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct SupervisorTests {
     let folder: TemporaryFolder
     private let socket: NotifySocket
 

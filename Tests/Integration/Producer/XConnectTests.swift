@@ -10,7 +10,7 @@ import Testing
 @testable import XAPI
 
 /// What outlives a connection and a process: the budget, the lock, and the connections that X still holds.
-@Suite(.timeLimit(.minutes(4))) struct XConnectLedgerTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct XConnectLedgerTests {
     private let start = Timestamp(milliseconds: 1_700_000_000_000)
 
     private func ledger(_ folder: TemporaryFolder, limit: Int = 3) -> ConnectBudget {
@@ -133,7 +133,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(4))) struct XCredentialLockTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct XCredentialLockTests {
     @Test func theSecondIsToldWhoHoldsIt() throws {
         let folder = try TemporaryFolder()
         do {
@@ -189,7 +189,7 @@ import Testing
     }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(4))) struct XStaleConnectionTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct XStaleConnectionTests {
     private static let tooMany = #"{"title":"ConnectionException","connection_issue":"TooManyConnections"}"#
     private static let listing = "GET /2/connections?status=active&endpoints=filtered_stream"
 
@@ -260,7 +260,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(4))) struct XRuleSyncTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct XRuleSyncTests {
     @Test func aStreamWithoutRulesGetsThoseOfTheFile() async throws {
         let simulator = XSimulator()
         try await simulator.start()

@@ -18,7 +18,7 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
     return gap
 }
 
-@Suite(.serialized, .timeLimit(.minutes(4))) struct XGapRepairTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct XGapRepairTests {
     private static let window = RepairPlan.Job(
         gaps: [], method: .search, from: Timestamp(milliseconds: 0), to: Timestamp(milliseconds: 1000))
 

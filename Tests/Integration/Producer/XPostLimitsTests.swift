@@ -8,7 +8,7 @@ import XAPI
 
 @testable import TweetProducer
 
-@Suite(.timeLimit(.minutes(4))) struct XPostLimitsTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct XPostLimitsTests {
     private let folder: TemporaryFolder
 
     init() throws {

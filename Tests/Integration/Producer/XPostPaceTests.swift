@@ -7,7 +7,7 @@ import Testing
 @testable import TweetProducer
 @testable import XAPI
 
-@Suite(.timeLimit(.minutes(4))) struct XPostPaceTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct XPostPaceTests {
     private let start = Timestamp(milliseconds: 1_700_006_400_000)
 
     /// Ten days in minutes, the nights at a twentieth; then as `after` says.

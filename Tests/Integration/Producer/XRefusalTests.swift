@@ -7,7 +7,7 @@ import Testing
 @testable import Core
 
 /// Answers other than the stream: a reason each time, the right ladder, and no hot loop.
-@Suite(.serialized, .timeLimit(.minutes(4))) struct XRefusalTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct XRefusalTests {
     private static let one = #"{"data":{"id":"1001","text":"a"}}"#
     private static let unauthorized =
         #"{"title":"Unauthorized","type":"about:blank","status":401,"detail":"Unauthorized"}"#

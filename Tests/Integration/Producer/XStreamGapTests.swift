@@ -10,7 +10,7 @@ import Testing
 @testable import XAPI
 
 /// Gaps of a running stream, measured and filled while it goes on.
-@Suite(.serialized, .timeLimit(.minutes(4))) struct XStreamGapTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct XStreamGapTests {
     @Test func aShortGapIsBackfilledByTheNextConnection() async throws {
         var configuration = XSimulator.Configuration()
         configuration.rate = 200

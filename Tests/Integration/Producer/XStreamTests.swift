@@ -6,7 +6,7 @@ import Testing
 @testable import Core
 
 /// The stream against a server that misbehaves below and above HTTP.
-@Suite(.serialized, .timeLimit(.minutes(4))) struct XStreamTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct XStreamTests {
     private static let one = #"{"data":{"id":"1001","text":"a"}}"#
     private static let two = #"{"data":{"id":"1002","text":"é\n"},"matching_rules":[]}"#
 
