@@ -17,48 +17,11 @@ BODY_LINES = 30
 
 # Reasons.
 TABLE = "a table of members or figures, one line each"
-OPEN = "not split yet"
 
 # "path" or "path: function": the reason why it may be longer.
 ALLOWED = {
     "Sources/Sandbox/Bench/ProducerBench.swift: run": TABLE,
     "Sources/Sandbox/X/Generator/TweetObject.swift: tweet": TABLE,
-    "Tests/Fault/Journal/CredentialFaultTests.swift: f51APasswordInThePropertiesFileIsReadAgain": OPEN,
-    "Tests/Fault/Journal/Support/ProducerRun.swift: with": OPEN,
-    "Tests/Fault/Loader/KafkaFaultTests.swift: f54WhatRetentionDeletedIsRecordedAndPassedByPolicy": OPEN,
-    "Tests/Fault/Loader/PostgresFaultTests.swift: f64AfterAFailOverToALaggingReplicaTheLostRowsAreLoadedAgain": OPEN,
-    "Tests/Fault/Loader/Support/LoaderSoak.swift: run": OPEN,
-    "Tests/Fault/X/CanaryTests.swift: producerCases": OPEN,
-    "Tests/Fault/X/CanaryTests.swift: noServiceShowsASecretOfKafka": OPEN,
-    "Tests/Fault/X/ContentFaultTests.swift: f27ABurstLosesNothing": OPEN,
-    "Tests/Fault/X/NetworkFaultTests.swift: f25NamesAreLookedUpForEveryAttempt": OPEN,
-    "Tests/Fault/X/NetworkFaultTests.swift: wrongServersGetAClearReasonAndNoHotLoop": OPEN,
-    "Tests/Fault/X/RulesFaultTests.swift: f28RulesConvergeWhateverCallFails": OPEN,
-    "Tests/Fault/X/StreamFaultTests.swift: f16RuleMatchesOfAllDeliveriesAreUnited": OPEN,
-    "Tests/Harness/KafkaFront.swift": OPEN,
-    "Tests/Harness/KafkaFront.swift: serve": OPEN,
-    "Tests/Harness/KafkaFront.swift: request": OPEN,
-    "Tests/Integration/Loader/CopyTests.swift: append": OPEN,
-    "Tests/Integration/Loader/HostileSettingsTests.swift: load": OPEN,
-    "Tests/Integration/Loader/MigrationTests.swift: fromVersion1": OPEN,
-    "Tests/Integration/Loader/RelationsTests.swift": OPEN,
-    "Tests/Integration/Loader/RelationsTests.swift: noDeadlock": OPEN,
-    "Tests/Integration/Loader/RelationsTests.swift: tombstone": OPEN,
-    "Tests/Integration/Loader/RelationsTests.swift: anyText": OPEN,
-    "Tests/Integration/Loader/RulesTableTests.swift: foreign": OPEN,
-    "Tests/Integration/Producer/ArchiveTests.swift": OPEN,
-    "Tests/Integration/Producer/DeployTests.swift: supervisordEndsOnUsageCredentialsAndSettings": OPEN,
-    "Tests/Integration/Producer/RuleWatchTests.swift: theJournalHearsOfWhatChanges": OPEN,
-    "Tests/Integration/Producer/RuleWatchTests.swift: whatIsAskedIsJournalledAtTheStartAndWhenItChanges": OPEN,
-    "Tests/Integration/Producer/XConnectTests.swift: aDayOfFlappingStaysWithinTheBudget": OPEN,
-    "Tests/Integration/Producer/XGapTests.swift": OPEN,
-    "Tests/Integration/Producer/XPostLimitsTests.swift: stopsReadingAndSaysSo": OPEN,
-    "Tests/Integration/Producer/XStreamTests.swift: asksForTheStreamAndJournalsEveryLine": OPEN,
-    "Tests/Unit/Journal/JournalSpaceTests.swift": OPEN,
-    "Tests/Unit/Journal/JournalSpaceTests.swift: whatIsDroppedIsDeclaredFirstAndPassedOver": OPEN,
-    "Tests/Unit/Journal/JournalSpaceTests.swift: f38ADamagedGroupIsToldAndTheRestIsRead": OPEN,
-    "Tests/Unit/Journal/JournalTests.swift": OPEN,
-    "Tests/Unit/Journal/JournalTests.swift: recoveryKeepsWhatWasDurable": OPEN,
 }
 
 FUNCTION = re.compile(r"\b(?:func\s+([^\s(<]+)|(init)\b[?!]?\s*(?=[(<])|(deinit)\b|(subscript)\b)")

@@ -31,34 +31,6 @@ package final class KafkaFront: Sendable {
         var accepted = 0
     }
 
-    private struct Request {
-        let kind: Int16
-        let version: Int16
-    }
-
-    private struct Pair {
-        let client: Int32
-        let server: Int32
-        var fromClient: [UInt8] = []
-        var fromServer: [UInt8] = []
-        /// What was asked and not answered, by correlation id.
-        var asked: [Int32: Request] = [:]
-        var isSignedIn = false
-        /// A sign-in of several messages that has begun.
-        var scram: ScramServer?
-
-        /// The next whole frame of one side, without its size.
-        mutating func takeFrame(isFromClient: Bool) -> [UInt8]? {
-            let bytes = isFromClient ? fromClient : fromServer
-            var wire = KafkaWire(bytes)
-            let size = Int(wire.integer(Int32.self))
-            guard bytes.count >= 4 + size else { return nil }
-            let rest = Array(bytes[(4 + size)...])
-            if isFromClient { fromClient = rest } else { fromServer = rest }
-            return Array(bytes[4..<(4 + size)])
-        }
-    }
-
     /// The port of 127.0.0.1 that it listens on.
     package let port: Int
     private let listener: Int32
@@ -147,19 +119,16 @@ package final class KafkaFront: Sendable {
     // MARK: the thread
 
     private func serve() {
-        var pairs: [Pair] = []
+        var pairs: [KafkaFrontPair] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)
         var allowance = KafkaAllowance()
         while !stop.isRaised {
             let room = allowance.next(state.withLock { $0.bytesPerSecond })
             // Each has its turn to be the first: what one connection takes is not there for the others.
             if !pairs.isEmpty { pairs.append(pairs.removeFirst()) }
-            var descriptors = [pollfd(fd: listener, events: Int16(POLLIN), revents: 0)]
-            for pair in pairs {
-                for descriptor in [pair.client, pair.server] {
-                    descriptors.append(pollfd(fd: room > 0 ? descriptor : -1, events: Int16(POLLIN), revents: 0))
-                }
-            }
+            // A negative descriptor is not looked at (poll(2)).
+            let ends: [Int32] = pairs.flatMap { room > 0 ? [$0.client, $0.server] : [-1, -1] }
+            var descriptors = ([listener] + ends).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             _ = unsafe poll(&descriptors, nfds_t(descriptors.count), 10)
             let isToCut = state.withLock { state in
                 defer { state.isToCut = false }
@@ -172,17 +141,17 @@ package final class KafkaFront: Sendable {
                         || pass(&pairs[index], isFromClient: true, &buffer, &allowance))
                     && (descriptors[2 * index + 2].revents == 0
                         || pass(&pairs[index], isFromClient: false, &buffer, &allowance))
-                if !isOpen { Self.close(pairs.remove(at: index)) }
+                if !isOpen { pairs.remove(at: index).close() }
             }
             if descriptors[0].revents != 0 { pairs += [accepted(listener)].compactMap { $0 } }
         }
-        for pair in pairs { Self.close(pair) }
+        for pair in pairs { pair.close() }
         Glibc.close(listener)
     }
 
     /// Takes what has come from one side and passes whole frames on; false when the connection is over.
     private func pass(
-        _ pair: inout Pair, isFromClient: Bool, _ buffer: inout [UInt8], _ allowance: inout KafkaAllowance
+        _ pair: inout KafkaFrontPair, isFromClient: Bool, _ buffer: inout [UInt8], _ allowance: inout KafkaAllowance
     ) -> Bool {
         let count = unsafe read(
             isFromClient ? pair.client : pair.server, &buffer, min(buffer.count, max(1, allowance.bytes)))
@@ -195,44 +164,53 @@ package final class KafkaFront: Sendable {
         return true
     }
 
-    private func request(_ frame: [UInt8], _ pair: inout Pair) -> Bool {
+    private func request(_ frame: [UInt8], _ pair: inout KafkaFrontPair) -> Bool {
         var wire = KafkaWire(frame)
-        let request = Request(kind: wire.integer(), version: wire.integer())
+        let request = KafkaFrontPair.Request(kind: wire.integer(), version: wire.integer())
         let correlation = wire.integer(Int32.self)
         _ = wire.string()
         switch request.kind {
-        case KafkaAnswer.Kind.saslHandshake: return Self.send(KafkaAnswer.saslHandshake(correlation), to: pair.client)
+        case KafkaAnswer.Kind.saslHandshake:
+            return KafkaFrontPair.send(KafkaAnswer.saslHandshake(correlation), to: pair.client)
         case KafkaAnswer.Kind.saslAuthenticate:
             let length = wire.integer(Int32.self)
             let answer = signIn(Array(wire.take(Int(length))), &pair)
-            return Self.send(KafkaAnswer.saslAuthenticate(correlation, answer), to: pair.client)
+            return KafkaFrontPair.send(KafkaAnswer.saslAuthenticate(correlation, answer), to: pair.client)
         case KafkaAnswer.Kind.apiVersions where request.version > 2:
-            return Self.send(KafkaAnswer.olderVersions(correlation), to: pair.client)
+            return KafkaFrontPair.send(KafkaAnswer.olderVersions(correlation), to: pair.client)
         case KafkaAnswer.Kind.apiVersions: break
         case KafkaAnswer.describeConfigs:
-            return Self.send(KafkaAnswer.topicSettings(frame, correlation, topicSettings ?? [:]), to: pair.client)
+            return KafkaFrontPair.send(
+                KafkaAnswer.topicSettings(frame, correlation, topicSettings ?? [:]), to: pair.client)
         default: if !pair.isSignedIn, credentials != nil { return false }
         }
         if request.kind == KafkaAnswer.Kind.produce, let judge,
             let rejection = KafkaBatch.rejection(&wire, correlation, version: request.version, judge)
         {
             state.withLock { $0.rejectedBatches += 1 }
-            return Self.send(rejection, to: pair.client)
+            return KafkaFrontPair.send(rejection, to: pair.client)
         }
+        return forward(frame, request, correlation, &pair)
+    }
+
+    /// Sends a request on, and remembers it when its answer is to be changed.
+    private func forward(
+        _ frame: [UInt8], _ request: KafkaFrontPair.Request, _ correlation: Int32, _ pair: inout KafkaFrontPair
+    ) -> Bool {
         let changed = [KafkaAnswer.Kind.apiVersions, KafkaAnswer.Kind.metadata, KafkaAnswer.Kind.findCoordinator]
         if changed.contains(request.kind) { pair.asked[correlation] = request }
         let phantoms = phantoms
-        guard !phantoms.isEmpty else { return Self.send(frame, to: pair.server) }
+        guard !phantoms.isEmpty else { return KafkaFrontPair.send(frame, to: pair.server) }
         if [KafkaAnswer.fetch, KafkaAnswer.listOffsets].contains(request.kind) { pair.asked[correlation] = request }
         let isFetch = request.kind == KafkaAnswer.fetch
-        return Self.send(
+        return KafkaFrontPair.send(
             isFetch ? KafkaAnswer.fetchRequest(frame, phantoms, topic: "tweets") : frame, to: pair.server)
     }
 
-    private func answer(_ frame: [UInt8], _ pair: inout Pair) -> Bool {
+    private func answer(_ frame: [UInt8], _ pair: inout KafkaFrontPair) -> Bool {
         var wire = KafkaWire(frame)
         guard let request = pair.asked.removeValue(forKey: wire.integer()) else {
-            return Self.send(frame, to: pair.client)
+            return KafkaFrontPair.send(frame, to: pair.client)
         }
         let state = state.withLock { $0 }
         let (version, port) = (request.version, state.advertisedPort)
@@ -248,11 +226,11 @@ package final class KafkaFront: Sendable {
             default:
                 KafkaAnswer.metadata(frame, version: version, port: port, partitions: state.visiblePartitions)
             }
-        return Self.send(changed, to: pair.client)
+        return KafkaFrontPair.send(changed, to: pair.client)
     }
 
     /// What to answer to a step of signing in; nil when it is refused.
-    private func signIn(_ given: [UInt8], _ pair: inout Pair) -> [UInt8]? {
+    private func signIn(_ given: [UInt8], _ pair: inout KafkaFrontPair) -> [UInt8]? {
         let text = String(decoding: given, as: UTF8.self)
         var answer: [UInt8]?
         switch credentials {
@@ -274,30 +252,13 @@ package final class KafkaFront: Sendable {
         return answer
     }
 
-    private func accepted(_ listener: Int32) -> Pair? {
+    private func accepted(_ listener: Int32) -> KafkaFrontPair? {
         let client = accept(listener, nil, nil)
         guard client >= 0 else { return nil }
         guard let server = Loopback.connect(target) else {
             Glibc.close(client)
             return nil
         }
-        return Pair(client: client, server: server)
-    }
-
-    private static func send(_ frame: [UInt8], to descriptor: Int32) -> Bool {
-        var wire = KafkaWire()
-        wire.append(Int32(frame.count))
-        var rest = wire.bytes + frame
-        while !rest.isEmpty {
-            let count = unsafe Glibc.send(descriptor, rest, rest.count, Int32(MSG_NOSIGNAL))
-            guard count > 0 else { return false }
-            rest.removeFirst(count)
-        }
-        return true
-    }
-
-    private static func close(_ pair: Pair) {
-        Glibc.close(pair.client)
-        Glibc.close(pair.server)
+        return KafkaFrontPair(client: client, server: server)
     }
 }

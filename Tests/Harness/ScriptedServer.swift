@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import Synchronization
+import TestSupport
 
 /// A TCP server on the loopback that answers each connection as a test says, byte for byte.
 ///
@@ -68,6 +69,30 @@ package final class ScriptedServer: Sendable {
         package func resetAtClose() {
             var option = linger(l_onoff: 1, l_linger: 0)
             unsafe setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+        }
+
+        /// Waits until the client has read everything that was sent; false when it has not within 90 s.
+        package func waitUntilRead() -> Bool {
+            var address = sockaddr_in()
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let isKnown = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    unsafe getpeername(descriptor, $0, &length) == 0
+                }
+            }
+            // The client's end of the connection: proc_net_tcp(5) lists its port and the bytes in its receive queue.
+            let port = String(UInt16(bigEndian: address.sin_port), radix: 16, uppercase: true)
+            let end = ":" + String(repeating: "0", count: 4 - port.count) + port
+            func areRead() throws -> Bool {
+                var unsent: Int32 = 0
+                // Whatever the client's kernel has not acknowledged is still on this side.
+                guard unsafe ioctl(descriptor, UInt(TIOCOUTQ), &unsent) == 0, unsent == 0 else { return false }
+                return try readTextFile("/proc/net/tcp").split(separator: "\n").contains { line in
+                    let fields = line.split(separator: " ")
+                    return fields.count > 4 && fields[1].hasSuffix(end) && fields[4].hasSuffix(":00000000")
+                }
+            }
+            return isKnown && (try? eventually(areRead)) == true
         }
 
         /// Waits until the client has closed its side.

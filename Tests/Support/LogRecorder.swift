@@ -2,13 +2,15 @@ internal import Core
 package import Logging
 import Synchronization
 
-/// Keeps what a `Logger` is told, so that a test can wait for it.
+/// Keeps what is logged, so that a test can wait for it.
 package final class LogRecorder: Sendable {
     /// One call of the logger.
     package struct Line: Sendable {
         package let level: Logger.Level
         package let message: String
         package let metadata: [String: String]
+        /// Level, message and the metadata of this call, as one text to search.
+        package let text: String
 
         /// The announced wait before the next attempt, in seconds; nil when it is a minute or more, or not announced.
         package var wait: Double? {
@@ -27,6 +29,9 @@ package final class LogRecorder: Sendable {
     /// Everything so far, in order.
     package var lines: [Line] { kept.withLock { $0 } }
 
+    /// The texts of everything so far, in order.
+    package var texts: [String] { lines.map(\.text) }
+
     /// A logger that keeps every level here.
     package var logger: Logger {
         var logger = Logger(label: "test") { _ in Handler(recorder: self) }
@@ -38,6 +43,12 @@ package final class LogRecorder: Sendable {
     package func wait(seconds: Int = 90, _ isWanted: (Line) -> Bool) -> Bool {
         changed.wait(until: .now + .seconds(seconds)) { self.lines.contains(where: isWanted) }
     }
+
+    /// Waits until the text of some line holds a text; false when none has within 90 seconds.
+    package func wait(for text: String) -> Bool { wait { $0.text.contains(text) } }
+
+    /// The number of lines whose text holds a text.
+    package func count(containing text: String) -> Int { texts.count { $0.contains(text) } }
 
     /// How many lines have this message and cause.
     package func count(_ message: String, cause: String? = nil) -> Int {
@@ -56,7 +67,9 @@ package final class LogRecorder: Sendable {
 
         func log(event: LogEvent) {
             let values = metadata.merging(event.metadata ?? [:]) { _, new in new }.mapValues { "\($0)" }
-            let line = Line(level: event.level, message: "\(event.message)", metadata: values)
+            let line = Line(
+                level: event.level, message: "\(event.message)", metadata: values,
+                text: "\(event.level) \(event.message) \(event.metadata ?? [:])")
             recorder.kept.withLock { $0.append(line) }
             recorder.changed.notify()
         }

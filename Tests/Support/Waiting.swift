@@ -1,38 +1,70 @@
+internal import Foundation
 import Glibc
 
-/// Looks again and again until a condition holds.
+/// Looks repeatedly until a condition holds, on a thread that may block.
 ///
 /// - Parameters:
 ///   - patience: how long.
-///   - condition: what it throws counts as not yet, but for the last time.
+///   - condition: is asked every 10 ms, or half of the time when it takes longer; an error counts as not yet.
 /// - Returns: false when it did not hold in time.
 /// - Throws: what the last look has thrown.
-package func holds(within patience: Duration, _ condition: @Sendable () throws -> Bool) async throws -> Bool {
+@available(*, noasync, message: "await holds(within:_:), which keeps no thread")
+package func eventually(within patience: Duration = .seconds(90), _ condition: () throws -> Bool) rethrows -> Bool {
     let deadline = ContinuousClock.now + patience
     while ContinuousClock.now < deadline {
         let begin = ContinuousClock.now
         if (try? condition()) == true { return true }
         // Who looks all the time takes the machine from what is waited for.
-        try await Task.sleep(for: max(.milliseconds(10), begin.duration(to: .now)))
-    }
-    return try condition()
-}
-
-/// Looks again and again until a condition holds, on a thread that may block; `holds` for tests that are not `async`.
-///
-/// - Parameters:
-///   - patience: how long.
-///   - condition: is asked every 10 ms, or half of the time when it takes longer.
-/// - Returns: false when it did not hold in time.
-/// - Throws: what the condition throws.
-package func eventually(within patience: Duration = .seconds(90), _ condition: () throws -> Bool) rethrows -> Bool {
-    let deadline = ContinuousClock.now + patience
-    while ContinuousClock.now < deadline {
-        let begin = ContinuousClock.now
-        if try condition() { return true }
-        // Who looks all the time takes the machine from what is waited for.
         let pause = max(0.01, begin.duration(to: .now) / .seconds(1))
         usleep(UInt32(min(pause, 1) * 1_000_000))
     }
     return try condition()
+}
+
+/// `eventually` in a function that is `async`.
+///
+/// - Parameters:
+///   - patience: how long.
+///   - condition: is asked every 10 ms, or half of the time when it takes longer; an error counts as not yet.
+/// - Returns: false when it did not hold in time.
+/// - Throws: what the last look has thrown.
+package func holds(
+    within patience: Duration = .seconds(90), _ condition: () async throws -> Bool
+) async throws -> Bool {
+    let deadline = ContinuousClock.now + patience
+    while ContinuousClock.now < deadline {
+        let begin = ContinuousClock.now
+        if (try? await condition()) == true { return true }
+        // Who looks all the time takes the machine from what is waited for.
+        try await Task.sleep(for: max(.milliseconds(10), begin.duration(to: .now)))
+    }
+    return try await condition()
+}
+
+/// Waits while a fault lasts whose length is what is tested, such as a stall that must outlast a time-out.
+///
+/// Whatever is awaited instead of endured has a condition; `eventually` and `holds` wait for that.
+///
+/// - Parameter length: how long.
+/// - Throws: `CancellationError` when the test's time limit has ended it.
+package func endure(_ length: Duration) async throws {
+    try await Task.sleep(for: length)
+}
+
+/// Waits while a fault lasts whose length is what is tested, on a thread that may block.
+///
+/// - Parameter length: how long.
+package func endure(_ length: Duration) {
+    Thread.sleep(forTimeInterval: length / .seconds(1))
+}
+
+/// Runs what blocks on a thread of its own, so that servers in this process keep their threads.
+///
+/// - Parameter body: what blocks.
+/// - Returns: what `body` returns.
+/// - Throws: what `body` throws.
+package func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await withCheckedThrowingContinuation { done in
+        Thread.detachNewThread { done.resume(with: Result { try body() }) }
+    }
 }

@@ -11,7 +11,7 @@ import Testing
     /// Both services are refused, lines wait in the journal; after `mend` all is there, and nobody was restarted. `told`
     /// refusals are from before.
     private func expectRefusalAndRecovery(
-        _ run: ProducerRun, told: Int = 0, cause: String, _ mend: () throws -> Void
+        _ run: PipelineRun, told: Int = 0, cause: String, _ mend: () throws -> Void
     ) async throws {
         try await run.expect("a refusal is told") { refusals(run) > told }
         #expect(run.lines("Kafka rejects the connection").last?.contains(cause) == true, "\(run.log.suffix(2000))")
@@ -24,15 +24,15 @@ import Testing
         #expect(run.x.connections.count == 1)
     }
 
-    private func refusals(_ run: ProducerRun) -> Int { run.lines("Kafka rejects the connection").count }
+    private func refusals(_ run: PipelineRun) -> Int { run.lines("Kafka rejects the connection").count }
 
     @Test func f51ABrokersCertificateThatHasEndedIsWaitedFor() async throws {
-        let (authority, front) = (try CertificateAuthority(), try KafkaFront(Shared.kafka.get().bootstrapServers))
+        let (authority, front) = (try CertificateAuthority(), try KafkaFront(PipelineRun.kafka.get().bootstrapServers))
         let tls = try TLSFrontend(authority, .valid, backend: front.port)
         defer { tls.stop() }
         front.advertisedPort = tls.port
         let properties = ["security.protocol": "SSL", "ssl.ca.location": authority.caFile]
-        try await ProducerRun.with(properties: properties, servers: "127.0.0.1:\(tls.port)") { run in
+        try await PipelineRun.with(properties: properties, servers: "127.0.0.1:\(tls.port)") { run in
             try await run.expect("acknowledged lines") { try run.status().checkpoint > 20 }
             let told = refusals(run)
             tls.kind = .expired
@@ -45,14 +45,14 @@ import Testing
     /// Certificates are read when a client is made; one that is replaced is noticed all the same.
     @Test func f51ACertificateThatIsReplacedOnTheDiskIsReadAgain() async throws {
         let folder = try TemporaryFolder()
-        let (authority, front) = (try CertificateAuthority(), try KafkaFront(Shared.kafka.get().bootstrapServers))
+        let (authority, front) = (try CertificateAuthority(), try KafkaFront(PipelineRun.kafka.get().bootstrapServers))
         let other = try CertificateAuthority()
         try folder.write(try readTextFile(other.caFile), to: "ca.pem")
         let tls = try TLSFrontend(authority, .valid, backend: front.port)
         defer { tls.stop() }
         front.advertisedPort = tls.port
         let properties = ["security.protocol": "SSL", "ssl.ca.location": folder.path + "/ca.pem"]
-        try await ProducerRun.with(properties: properties, servers: "127.0.0.1:\(tls.port)") { run in
+        try await PipelineRun.with(properties: properties, servers: "127.0.0.1:\(tls.port)") { run in
             try await expectRefusalAndRecovery(run, cause: "certificate") {
                 try folder.write(try readTextFile(authority.caFile), to: "ca.pem")
             }
@@ -60,30 +60,33 @@ import Testing
         }
     }
 
+    private static func properties(_ mechanism: String, _ password: String) -> String {
+        """
+        security.protocol=SASL_PLAINTEXT
+        sasl.mechanism=\(mechanism)
+        sasl.username=tweets
+        sasl.password=\(password)
+        reconnect.backoff.max.ms=500
+        """
+    }
+
     /// A password is wrong at the start, and changed at the broker later; a file that is broken in between ends nothing.
     @Test(arguments: ["PLAIN", "SCRAM-SHA-512"])
     func f51APasswordInThePropertiesFileIsReadAgain(mechanism: String) async throws {
         let folder = try TemporaryFolder()
-        let front = try KafkaFront(Shared.kafka.get().bootstrapServers)
+        let front = try KafkaFront(PipelineRun.kafka.get().bootstrapServers)
         func expect(_ password: String) {
             front.credentials =
                 mechanism == "PLAIN"
                 ? .plain(user: "tweets", password: password) : .scram(user: "tweets", password: password)
         }
         func write(_ password: String) throws {
-            try folder.write(
-                """
-                security.protocol=SASL_PLAINTEXT
-                sasl.mechanism=\(mechanism)
-                sasl.username=tweets
-                sasl.password=\(password)
-                reconnect.backoff.max.ms=500
-                """, to: "kafka.properties")
+            try folder.write(Self.properties(mechanism, password), to: "kafka.properties")
         }
         expect("second")
         try write("first")
         let settings = ["KAFKA_PROPERTIES_FILE": folder.path + "/kafka.properties"]
-        try await ProducerRun.with(settings, servers: front.servers) { run in
+        try await PipelineRun.with(settings, servers: front.servers) { run in
             try await expectRefusalAndRecovery(run, cause: "these credentials are not known") { try write("second") }
             let told = refusals(run)
             expect("third")
@@ -101,13 +104,13 @@ import Testing
     /// The file is not there, then has a token that has ended, then one that the broker does not know, then the right one.
     @Test func f51ATokenInAFileIsReadUntilOneIsAccepted() async throws {
         let folder = try TemporaryFolder()
-        let front = try KafkaFront(Shared.kafka.get().bootstrapServers)
+        let front = try KafkaFront(PipelineRun.kafka.get().bootstrapServers)
         let (ended, unknown) = (Self.token("tweets", life: -10), Self.token("somebody", life: 3600))
         let (good, next) = (Self.token("tweets", life: 3600), Self.token("tweets", life: 7200))
         front.credentials = .bearer(token: good)
         let settings = ["KAFKA_TOKEN_FILE": folder.path + "/token"]
         let properties = ["security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "OAUTHBEARER"]
-        try await ProducerRun.with(settings, properties: properties, servers: front.servers) { run in
+        try await PipelineRun.with(settings, properties: properties, servers: front.servers) { run in
             try await run.expect("no file") { !run.lines("Kafka rejects", "No such file").isEmpty }
             try folder.write(ended, to: "token")
             try await run.expect("one that has ended") { !run.lines("Kafka rejects", "ended at").isEmpty }

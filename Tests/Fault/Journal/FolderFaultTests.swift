@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import Glibc
+import Harness
 import Sandbox
 import TestSupport
 import Testing
@@ -9,7 +10,7 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(5))) struct FolderFaultTests {
     /// As root, modes forbid nothing: there the folder is mounted read-only for the one process.
     @Test func f39AReadOnlyFolderEndsTheStartAndNothingIsTouched() async throws {
-        try await ProducerRun.with { run in
+        try await PipelineRun.with { run in
             try await run.expectLines(50)
             #expect(run.pipeline.end(.producer) == .status(0))
             let (attempts, before) = (run.x.attempts.count, try run.status())

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Random faults while tweets stream in; the seed is printed and can be given back.
-@Suite(.serialized) struct LoaderSoakTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(60))) struct LoaderSoakTests {
     static let environment = ProcessInfo.processInfo.environment
     /// How long faults go on: some seconds in every test run, `LOADER_SOAK_SECONDS` in `make soak`.
     static let seconds = environment["LOADER_SOAK_SECONDS"].flatMap { Int($0) } ?? 15
@@ -15,7 +15,7 @@ import Testing
     /// Tweets a second; fewer in the short round, whose machine has other things to do.
     static let rate = environment["LOADER_SOAK_RATE"].flatMap { Int($0) } ?? (isLong ? 5000 : 1000)
 
-    @Test(.timeLimit(.minutes(60))) func nothingIsLostOrDoubledWhateverFails() throws {
+    @Test func nothingIsLostOrDoubledWhateverFails() throws {
         print("loader soak: SOAK_SEED=\(Self.seed) LOADER_SOAK_SECONDS=\(Self.seconds) LOADER_SOAK_RATE=\(Self.rate)")
         let soak = try LoaderSoak(seed: Self.seed, rate: Self.rate, seconds: Self.seconds)
         defer { soak.end() }

@@ -1,5 +1,6 @@
 import Core
 import Foundation
+import Harness
 import ObjectStore
 import Sandbox
 import TestSupport
@@ -7,7 +8,7 @@ import Testing
 
 /// A password with every special character, in every place that can hold one, against peers that refuse or fail: nothing of
 /// it may be seen in any output, journal, topic or table.
-@Suite(.serialized, .timeLimit(.minutes(15))) struct CanaryTests {
+@Suite(.timeLimit(.minutes(15))) struct CanaryTests {
     static let specials = [
         "", "@", ":", "/", "?", "#", "%", "&", "=", "+", "\"", "'", "\\", " ", "é", "\n", ";", "$", ",",
     ]
@@ -42,22 +43,44 @@ import Testing
         let password = Self.canary(special)
         let cases = try producerCases(password, folder) + loaderCases(password, folder)
         let base = ["HOME": folder.path, "X_CONNECT_TIMEOUT": "2s", "LOG_LEVEL": "debug", "X_LOCK_DIR": folder.path]
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for (index, item) in cases.enumerated() {
-                if index >= 4 { try await group.next() }
-                group.addTask {
-                    let settings = base.merging(item.settings) { $1 }
-                    let command = try ChildCommand(service: item.service, item.arguments, settings: settings)
-                    let (exit, output) = try await blocking { try ChildProcess.run(command) }
-                    expectNoLeak(output, "\(special) \(item.arguments) \(item.settings.keys.sorted())")
-                    #expect(exit != .status(0), "\(item.arguments) \(item.settings)")
-                }
-            }
-            try await group.waitForAll()
+        // One after the other: the cases of other characters run beside them.
+        for item in cases {
+            let settings = base.merging(item.settings) { $1 }
+            let command = try ChildCommand(service: item.service, item.arguments, settings: settings)
+            let (exit, output) = try await blocking { try ChildProcess.run(command) }
+            expectNoLeak(output, "\(special) \(item.arguments) \(item.settings.keys.sorted())")
+            #expect(exit != .status(0), "\(item.arguments) \(item.settings)")
         }
     }
 
     private func producerCases(_ password: String, _ folder: TemporaryFolder) throws -> [Case] {
+        let environments = try producerEnvironments(password, folder)
+        let usage = environments.map { Case(service: .producer, arguments: ["usage"], settings: $0) }
+        let s3 = [
+            "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "B",
+            "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        ]
+        let s3Changes = [
+            ["AWS_SECRET_ACCESS_KEY": password], ["AWS_SESSION_TOKEN": password],
+            ["http_proxy": "http://c:\(password)@127.0.0.1:1"],
+            ["AWS_ACCESS_KEY_ID": "", "AWS_SHARED_CREDENTIALS_FILE": folder.path + "/aws"],
+            ["AWS_ENDPOINT_URL_S3": "http://u:\(password)@127.0.0.1:1"],
+            ["http_proxy": "http://c:\(percentEncoded(password))@127.0.0.1:1"],
+        ]
+        let replay = s3Changes.map { change in
+            Case(service: .producer, arguments: ["replay", "s3://bucket/x"], settings: s3.merging(change) { $1 })
+        }
+        // The invalid number makes it end with 78, as every case here must fail.
+        let config = environments.map { change in
+            Case(
+                service: .producer, arguments: ["config", "show", "--batch-size", "0"],
+                settings: s3.merging(change) { $1 })
+        }
+        return usage + replay + config
+    }
+
+    /// What reads X, with the password in every place that can hold one; writes the files that they name.
+    private func producerEnvironments(_ password: String, _ folder: TemporaryFolder) throws -> [[String: String]] {
         let x = ["X_URL": "http://127.0.0.1:1", "X_BEARER_TOKEN": "t"]
         let encoded = percentEncoded(password)
         try folder.write(password + "\n", to: "token")
@@ -80,28 +103,7 @@ import Testing
                 "X_URL": "https://127.0.0.1:1", "X_BEARER_TOKEN": "t",
                 "https_proxy": "htpp://corp:\(password)@127.0.0.1:1",
             ])
-        let usage = environments.map { Case(service: .producer, arguments: ["usage"], settings: $0) }
-        let s3 = [
-            "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "B",
-            "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
-        ]
-        let s3Changes = [
-            ["AWS_SECRET_ACCESS_KEY": password], ["AWS_SESSION_TOKEN": password],
-            ["http_proxy": "http://c:\(password)@127.0.0.1:1"],
-            ["AWS_ACCESS_KEY_ID": "", "AWS_SHARED_CREDENTIALS_FILE": folder.path + "/aws"],
-            ["AWS_ENDPOINT_URL_S3": "http://u:\(password)@127.0.0.1:1"],
-            ["http_proxy": "http://c:\(encoded)@127.0.0.1:1"],
-        ]
-        let replay = s3Changes.map { change in
-            Case(service: .producer, arguments: ["replay", "s3://bucket/x"], settings: s3.merging(change) { $1 })
-        }
-        // The invalid number makes it end with 78, as every case here must fail.
-        let config = environments.map { change in
-            Case(
-                service: .producer, arguments: ["config", "show", "--batch-size", "0"],
-                settings: s3.merging(change) { $1 })
-        }
-        return usage + replay + config
+        return environments
     }
 
     private func loaderCases(_ password: String, _ folder: TemporaryFolder) throws -> [Case] {
@@ -135,7 +137,9 @@ import Testing
     @Test func noSecretReachesJournalTopicsAndTables() async throws {
         let password = percentEncoded(Self.canary("@:/é "))
         let proxy = "http://C4naryUser:\(password)@127.0.0.1:1"
-        try await FaultRun.with(["http_proxy": proxy, "X_BEARER_TOKEN": Self.canary("%"), "LOG_LEVEL": "trace"]) {
+        try await PipelineRun.with(
+            ["http_proxy": proxy, "X_BEARER_TOKEN": Self.canary("%"), "LOG_LEVEL": "trace"], losesWhileAway: true
+        ) {
             run in
             try await run.expect(
                 "SELECT count(*) > 0 FROM stream_events WHERE type = 'connect_failed' AND detail IS NOT NULL", ["t"])
@@ -163,22 +167,39 @@ import Testing
         return files.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "\n")
     }
 
+    private static func properties(_ password: String) -> String {
+        """
+        bootstrap.servers=127.0.0.1:1
+        security.protocol=SASL_PLAINTEXT
+        sasl.mechanism=PLAIN
+        sasl.username=u
+        sasl.password=\(password)
+        ssl.key.password=\(password)
+        debug=all
+        """
+    }
+
+    /// Runs a producer until it has logged an error of X or Kafka; returns its log.
+    private func untilKafkaFails(_ command: ChildCommand, log: String) async throws -> String {
+        let process = try ChildProcess(command)
+        let failures = ["connect_failed", "connection failed", "Kafka is", "Kafka rejects"]
+        _ = try await holds(within: .seconds(60)) {
+            let text = (try? readTextFile(log)) ?? ""
+            return process.exit != nil || failures.contains { text.contains($0) }
+        }
+        _ = try await blocking { process.terminate() }
+        let text = String(decoding: FileManager.default.contents(atPath: log) ?? Data(), as: UTF8.self)
+        #expect(!text.isEmpty)
+        return text
+    }
+
     /// What librdkafka says about servers, passwords, keys and tokens, at its most talkative.
     @Test(arguments: ["", "@", "/", "\\\\", "\"", "%", " x", "é", "=", "#"])
     func noServiceShowsASecretOfKafka(special: String) async throws {
         let folder = try TemporaryFolder()
         let password = Self.canary(special)
         try folder.write(password, to: "token")
-        try folder.write(
-            """
-            bootstrap.servers=127.0.0.1:1
-            security.protocol=SASL_PLAINTEXT
-            sasl.mechanism=PLAIN
-            sasl.username=u
-            sasl.password=\(password)
-            ssl.key.password=\(password)
-            debug=all
-            """, to: "kafka.properties")
+        try folder.write(Self.properties(password), to: "kafka.properties")
         let base = [
             "X_URL": "http://127.0.0.1:1", "X_BEARER_TOKEN": "t", "LOG_LEVEL": "trace", "DRAIN": "100ms",
             "JOURNAL_DIR": folder.path + "/journal", "X_LOCK_DIR": folder.path, "HOME": folder.path,
@@ -194,16 +215,7 @@ import Testing
                 service: .producer, ["run"] + more, settings: base.merging(change) { $1 })
             let log = folder.path + "/log\(index)"
             command.output = .file(log)
-            let process = try ChildProcess(command)
-            _ = try await holds(within: .seconds(60)) {
-                let text = (try? readTextFile(log)) ?? ""
-                return process.exit != nil || text.contains("connect_failed") || text.contains("connection failed")
-                    || text.contains("Kafka is") || text.contains("Kafka rejects")
-            }
-            _ = try await blocking { process.terminate() }
-            let text = String(decoding: FileManager.default.contents(atPath: log) ?? Data(), as: UTF8.self)
-            #expect(!text.isEmpty)
-            expectNoLeak(text, "\(special) \(change.keys.sorted())")
+            expectNoLeak(try await untilKafkaFails(command, log: log), "\(special) \(change.keys.sorted())")
             if FileManager.default.fileExists(atPath: folder.path + "/journal") {
                 expectNoLeak(try everyFile(below: folder.path + "/journal"), "journal")
             }

@@ -5,7 +5,7 @@ import Testing
 @testable import TweetFormat
 
 /// F5 below HTTP: however the network cuts the bytes, the lines are the same.
-@Suite struct ChunkingTests {
+@Suite(.timeLimit(.minutes(4))) struct ChunkingTests {
     private enum Found: Equatable {
         case line([UInt8])
         case keepAlive

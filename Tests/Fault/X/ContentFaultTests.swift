@@ -1,4 +1,5 @@
 import Foundation
+import Harness
 import Sandbox
 import TestSupport
 import Testing
@@ -12,15 +13,13 @@ import Testing
     private static let environment = ProcessInfo.processInfo.environment
 
     /// Sends lines, a good tweet behind them, and waits until that is stored.
-    private func send(_ lines: [[UInt8]], _ body: (FaultRun) async throws -> Void) async throws {
+    private func send(_ lines: [[UInt8]], _ body: (PipelineRun) async throws -> Void) async throws {
         let last = Array(#"{"data":{"id":"1899999999999999999","text":"after all that"}}"#.utf8)
-        try await FaultRun.with(
-            x: {
-                $0.feed = .lines(lines + [last])
-                $0.rate = nil
-                $0.losesWhileAway = false
-            }
-        ) { run in
+        try await PipelineRun.with(x: {
+            $0.feed = .lines(lines + [last])
+            $0.rate = nil
+            $0.losesWhileAway = false
+        }) { run in
             try await run.expect("the tweet behind", within: .seconds(90)) {
                 try run.pipeline.query("SELECT 1 FROM tweets WHERE id = 1899999999999999999") == "1"
             }
@@ -32,7 +31,7 @@ import Testing
     }
 
     @Test func f05PiecesOfAnySizeGiveTheSameTweets() async throws {
-        try await FaultRun.with(x: { $0.keepAlive = .milliseconds(20) }) { run in
+        try await PipelineRun.with(losesWhileAway: true, x: { $0.keepAlive = .milliseconds(20) }) { run in
             for (after, bytes) in [(10, 1), (20, 2), (30, 7), (40, 1000)] {
                 run.x.inject(Fault(.split, after: after, count: bytes == 1 ? 2 : 10, bytes: bytes))
             }
@@ -95,16 +94,16 @@ import Testing
 
     /// The limit for a line is 1 MiB here; the whole process may need 16 MiB more than before.
     @Test func f20LinesWithoutAnEndAreCutAndMemoryStaysFlat() async throws {
-        try await FaultRun.with(["X_LINE_LIMIT": "1MiB"]) { run in
+        try await PipelineRun.with(["X_LINE_LIMIT": "1MiB"], losesWhileAway: true) { run in
             // What any producer needs that publishes is not counted.
             try await run.expect("tweets") { try run.pipeline.query("SELECT count(*) > 50 FROM tweets") == "t" }
-            let before = try run.peakMemory()
+            let before = try run.producer.memory("VmHWM")
             run.x.inject(Fault(.endless, bytes: 10 << 20))
             run.x.inject(Fault(.endless, bytes: 100 << 20))
             try await run.expect("both lines", within: .seconds(90)) {
                 try run.pipeline.query("SELECT count(*) FROM rejects WHERE reason = 'line_too_long'") == "2"
             }
-            #expect(try isSanitized || run.peakMemory() - before < 16 << 20)
+            #expect(try isSanitized || run.producer.memory("VmHWM") - before < 16 << 20)
             #expect(run.x.connections.count == 1)
             try await run.expectConserved()
             let details = try await run.query("SELECT detail FROM rejects ORDER BY id")
@@ -147,7 +146,7 @@ import Testing
     }
 
     @Test func f23GzipThatNobodyAskedForIsReadAndACutOneIsAReasonToReconnect() async throws {
-        try await FaultRun.with(startsProducer: false) { run in
+        try await PipelineRun.with(losesWhileAway: true, startsProducer: false) { run in
             run.x.inject(Fault(.gzip, count: 2))
             run.x.inject(Fault(.close, after: 100))
             run.x.inject(Fault(.truncate, after: 200))
@@ -159,34 +158,42 @@ import Testing
         }
     }
 
-    /// Kafka is away for the first second; `X_BURST_SECONDS=60` makes the burst the minute of the table.
+    private static func burst(_ count: Int) -> [[UInt8]] {
+        let start = Snowflake.firstID(at: .now()) ?? 1
+        let filler = String(repeating: "all work and no play makes a dull stream ", count: 20)
+        return (0..<count).map { index in
+            Array(#"{"data":{"id":"\#(start + Int64(index))","text":"\#(filler)\#(index)"}}"#.utf8)
+        }
+    }
+
+    /// Halts Kafka until X has sent 2,000 posts, and most of them wait in the journal.
+    private func halt(_ kafka: KafkaSandboxProcess, _ run: PipelineRun) async throws {
+        run.x.setRate(2000)
+        kafka.setHalted(true)
+        let halted = run.x.issuedCount
+        try await run.expect("posts while Kafka is halted") { run.x.issuedCount >= halted + 2000 }
+        // What has just been issued may still be on its way, and Kafka had not got all from before.
+        try await run.expect("a journal that grows") { try lag(run).unacknowledged >= 1500 }
+        #expect(try await blocking { try lag(run).unacknowledged } <= run.x.issuedCount + 10)
+        kafka.setHalted(false)
+    }
+
+    /// Kafka is halted for the first second; `X_BURST_SECONDS=60` makes the burst the minute of the table.
     @Test func f27ABurstLosesNothing() async throws {
         let seconds = Self.environment["X_BURST_SECONDS"].flatMap { Int($0) } ?? 3
-        let start = Timestamp.now()
-        let filler = String(repeating: "all work and no play makes a dull stream ", count: 20)
-        let lines = (0..<(2000 * seconds)).map { index in
-            let id = (Snowflake.firstID(at: start) ?? 1) + Int64(index)
-            return Array(#"{"data":{"id":"\#(id)","text":"\#(filler)\#(index)"}}"#.utf8)
-        }
+        let lines = Self.burst(2000 * seconds)
         let kafka = try KafkaSandboxProcess()
         let change = { (x: inout XSimulator.Configuration) in
             x.feed = .lines(lines)
             x.rate = 20
             x.losesWhileAway = false
         }
-        try await FaultRun.with(x: change, kafka: kafka) { run in
+        try await PipelineRun.with(losesWhileAway: true, servers: kafka.bootstrapServers, x: change) { run in
             // The mock never answers who is joining the group while it is halted for longer than a session.
             try await run.expect("a loader that loads") {
                 try run.pipeline.query("SELECT 1 FROM tweets LIMIT 1") == "1"
             }
-            run.x.setRate(2000)
-            kafka.setHalted(true)
-            let halted = run.x.issuedCount
-            try await run.expect("posts while Kafka is away") { run.x.issuedCount >= halted + 2000 }
-            // What has just been issued may still be on its way, and Kafka had not got all from before.
-            try await run.expect("a journal that grows") { try lag(run).unacknowledged >= 1500 }
-            #expect(try await blocking { try lag(run).unacknowledged } <= run.x.issuedCount + 10)
-            kafka.setHalted(false)
+            try await halt(kafka, run)
             try await run.expect("all posts", within: .seconds(90 + seconds)) {
                 try run.pipeline.query("SELECT count(*) FROM tweets") == "\(lines.count)"
             }
@@ -212,7 +219,7 @@ import Testing
         let unacknowledged: Int64
     }
 
-    private func lag(_ run: FaultRun) throws -> Lag {
+    private func lag(_ run: PipelineRun) throws -> Lag {
         let text = try run.pipeline.run(.producer, ["journal", "status", "--json"])
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase

@@ -1,4 +1,5 @@
 import Core
+import Harness
 import Journal
 import Sandbox
 import Synchronization
@@ -11,8 +12,8 @@ import TweetFormat
 /// F9, F17, F18, F31: what a disconnect leaves at X and in the stream, and how it is made good.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct GapFaultTests {
     @Test func f09TooManyConnectionsClosesOnlyItsOwn() async throws {
-        try await FaultRun.with(
-            ["X_BACKOFF_SCALE": "5"],
+        try await PipelineRun.with(
+            ["X_BACKOFF_SCALE": "5"], losesWhileAway: true,
             x: {
                 $0.connectionLimit = 2
                 $0.linger = .seconds(300)
@@ -33,7 +34,7 @@ import TweetFormat
     }
 
     @Test func f09OfTwoConnectionsThatMayBeOursNoneIsClosed() async throws {
-        try await FaultRun.with(x: { $0.connectionLimit = 2 }, startsProducer: false) { run in
+        try await PipelineRun.with(losesWhileAway: true, x: { $0.connectionLimit = 2 }, startsProducer: false) { run in
             try run.pipeline.start(.producer)
             try await run.expect("the stream") { run.x.connections.count == 1 }
             let other = run.x.addConnection()
@@ -49,7 +50,7 @@ import TweetFormat
     }
 
     @Test func f17BackfillClosesAShortGapExactly() async throws {
-        try await FaultRun.with(["X_PLAN": "enterprise", "X_BACKOFF_SCALE": "0.1"]) { run in
+        try await PipelineRun.with(["X_PLAN": "enterprise", "X_BACKOFF_SCALE": "0.1"], losesWhileAway: true) { run in
             try await run.expect("posts") { run.x.issuedCount > 50 }
             run.x.inject(Fault(.refuse, count: 1, endpoint: "stream"))
             run.x.inject(Fault(.close))
@@ -70,7 +71,7 @@ import TweetFormat
         let seconds = ProcessEnvironment.current["X_DISK_STALL_SECONDS"].flatMap { Int($0) } ?? 3
         // The reader waits for the disk, too, when eight groups do.
         let settings = ["X_REPAIR_MAX_POSTS": "100000", "X_REPAIR_DELAY": "1s", "JOURNAL_SYNC_BYTES": "4KiB"]
-        try await FaultRun.with(settings, startsProducer: false) { run in
+        try await PipelineRun.with(settings, losesWhileAway: true, startsProducer: false) { run in
             try run.startProducer(fdatasync: "delay_enter=\(seconds * 1_000_000):when=60")
             try await run.expect("posts") { run.x.issuedCount > 20 }
             let growth = Mutex((bytes: 0, since: ContinuousClock.now))
@@ -154,11 +155,12 @@ import TweetFormat
     /// hours; the producer finds a journal that was left then, as after a crash.
     private func withAbsence(
         _ settings: [String: String], hours: Int = 1, rate: Double = 0.2, searchLoops: Bool = false,
-        _ body: (FaultRun) async throws -> Void
+        _ body: (PipelineRun) async throws -> Void
     ) async throws {
         let short = ["X_REPAIR_DELAY": "1s"]
-        try await FaultRun.with(
-            short.merging(settings) { $1 }, x: { $0.clockOffset = .seconds(-3600 * hours) }, startsProducer: false
+        try await PipelineRun.with(
+            short.merging(settings) { $1 }, losesWhileAway: true, x: { $0.clockOffset = .seconds(-3600 * hours) },
+            startsProducer: false
         ) { run in
             run.x.issue(1)
             run.x.setRate(rate)
@@ -174,7 +176,7 @@ import TweetFormat
     }
 
     /// A journal whose connection had received the first post when the process died.
-    private func leaveJournal(_ run: FaultRun) throws {
+    private func leaveJournal(_ run: PipelineRun) throws {
         let journal = try Journal.open(folder: run.pipeline.journalFolder, stream: "default")
         let then = run.x.clock.now
         let connection = then.milliseconds
@@ -187,12 +189,12 @@ import TweetFormat
         try journal.sync()
     }
 
-    private func status(_ run: FaultRun) throws -> String {
+    private func status(_ run: PipelineRun) throws -> String {
         try run.pipeline.query("SELECT status, repaired_by FROM stream_gaps WHERE ended_at IS NOT NULL")
     }
 
     /// When posts were issued that are not stored, whether X has sent them or not.
-    private func withheld(_ run: FaultRun) throws -> [Timestamp] {
+    private func withheld(_ run: PipelineRun) throws -> [Timestamp] {
         let ids = try run.pipeline.query("SELECT id FROM tweets WHERE matched").split(separator: "\n")
             .compactMap { Int64($0) }
         let verdict = run.x.judge(stored: ids)
@@ -200,7 +202,7 @@ import TweetFormat
     }
 
     /// Waits until everything that was issued is stored, as if there had been no gap.
-    private func expectNothingWithheld(_ run: FaultRun) async throws {
+    private func expectNothingWithheld(_ run: PipelineRun) async throws {
         try await run.expect("everything") { try withheld(run).isEmpty }
     }
 }

@@ -9,7 +9,7 @@ import Testing
 /// F24, F25, and servers that are not X at all.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct NetworkFaultTests {
     @Test func f24OnlyACertificateThatIsRightIsAccepted() async throws {
-        try await FaultRun.with(x: { $0.certificate = .valid }, startsProducer: false) { run in
+        try await PipelineRun.with(losesWhileAway: true, x: { $0.certificate = .valid }, startsProducer: false) { run in
             var command = try producer(run, url: run.x.url, caFile: run.x.caFile)
             command.environment["X_BACKOFF_SCALE"] = "0.4"
             command.environment["LOG_LEVEL"] = "debug"
@@ -17,10 +17,10 @@ import Testing
             for kind in [CertificateKind.expired, .wrongName, .cut] {
                 run.x.certificate = kind
                 let process = try ChildProcess(command)
-                try await run.expect("refusals of \(kind)") { FaultRun.waits(nil, in: log(run)).count >= 4 }
+                try await run.expect("refusals of \(kind)") { PipelineRun.waits(nil, in: log(run)).count >= 4 }
                 #expect(log(run).contains("\"cause\":\"tls\""), "\(kind): \(log(run))")
                 // The ladder of the network: 250 ms, each time as much more, and up to a quarter by chance; shortened.
-                for (index, wait) in FaultRun.waits(nil, in: log(run)).prefix(4).enumerated() {
+                for (index, wait) in PipelineRun.waits(nil, in: log(run)).prefix(4).enumerated() {
                     let step = 0.1 * Double(index + 1)
                     #expect(wait >= .seconds(step - 0.001) && wait <= .seconds(step * 1.25 + 0.1), "\(kind)")
                 }
@@ -47,22 +47,10 @@ import Testing
         try folder.write("127.0.0.1 localhost\n", to: "hosts")
         // Nobody serves names there, so a name that is not in the file is not found at once.
         try folder.write("nameserver 127.0.0.1\n", to: "resolv.conf")
-        try await FaultRun.with(x: { $0.losesWhileAway = true }, startsProducer: false) { run in
+        try await PipelineRun.with(losesWhileAway: true, startsProducer: false) { run in
             let port = try #require(run.x.url.split(separator: ":").last.flatMap { UInt16($0) })
             let hole = try #require(BlackHole(port: port), "no ::1 on this machine")
-            var command = try producer(run, url: "http://x.example:\(port)", caFile: nil)
-            command.environment["X_CONNECT_TIMEOUT"] = "60s"
-            // Who is not root may mount in a user namespace of one's own.
-            command.arguments =
-                (geteuid() == 0 ? [] : ["--map-root-user"]) + [
-                    "--mount", "sh", "-c",
-                    "mount --bind \"$0/hosts\" /etc/hosts && mount --bind \"$0/resolv.conf\" /etc/resolv.conf && exec \"$@\"",
-                    folder.path,
-                    command.executable,
-                ] + command.arguments
-            command.executable = "/usr/bin/unshare"
-            command.output = .file(logFile(run))
-            let process = try ChildProcess(command)
+            let process = try ChildProcess(producer(run, url: "http://x.example:\(port)", namesIn: folder.path))
             try await run.expect("no address") { log(run).contains("\"cause\":\"name_lookup\"") }
             #expect(run.x.attempts.isEmpty)
             func point(_ addresses: String...) throws {
@@ -75,28 +63,43 @@ import Testing
             try await run.expect("the address that answers") { run.x.connections.count == 1 }
             // An attempt that waited for the dead address would take sixty.
             #expect(Duration.between(changed, run.x.connections[0].startedAt) < .seconds(45))
-            try await run.expect("posts") { run.x.issuedCount > 20 }
-            try point("127.0.0.9")
-            run.x.inject(Fault(.close))
-            try await run.expect("the new address") { log(run).contains("\"cause\":\"connect\"") }
-            #expect(run.x.attempts.count == 1)
-            try point("::1", "127.0.0.1")
-            try await run.expect("the old address") { run.x.connections.count == 2 }
+            try await expectMove(run, away: { try point("127.0.0.9") }, back: { try point("::1", "127.0.0.1") })
             _ = hole
             try await run.expectConserved()
             process.terminate()
         }
     }
 
+    /// The next attempt after the end of a connection goes to the new address, and a later one to the old.
+    private func expectMove(_ run: PipelineRun, away: () throws -> Void, back: () throws -> Void) async throws {
+        try await run.expect("posts") { run.x.issuedCount > 20 }
+        try away()
+        run.x.inject(Fault(.close))
+        try await run.expect("the new address") { log(run).contains("\"cause\":\"connect\"") }
+        #expect(run.x.attempts.count == 1)
+        try back()
+        try await run.expect("the old address") { run.x.connections.count == 2 }
+    }
+
     /// A server that is not X: what it is, and what the producer is to say.
     enum Stranger: String, CaseIterable {
         case python, html, silent, tls
+
+        var cause: String {
+            switch self {
+            case .python: "not_found"
+            case .html: "not_a_stream"
+            case .silent: "timeout"
+            case .tls: "tls"
+            }
+        }
     }
 
     @Test(arguments: Stranger.allCases)
     func wrongServersGetAClearReasonAndNoHotLoop(_ stranger: Stranger) async throws {
         let folder = try TemporaryFolder()
-        try await FaultRun.with(x: { $0.certificate = .wrongName }, startsProducer: false) { run in
+        try await PipelineRun.with(losesWhileAway: true, x: { $0.certificate = .wrongName }, startsProducer: false) {
+            run in
             let html = try ScriptedServer { connection in
                 if stranger == .silent { return connection.waitForPeer() }
                 connection.answer(200, "<html><h1>It works!</h1></html>", type: "text/html")
@@ -105,18 +108,12 @@ import Testing
             let python = try stranger == .python ? PythonServer(folder: folder.path) : nil
             defer { python?.process.kill() }
             let url = stranger == .python ? python?.url : stranger == .tls ? run.x.url : html.url
-            var command = try producer(run, url: try #require(url), caFile: stranger == .tls ? run.x.caFile : nil)
-            command.environment["X_BACKOFF_SCALE"] = "1"
-            if stranger == .silent { command.environment["X_CONNECT_TIMEOUT"] = "1s" }
-            command.output = .file(logFile(run))
+            let command = try command(for: stranger, at: try #require(url), run)
             let begin = ContinuousClock.now
             let process = try ChildProcess(command)
-            let cause = [
-                Stranger.python: "not_found", .html: "not_a_stream", .silent: "timeout", .tls: "tls",
-            ][stranger]
-            try await run.expect("a reason") { log(run).contains("\"cause\":\"\(cause ?? "")\"") }
+            try await run.expect("a reason") { log(run).contains("\"cause\":\"\(stranger.cause)\"") }
             // A loop without pauses would make hundreds of attempts within this time, and log each.
-            try await Task.sleep(for: .seconds(2))
+            try await endure(.seconds(2))
             #expect(process.exit == nil)
             // At most the steps of the ladder so far, which is linear from 250 ms, or doubles from 5 s: the attempt n + 1
             // comes after n (n + 1) / 8 seconds.
@@ -129,12 +126,35 @@ import Testing
         }
     }
 
-    private func logFile(_ run: FaultRun) -> String { run.pipeline.journalFolder + ".log" }
+    /// The producer in front of a stranger.
+    private func command(for stranger: Stranger, at url: String, _ run: PipelineRun) throws -> ChildCommand {
+        var command = try producer(run, url: url, caFile: stranger == .tls ? run.x.caFile : nil)
+        command.environment["X_BACKOFF_SCALE"] = "1"
+        if stranger == .silent { command.environment["X_CONNECT_TIMEOUT"] = "1s" }
+        command.output = .file(logFile(run))
+        return command
+    }
 
-    private func log(_ run: FaultRun) -> String { (try? readTextFile(logFile(run))) ?? "" }
+    private func logFile(_ run: PipelineRun) -> String { run.pipeline.journalFolder + ".log" }
 
-    /// A producer that is told another address than the simulator's plain one.
-    private func producer(_ run: FaultRun, url: String, caFile: String?) throws -> ChildCommand {
+    private func log(_ run: PipelineRun) -> String { (try? readTextFile(logFile(run))) ?? "" }
+
+    /// A producer that finds names in the files `hosts` and `resolv.conf` of a folder.
+    private func producer(_ run: PipelineRun, url: String, namesIn folder: String) throws -> ChildCommand {
+        var command = try producer(run, url: url, caFile: nil)
+        command.environment["X_CONNECT_TIMEOUT"] = "60s"
+        let mount = ["hosts", "resolv.conf"].map { "mount --bind \"$0/\($0)\" /etc/\($0) && " }.joined()
+        // Who is not root may mount in a user namespace of one's own.
+        command.arguments =
+            (geteuid() == 0 ? [] : ["--map-root-user"])
+            + ["--mount", "sh", "-c", mount + "exec \"$@\"", folder, command.executable] + command.arguments
+        command.executable = "/usr/bin/unshare"
+        command.output = .file(logFile(run))
+        return command
+    }
+
+    /// A producer with a different URL than the simulator's plain one.
+    private func producer(_ run: PipelineRun, url: String, caFile: String?) throws -> ChildCommand {
         var settings = run.pipeline.environment
         settings["X_URL"] = url
         settings["X_CA_FILE"] = caFile
@@ -155,14 +175,13 @@ private struct PythonServer {
         command.folder = folder
         command.output = .file(logFile)
         process = try ChildProcess(command)
-        let deadline = ContinuousClock.now + .seconds(90)
-        // It says first of all: Serving HTTP on 127.0.0.1 port 40123 (http://127.0.0.1:40123/) ...
-        var said: [Substring] = []
-        while ContinuousClock.now < deadline, said.count < 2 {
-            usleep(10_000)
-            said = try readTextFile(logFile).split(separator: " (").flatMap { $0.split(separator: "/) ") }
+        let path = logFile
+        // It writes first of all: Serving HTTP on 127.0.0.1 port 40123 (http://127.0.0.1:40123/) ...
+        func words() throws -> [Substring] {
+            try readTextFile(path).split(separator: " (").flatMap { $0.split(separator: "/) ") }
         }
-        url = try #require(said.dropFirst().first.map(String.init), "python3 does not serve")
+        _ = try eventually { try words().count >= 2 }
+        url = try #require(try words().dropFirst().first.map(String.init), "python3 does not serve")
     }
 
     func requests() throws -> Int {

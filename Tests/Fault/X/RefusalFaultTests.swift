@@ -1,3 +1,4 @@
+import Harness
 import Sandbox
 import TestSupport
 import Testing
@@ -8,13 +9,13 @@ import Testing
 /// F7–F13, F26: answers that are not the stream.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct RefusalFaultTests {
     /// The pauses between the attempts so far.
-    private func pauses(_ run: FaultRun) -> [Duration] {
+    private func pauses(_ run: PipelineRun) -> [Duration] {
         let attempts = run.x.attempts
         return zip(attempts, attempts.dropFirst()).map { Duration.between($0, $1) }
     }
 
     /// The waits announced are those of the ladder, up to a quarter longer by chance, and they were waited out.
-    private func expect(_ run: FaultRun, _ cause: String, _ pauses: [Duration], _ ladder: [Double]) {
+    private func expect(_ run: PipelineRun, _ cause: String, _ pauses: [Duration], _ ladder: [Double]) {
         let waits = run.waits(cause)
         #expect(waits.count == ladder.count && pauses.count == ladder.count)
         for (wait, (pause, seconds)) in zip(waits, zip(pauses, ladder)) {
@@ -25,7 +26,7 @@ import Testing
     }
 
     @Test func f07RateLimitIsWaitedOutToItsReset() async throws {
-        try await FaultRun.with(startsProducer: false) { run in
+        try await PipelineRun.with(losesWhileAway: true, startsProducer: false) { run in
             var refusal = Refusal.rateLimit
             let reset = Timestamp.now().milliseconds / 1000 + 4
             refusal.headers = [
@@ -44,7 +45,9 @@ import Testing
     }
 
     @Test func f08RateLimitsWithoutAResetClimbTheirLadder() async throws {
-        try await FaultRun.with(["X_BACKOFF_SCALE": "0.005", "LOG_LEVEL": "debug"], startsProducer: false) { run in
+        try await PipelineRun.with(
+            ["X_BACKOFF_SCALE": "0.005", "LOG_LEVEL": "debug"], losesWhileAway: true, startsProducer: false
+        ) { run in
             run.x.inject(Fault(.refuse, count: 4, bare: true, endpoint: "stream", answer: .rateLimit))
             try run.pipeline.start(.producer)
             try await run.expect("the stream") { run.x.connections.count == 1 }
@@ -56,7 +59,7 @@ import Testing
     }
 
     @Test func f10CapsAndCreditsStopItWithOneAlarmAndASlowLook() async throws {
-        try await FaultRun.with(["X_BACKOFF_SCALE": "0.001"]) { run in
+        try await PipelineRun.with(["X_BACKOFF_SCALE": "0.001"], losesWhileAway: true) { run in
             try await run.expect("posts") { run.x.issuedCount > 20 }
             let depleted = Refusal(
                 status: 402, body: #"{"title":"CreditsDepleted","type":"https://api.twitter.com/2/problems/credits"}"#)
@@ -81,7 +84,7 @@ import Testing
         let folder = try TemporaryFolder()
         try folder.write("token-one\n", to: "token")
         let settings = ["X_BEARER_TOKEN": "", "X_BEARER_TOKEN_FILE": folder.path + "/token", "X_BACKOFF_SCALE": "0.2"]
-        try await FaultRun.with(settings, x: { $0.bearerToken = "token-one" }) { run in
+        try await PipelineRun.with(settings, losesWhileAway: true, x: { $0.bearerToken = "token-one" }) { run in
             try await run.expect("posts") { run.x.issuedCount > 20 }
             if refusal == .unauthorized {
                 run.x.bearerToken = "token-two"
@@ -103,7 +106,8 @@ import Testing
     @Test func f12MissingRulesAreMadeThoseOfTheFile() async throws {
         let folder = try TemporaryFolder()
         try folder.write("- value: coffee\n  tag: drinks\n", to: "rules.yaml")
-        try await FaultRun.with(["X_RULES_FILE": folder.path + "/rules.yaml"], rules: []) { run in
+        try await PipelineRun.with(["X_RULES_FILE": folder.path + "/rules.yaml"], losesWhileAway: true, rules: []) {
+            run in
             try await run.expect("the stream") { run.x.connections.count == 1 }
             #expect(run.x.refusals == [409: 1])
             #expect(run.x.ruleHistory.last?.map(\.value) == ["coffee"])
@@ -113,10 +117,10 @@ import Testing
 
     /// The limit for a body is 64 KiB; the whole process may need 16 MiB more than before.
     @Test func f13ServerErrorsClimbTheLadderWhateverTheirBody() async throws {
-        try await FaultRun.with(["X_BACKOFF_SCALE": "0.05"]) { run in
+        try await PipelineRun.with(["X_BACKOFF_SCALE": "0.05"], losesWhileAway: true) { run in
             // What any producer needs that publishes is not counted.
             try await run.expect("tweets") { try run.pipeline.query("SELECT count(*) > 50 FROM tweets") == "t" }
-            let before = try run.peakMemory()
+            let before = try run.producer.memory("VmHWM")
             var huge = Refusal.serverError(503)
             huge.filler = 50 << 20
             for refusal in [Refusal.serverError(500), Refusal(status: 502, body: ""), huge] {
@@ -126,14 +130,14 @@ import Testing
             try await run.expect("the stream") { run.x.connections.count == 2 }
             // 5 s, 10 s, 20 s, shortened; each up to a quarter longer.
             expect(run, "server_error", pauses(run).suffix(3), [0.25, 0.5, 1])
-            #expect(try isSanitized || run.peakMemory() - before < 16 << 20)
+            #expect(try isSanitized || run.producer.memory("VmHWM") - before < 16 << 20)
             try await run.expectConserved()
         }
     }
 
     @Test func f26HeaderThatTricklesIsGivenUp() async throws {
         #expect(XSettings(url: "http://x", token: .value(Secret("t"))).connectTimeout == .seconds(10))
-        try await FaultRun.with(["X_CONNECT_TIMEOUT": "1s"]) { run in
+        try await PipelineRun.with(["X_CONNECT_TIMEOUT": "1s"], losesWhileAway: true) { run in
             try await run.expect("posts") { run.x.issuedCount > 20 }
             let before = run.x.connections.count
             run.x.inject(Fault(.slowHeader, seconds: 0.2))

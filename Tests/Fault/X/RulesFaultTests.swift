@@ -1,4 +1,5 @@
 import Glibc
+import Harness
 import Sandbox
 import TestSupport
 import Testing
@@ -16,18 +17,35 @@ import Testing
         """
 
     /// Runs `rules apply` on a file, and returns its status and output.
-    private func apply(_ run: FaultRun, _ path: String) async throws -> (exit: ChildProcess.Exit, output: String) {
+    private func apply(_ run: PipelineRun, _ path: String) async throws -> (exit: ChildProcess.Exit, output: String) {
         let command = try ChildCommand(
             service: .producer, ["rules", "apply", "--yes", "--prefix", "ours/", path],
             settings: run.pipeline.environment)
         return try await blocking { try ChildProcess.run(command) }
     }
 
+    /// Without room for what is new the command says so beforehand, and touches nothing.
+    private func expectNoRoom(_ run: PipelineRun, _ path: String) async throws {
+        let full = try await apply(run, path)
+        #expect(full.exit != .status(0) && full.output.contains("8"), "\(full.output)")
+        #expect(run.x.ruleHistory.last?.count == 8)
+    }
+
+    /// What stays is there at every moment, if need be as its stand-in.
+    private func expectNoGap(_ run: PipelineRun) {
+        for rules in run.x.ruleHistory {
+            let cores = Set(rules.map { $0.value.filter { $0 != "(" && $0 != ")" } })
+            #expect(cores.isSuperset(of: ["dog", "snow -ice", "theirs"]))
+            #expect(rules.contains { $0.value == "theirs" && $0.tag == "other/1" })
+        }
+    }
+
     @Test func f28RulesConvergeWhateverCallFails() async throws {
         let folder = try TemporaryFolder()
         try folder.write(Self.file, to: "rules.yaml")
         let path = folder.path + "/rules.yaml"
-        try await FaultRun.with(x: { $0.maximalRules = 8 }, rules: [], startsProducer: false) { run in
+        try await PipelineRun.with(losesWhileAway: true, x: { $0.maximalRules = 8 }, rules: [], startsProducer: false) {
+            run in
             let before: [(value: String, tag: String?)] = [
                 ("dog", "ours/old"), ("snow -ice", "ours/weather"), ("bird", "ours/gone"), ("theirs", "other/1"),
             ]
@@ -46,19 +64,11 @@ import Testing
                 }
                 #expect(Set(run.x.ruleHistory.last?.map(\.value) ?? []) == Set(wanted))
                 #expect(run.x.ruleHistory.last?.first { $0.value == "dog" }?.tag == "ours/pets")
-                for rules in run.x.ruleHistory {
-                    // What stays is there at every moment, if need be as its stand-in.
-                    let cores = Set(rules.map { $0.value.filter { $0 != "(" && $0 != ")" } })
-                    #expect(cores.isSuperset(of: ["dog", "snow -ice", "theirs"]))
-                    #expect(rules.contains { $0.value == "theirs" && $0.tag == "other/1" })
-                }
+                expectNoGap(run)
             }
             #expect(failures >= 8)
-            // No room for what is new: said beforehand, and nothing is touched.
             run.x.replaceRules(before + (1...4).map { ("filler \($0)", "other/2") })
-            let full = try await apply(run, path)
-            #expect(full.exit != .status(0) && full.output.contains("8"), "\(full.output)")
-            #expect(run.x.ruleHistory.last?.count == 8)
+            try await expectNoRoom(run, path)
         }
     }
 
@@ -68,7 +78,7 @@ import Testing
         let settings = [
             "X_RULES_FILE": folder.path + "/rules.yaml", "X_RULES_PREFIX": "ours/", "X_RULES_CHECK": "10s",
         ]
-        try await FaultRun.with(settings, rules: [], startsProducer: false) { run in
+        try await PipelineRun.with(settings, losesWhileAway: true, rules: [], startsProducer: false) { run in
             run.x.addRules([("cat has:images", "ours/pets"), ("dog", "ours/pets"), ("snow -ice", "ours/weather")])
             try run.pipeline.start(.producer)
             try await run.expect("posts") { run.x.issuedCount > 20 }
@@ -88,7 +98,7 @@ import Testing
     }
 
     @Test func theTextOfEveryRuleThatMatchedIsRecorded() async throws {
-        try await FaultRun.with(rules: ["cat"]) { run in
+        try await PipelineRun.with(losesWhileAway: true, rules: ["cat"]) { run in
             let rules = "SELECT value, tag, seen_until IS NULL FROM rules ORDER BY value, tag"
             try await run.expect(rules, ["cat|cat|t"])
             // A command that changes rules lets the producer that runs look at once, not at the next check.

@@ -1,6 +1,8 @@
 import Core
 import Glibc
+import Harness
 import Sandbox
+import TestSupport
 import Testing
 
 @testable import TweetFormat
@@ -10,7 +12,7 @@ import Testing
 /// F1–F6, F14, F16, F30: what happens on an open connection.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct StreamFaultTests {
     @Test func f01CleanEndIsFollowedByTheNextConnectionAtOnce() async throws {
-        try await FaultRun.with { run in
+        try await PipelineRun.with(losesWhileAway: true) { run in
             run.x.inject(Fault(.close, after: 50))
             try await run.expect("a second connection") { run.x.connections.count == 2 }
             let connections = run.x.connections
@@ -23,7 +25,7 @@ import Testing
     }
 
     @Test func f02ResetInTheMiddleOfALineLeavesNoPartOfIt() async throws {
-        try await FaultRun.with { run in
+        try await PipelineRun.with(losesWhileAway: true) { run in
             run.x.inject(Fault(.reset, after: 50, bytes: 100))
             try await run.expect("a second connection") { run.x.connections.count == 2 }
             let cut = try #require(run.x.connections.first?.cut.first)
@@ -40,7 +42,7 @@ import Testing
 
     @Test func f03SilentStallIsNoticedInTime() async throws {
         #expect(StreamSettings(x: XSettings(url: "http://x", token: .value(Secret("t")))).stallTimeout == .seconds(25))
-        try await FaultRun.with(["X_STALL_TIMEOUT": "2s"]) { run in
+        try await PipelineRun.with(["X_STALL_TIMEOUT": "2s"], losesWhileAway: true) { run in
             run.x.inject(Fault(.stall, after: 50))
             try await run.expect("the stall is noticed") { run.x.connections.count == 2 }
             // The client's end is in the record only when X has noticed it.
@@ -54,7 +56,7 @@ import Testing
     }
 
     @Test func f04KeepAlivesWithoutPostsRaiseAnAlarmOnAnOpenConnection() async throws {
-        try await FaultRun.with(["X_QUIET_AFTER": "500ms"]) { run in
+        try await PipelineRun.with(["X_QUIET_AFTER": "500ms"], losesWhileAway: true) { run in
             // It learns for twelve times the shortest judgement what is usual.
             try await run.expect("posts") { run.x.issuedCount > 800 }
             run.x.inject(Fault(.quiet, seconds: 4))
@@ -71,12 +73,12 @@ import Testing
     }
 
     @Test func f06ReaderThatWasHaltedBlamesItselfAndNotX() async throws {
-        try await FaultRun.with(["X_STALL_TIMEOUT": "2s"]) { run in
+        try await PipelineRun.with(["X_STALL_TIMEOUT": "2s"], losesWhileAway: true) { run in
             try await run.expect("posts") { run.x.issuedCount > 50 }
-            let producer = try #require(run.pipeline.process(of: .producer))
+            let producer = try run.producer
             producer.send(SIGSTOP)
             // Twice the stall time-out: a reader that took this time for silence would leave X.
-            try await Task.sleep(for: .seconds(4))
+            try await endure(.seconds(4))
             producer.send(SIGCONT)
             try await run.expectConserved()
             #expect(run.x.connections.count == 1)
@@ -86,7 +88,7 @@ import Testing
 
     /// Every eighth fsync takes two time-outs, while X sends on: the reader goes on, and what it reads waits for the disk.
     @Test func f06ASlowDiskIsBlamedOnTheDiskAndHoldsNothingUp() async throws {
-        try await FaultRun.with(["X_STALL_TIMEOUT": "1s"], startsProducer: false) { run in
+        try await PipelineRun.with(["X_STALL_TIMEOUT": "1s"], losesWhileAway: true, startsProducer: false) { run in
             try run.startProducer(fdatasync: "delay_enter=2000000:when=8+8")
             try await run.expect("posts", within: .seconds(90)) {
                 run.x.connections.first.map { $0.written.count > 600 } == true
@@ -114,7 +116,7 @@ import Testing
 
     @Test func f14EveryControlMessageIsKeptAndTheStreamGoesOn() async throws {
         let kinds = ControlMessage.disconnectTypes + ControlMessage.connectionIssues + ["NeverHeardOf"]
-        try await FaultRun.with(["X_BACKOFF_SCALE": "0.001"]) { run in
+        try await PipelineRun.with(["X_BACKOFF_SCALE": "0.001"], losesWhileAway: true) { run in
             for (index, kind) in kinds.enumerated() {
                 // The server does not close: a client that waited for that would wait for ever.
                 run.x.inject(Fault(.control, after: 5, seconds: 60, text: kind, bare: index % 3 == 0))
@@ -133,7 +135,7 @@ import Testing
     }
 
     @Test func f16DuplicatesAndDisorderGiveOneRowEach() async throws {
-        try await FaultRun.with { run in
+        try await PipelineRun.with(losesWhileAway: true) { run in
             for start in [20, 80, 140] {
                 run.x.inject(Fault(.reorder, after: start, count: 30))
                 run.x.inject(Fault(.duplicate, after: start + 35, count: 20))
@@ -158,13 +160,11 @@ import Testing
         let lines =
             ids.map { line($0, [(101, "a")]) } + ids.reversed().map { line($0, [(102, nil)]) }
             + ids.map { line($0, $0 % 2 == 0 ? [(101, "a"), (103, "c")] : []) }
-        try await FaultRun.with(
-            x: {
-                $0.feed = .lines(lines.map { Array($0.utf8) })
-                $0.rate = nil
-                $0.losesWhileAway = false
-            }
-        ) { run in
+        try await PipelineRun.with(x: {
+            $0.feed = .lines(lines.map { Array($0.utf8) })
+            $0.rate = nil
+            $0.losesWhileAway = false
+        }) { run in
             let matches = "SELECT count(*) FROM tweet_rules"
             try await run.expect(matches, ["100"])
             for id in ids.shuffled() { run.x.inject(Fault(.line, text: line(id, [(104, "d"), (102, nil)]))) }
@@ -182,7 +182,8 @@ import Testing
     }
 
     @Test func f30FlappingNeverLeavesTheBudgetNotEvenByARestart() async throws {
-        try await FaultRun.with(["X_CONNECT_BUDGET": "20", "X_BACKOFF_SCALE": "0.0001"]) { run in
+        try await PipelineRun.with(["X_CONNECT_BUDGET": "20", "X_BACKOFF_SCALE": "0.0001"], losesWhileAway: true) {
+            run in
             // Lines count for every fault that waits, so this is one line a connection.
             for line in 1...30 { run.x.inject(Fault(.close, after: line)) }
             try await run.expect("the budget") { !run.lines("the connect budget is used up; waiting").isEmpty }

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Harness
 import Sandbox
 import TestSupport
 import Testing
@@ -9,7 +10,7 @@ import Testing
     /// The server's authority is in the system's folder, where libcurl finds it; the file that is set holds another one.
     @Test func f76AFileOfCertificatesReplacesTheSystems() async throws {
         let folder = try systemFolder()
-        try await FaultRun.with(x: { $0.certificate = .valid }, startsProducer: false) { run in
+        try await PipelineRun.with(losesWhileAway: true, x: { $0.certificate = .valid }, startsProducer: false) { run in
             let caFile = try #require(run.x.caFile)
             try FileManager.default.copyItem(atPath: caFile, toPath: folder.path + "/sandbox.pem")
             let rehash = try ChildProcess.run(ChildCommand("/usr/bin/openssl", ["rehash", folder.path]))
@@ -46,7 +47,7 @@ import Testing
     }
 
     /// `tweet-producer rules list` where `certificates` are the system's.
-    private func producer(_ run: FaultRun, caFile: String?, certificates: String) throws -> ChildCommand {
+    private func producer(_ run: PipelineRun, caFile: String?, certificates: String) throws -> ChildCommand {
         var settings = run.pipeline.environment
         settings["X_CA_FILE"] = caFile
         var command = try ChildCommand(service: .producer, ["rules", "list"], settings: settings)

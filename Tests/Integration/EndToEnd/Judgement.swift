@@ -1,5 +1,7 @@
 import Foundation
+import Harness
 import Postgres
+import TestSupport
 import Testing
 
 /// What X sent against what PostgreSQL holds.
@@ -13,31 +15,31 @@ struct Judgement {
     let differing: Int
 
     /// Waits until X has nothing more to send and all of it has arrived, then judges; what is missing stays missing.
-    static func passed(on pipeline: PipelineUnderTest, patience: Duration = .seconds(90)) async throws -> Judgement {
-        _ = try await pipeline.wait(patience) {
-            try pipeline.x.isDrained && pipeline.issuedIDs.isSubset(of: pipeline.storedIDs())
+    static func passed(on run: PipelineRun, patience: Duration = .seconds(90)) async throws -> Judgement {
+        _ = try await holds(within: patience) {
+            try run.x.isDrained && run.issuedIDs.isSubset(of: run.storedIDs())
         }
-        _ = try await pipeline.wait {
-            try pipeline.run("tweet-loader", ["verify"]).contains("none missing")
+        _ = try await holds {
+            try run.pipeline.run(.loader, ["verify"]).contains("none missing")
         }
         return Judgement(
-            issued: pipeline.issuedIDs, stored: try pipeline.storedIDs(),
-            rejected: Int(try pipeline.value("SELECT count(*) FROM rejects")) ?? -1,
-            verify: try pipeline.run("tweet-loader", ["verify"]), differing: try countDiffering(pipeline))
+            issued: run.issuedIDs, stored: try run.storedIDs(),
+            rejected: Int(try run.value("SELECT count(*) FROM rejects")) ?? -1,
+            verify: try run.pipeline.run(.loader, ["verify"]), differing: try countDiffering(run))
     }
 
     /// Compares each stored payload with the line as X sent it, as JSON values.
-    private static func countDiffering(_ pipeline: PipelineUnderTest) throws -> Int {
+    private static func countDiffering(_ run: PipelineRun) throws -> Int {
         var differing = 0
-        let indexes = Array(0..<pipeline.x.issuedCount).filter { pipeline.x.id(ofLine: $0) != nil }
+        let indexes = Array(0..<run.x.issuedCount).filter { run.x.id(ofLine: $0) != nil }
         for start in stride(from: 0, to: indexes.count, by: 500) {
             let part = indexes[start..<min(start + 500, indexes.count)]
-            let ids = arrayLiteral(part.map { pipeline.x.id(ofLine: $0) })
+            let ids = arrayLiteral(part.map { run.x.id(ofLine: $0) })
             let lines = arrayLiteral(
-                part.map { Optional(String(decoding: pipeline.x.bytes(ofLine: $0), as: UTF8.self)) })
+                part.map { Optional(String(decoding: run.x.bytes(ofLine: $0), as: UTF8.self)) })
             differing +=
                 Int(
-                    try pipeline.value(
+                    try run.value(
                         """
                         SELECT count(*) FROM unnest($1::bigint[], $2::text[]) AS sent (id, line)
                         JOIN tweets USING (id) WHERE payload IS DISTINCT FROM line::jsonb

@@ -1,5 +1,6 @@
 import Core
 import Foundation
+import Harness
 import Sandbox
 import TestSupport
 import Testing
@@ -8,7 +9,7 @@ import Testing
 /// other suites take this way.
 private let recordedData = recordings("data")?.path
 
-@Suite(.serialized, .enabled(if: recordedData != nil, "no recordings beside the project"))
+@Suite(.serialized, .timeLimit(.minutes(5)), .enabled(if: recordedData != nil, "no recordings beside the project"))
 struct RecordedLinesTests {
     private func lines(_ folder: String) throws -> [[UInt8]] {
         try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
@@ -17,52 +18,47 @@ struct RecordedLinesTests {
     }
 
     /// Sends lines through the whole pipeline and hands it over when the ledger has settled all of them.
-    private func send(_ lines: [[UInt8]], _ body: (PipelineUnderTest) throws -> Void) async throws {
+    private func send(_ lines: [[UInt8]], _ body: (PipelineRun) throws -> Void) async throws {
         var configuration = XSimulator.Configuration()
         configuration.feed = .lines(lines)
         configuration.rate = nil
-        let pipeline = try await PipelineUnderTest(configuration)
-        do {
-            pipeline.x.addRules([("pipeline", "recorded")])
-            try pipeline.startLoader()
-            try pipeline.startProducer()
+        try await PipelineRun.alone(configuration) { run in
+            run.x.addRules([("pipeline", "recorded")])
+            try run.startLoader()
+            try run.pipeline.start(.producer)
             // Beside the lines there are two events: started and connected.
             let settled = "SELECT count(*) FROM stream_ledger WHERE settled @> int8range(1, \(lines.count + 3))"
-            let isSettled = try await pipeline.wait(.seconds(120)) { try pipeline.value(settled) == "1" }
-            #expect(isSettled, "\(pipeline.log("loader").suffix(3000))")
-            try body(pipeline)
-        } catch {
-            await pipeline.end()
-            throw error
+            let isSettled = try await holds(within: .seconds(120)) { try run.value(settled) == "1" }
+            #expect(isSettled, "\(run.pipeline.log(of: .loader).suffix(3000))")
+            try body(run)
         }
-        await pipeline.end()
     }
 
-    @Test(.timeLimit(.minutes(5))) func everyRecordedTweetIsStoredOnceAndNoneRejected() async throws {
+    @Test func everyRecordedTweetIsStoredOnceAndNoneRejected() async throws {
         let folder = try #require(recordedData)
         let lines = try lines(folder)
         let ids = Set(lines.compactMap { TweetLine($0)?.data.id })
-        try await send(lines) { (pipeline: PipelineUnderTest) throws in
-            #expect(try pipeline.value("SELECT count(*) FROM rejects") == "0")
-            #expect(try pipeline.storedIDs() == Set(ids.compactMap { Int64($0) }))
-            #expect(try pipeline.value("SELECT count(*) FROM tweets WHERE matched") == "\(ids.count)")
+        try await send(lines) { (run: PipelineRun) throws in
+            #expect(try run.value("SELECT count(*) FROM rejects") == "0")
+            #expect(try run.storedIDs() == Set(ids.compactMap { Int64($0) }))
+            #expect(try run.value("SELECT count(*) FROM tweets WHERE matched") == "\(ids.count)")
         }
     }
 
-    @Test(.timeLimit(.minutes(5))) func whatIsNoTweetBecomesARejectOrAnEventAndStopsNothing() async throws {
+    @Test func whatIsNoTweetBecomesARejectOrAnEventAndStopsNothing() async throws {
         let folder = try #require(recordedData) + "/raw"
         let odd = try lines(folder)
         let tweet = Array(#"{"data":{"id":"1800000000000000001","text":"after all that"}}"#.utf8)
-        try await send(odd + [tweet]) { (pipeline: PipelineUnderTest) throws in
-            #expect(try pipeline.value("SELECT count(*) FROM tweets WHERE id = 1800000000000000001") == "1")
-            let accounted = try pipeline.value(
+        try await send(odd + [tweet]) { (run: PipelineRun) throws in
+            #expect(try run.value("SELECT count(*) FROM tweets WHERE id = 1800000000000000001") == "1")
+            let accounted = try run.value(
                 """
                 SELECT (SELECT count(*) FROM rejects) + (SELECT count(*) FROM stream_events)
                     + (SELECT count(*) FROM tweets WHERE matched)
                 """)
             // The same lines beside the two events; a line that stands in the files twice is one tweet.
             #expect((Int(accounted) ?? 0) >= Set(odd).count + 3)
-            #expect(try pipeline.value("SELECT count(*) FROM rejects WHERE reason IS NULL OR value IS NULL") == "0")
+            #expect(try run.value("SELECT count(*) FROM rejects WHERE reason IS NULL OR value IS NULL") == "0")
         }
     }
 }

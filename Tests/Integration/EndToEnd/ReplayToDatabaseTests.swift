@@ -1,48 +1,45 @@
 import Foundation
+import Harness
 import Sandbox
+import TestSupport
 import Testing
 
 /// A journal that is replayed, twice, into the database that it has filled already.
-@Suite(.serialized) struct ReplayToDatabaseTests {
-    @Test(.timeLimit(.minutes(5))) func replayingTwiceChangesNothing() async throws {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ReplayToDatabaseTests {
+    @Test func replayingTwiceChangesNothing() async throws {
         var configuration = XSimulator.Configuration()
         configuration.feed = .generator(seed: 3, count: 500)
-        let pipeline = try await PipelineUnderTest(configuration)
-        do {
-            pipeline.x.addRules([("pipeline", "replay")])
-            try pipeline.startProducer()
-            try pipeline.startLoader()
-            let judgement = try await Judgement.passed(on: pipeline)
-            judgement.expectPerfect("\(pipeline.log("loader"))")
-            #expect(pipeline.producer?.terminate(grace: .seconds(90)) == .status(0))
+        try await PipelineRun.alone(configuration) { run in
+            run.x.addRules([("pipeline", "replay")])
+            try run.pipeline.start(.producer)
+            try run.startLoader()
+            let judgement = try await Judgement.passed(on: run)
+            judgement.expectPerfect("\(run.pipeline.log(of: .loader))")
+            #expect(run.pipeline.process(of: .producer)?.terminate(grace: .seconds(90)) == .status(0))
             // The producer's last line is an event that may still be on its way.
             #expect(
-                try await pipeline.wait {
-                    try pipeline.value("SELECT count(*) FROM stream_events WHERE type = 'stopped'") == "1"
+                try await holds {
+                    try run.value("SELECT count(*) FROM stream_events WHERE type = 'stopped'") == "1"
                 })
-            let journal = pipeline.folder + "/journal/default"
-            let before = try counts(pipeline)
+            let journal = run.pipeline.journalFolder + "/default"
+            let before = try counts(run)
             for _ in 0..<2 {
-                let offsets = try pipeline.value("SELECT sum(next_offset) FROM loader_offsets")
-                _ = try pipeline.run("tweet-producer", ["replay", journal])
+                let offsets = try run.value("SELECT sum(next_offset) FROM loader_offsets")
+                _ = try run.pipeline.run(.producer, ["replay", journal])
                 #expect(
-                    try await pipeline.wait {
-                        let now = try pipeline.value("SELECT sum(next_offset) FROM loader_offsets")
+                    try await holds {
+                        let now = try run.value("SELECT sum(next_offset) FROM loader_offsets")
                         return (Int(now) ?? 0) >= (Int(offsets) ?? 0) + 500
                     })
             }
-            #expect(try counts(pipeline) == before)
-            #expect(try pipeline.run("tweet-loader", ["verify"]).contains("none missing"))
-        } catch {
-            await pipeline.end()
-            throw error
+            #expect(try counts(run) == before)
+            #expect(try run.pipeline.run(.loader, ["verify"]).contains("none missing"))
         }
-        await pipeline.end()
     }
 
-    private func counts(_ pipeline: PipelineUnderTest) throws -> [String] {
+    private func counts(_ run: PipelineRun) throws -> [String] {
         try ["tweets", "rejects", "stream_events", "stream_gaps", "stream_ledger"].map {
-            try pipeline.value("SELECT count(*) FROM \($0)")
-        } + [pipeline.value("SELECT md5(string_agg(t::text, ' ' ORDER BY id)) FROM (SELECT id, payload FROM tweets) t")]
+            try run.value("SELECT count(*) FROM \($0)")
+        } + [run.value("SELECT md5(string_agg(t::text, ' ' ORDER BY id)) FROM (SELECT id, payload FROM tweets) t")]
     }
 }

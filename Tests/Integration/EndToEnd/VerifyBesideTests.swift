@@ -1,4 +1,5 @@
 import Foundation
+import Harness
 import Sandbox
 import TestSupport
 import Testing
@@ -6,7 +7,7 @@ import Testing
 @testable import TweetLoader
 
 /// `verify` and `status` beside services that run and are killed: what is only in flight is never reported missing.
-@Suite(.serialized) struct VerifyBesideTests {
+@Suite(.serialized, .timeLimit(.minutes(240))) struct VerifyBesideTests {
     private static let environment = ProcessInfo.processInfo.environment
     /// How often `verify` runs at each rate: a few times in every test run, `VERIFY_LOOKS` times in all in `make soak`.
     private static let looks = (environment["VERIFY_LOOKS"].flatMap { Int($0) } ?? 24) / 3
@@ -16,7 +17,7 @@ import Testing
     /// How long X sends to one pipeline.
     private static let seconds = 15
 
-    @Test(.timeLimit(.minutes(240)), arguments: [50, 800, 5000])
+    @Test(arguments: [50, 800, 5000])
     func f71VerifyReportsNothingInFlightAsMissing(rate: Int) async throws {
         print("verify beside: VERIFY_SEED=\(Self.seed) rate=\(rate) looks=\(Self.looks)")
         var random = SplitMix64(seed: Self.seed &+ UInt64(rate))
@@ -48,54 +49,53 @@ import Testing
         configuration.rate = Double(rate)
         configuration.enforcesRateLimits = false
         configuration.redelivery = .seconds(20)
-        let pipeline = try await PipelineUnderTest(configuration, partitions: 64)
-        do {
-            pipeline.x.addRules([("pipeline", "beside")])
-            try pipeline.startProducer()
-            try pipeline.startLoader()
-            #expect(try await pipeline.wait { try pipeline.value("SELECT count(*) FROM tweets") != "0" })
+        try await PipelineRun.alone(configuration, partitions: 64) { run in
+            run.x.addRules([("pipeline", "beside")])
+            try run.pipeline.start(.producer)
+            try run.startLoader()
+            #expect(try await holds { try run.value("SELECT count(*) FROM tweets") != "0" })
             for number in 0..<looks {
-                try await lookOnce(pipeline, number, &random, &outcome)
+                try await lookOnce(run, number, &random, &outcome)
             }
-            pipeline.x.stopFeed()
-            let last = try pipeline.run("tweet-loader", ["verify", "--wait", "180s"])
+            run.x.stopFeed()
+            let last = try run.pipeline.run(.loader, ["verify", "--wait", "180s"])
             #expect(last.contains("none missing"), "\(last)")
-        } catch {
-            await pipeline.end()
-            throw error
         }
-        await pipeline.end()
     }
 
     /// One look, during which a service is killed and started again two times out of three.
     private func lookOnce(
-        _ pipeline: PipelineUnderTest, _ number: Int, _ random: inout SplitMix64, _ outcome: inout Outcome
+        _ run: PipelineRun, _ number: Int, _ random: inout SplitMix64, _ outcome: inout Outcome
     ) async throws {
-        let journal = Bool.random(using: &random) ? ["--journal", pipeline.folder + "/journal"] : []
+        let journal = Bool.random(using: &random) ? ["--journal", run.pipeline.journalFolder] : []
         let begin = ContinuousClock.now
-        let verify = try pipeline.launch("tweet-loader", ["verify", "--json"] + journal)
-        try await Task.sleep(for: .milliseconds(Int.random(in: 0...600, using: &random)))
+        var command = try ChildCommand(
+            service: .loader, ["verify", "--json"] + journal, settings: run.pipeline.environment)
+        command.output = .pipe
+        command.errors = .file(run.pipeline.journalFolder + ".errors")
+        let verify = try ChildProcess(command)
+        // The kill is to hit `verify` at any place.
+        try await endure(.milliseconds(Int.random(in: 0...600, using: &random)))
         switch number % 3 {
         case 1:
-            pipeline.producer?.kill()
-            try pipeline.startProducer()
+            run.pipeline.kill(.producer)
+            try run.pipeline.start(.producer)
             outcome.kills += 1
         case 2:
-            pipeline.loader?.kill()
-            try pipeline.startLoader()
+            run.pipeline.kill(.loader)
+            try run.startLoader()
             outcome.kills += 1
         default: break
         }
         let (text, exit) = (verify.readAll(), verify.wait())
         outcome.looks += 1
         outcome.longest = max(outcome.longest, ContinuousClock.now - begin)
-        let log = { "\(pipeline.log("producer").suffix(1500))\n\(pipeline.log("loader").suffix(1500))" }
-        #expect(exit == .status(0), "VERIFY_SEED=\(Self.seed) \(journal) \(text)\n\(log())")
+        #expect(exit == .status(0), "VERIFY_SEED=\(Self.seed) \(journal) \(text)\n\(run.logs)")
         let report = try JSONDecoder().decode(Report.self, from: Data(text.utf8))
         #expect(["complete", "nothing_missing"].contains(report.verdict))
         #expect(report.missing == 0)
         if report.verdict == "complete" { outcome.complete += 1 } else { outcome.pending += 1 }
-        if number % 4 == 0 { #expect(try pipeline.run("tweet-loader", ["status"]).hasPrefix("loader: ")) }
+        if number % 4 == 0 { #expect(try run.pipeline.run(.loader, ["status"]).hasPrefix("loader: ")) }
     }
 
     private struct Report: Decodable {

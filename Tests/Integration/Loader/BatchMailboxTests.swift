@@ -1,10 +1,11 @@
 import Core
 import KafkaClient
+import TestSupport
 import Testing
 
 @testable import TweetLoader
 
-@Suite("Batches between Kafka and PostgreSQL")
+@Suite("Batches between Kafka and PostgreSQL", .ownThreads, .timeLimit(.minutes(4)))
 struct BatchMailboxTests {
     private let first = TopicPartition("tweets", 0)
     private let second = TopicPartition("tweets", 1)

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import TweetLoader
 
-@Suite("Loader: commands that look and replay", .timeLimit(.minutes(3)))
+@Suite("Loader: commands that look and replay", .ownThreads, .timeLimit(.minutes(3)))
 struct CommandTests {
     private let database: TestDatabase
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("COPY", .timeLimit(.minutes(4)))
+@Suite("COPY", .ownThreads, .timeLimit(.minutes(4)))
 struct CopyTests {
     /// One row of each type that the loader writes, and how PostgreSQL prints it.
     struct Row {
@@ -67,6 +67,10 @@ struct CopyTests {
             } else {
                 buffer.appendNull()
             }
+            appendArrays(to: &buffer)
+        }
+
+        private func appendArrays(to buffer: inout CopyBuffer) {
             var array = buffer.beginArray(of: .text)
             for text in texts {
                 guard let text else { buffer.appendNullElement(to: &array); continue }

@@ -1,11 +1,12 @@
 import Core
 import KafkaClient
+import TestSupport
 import Testing
 import TweetFormat
 
 @testable import TweetLoader
 
-@Suite("Loader: what an operator dismisses", .timeLimit(.minutes(4)))
+@Suite("Loader: what an operator dismisses", .ownThreads, .timeLimit(.minutes(4)))
 struct DismissalTests {
     private let database: TestDatabase
     private let loader: Loader

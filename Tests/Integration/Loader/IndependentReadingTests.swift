@@ -6,7 +6,7 @@ import Testing
 @testable import TweetLoader
 
 /// What every column holds, read by other means: `Fixtures/check_relations.py` knows nothing of the decoder.
-@Suite("Independent reading", .enabled(if: Python.exists, "no python3"), .timeLimit(.minutes(5)))
+@Suite("Independent reading", .enabled(if: Python.exists, "no python3"), .ownThreads, .timeLimit(.minutes(5)))
 struct IndependentReadingTests {
     private static let here = URL(filePath: #filePath).deletingLastPathComponent()
 

@@ -2,11 +2,12 @@ import Core
 import Foundation
 import Postgres
 import Sandbox
+import TestSupport
 import Testing
 
 @testable import TweetLoader
 
-@Suite("migrate: the payload column, and databases that do not fit", .timeLimit(.minutes(4)))
+@Suite("migrate: the payload column, and databases that do not fit", .ownThreads, .timeLimit(.minutes(4)))
 struct MigrateTests {
     private static let filesSQL =
         "SELECT relid::regclass, relfilenode FROM pg_partition_tree('tweets') "

@@ -1,11 +1,12 @@
 import Core
 import Foundation
 import Postgres
+import TestSupport
 import Testing
 
 @testable import TweetLoader
 
-@Suite("Migration", .timeLimit(.minutes(4)))
+@Suite("Migration", .ownThreads, .timeLimit(.minutes(4)))
 struct MigrationTests {
     private let database: TestDatabase
 
@@ -92,8 +93,8 @@ struct MigrationTests {
         #expect(bare.isEmpty, "\(bare)")
     }
 
-    @Test("a database of version 1 becomes the very one that a fresh schema is, and keeps its rows")
-    func fromVersion1() throws {
+    /// Gives the database the schema of version 1 and a tweet; returns the tweet's partition.
+    private func makeVersion1() throws -> TweetPartition {
         let fixture = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/schema-1.sql")
         try database.connect().execute(String(contentsOf: fixture, encoding: .utf8))
         let partition = TweetPartition(containing: TestLines.firstID)
@@ -109,6 +110,12 @@ struct MigrationTests {
             VALUES (\(TestLines.firstID), 'x', '{7,\(TestLines.firstID)}', '{1,NULL,2,1}', '{a,b,NULL,a}', 's',
                 '2026-01-01Z', 't', 0, 0, false)
             """)
+        return partition
+    }
+
+    @Test("a database of version 1 becomes the very one that a fresh schema is, and keeps its rows")
+    func fromVersion1() throws {
+        let partition = try makeVersion1()
         let failure = #expect(throws: Failure.self) { try Migration.check(database.connect()) }
         #expect(failure?.description.contains("run `tweet-loader migrate`") == true)
         let conninfo = try PostgresConninfo(database.url)

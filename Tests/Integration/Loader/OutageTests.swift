@@ -2,11 +2,12 @@ import Core
 import Postgres
 import Sandbox
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import TweetLoader
 
-@Suite("Loader: PostgreSQL away", .timeLimit(.minutes(3)))
+@Suite("Loader: PostgreSQL away", .ownThreads, .timeLimit(.minutes(3)))
 struct OutageTests {
     /// How many tweets there are; nil while the server is away.
     private func count(_ url: String) -> Int? {
@@ -36,9 +37,9 @@ struct OutageTests {
         for round in 1...2 {
             #expect(eventually { (count(server.url()) ?? 0) >= round * 2000 })
             server.stop(.immediate)
-            #expect(eventually { log.count("PostgreSQL is unreachable; retrying") >= round })
+            #expect(eventually { log.count(containing: "PostgreSQL is unreachable; retrying") >= round })
             try server.start()
-            #expect(eventually { log.count("PostgreSQL accepts rows again; loading continues") >= round })
+            #expect(eventually { log.count(containing: "PostgreSQL accepts rows again; loading continues") >= round })
         }
         isOver.raise()
         try loading.join()
@@ -46,8 +47,8 @@ struct OutageTests {
         #expect(try server.query("SELECT count(*), count(DISTINCT id) FROM tweets") == "\(total)|\(total)")
         #expect(try server.query("SELECT next_offset FROM loader_offsets") == "\(total)")
         #expect(try server.query("SELECT count(*) FROM rejects") == "0")
-        #expect(log.count("PostgreSQL is unreachable; retrying") == 2)
-        #expect(log.count("PostgreSQL accepts rows again; loading continues") == 2)
+        #expect(log.count(containing: "PostgreSQL is unreachable; retrying") == 2)
+        #expect(log.count(containing: "PostgreSQL accepts rows again; loading continues") == 2)
     }
 
     @Test("sessions that are terminated again and again only cost time")

@@ -7,7 +7,7 @@ import TweetFormat
 @testable import TweetLoader
 
 /// Messages of somebody who writes to our topics with our headers: none stops a loader.
-@Suite("Loader: poison events", .timeLimit(.minutes(4)))
+@Suite("Loader: poison events", .ownThreads, .timeLimit(.minutes(4)))
 struct PoisonEventTests {
     private let database: TestDatabase
     private let loader: Loader
@@ -80,7 +80,7 @@ struct PoisonEventTests {
             SELECT 'event', problem FROM stream_events WHERE seq = 4
             UNION ALL SELECT 'reject', detail FROM rejects WHERE seq = 4
             """)
-        #expect(found.map { $0[0] } == [becomes], "\(log.all)")
+        #expect(found.map { $0[0] } == [becomes], "\(log.texts)")
         if let reason { #expect(found.first?[1]?.contains(reason) == true, "\(found)") }
         #expect(try database.query("SELECT status, ended_seq FROM stream_gaps") == [["repaired_exactly", "5"]])
     }
@@ -139,7 +139,7 @@ struct PoisonEventTests {
             }
             try settle(batch)
         }
-        #expect(!stop.isRaised, "\(log.all.suffix(5))")
+        #expect(!stop.isRaised, "\(log.texts.suffix(5))")
         #expect(try database.query("SELECT next_offset FROM loader_offsets") == [["\(offset)"]])
         // The others came before under the same number.
         #expect(
@@ -150,7 +150,7 @@ struct PoisonEventTests {
                 """) == [["t"]])
         loader.foldLedger()
         #expect(try database.query("SELECT count(*) FROM stream_ledger_pending") == [["0"]])
-        #expect(log.count("retrying") == 0 && log.count("away") == 0, "\(log.all.suffix(5))")
+        #expect(log.count(containing: "retrying") == 0 && log.count(containing: "away") == 0, "\(log.texts.suffix(5))")
     }
 }
 

@@ -6,7 +6,7 @@ import Testing
 @testable import Postgres
 @testable import TweetLoader
 
-@Suite("PostgresConnection", .timeLimit(.minutes(4)))
+@Suite("PostgresConnection", .ownThreads, .timeLimit(.minutes(4)))
 struct PostgresConnectionTests {
     @Test("parameters and arrays come back as they went")
     func parameters() throws {

@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 import TweetFormat
 
 @testable import TweetLoader
 
-@Suite("Lines that Kafka had rejected", .timeLimit(.minutes(3)))
+@Suite("Lines that Kafka had rejected", .ownThreads, .timeLimit(.minutes(3)))
 struct ReplayedRejectTests {
     @Test("a replayed line becomes a row though its number is settled as a reject")
     func replayed() throws {

@@ -1,12 +1,13 @@
 import ArgumentParser
 import Core
 import Postgres
+import TestSupport
 import Testing
 import TweetFormat
 
 @testable import TweetLoader
 
-@Suite("Retention", .timeLimit(.minutes(4)))
+@Suite("Retention", .ownThreads, .timeLimit(.minutes(4)))
 struct RetentionTests {
     private let database: TestDatabase
     private static let now = Timestamp("2026-11-21T04:00:00Z")

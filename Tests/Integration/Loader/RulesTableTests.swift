@@ -6,7 +6,7 @@ import TweetFormat
 
 @testable import TweetLoader
 
-@Suite("Loader: the rules at X", .timeLimit(.minutes(4)))
+@Suite("Loader: the rules at X", .ownThreads, .timeLimit(.minutes(4)))
 struct RulesTableTests {
     private static let events = TopicPartition("tweets.events", 0)
 
@@ -110,22 +110,26 @@ struct RulesTableTests {
         #expect(try database.query(sql) == [["1", "f"], ["2", "f"], ["3", "t"], ["4", "t"]])
     }
 
+    private static let deep = String(repeating: "[", count: 900) + String(repeating: "]", count: 900)
+
+    /// What an event with a list of rules may have in it that no producer writes.
+    private static let foreignMembers = [
+        #""rules":5"#, #""rules":[5]"#, #""rules":[{}]"#, #""rules":[{"id":1,"value":"x"}]"#, #""rules":null"#,
+        #""rules":[{"id":"x","value":"x"}]"#, #""rules":[{"id":"-1","value":"x"}]"#,
+        #""rules":[{"id":"99999999999999999999","value":"x"}]"#,
+        #""rules":[{"id":"7","value":"a\u0000b","tag":"\ud800"}]"#,
+        #""rules":[{"id":"8","value":"x"},{"id":"8","value":"y"}]"#, #""rules":[],"part":0,"parts":0"#,
+        #""rules":[{"id":"9","value":"x"}],"part":3,"parts":2"#, #""rules":[],"part":1e30"#,
+        #""rules":[],"parts":99999999999999999999"#, #""rules":[{"id":"9","value":"x","tag":\#(deep)}]"#,
+        #""rules":[],"lines":5.5"#, #""at":"tomorrow","rules":[{"id":"10","value":"x"}]"#,
+        #""at":"9999-12-31T23:59:59.999Z","rules":[{"id":"11","value":"x"}]"#,
+    ]
+
     @Test("events of somebody else stop nothing: each is an event or a reject")
     func foreign() throws {
         let database = try TestDatabase()
         let loader = try Loader.claiming(database.url, [Self.events])
-        let deep = String(repeating: "[", count: 900) + String(repeating: "]", count: 900)
-        let members = [
-            #""rules":5"#, #""rules":[5]"#, #""rules":[{}]"#, #""rules":[{"id":1,"value":"x"}]"#, #""rules":null"#,
-            #""rules":[{"id":"x","value":"x"}]"#, #""rules":[{"id":"-1","value":"x"}]"#,
-            #""rules":[{"id":"99999999999999999999","value":"x"}]"#,
-            #""rules":[{"id":"7","value":"a\u0000b","tag":"\ud800"}]"#,
-            #""rules":[{"id":"8","value":"x"},{"id":"8","value":"y"}]"#, #""rules":[],"part":0,"parts":0"#,
-            #""rules":[{"id":"9","value":"x"}],"part":3,"parts":2"#, #""rules":[],"part":1e30"#,
-            #""rules":[],"parts":99999999999999999999"#, #""rules":[{"id":"9","value":"x","tag":\#(deep)}]"#,
-            #""rules":[],"lines":5.5"#, #""at":"tomorrow","rules":[{"id":"10","value":"x"}]"#,
-            #""at":"9999-12-31T23:59:59.999Z","rules":[{"id":"11","value":"x"}]"#,
-        ]
+        let members = Self.foreignMembers
         let lines = members.enumerated().map { index, text in
             Line(
                 journal: "f", seq: Int64(index) + 1,

@@ -1,9 +1,10 @@
 import Core
+import TestSupport
 import Testing
 
 @testable import TweetLoader
 
-@Suite("Loader: status", .timeLimit(.minutes(4)))
+@Suite("Loader: status", .ownThreads, .timeLimit(.minutes(4)))
 struct StatusTests {
     private let database: TestDatabase
 

@@ -1,11 +1,12 @@
 import Core
 import KafkaClient
+import TestSupport
 import Testing
 import TweetFormat
 
 @testable import TweetLoader
 
-@Suite("Loader: events, gaps, rejects", .timeLimit(.minutes(4)))
+@Suite("Loader: events, gaps, rejects", .ownThreads, .timeLimit(.minutes(4)))
 struct StreamEventsTests {
     private let database: TestDatabase
     private let loader: Loader

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("StreamLedger", .timeLimit(.minutes(4)))
+@Suite("StreamLedger", .ownThreads, .timeLimit(.minutes(4)))
 struct StreamLedgerTests {
     private let database: TestDatabase
     private let name = JournalName(stream: "test", journal: "0a1b2c3d")

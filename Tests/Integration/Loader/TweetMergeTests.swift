@@ -3,7 +3,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Merging staged rows", .timeLimit(.minutes(5)))
+@Suite("Merging staged rows", .ownThreads, .timeLimit(.minutes(5)))
 struct TweetMergeTests {
     static func rules(_ rules: String...) -> String {
         #""matching_rules":[\#(rules.joined(separator: ","))]"#

@@ -5,7 +5,7 @@ import TweetFormat
 
 @testable import TweetLoader
 
-@Suite("Tweet row in PostgreSQL", .timeLimit(.minutes(5)))
+@Suite("Tweet row in PostgreSQL", .ownThreads, .timeLimit(.minutes(5)))
 struct TweetRowTests {
     @Test("every member of a tweet becomes its column")
     func full() throws {

@@ -8,7 +8,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Loader: verify", .timeLimit(.minutes(4)))
+@Suite("Loader: verify", .ownThreads, .timeLimit(.minutes(4)))
 struct VerificationTests: VerifyFixture {
     let database: TestDatabase
     let kafka: KafkaSandbox
@@ -91,7 +91,8 @@ struct VerificationTests: VerifyFixture {
         let first = try verify(settings)
         #expect(first.missing == 1, "nothing is on its way: this shows what one look would report")
         let publishing = Background {
-            _ = Stop().wait(for: .milliseconds(500))
+            // On its way for longer than the first look and the pause behind it last.
+            endure(.milliseconds(500))
             try publish([4])
         }
         let report = try verify(settings, patience: .seconds(30))

@@ -6,7 +6,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Loader: verify, what it does not know", .timeLimit(.minutes(4)))
+@Suite("Loader: verify, what it does not know", .ownThreads, .timeLimit(.minutes(4)))
 struct VerifyUnknownTests: VerifyFixture {
     let database: TestDatabase
     let kafka: KafkaSandbox

@@ -1,9 +1,10 @@
 import KafkaClient
+import TestSupport
 import Testing
 
 @testable import TweetLoader
 
-@Suite("Writers of one process")
+@Suite("Writers of one process", .ownThreads, .timeLimit(.minutes(4)))
 struct WritersTests {
     private func settings(_ properties: [String: String] = [:]) throws -> LoaderSettings {
         var settings = try LoaderSettings.test("postgresql://localhost/none", kafka: "names.test:1")

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Sandbox
 import TestSupport
 import Testing
 
@@ -9,7 +10,7 @@ import Testing
 @testable import TweetLoader
 
 /// Segments that roll, and what the archiver makes of them.
-@Suite struct ArchiveTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct ArchiveTests {
     let folder: TemporaryFolder
     let stop = Stop()
 
@@ -45,16 +46,9 @@ import Testing
 
     /// What `zcat` of the machine says about a file.
     func zcat(_ path: String) throws -> String {
-        let process = Process()
-        process.executableURL = URL(filePath: "/bin/zcat")
-        process.arguments = [path]
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        try process.run()
-        let output = try #require(try pipe.fileHandleForReading.readToEnd())
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0)
-        return String(decoding: output, as: UTF8.self)
+        let (exit, output) = try ChildProcess.run(ChildCommand("/bin/zcat", [path]))
+        #expect(exit == .status(0))
+        return output
     }
 
     func tweet(_ id: Int) -> String { #"{"data":{"id":"\#(id)","text":"tweet \#(id)"}}"# }

@@ -1,11 +1,12 @@
 import Core
 import Foundation
+import TestSupport
 import Testing
 
 @testable import TweetProducer
 
 /// What `config show` prints, and the completions that are made from the declarations.
-@Suite struct ConfigCommandTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct ConfigCommandTests {
     @Test func everySettingIsShownWithValueAndSource() throws {
         let run = try ProducerCommand(
             ["config", "show", "--batch-size", "7"],

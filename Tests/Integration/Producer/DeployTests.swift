@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// The files below `deploy/` do what their comments say.
-@Suite(.timeLimit(.minutes(5))) struct DeployTests {
+@Suite(.ownThreads, .timeLimit(.minutes(5))) struct DeployTests {
     private func path(_ name: String) -> String { repository.path + "/deploy/" + name }
 
     // MARK: Environment files
@@ -106,19 +106,15 @@ import Testing
         #expect(unit.contains("\nRestart=always\n"))
     }
 
-    /// Debian's own supervisord with the file that is shipped: 64, 77 and 78 end a service; any other end restarts it.
-    @Test(arguments: [64, 77, 78, 0, 69, 75])
-    func supervisordEndsOnUsageCredentialsAndSettings(status: Int) throws {
-        let folder = try TemporaryFolder()
-        try folder.write("#!/bin/sh\necho start >>\(folder.path)/starts\nexit \(status)\n", to: "service")
-        unsafe chmod(folder.path + "/service", 0o755)
+    /// The file that is shipped, with `service` of a folder as the producer, and what supervisord needs for itself.
+    private func supervisord(_ folder: String) throws -> String {
         var programs = try readTextFile(path("supervisor/tweet-pipeline.conf"))
         // Shorter, and as this user in this folder; everything else stays as it is.
         for (old, new) in [
-            ("sleep 5", "sleep 0.2"), ("/usr/local/bin/tweet-producer", folder.path + "/service"),
+            ("sleep 5", "sleep 0.2"), ("/usr/local/bin/tweet-producer", folder + "/service"),
             ("/usr/local/bin/tweet-loader", "/bin/false"), ("user=tweet-pipeline\n", ""),
-            ("directory=/var/lib/tweet-pipeline", "directory=\(folder.path)"),
-            ("/var/log/tweet-pipeline", folder.path),
+            ("directory=/var/lib/tweet-pipeline", "directory=\(folder)"),
+            ("/var/log/tweet-pipeline", folder),
         ] {
             #expect(programs.contains(old), "\(old)")
             programs = programs.replacing(old, with: new)
@@ -126,12 +122,21 @@ import Testing
         let head = """
             [supervisord]
             nodaemon=true
-            logfile=\(folder.path)/supervisord.log
-            pidfile=\(folder.path)/supervisord.pid
-            childlogdir=\(folder.path)
+            logfile=\(folder)/supervisord.log
+            pidfile=\(folder)/supervisord.pid
+            childlogdir=\(folder)
 
             """
-        try folder.write(head + programs, to: "supervisord.conf")
+        return head + programs
+    }
+
+    /// Debian's own supervisord with the file that is shipped: 64, 77 and 78 end a service; any other end restarts it.
+    @Test(arguments: [64, 77, 78, 0, 69, 75])
+    func supervisordEndsOnUsageCredentialsAndSettings(status: Int) throws {
+        let folder = try TemporaryFolder()
+        try folder.write("#!/bin/sh\necho start >>\(folder.path)/starts\nexit \(status)\n", to: "service")
+        unsafe chmod(folder.path + "/service", 0o755)
+        try folder.write(try supervisord(folder.path), to: "supervisord.conf")
         let command = ChildCommand("/usr/bin/supervisord", ["-c", folder.path + "/supervisord.conf"])
         let supervisord = try ChildProcess(command)
         defer { supervisord.terminate() }

@@ -10,7 +10,7 @@ import XAPI
 @testable import TweetProducer
 
 /// `tweet-producer gaps` as a process: what it prints and does, with and without a producer.
-@Suite(.serialized, .timeLimit(.minutes(4))) struct GapsCommandTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct GapsCommandTests {
     private let folder: TemporaryFolder
 
     init() throws {

@@ -7,7 +7,9 @@ import Testing
 @testable import Journal
 
 /// The format as `docs/journal.md` has it, read by a program that shares no line with ours.
-@Suite(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/python3"), "no python3"))
+@Suite(
+    .timeLimit(.minutes(4)),
+    .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/python3"), "no python3"))
 struct JournalFormatTests {
     /// Prints `seq received_at connection line` for every line, of the archive first, and what does not fit.
     private static let reader = """

@@ -7,7 +7,7 @@ import Testing
 @testable import Journal
 
 /// Kills a process that writes, publishes and archives a journal, at seeded random points, many times over.
-@Suite(.serialized) struct JournalKillTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(60))) struct JournalKillTests {
     /// `make soak` asks for 500.
     static let rounds = Int(ProcessInfo.processInfo.environment["JOURNAL_KILL_ROUNDS"] ?? "") ?? 20
     /// Rounds in one journal; then a new one, because everything is read after each.

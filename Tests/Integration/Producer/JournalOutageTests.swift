@@ -10,7 +10,7 @@ import TweetFormat
 @testable import TweetProducer
 
 /// What the reader thread does while the journal takes no lines.
-@Suite struct JournalOutageTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct JournalOutageTests {
     let folder: TemporaryFolder
     let stop = Stop()
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

@@ -9,7 +9,7 @@ import Testing
 @testable import TweetLoader
 
 /// `journal status` and `journal verify`, and how long a start takes beside a large archive.
-@Suite struct JournalVerificationTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct JournalVerificationTests {
     let folder: TemporaryFolder
     let journal: Journal
 

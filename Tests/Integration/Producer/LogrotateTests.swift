@@ -7,7 +7,7 @@ import Testing
 @testable import TweetProducer
 
 /// The example of deploy/ with Debian's logrotate, while 2,000 lines a second come.
-@Suite(.serialized) struct LogrotateTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(5))) struct LogrotateTests {
     private static let rotations = 3
     let folder: TemporaryFolder
 
@@ -52,17 +52,6 @@ import Testing
         #expect(!output.contains("error"), "\(output)")
     }
 
-    private func wait(_ what: Comment, until isDone: () throws -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(90)
-        while try !isDone() {
-            guard ContinuousClock.now < deadline else {
-                Issue.record("waited in vain: \(what)")
-                return
-            }
-            try await Task.sleep(for: .milliseconds(20))
-        }
-    }
-
     /// The number with which the open segment begins.
     private func openSegment() throws -> Int64 {
         try #require(try Segment.list(folder.path + "/journal/default").last).firstSeq
@@ -79,7 +68,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(5))) func underFullLoadNothingIsLostByRotating() async throws {
+    @Test func underFullLoadNothingIsLostByRotating() async throws {
         var configuration = XSimulator.Configuration()
         configuration.feed = .generator(seed: 5, count: nil)
         configuration.rate = 2000
@@ -90,17 +79,19 @@ import Testing
         let producer = try start(simulator, kafka)
         let rotation = try self.configuration(for: producer)
         for number in 1...Self.rotations {
-            try await wait("2,000 more lines") {
+            let lines = try await holds {
                 simulator.connections.last.map { $0.written.count > 2000 * number } ?? false
             }
+            #expect(lines, "2,000 more lines")
             let before = try openSegment()
             try rotate(rotation)
-            try await wait("segment after rotation \(number)") { try openSegment() > before }
+            #expect(try await holds { try openSegment() > before }, "segment after rotation \(number)")
         }
         simulator.stopFeed()
-        try await wait("the end of the stream") { simulator.isDrained }
+        #expect(try await holds { simulator.isDrained }, "the end of the stream")
         // The other two are events: the start, and the connection.
-        try await wait("all lines in the journal") { try status().lastSeq >= simulator.issuedCount + 2 }
+        #expect(
+            try await holds { try status().lastSeq >= simulator.issuedCount + 2 }, "all lines in the journal")
         #expect(producer.terminate(grace: .seconds(60)) == .status(0))
         kafka.stop()
         await simulator.stop()

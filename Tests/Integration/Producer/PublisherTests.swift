@@ -13,7 +13,7 @@ import XAPI
 @testable import TweetProducer
 
 /// The publisher against a real librdkafka and its mock cluster.
-@Suite(.serialized) struct PublisherTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct PublisherTests {
     let folder: TemporaryFolder
     let kafka: KafkaSandbox
     let topic = "tweets-\(UInt32.random(in: 0 ... .max))"
@@ -162,7 +162,7 @@ import XAPI
         let settings = try settings(["socket.timeout.ms": "1000", "message.timeout.ms": "4000"])
         let checkpoint = try publish((1...50).map { tweet($0) }, settings) {
             // Longer than one time-out: that a request times out is what this is about.
-            Thread.sleep(forTimeInterval: 3)
+            endure(.seconds(3))
             kafka.setRoundTripTime(.zero)
         }
         #expect(checkpoint?.acknowledged == 50)

@@ -10,7 +10,7 @@ import Testing
 @testable import TweetProducer
 
 /// Forms of files that other tools write: a replay reads them, or ends with 65 and names the place.
-@Suite(.serialized) struct ReplayFormTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct ReplayFormTests {
     let folder: TemporaryFolder
     let kafka: KafkaSandbox
     let topic = "tweets-\(UInt32.random(in: 0 ... .max))"

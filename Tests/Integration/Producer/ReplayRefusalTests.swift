@@ -11,7 +11,7 @@ import TweetFormat
 @testable import TweetProducer
 
 /// What becomes of lines of a replay that Kafka never takes, or that the disk has changed.
-@Suite(.serialized) struct ReplayRefusalTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct ReplayRefusalTests {
     let folder: TemporaryFolder
     let kafka: KafkaSandbox
     let topic = "tweets-\(UInt32.random(in: 0 ... .max))"

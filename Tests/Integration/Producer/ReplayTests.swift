@@ -10,7 +10,7 @@ import Testing
 @testable import TweetProducer
 
 /// Archived lines that are published again, against a real librdkafka and its mock cluster.
-@Suite(.serialized) struct ReplayTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct ReplayTests {
     let folder: TemporaryFolder
     let kafka: KafkaSandbox
     let topic = "tweets-\(UInt32.random(in: 0 ... .max))"

@@ -11,7 +11,7 @@ import XAPI
 @testable import TweetProducer
 
 /// The watch over rules against the simulator's rule book.
-@Suite(.timeLimit(.minutes(4))) struct RuleWatchTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct RuleWatchTests {
     private let folder: TemporaryFolder
     private let log = LogRecorder()
     private let journal = EventLog()
@@ -89,41 +89,57 @@ import XAPI
             RuleMatches(folder: folder.path, now: .now().advanced(by: week)).quietSince("1") < now.advanced(by: week))
     }
 
-    @Test func theJournalHearsOfWhatChanges() async throws {
+    /// Looks at a simulator's rules, one list after the other, and delivers to the journal while `isTaken` says so; `file` is
+    /// a rules file in the folder, and `looks` gets the simulator and what makes the watch look at a moment.
+    private func look<Found: Sendable>(
+        file: String? = nil, isTaken: Taking,
+        _ looks: @escaping @Sendable (XSimulator, (Timestamp) -> Void) -> Found
+    ) async throws -> Found {
         let simulator = XSimulator()
         try await simulator.start()
-        try folder.write("- value: cat\n- value: dog\n", to: "rules.yaml")
-        let isTaken = Mutex(true)
-        let matches = RuleMatches(folder: folder.path)
+        let x = XSettings(url: simulator.url, token: .value(Secret(simulator.bearerToken)))
         let watch = RuleWatch(
-            settings: RuleWatchSettings(
-                x: XSettings(url: simulator.url, token: .value(Secret(simulator.bearerToken))),
-                file: folder.path + "/rules.yaml"),
-            matches: matches, stop: Stop(), logger: log.logger,
-            deliver: { isTaken.withLock { $0 } ? journal.take($0) : .failed })
-        let found = await withCheckedContinuation { (done: CheckedContinuation<[[String]], Never>) in
-            Thread.detachNewThread {
-                var watch = watch
-                var found: [[String]] = []
-                func check(_ rules: [String], at now: Timestamp = .now()) {
-                    simulator.replaceRules(rules.map { ($0, nil) })
-                    watch.check(now: now)
-                    found.append(journal.takeEvents())
-                }
-                check(["cat", "dog"])
-                check(["cat"])
-                check(["cat"])
-                isTaken.withLock { $0 = false }
-                check(["bird"])
-                isTaken.withLock { $0 = true }
-                check(["bird"])
-                check(["cat", "dog"])
-                check(["cat", "dog"], at: .now().advanced(by: .seconds(8 * 86_400)))
-                check(["cat", "dog"])
-                done.resume(returning: found)
-            }
+            settings: RuleWatchSettings(x: x, file: file.map { folder.path + "/" + $0 }),
+            matches: RuleMatches(folder: folder.path), stop: Stop(), logger: log.logger,
+            deliver: { isTaken.state.withLock { $0 } ? journal.take($0) : .failed })
+        let found = try await blocking {
+            var watch = watch
+            return looks(simulator) { watch.check(now: $0) }
         }
         await simulator.stop()
+        return found
+    }
+
+    /// Whether the journal accepts what the watch delivers.
+    private final class Taking: Sendable {
+        let state = Mutex(true)
+
+        func set(_ isTaken: Bool) { state.withLock { $0 = isTaken } }
+    }
+
+    /// Rules at X, one list after the other, and what is journalled of each.
+    @Test func theJournalHearsOfWhatChanges() async throws {
+        try folder.write("- value: cat\n- value: dog\n", to: "rules.yaml")
+        let isTaken = Taking()
+        let found = try await look(file: "rules.yaml", isTaken: isTaken) { [journal] simulator, look in
+            var found: [[String]] = []
+            func check(_ rules: [String], at now: Timestamp = .now()) {
+                simulator.replaceRules(rules.map { ($0, nil) })
+                look(now)
+                found.append(journal.takeEvents())
+            }
+            check(["cat", "dog"])
+            check(["cat"])
+            check(["cat"])
+            isTaken.set(false)
+            check(["bird"])
+            isTaken.set(true)
+            check(["bird"])
+            check(["cat", "dog"])
+            check(["cat", "dog"], at: .now().advanced(by: .seconds(8 * 86_400)))
+            check(["cat", "dog"])
+            return found
+        }
         #expect(
             found == [
                 [], ["rules_differ missing 1 missing: dog"], [], [],
@@ -140,41 +156,28 @@ import XAPI
 
     /// Lists at X, one after the other, and what is journalled of each.
     @Test func whatIsAskedIsJournalledAtTheStartAndWhenItChanges() async throws {
-        let simulator = XSimulator()
-        try await simulator.start()
-        let isTaken = Mutex(true)
-        let watch = RuleWatch(
-            settings: RuleWatchSettings(x: XSettings(url: simulator.url, token: .value(Secret(simulator.bearerToken)))),
-            matches: RuleMatches(folder: folder.path), stop: Stop(), logger: log.logger,
-            deliver: { isTaken.withLock { $0 } ? journal.take($0) : .failed })
-        let found = await withCheckedContinuation { (done: CheckedContinuation<[[String]], Never>) in
-            Thread.detachNewThread {
-                var watch = watch
-                var found: [[String]] = []
-                var fails = false
-                func check(_ rules: [(String, String?)]?) {
-                    if let rules { simulator.replaceRules(rules.map { (value: $0.0, tag: $0.1) }) }
-                    if fails { simulator.inject(Fault(.refuse, endpoint: "rules")) }
-                    watch.check(now: .now())
-                    simulator.clearFaults()
-                    found.append(journal.takeRules())
-                }
-                check([])
-                check([("cat", nil), ("dog", "pets")])
-                check(nil)
-                isTaken.withLock { $0 = false }
-                check([("cat", "a \"tag\"")])
-                isTaken.withLock { $0 = true }
-                check(nil)
-                fails = true
-                check([("bird", nil)])
-                check(nil)
-                fails = false
-                check(nil)
-                done.resume(returning: found)
+        let isTaken = Taking()
+        let found = try await look(isTaken: isTaken) { [journal] simulator, look in
+            var found: [[String]] = []
+            func check(_ rules: [(String, String?)]?, fails: Bool = false) {
+                if let rules { simulator.replaceRules(rules.map { (value: $0.0, tag: $0.1) }) }
+                if fails { simulator.inject(Fault(.refuse, endpoint: "rules")) }
+                look(.now())
+                simulator.clearFaults()
+                found.append(journal.takeRules())
             }
+            check([])
+            check([("cat", nil), ("dog", "pets")])
+            check(nil)
+            isTaken.set(false)
+            check([("cat", "a \"tag\"")])
+            isTaken.set(true)
+            check(nil)
+            check([("bird", nil)], fails: true)
+            check(nil, fails: true)
+            check(nil)
+            return found
         }
-        await simulator.stop()
         #expect(
             found == [
                 ["1/1 of 0:"], ["1/1 of 2: cat - | dog pets"], [], [], ["1/1 of 1: cat a \"tag\""], [], [],

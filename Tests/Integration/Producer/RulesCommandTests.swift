@@ -6,7 +6,7 @@ import Testing
 @testable import TweetProducer
 
 /// `tweet-producer rules` as a process: what it prints, where, and how it exits.
-@Suite(.serialized, .timeLimit(.minutes(4))) struct RulesCommandTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct RulesCommandTests {
     private func run(
         _ arguments: [String], answer status: Int, _ body: String
     ) throws -> (

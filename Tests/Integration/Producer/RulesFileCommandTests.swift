@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// `tweet-producer rules plan|apply|export|validate` and `usage` as processes, against the simulator.
-@Suite(.serialized, .timeLimit(.minutes(4))) struct RulesFileCommandTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct RulesFileCommandTests {
     private let folder: TemporaryFolder
 
     init() throws {

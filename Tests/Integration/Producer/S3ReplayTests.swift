@@ -13,7 +13,7 @@ import Testing
 @testable import TweetProducer
 
 /// What was uploaded, published again from the bucket.
-@Suite(.serialized) struct S3ReplayTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct S3ReplayTests {
     static let server = Result { try S3TestServer() }
     let server: S3TestServer
     let folder: TemporaryFolder

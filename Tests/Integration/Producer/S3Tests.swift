@@ -9,7 +9,7 @@ import Testing
 @testable import ObjectStore
 
 /// Requests to S3: signatures as an independent signer makes them, checksums, and what a server may answer instead.
-@Suite(.serialized) struct S3Tests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct S3Tests {
     static let server = Result { try S3TestServer() }
     let folder: TemporaryFolder
     let stop = Stop()

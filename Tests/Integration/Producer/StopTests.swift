@@ -7,7 +7,7 @@ import Testing
 @testable import Journal
 @testable import TweetProducer
 
-@Suite(.timeLimit(.minutes(4))) struct StopTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct StopTests {
     private final class Counter: Sendable {
         private let number = Atomic(0)
 
@@ -34,7 +34,7 @@ import Testing
             }
             while stop.registrations < registrars { sched_yield() }
             stop.raise()
-            while ended.value < registrars { usleep(100) }
+            #expect(eventually { ended.value == registrars })
         }
         #expect(lost.value == 0)
     }

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What the service tells systemd, from its start to its end.
-@Suite struct SupervisorTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct SupervisorTests {
     let folder: TemporaryFolder
     private let socket: NotifySocket
 
@@ -62,10 +62,9 @@ import Testing
         try await x.start()
         x.addRules([("pipeline", nil)])
         x.inject(Fault(.close, after: 20))
-        let disk = folder.path + "/disk"
-        let isMounted = unsafe mkdir(disk, 0o700) == 0 && mount("tmpfs", disk, "tmpfs", 0, "size=32m") == 0
-        try #require(isMounted)
-        defer { _ = unsafe umount2(disk, Int32(MNT_DETACH)) }
+        let mounted = try SmallDisk(mebibytes: 32)
+        defer { withExtendedLifetime(mounted) {} }
+        let disk = mounted.path
         try folder.write("- value: pipeline\n", to: "rules.yaml")
         let process = try start([
             "X_BEARER_TOKEN": x.bearerToken, "X_URL": x.url, "JOURNAL_DIR": disk, "X_RULES_CHECK": "10s",
@@ -74,14 +73,14 @@ import Testing
         ])
         defer { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
         // After the gap, and before anybody looks at it.
-        try await wait { x.connections.count == 2 }
+        try #require(try await holds { x.connections.count == 2 })
         fill(disk)
         x.holdRules([("pipeline", nil), ("another", nil)])
         try #require(socket.next() == "READY=1")
         for _ in 0..<56 { try #require(socket.next(patience: 10) == "WATCHDOG=1", "a loop counts as hung") }
         #expect(!recorded(disk, "rules_differ") && !recorded(disk, "\"repaired\""), "or this shows nothing")
         _ = unsafe unlink(disk + "/filler")
-        try await wait { recorded(disk, "rules_differ") && recorded(disk, "\"repaired\"") }
+        try #require(try await holds { recorded(disk, "rules_differ") && recorded(disk, "\"repaired\"") })
         process.terminate()
         process.waitUntilExit()
         await x.stop()
@@ -103,12 +102,6 @@ import Testing
             let data = FileManager.default.contents(atPath: disk + "/" + name) ?? Data()
             return String(decoding: data, as: UTF8.self).contains(text)
         }
-    }
-
-    private func wait(for condition: () -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(90)
-        while !condition(), ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(50)) }
-        try #require(condition())
     }
 
     /// The reader opens a pipe in place of the token's file, which returns only when somebody writes to it.

@@ -9,7 +9,7 @@ import Testing
 @testable import TweetProducer
 
 /// The way of segments into a bucket, and what does not happen to them while the bucket is away.
-@Suite(.serialized) struct UploaderTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct UploaderTests {
     /// One of its own: faults are set for a whole server, and suites run beside each other.
     static let server = Result { try S3TestServer() }
     let server: S3TestServer

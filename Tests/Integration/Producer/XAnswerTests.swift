@@ -9,7 +9,7 @@ import Testing
 @testable import XAPI
 
 /// What the header of an answer says: waits, redirects, and whether it is the stream at all.
-@Suite(.serialized, .timeLimit(.minutes(4))) struct XAnswerTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct XAnswerTests {
     private func answer(_ head: String, body: String = "") -> HTTPAnswer {
         let answer = HTTPAnswer(bodyLimit: 1000)
         for line in head.split(separator: "|") {

@@ -10,7 +10,7 @@ import Testing
 @testable import XAPI
 
 /// What outlives a connection and a process: the budget, the lock, and the connections that X still holds.
-@Suite struct XConnectLedgerTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct XConnectLedgerTests {
     private let start = Timestamp(milliseconds: 1_700_000_000_000)
 
     private func ledger(_ folder: TemporaryFolder, limit: Int = 3) -> ConnectBudget {
@@ -65,14 +65,7 @@ import Testing
         var now = start
         var attempts: [Timestamp] = []
         var ledger = ledger(folder, limit: 40)
-        var policy = ReconnectPolicy(scale: 1)
-        var steps: [String: Int] = [:]
-        let reasons: [(String, RetryReason, ClosedRange<Duration>)] = [
-            ("network", .network, .milliseconds(250) ... .seconds(16)),
-            ("http", .http, .seconds(5) ... .seconds(320)),
-            ("limit", .rateLimit(reset: nil), .seconds(60) ... .seconds(900)),
-            ("reset", .rateLimit(reset: .seconds(40)), .seconds(41) ... .milliseconds(41_250)),
-        ]
+        var reconnect = Reconnect()
         while now < start.advanced(by: .seconds(86_400)) {
             let wait = ledger.takeAttempt(at: now)
             if wait > .zero {
@@ -85,30 +78,62 @@ import Testing
             let lifetime = Duration.milliseconds(.random(in: 1...3000, using: &random))
             now = now.advanced(by: lifetime)
             if Int.random(in: 0..<12, using: &random) == 0 {
-                (ledger, policy) = (self.ledger(folder, limit: 40), ReconnectPolicy(scale: 1))
-                steps = [:]
+                (ledger, reconnect) = (self.ledger(folder, limit: 40), Reconnect())
                 continue
             }
-            let (name, reason, range) =
-                isOpened ? reasons[0] : reasons[Int.random(in: 0..<reasons.count, using: &random)]
-            let jitter = Double.random(in: 0...1, using: &random)
-            let decided = policy.delay(
-                for: reason, lifetime: isOpened ? lifetime : nil, delivered: true, random: jitter)
-            let pause = try #require(decided)
-            let isFirst = steps.updateValue(steps[name, default: 0] + 1, forKey: name) == nil
-            let longest = range.upperBound * (name == "reset" ? 1 : 1.25)
-            #expect(pause <= longest && (pause >= range.lowerBound || (isFirst && name == "network")))
-            now = now.advanced(by: pause)
+            now = now.advanced(by: try reconnect.pause(after: isOpened ? lifetime : nil, &random))
         }
         #expect(attempts.count > 1000)
-        let crowded = attempts.indices.dropFirst(40).count { index in
-            attempts[index].milliseconds - attempts[index - 40].milliseconds <= 15 * 60 * 1000
+        expectNeverMore(than: 40, attempts)
+    }
+
+    /// What one process knows of its attempts.
+    private struct Reconnect {
+        var policy = ReconnectPolicy(scale: 1)
+        var steps: Set<String> = []
+
+        /// The pause after a connection of this lifetime, or after a refusal, which must be that of its ladder.
+        mutating func pause(after lifetime: Duration?, _ random: inout SplitMix64) throws -> Duration {
+            let ladder =
+                lifetime != nil ? .network : Ladder.all[Int.random(in: 0..<Ladder.all.count, using: &random)]
+            let jitter = Double.random(in: 0...1, using: &random)
+            let decided = policy.delay(for: ladder.reason, lifetime: lifetime, delivered: true, random: jitter)
+            let pause = try #require(decided)
+            ladder.expect(pause, isFirst: steps.insert(ladder.name).inserted)
+            return pause
+        }
+    }
+
+    private func expectNeverMore(than limit: Int, _ attempts: [Timestamp]) {
+        let crowded = attempts.indices.dropFirst(limit).count { index in
+            attempts[index].milliseconds - attempts[index - limit].milliseconds <= 15 * 60 * 1000
         }
         #expect(crowded == 0)
     }
+
+    /// A way in which a connection ends, and the waits of its ladder.
+    private struct Ladder {
+        let name: String
+        let reason: RetryReason
+        let range: ClosedRange<Duration>
+
+        static let network = Ladder(name: "network", reason: .network, range: .milliseconds(250) ... .seconds(16))
+        static let all = [
+            network, Ladder(name: "http", reason: .http, range: .seconds(5) ... .seconds(320)),
+            Ladder(name: "limit", reason: .rateLimit(reset: nil), range: .seconds(60) ... .seconds(900)),
+            Ladder(
+                name: "reset", reason: .rateLimit(reset: .seconds(40)), range: .seconds(41) ... .milliseconds(41_250)),
+        ]
+
+        /// Checks a wait: up to a quarter longer by chance, unless X has named its end.
+        func expect(_ pause: Duration, isFirst: Bool) {
+            let longest = range.upperBound * (name == "reset" ? 1 : 1.25)
+            #expect(pause <= longest && (pause >= range.lowerBound || (isFirst && name == "network")))
+        }
+    }
 }
 
-@Suite struct XCredentialLockTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct XCredentialLockTests {
     @Test func theSecondIsToldWhoHoldsIt() throws {
         let folder = try TemporaryFolder()
         do {
@@ -164,7 +189,7 @@ import Testing
     }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(4))) struct XStaleConnectionTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct XStaleConnectionTests {
     private static let tooMany = #"{"title":"ConnectionException","connection_issue":"TooManyConnections"}"#
     private static let listing = "GET /2/connections?status=active&endpoints=filtered_stream"
 
@@ -235,7 +260,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(4))) struct XRuleSyncTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct XRuleSyncTests {
     @Test func aStreamWithoutRulesGetsThoseOfTheFile() async throws {
         let simulator = XSimulator()
         try await simulator.start()

@@ -8,7 +8,7 @@ import XAPI
 
 @testable import TweetProducer
 
-@Suite(.timeLimit(.minutes(4))) struct XPostLimitsTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct XPostLimitsTests {
     private let folder: TemporaryFolder
 
     init() throws {
@@ -72,6 +72,21 @@ import XAPI
         _ = again
     }
 
+    private func readUntilTheLimit(_ settings: StreamSettings) async throws {
+        let (log, stop, journalFolder) = (LogRecorder(), Stop(), folder.path)
+        let isLogged = try await blocking {
+            let reader = Background {
+                let journal = try Journal.open(folder: journalFolder, stream: "s")
+                try FilteredStream(settings: settings, stop: stop, logger: log.logger).run(into: journal)
+            }
+            let isLogged = log.wait(for: "the limit of posts is reached; X is not read until the next window")
+            stop.raise()
+            try reader.join()
+            return isLogged
+        }
+        #expect(isLogged, "\(log.texts)")
+    }
+
     /// Reads a simulated stream until the limit; a new start does not even connect.
     @Test func stopsReadingAndSaysSo() async throws {
         var configuration = XSimulator.Configuration()
@@ -81,27 +96,7 @@ import XAPI
         simulator.addRules([("cat", nil)])
         var settings = StreamSettings(x: XSettings(url: simulator.url, token: .value(Secret(simulator.bearerToken))))
         settings.posts = PostLimits(perDay: 100)
-        for start in 1...2 {
-            let log = LogRecorder()
-            let (stop, journalFolder) = (Stop(), folder.path)
-            let isTold = await withCheckedContinuation { (done: CheckedContinuation<Bool, Never>) in
-                Thread.detachNewThread { [settings] in
-                    let reader = JoinableThread(name: "reader") {
-                        do {
-                            let journal = try Journal.open(folder: journalFolder, stream: "s")
-                            try FilteredStream(settings: settings, stop: stop, logger: log.logger).run(into: journal)
-                        } catch { Issue.record(error) }
-                    }
-                    let isTold = log.wait {
-                        $0.message == "the limit of posts is reached; X is not read until the next window"
-                    }
-                    stop.raise()
-                    reader.join()
-                    done.resume(returning: isTold)
-                }
-            }
-            #expect(isTold, "start \(start): \(log.lines)")
-        }
+        for _ in 1...2 { try await readUntilTheLimit(settings) }
         #expect(simulator.connections.count == 1)
         await simulator.stop()
         // What was being written when the reader left may have been read.

@@ -7,7 +7,7 @@ import Testing
 @testable import TweetProducer
 @testable import XAPI
 
-@Suite struct XPostPaceTests {
+@Suite(.ownThreads, .timeLimit(.minutes(4))) struct XPostPaceTests {
     private let start = Timestamp(milliseconds: 1_700_006_400_000)
 
     /// Ten days in minutes, the nights at a twentieth; then as `after` says.
@@ -60,16 +60,16 @@ import Testing
     @Test func anAliveButSilentStreamIsToldAndKept() throws {
         let server = try ScriptedServer { connection in
             connection.sendStreamHead()
-            // 4 s at 200 posts a second, then only keep-alives, then posts again.
+            // The rates are what is judged: 4 s at 200 posts a second, then only keep-alives, then posts again.
             for round in 0..<400 {
                 connection.send("{\"data\":{\"id\":\"\(round)\"}}\r\n{\"data\":{\"id\":\"\(round)\"}}\r\n")
-                usleep(10_000)
+                endure(.milliseconds(10))
             }
             for _ in 0..<15 {
                 connection.send("\r\n")
-                usleep(100_000)
+                endure(.milliseconds(100))
             }
-            while connection.send(Array("{\"data\":{\"id\":\"9\"}}\r\n".utf8)) { usleep(5000) }
+            while connection.send(Array("{\"data\":{\"id\":\"9\"}}\r\n".utf8)) { endure(.milliseconds(5)) }
         }
         defer { server.close() }
         var settings = StreamSettings.test(server.url)

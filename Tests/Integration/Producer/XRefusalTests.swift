@@ -8,7 +8,7 @@ import Testing
 @testable import XAPI
 
 /// Answers other than the stream: a reason each time, the right ladder, and no hot loop.
-@Suite(.serialized, .timeLimit(.minutes(4))) struct XRefusalTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct XRefusalTests {
     private static let one = #"{"data":{"id":"1001","text":"a"}}"#
     private static let unauthorized =
         #"{"title":"Unauthorized","type":"about:blank","status":401,"detail":"Unauthorized"}"#
@@ -184,7 +184,7 @@ import Testing
             if connection.index > 0 { return Self.serve(connection) }
             connection.send("HTTP/1.1 200 OK\r\nX: ")
             // The trickle itself: twenty bytes within the time-out.
-            while connection.send([UInt8(ascii: "x")]) { usleep(20_000) }
+            while connection.send([UInt8(ascii: "x")]) { endure(.milliseconds(20)) }
         }
         defer { server.close() }
         let run = try StreamRun(.test(server.url, connectTimeout: .milliseconds(400)))

@@ -5,7 +5,7 @@ import Testing
 @testable import TweetFormat
 
 /// The last line of a body without a line feed: it is a line when the body has ended in due form.
-@Suite(.serialized, .timeLimit(.minutes(4))) struct XStreamEndTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct XStreamEndTests {
     private static let one = #"{"data":{"id":"1001","text":"a"}}"#
     private static let two = #"{"data":{"id":"1002","text":"b"}}"#
     private static let full =

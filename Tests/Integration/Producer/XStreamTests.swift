@@ -6,7 +6,7 @@ import Testing
 @testable import Core
 
 /// The stream against a server that misbehaves below and above HTTP.
-@Suite(.serialized, .timeLimit(.minutes(4))) struct XStreamTests {
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct XStreamTests {
     private static let one = #"{"data":{"id":"1001","text":"a"}}"#
     private static let two = #"{"data":{"id":"1002","text":"é\n"},"matching_rules":[]}"#
 
@@ -33,8 +33,11 @@ import Testing
         #expect(connection > 1_600_000_000_000)
         #expect(journal.dropLast().allSatisfy { $0.connection == connection })
         #expect(end.connection == "\(connection)")
+        expectRequest(try #require(server.requests.first))
+        #expect(!run.log.lines.contains { "\($0)".contains("TEST-TOKEN") || "\($0)".contains("garbage") })
+    }
 
-        let request = try #require(server.requests.first)
+    private func expectRequest(_ request: ScriptedServer.Connection) {
         #expect(request.head.hasPrefix("GET /2/tweets/search/stream?"))
         #expect(request.head.contains("tweet.fields=article,attachments,author_id"))
         #expect(request.head.contains("expansions=article.cover_media"))
@@ -42,7 +45,6 @@ import Testing
         #expect(request.header("Authorization") == "Bearer TEST-TOKEN")
         #expect(request.header("User-Agent") == "tweet-pipeline/\(productVersion)")
         #expect(request.header("Accept-Encoding") == "identity")
-        #expect(!run.log.lines.contains { "\($0)".contains("TEST-TOKEN") || "\($0)".contains("garbage") })
     }
 
     @Test func aCleanCloseIsFollowedByTheNextConnectionAtOnce() throws {
@@ -70,8 +72,8 @@ import Testing
             connection.send(Self.one + "\r\n")
             if connection.index > 0 { return connection.waitForPeer() }
             connection.send(#"{"data":{"id":"77"#)
-            // The client shall have read it before the reset throws it away.
-            usleep(100_000)
+            // The reset throws away what the client has not read.
+            #expect(connection.waitUntilRead())
             connection.resetAtClose()
         }
         defer { server.close() }
@@ -105,7 +107,7 @@ import Testing
             // Half as long again as the stall time-out.
             for _ in 0..<60 {
                 connection.send("\r\n")
-                usleep(50_000)
+                endure(.milliseconds(50))
             }
             connection.send(Self.one + "\r\n")
             connection.waitForPeer()
@@ -188,19 +190,20 @@ import Testing
 
     @Test func stopEndsEveryWaitAtOnce() throws {
         // In the stream, before the header, and between two attempts.
-        let scripts: [@Sendable (ScriptedServer.Connection) -> Void] = [
-            {
-                $0.sendStreamHead(); $0.waitForPeer()
-            }, { $0.waitForPeer() }, { $0.answer(503, "busy") },
+        let waits: [(script: @Sendable (ScriptedServer.Connection) -> Void, begins: String?)] = [
+            (
+                {
+                    $0.sendStreamHead(); $0.waitForPeer()
+                }, "connected"
+            ), ({ $0.waitForPeer() }, nil), ({ $0.answer(503, "busy") }, "cannot read the stream"),
         ]
-        for script in scripts {
+        for (script, begins) in waits {
             let server = try ScriptedServer(script)
             // Without the stop each of them would wait for five minutes or more.
             let run = try StreamRun(
                 .test(server.url, connectTimeout: .seconds(300), stallTimeout: .seconds(300), backoffScale: 60))
             #expect(server.waitForRequests(1))
-            // The answer is on its way, and the wait for the next attempt is to begin; nothing tells when it has.
-            usleep(100_000)
+            if let begins { #expect(run.log.wait { $0.message.hasPrefix(begins) }) }
             #expect(run.finish() < .seconds(90))
             #expect(server.waitUntilIdle())
             #expect(run.waitForError() == nil)

@@ -1,5 +1,6 @@
 import Core
 import Sandbox
+import TestSupport
 import Testing
 
 @Suite("Judge", .timeLimit(.minutes(4)))
@@ -76,7 +77,7 @@ struct JudgeTests {
             simulator.inject(Fault(.close, after: 20))
             _ = try await curl(Curl.stream, seconds: 60)
             // Time is what is lost here: 50 posts are due meanwhile.
-            try await Task.sleep(for: .milliseconds(500))
+            try await endure(.milliseconds(500))
             simulator.inject(Fault(.close, after: 20))
             _ = try await curl(Curl.stream, seconds: 60)
             simulator.stopFeed()

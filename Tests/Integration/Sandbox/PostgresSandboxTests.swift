@@ -1,6 +1,7 @@
 import Core
 import Glibc
 import Sandbox
+import TestSupport
 import Testing
 
 @Suite("PostgresSandbox", .timeLimit(.minutes(4)))
@@ -48,8 +49,8 @@ struct PostgresSandboxTests {
         #expect(isTaken)
         let log = sandbox.log.utf8.count
         let releaser = JoinableThread(name: "releaser") {
-            while !String(decoding: sandbox.log.utf8.dropFirst(log), as: UTF8.self).contains("Address already in use") {
-                usleep(10_000)
+            _ = eventually {
+                String(decoding: sandbox.log.utf8.dropFirst(log), as: UTF8.self).contains("Address already in use")
             }
             close(thief)
         }

@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import Sandbox
+import TestSupport
 import Testing
 
 @Suite("XSimulator: connections, search, recovery, time", .timeLimit(.minutes(4)))
@@ -47,7 +48,8 @@ struct XAccountTests {
         try await withSimulator({ $0.connectionLimit = 2 }) { simulator, curl in
             let other = simulator.addConnection(of: "203.0.113.7")
             async let reading = curl(Curl.stream, seconds: 30)
-            try await until { simulator.connections.first?.written.count == 200 }
+            let isReached = try await holds { simulator.connections.first?.written.count == 200 }
+            #expect(isReached)
             let both = try listed(try await curl(Self.connections))
             #expect(Set(both.compactMap { $0["client_ip"] as? String }) == ["127.0.0.1", "203.0.113.7"])
             let ours = try #require(simulator.connections.first?.id)
@@ -63,7 +65,8 @@ struct XAccountTests {
     func displaces() async throws {
         try await withSimulator({ $0.displacesConnections = true }) { simulator, curl in
             async let first = curl(Curl.stream, seconds: 30)
-            try await until { simulator.connections.first?.written.count == 200 }
+            let isReached = try await holds { simulator.connections.first?.written.count == 200 }
+            #expect(isReached)
             #expect(try await curl(Curl.stream, seconds: 10).status == 200)
             #expect(try await first.body.contains(#""disconnect_type":"ForceDisconnect""#))
             #expect(simulator.connections.first?.ending == .displaced)

@@ -1,5 +1,6 @@
 import Foundation
 import Sandbox
+import TestSupport
 import Testing
 
 @Suite("XSimulator: faults", .timeLimit(.minutes(4)))
@@ -59,7 +60,10 @@ struct XFaultTests {
             #expect(simulator.connections.first?.keepAlives == 0)
             simulator.inject(Fault(.quiet, seconds: 60))
             async let reading = curl(Curl.stream, seconds: 60)
-            try await until { simulator.connections.last.map { $0.number == 2 && $0.keepAlives > 2 } == true }
+            let isReached = try await holds {
+                simulator.connections.last.map { $0.number == 2 && $0.keepAlives > 2 } == true
+            }
+            #expect(isReached)
             simulator.inject(Fault(.close))
             let quiet = try await reading
             #expect(!quiet.body.isEmpty && quiet.lines.isEmpty)

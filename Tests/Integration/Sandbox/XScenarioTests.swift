@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import Sandbox
+import TestSupport
 import Testing
 import TweetFormat
 
@@ -22,7 +23,8 @@ struct XScenarioTests {
             $0.rate = 100
         }) { simulator, curl in
             #expect(try await curl(Curl.stream).lines.count >= 20)
-            try await until { simulator.bearerToken == "next" }
+            let isReplaced = try await holds { simulator.bearerToken == "next" }
+            #expect(isReplaced)
             #expect(try await curl(Curl.rules).status == 401)
             #expect(simulator.ruleHistory.last?.map(\.value) == ["tea"])
             #expect(simulator.counts == ["tea": 70])

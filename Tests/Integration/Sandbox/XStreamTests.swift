@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import Sandbox
+import TestSupport
 import Testing
 
 @Suite("XSimulator: stream", .timeLimit(.minutes(4)))
@@ -41,7 +42,8 @@ struct XStreamTests {
         }) { simulator, curl in
             let start = ContinuousClock.now
             async let reading = curl(Curl.stream, seconds: 60)
-            try await until { simulator.connections.first?.keepAlives ?? 0 >= 5 }
+            let isReached = try await holds { simulator.connections.first?.keepAlives ?? 0 >= 5 }
+            #expect(isReached)
             simulator.inject(Fault(.close))
             let answer = try await reading
             #expect(answer.body.allSatisfy { $0 == "\r\n" })
@@ -109,7 +111,8 @@ struct XStreamTests {
     func oneConnection() async throws {
         try await withSimulator({ $0.rate = 10 }) { simulator, curl in
             async let first = curl(Curl.stream, seconds: 60)
-            try await until { simulator.connections.count == 1 }
+            let isReached = try await holds { simulator.connections.count == 1 }
+            #expect(isReached)
             let second = try await curl(Curl.stream)
             #expect(second.status == 429)
             #expect(try second.json()["connection_issue"] as? String == "TooManyConnections")
@@ -144,9 +147,4 @@ struct XStreamTests {
             #expect(simulator.connections.first?.query == "tweet.fields=id,nonsense&backfill_minutes=5")
         }
     }
-}
-
-/// Waits until something holds; the suite's time limit ends it otherwise.
-func until(_ condition: () throws -> Bool) async throws {
-    while try !condition() { try await Task.sleep(for: .milliseconds(5)) }
 }

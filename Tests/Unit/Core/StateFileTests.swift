@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-@Suite struct StateFileTests {
+@Suite(.timeLimit(.minutes(1))) struct StateFileTests {
     private struct Value: Codable, Equatable {
         var name: String
         var count: Int64

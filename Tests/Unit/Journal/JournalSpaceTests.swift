@@ -9,7 +9,7 @@ import Testing
 @testable import TweetFormat
 
 /// What the journal does when the disk, or its quota, has no room left or fails.
-@Suite struct JournalSpaceTests {
+@Suite(.timeLimit(.minutes(1))) struct JournalSpaceTests {
     let folder: TemporaryFolder
     let line = String(repeating: "x", count: 999)
 
@@ -17,12 +17,17 @@ import Testing
         folder = try TemporaryFolder()
     }
 
-    func open(_ path: String? = nil, _ change: (inout JournalOptions) -> Void) throws -> Journal {
+    func open(_ path: String? = nil, change: (inout JournalOptions) -> Void) throws -> Journal {
         var options = JournalOptions()
         // What is appended becomes durable when a test asks for it.
         options.syncDelay = .seconds(3600)
         change(&options)
         return try Journal.open(folder: path ?? folder.path, stream: "s", options: options)
+    }
+
+    /// Ten segments within the quota, two of them in the reserve.
+    static func small(_ options: inout JournalOptions) {
+        (options.quota, options.reserve, options.segmentBytes) = (100_000, 20_000, 10_000)
     }
 
     func archiver(_ journal: Journal) -> Archiver {
@@ -47,11 +52,7 @@ import Testing
     }
 
     @Test func theQuotaStopsBeforeTheReserve() throws {
-        let journal = try open {
-            $0.quota = 100_000
-            $0.reserve = 20_000
-            $0.segmentBytes = 10_000
-        }
+        let journal = try open(change: Self.small)
         let last = try fill(journal)
         #expect(last > 60)
         #expect(try JournalSpace.bytes(in: folder.path + "/s") <= 80_000)
@@ -67,11 +68,7 @@ import Testing
     }
 
     @Test func readingGoesOnWhenSegmentsAreRemoved() throws {
-        let journal = try open {
-            $0.quota = 100_000
-            $0.reserve = 20_000
-            $0.segmentBytes = 10_000
-        }
+        let journal = try open(change: Self.small)
         let last = try fill(journal)
         journal.source.tail.publish(acknowledged: last)
         var options = ArchiveOptions()
@@ -84,12 +81,24 @@ import Testing
         #expect(try fill(journal) > last + 40)
     }
 
-    @Test func whatIsDroppedIsDeclaredFirstAndPassedOver() throws {
-        let journal = try open {
-            $0.quota = 100_000
-            $0.reserve = 20_000
-            $0.segmentBytes = 10_000
+    /// The manifest names these numbers as dropped, and so do the events, which come after every line.
+    private func expectDeclared(_ dropped: [Int64], _ journal: Journal, behind last: Int64) throws {
+        var listed: [Int64] = []
+        try Manifest.read(folder: journal.source.folder + "/archive") { _, entry in
+            if let entry, entry.event == .dropped { listed += Array(entry.firstSeq...entry.lastSeq) }
         }
+        #expect(listed == dropped)
+        let events = try journal.lines(from: last + 1).compactMap { PipelineEvent(line: Array($0.text.utf8)) }
+        #expect(events.allSatisfy { $0.type == .dropped })
+        let declared = events.flatMap { event -> [Int64] in
+            let start = event.seq ?? 0
+            return Array(start..<(start + (event.lines ?? 0)))
+        }
+        #expect(declared == dropped)
+    }
+
+    @Test func whatIsDroppedIsDeclaredFirstAndPassedOver() throws {
+        let journal = try open(change: Self.small)
         let source = journal.source
         var reader = try JournalReader(source, from: 1)
         #expect(try reader.read(limit: 5) { _ in } == 0)
@@ -104,19 +113,8 @@ import Testing
         }
         let first = try #require(try Segment.list(source.folder).first?.firstSeq)
         #expect(first > 4)
-        var dropped: [Int64] = []
-        try Manifest.read(folder: source.folder + "/archive") { _, entry in
-            if let entry, entry.event == .dropped { dropped += Array(entry.firstSeq...entry.lastSeq) }
-        }
-        #expect(dropped == Array(4..<first))
-        // The events tell the same numbers, and come after every line.
-        let events = try journal.lines(from: last + 1).compactMap { PipelineEvent(line: Array($0.text.utf8)) }
-        #expect(events.allSatisfy { $0.type == .dropped })
-        let declared = events.flatMap { event -> [Int64] in
-            let start = event.seq ?? 0
-            return Array(start..<(start + (event.lines ?? 0)))
-        }
-        #expect(declared == dropped)
+        let dropped = Array(4..<first)
+        try expectDeclared(dropped, journal, behind: last)
         // A reader that held the first segment reads it to its end; one that begins anew is told what is gone.
         var anew = try JournalReader(source, from: 4)
         #expect(anew.takeSkipped() == [4...(first - 1)])
@@ -130,11 +128,7 @@ import Testing
     }
 
     @Test func droppingBeginsWithTheArchive() throws {
-        let journal = try open {
-            $0.quota = 100_000
-            $0.reserve = 20_000
-            $0.segmentBytes = 10_000
-        }
+        let journal = try open(change: Self.small)
         for _ in 0..<40 {
             let noise = String(decoding: (0..<999).map { _ in UInt8.random(in: 33...126) }, as: UTF8.self)
             try journal.append(noise)
@@ -256,6 +250,22 @@ import Testing
         #expect(try journal.lines().map(\.text) == ["one", "two"])
     }
 
+    /// The lines that can be read, and the numbers of those that are damaged.
+    private func readAll(_ journal: Journal) throws -> (good: [ReadLine], damaged: [Int64]) {
+        var reader = try JournalReader(journal.source, from: 1)
+        var (good, damaged): ([ReadLine], [Int64]) = ([], [])
+        while try reader.read(
+            limit: 4,
+            { line in
+                let text = unsafe String(decoding: line.bytes, as: UTF8.self)
+                if line.isDamaged { return damaged.append(line.seq) }
+                good.append(
+                    ReadLine(seq: line.seq, text: text, receivedAt: line.receivedAt, connection: line.connection))
+            }) > 0
+        {}
+        return (good, damaged)
+    }
+
     @Test func f38ADamagedGroupIsToldAndTheRestIsRead() throws {
         let journal = try open { _ in }
         for number in 1...9 {
@@ -273,19 +283,7 @@ import Testing
             for changed in [byte ^ 1, UInt8(ascii: "\n")] where changed != byte {
                 try file.seek(toOffset: UInt64(place))
                 try file.write(contentsOf: Data([changed]))
-                var reader = try JournalReader(journal.source, from: 1)
-                var good: [ReadLine] = []
-                var damaged: [Int64] = []
-                while try reader.read(
-                    limit: 4,
-                    { line in
-                        let text = unsafe String(decoding: line.bytes, as: UTF8.self)
-                        if line.isDamaged { return damaged.append(line.seq) }
-                        good.append(
-                            ReadLine(
-                                seq: line.seq, text: text, receivedAt: line.receivedAt, connection: line.connection))
-                    }) > 0
-                {}
+                let (good, damaged) = try readAll(journal)
                 #expect(groups.contains(damaged))
                 #expect(good == before.filter { !damaged.contains($0.seq) })
             }
@@ -293,56 +291,5 @@ import Testing
             try file.write(contentsOf: Data([byte]))
         }
         #expect(try journal.lines() == before)
-    }
-
-    /// A journal on a disk of 16 MiB: it stops with an error that can be recovered from, and no durable line is lost.
-    @Test(.enabled(if: SmallDisk.isPossible, "mounting a file system needs root")) func f36AFullDiskIsSurvived() throws
-    {
-        let disk = try SmallDisk(mebibytes: 16)
-        let journal = try open(disk.path) {
-            $0.reserve = 1 << 20
-            $0.segmentBytes = 2 << 20
-        }
-        let source = journal.source
-        #expect(source.space.holdsReserve)
-        let last = try fill(journal)
-        #expect(last > 10_000)
-        #expect(!source.space.hasRoom)
-        try journal.recover()
-        #expect(!source.space.holdsReserve, "the reserve is given up for what must be told")
-        try journal.append(try #require(journal.interruption(cause: "disk_full")))
-        try journal.sync()
-        #expect(source.tail.lastSeq == last + 1)
-        try Checkpoint(journal: source.journal, acknowledged: last).write(to: source.folder)
-        source.tail.publish(acknowledged: last)
-        var options = ArchiveOptions()
-        options.keep = .bytes(0)
-        try Archiver(
-            source, options: options, stop: Stop(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        ).archiveAcknowledged()
-        #expect(source.space.hasRoom)
-        source.space.holdReserve()
-        #expect(source.space.holdsReserve)
-        #expect(try fill(journal) > last + 5000)
-        #expect(try journal.lines(from: last + 1).first?.text.contains("disk_full") == true)
-    }
-}
-
-/// A file system in memory of a fixed size, unmounted with this object.
-private final class SmallDisk {
-    let path: String
-    private let folder: TemporaryFolder
-
-    static var isPossible: Bool { geteuid() == 0 }
-
-    init(mebibytes: Int) throws {
-        folder = try TemporaryFolder()
-        path = folder.path
-        let result = unsafe mount("tmpfs", path, "tmpfs", 0, "size=\(mebibytes)m")
-        try #require(result == 0)
-    }
-
-    deinit {
-        _ = unsafe umount2(path, Int32(MNT_DETACH))
     }
 }

@@ -1,33 +1,12 @@
 import Foundation
-import Glibc
 import Logging
-import Synchronization
 import TestSupport
 import Testing
 
 @testable import Core
 @testable import Journal
 
-/// A disk that works until it is released.
-final class SlowDisk: Sendable {
-    private let state = Mutex((isBusy: false, isReleased: false))
-    private let changed = Signal()
-
-    var isBusy: Bool { state.withLock { $0.isBusy } }
-
-    func work() {
-        state.withLock { $0.isBusy = true }
-        changed.wait(until: .now + .seconds(60)) { state.withLock { $0.isReleased } }
-        state.withLock { $0.isBusy = false }
-    }
-
-    func release() {
-        state.withLock { $0.isReleased = true }
-        changed.notify()
-    }
-}
-
-@Suite struct JournalTests {
+@Suite(.timeLimit(.minutes(1))) struct JournalTests {
     let folder: TemporaryFolder
 
     init() throws {
@@ -132,6 +111,20 @@ final class SlowDisk: Sendable {
         #expect(try journal.lines().map(\.text) == ["short", long, "end"])
     }
 
+    /// The machine dies: of what was not durable, any part may be missing or wrong.
+    private func damage(behind durableBytes: Int, _ random: inout SplitMix64) throws {
+        let data = try FileHandle(forUpdating: URL(fileURLWithPath: path("00000000000000000001.jsonl")))
+        let size = try Int(data.seekToEnd())
+        guard durableBytes < size else { return }
+        let cut = Int.random(in: durableBytes...size, using: &random)
+        if Bool.random(using: &random) {
+            try data.truncate(atOffset: UInt64(cut))
+        } else if cut < size {
+            try data.seek(toOffset: UInt64(cut))
+            try data.write(contentsOf: Data(repeating: 0, count: size - cut))
+        }
+    }
+
     /// Whatever part of what was not durable reaches the disk, recovery keeps every durable line, invents none, and
     /// the journal goes on without a hole.
     @Test(arguments: 0..<60) func recoveryKeepsWhatWasDurable(seed: UInt64) throws {
@@ -149,20 +142,8 @@ final class SlowDisk: Sendable {
                     durable = expected.count
                 }
             }
-            let durableBytes = expected[..<durable].reduce(0) { $0 + $1.utf8.count + 1 }
             try journal.sync()
-            // The machine dies: of what was not durable, any part may be missing or wrong.
-            let data = try FileHandle(forUpdating: URL(fileURLWithPath: path("00000000000000000001.jsonl")))
-            let size = try Int(data.seekToEnd())
-            if durableBytes < size {
-                let cut = Int.random(in: durableBytes...size, using: &random)
-                if Bool.random(using: &random) {
-                    try data.truncate(atOffset: UInt64(cut))
-                } else if cut < size {
-                    try data.seek(toOffset: UInt64(cut))
-                    try data.write(contentsOf: Data(repeating: 0, count: size - cut))
-                }
-            }
+            try damage(behind: expected[..<durable].reduce(0) { $0 + $1.utf8.count + 1 }, &random)
         }
         let journal = try open()
         let kept = try journal.lines().map(\.text)
@@ -233,7 +214,7 @@ final class SlowDisk: Sendable {
                 #expect(try file.lock())
                 taken.raise()
                 // The moment: whoever opens the journal meets the lock first.
-                usleep(200_000)
+                endure(.milliseconds(200))
             } catch { Issue.record(error) }
             taken.raise()
         }
@@ -278,56 +259,5 @@ final class SlowDisk: Sendable {
         try journal.append("four")
         try journal.sync()
         #expect(try journal.lines().map(\.text) == ["one", "two", "three", "four"])
-    }
-
-    /// However slow the disk is, no more than eight groups wait for it.
-    @Test func whatWaitsForTheDiskIsBounded() throws {
-        let journal = try open { $0.syncBytes = 100 }
-        for number in 1...200 {
-            try journal.append(String(repeating: "x", count: 99), at: Int64(number))
-            #expect(journal.lastSeq - journal.source.tail.lastSeq <= 9)
-        }
-        try journal.sync()
-        #expect(try journal.lines().count == 200)
-    }
-
-    /// Lines of two threads have numbers without holes, and what one thread appends together stays together.
-    @Test func twoThreadsAppendAtTheSameTime() throws {
-        let journal = try open { ($0.segmentBytes, $0.syncBytes) = (20_000, 1000) }
-        let other = JoinableThread(name: "other") {
-            for number in 1...1000 {
-                let lines = ["a", "b", "c"].map { Array("beside \(number)\($0)".utf8) }
-                let position = try? journal.append(JournalChunk(lines: lines, connection: 9))
-                if number % 100 == 0 { #expect(position.map(journal.isDurable) == true) }
-            }
-        }
-        for number in 1...3000 { try journal.append("stream \(number)", at: Int64(number / 7), connection: 7) }
-        other.join()
-        try journal.sync()
-        let lines = try journal.lines()
-        #expect(lines.map(\.seq) == Array(1...6000))
-        #expect(lines.filter { $0.connection == 7 }.map(\.text) == (1...3000).map { "stream \($0)" })
-        let beside = lines.filter { $0.connection == 9 }
-        #expect(beside.map(\.text) == (1...1000).flatMap { n in ["a", "b", "c"].map { "beside \(n)\($0)" } })
-        #expect(stride(from: 0, to: beside.count, by: 3).allSatisfy { beside[$0 + 2].seq == beside[$0].seq + 2 })
-        #expect(try JournalVerification(folder: folder.path, stream: "s").problems == [])
-    }
-
-    /// While the disk works for one thread, another one appends.
-    @Test func whoAppendsDoesNotWaitForAnothersSync() throws {
-        let journal = try open { $0.syncDelay = .seconds(3600) }
-        let disk = SlowDisk()
-        defer { disk.release() }
-        journal.observer.onSync { () throws(FileError) in disk.work() }
-        let first = try journal.append("one")
-        let other = JoinableThread(name: "other") { #expect(throws: Never.self) { try journal.sync() } }
-        #expect(eventually { disk.isBusy })
-        for _ in 1...100 { try journal.append("more") }
-        #expect(disk.isBusy && journal.source.tail.lastSeq == 0 && journal.lastSeq == 101)
-        disk.release()
-        other.join()
-        #expect(journal.isDurable(first) && journal.source.tail.lastSeq == 1, "what came later is another group")
-        try journal.sync()
-        #expect(journal.source.tail.lastSeq == 101)
     }
 }

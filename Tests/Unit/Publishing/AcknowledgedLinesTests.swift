@@ -2,7 +2,7 @@ import Testing
 
 @testable import Publishing
 
-@Suite struct AcknowledgedLinesTests {
+@Suite(.timeLimit(.minutes(1))) struct AcknowledgedLinesTests {
     @Test func acknowledgedLinesMoveInOrder() {
         var lines = AcknowledgedLines(through: 3)
         lines.acknowledge(6)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import TweetFormat
 
-@Suite("Tweet key")
+@Suite("Tweet key", .timeLimit(.minutes(1)))
 struct TweetKeyTests {
     static let cases: [(line: String, key: Int64?)] = [
         (#"{"data":{"id":"20","text":"just setting up my twttr"}}"#, 20),

@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import Glibc
+import Harness
 import Postgres
 import Sandbox
 import TestSupport
@@ -46,7 +47,7 @@ final class LoaderSoak {
         }
     }
 
-    let bench: LoaderBench
+    let loaders: LoaderRun
     private let postgres: PostgresSandbox
     private let disk: SmallDisk?
     private let feed: SoakFeed
@@ -68,7 +69,7 @@ final class LoaderSoak {
         let postgres = try PostgresSandbox(settings: ["shared_buffers": "256MB", "max_wal_size": "4GB"])
         self.postgres = postgres
         let kafka = try KafkaSandboxProcess(topics: ["soak": partitions, "soak.events": 1])
-        bench = try LoaderBench(
+        loaders = try LoaderRun(
             postgres: postgres, kafka: kafka, servers: kafka.bootstrapServers, topic: "soak",
             prepare: { postgres, database in
                 guard let disk else { return }
@@ -92,18 +93,18 @@ final class LoaderSoak {
     }
 
     /// The ends of the loaders' logs.
-    var logs: String { names.map { "\($0): \(bench.logged($0).suffix(1500))" }.joined(separator: "\n") }
+    var logs: String { names.map { "\($0): \(loaders.logged($0).suffix(1500))" }.joined(separator: "\n") }
 
     /// One statement a batch, so that it costs little.
     private func noteInsertions() throws {
-        try bench.query("CREATE TABLE noted (id bigint)")
-        try bench.query("GRANT ALL ON noted TO tweets")
-        try bench.query(
+        try loaders.query("CREATE TABLE noted (id bigint)")
+        try loaders.query("GRANT ALL ON noted TO tweets")
+        try loaders.query(
             """
             CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
             'BEGIN INSERT INTO noted SELECT id FROM added; RETURN NULL; END'
             """)
-        try bench.query(
+        try loaders.query(
             """
             CREATE TRIGGER note AFTER INSERT ON tweets REFERENCING NEW TABLE AS added
             FOR EACH STATEMENT EXECUTE FUNCTION note()
@@ -113,11 +114,29 @@ final class LoaderSoak {
     /// Runs the round to its end and judges.
     func run() throws -> Verdict {
         for name in names { try start(name) }
-        let steady = bench.loader("steady")?.processID
+        let steady = loaders.loader("steady")?.processID
         let began = ContinuousClock.now
-        let end = began + .seconds(seconds)
         try feed.start()
-        var nextFault = began + .seconds(4)
+        try strike(until: began + .seconds(seconds))
+        try postgres.start()
+        for name in names where loaders.loader(name) == nil { try start(name) }
+        verdict.perSecond = Double(feed.published) / ((ContinuousClock.now - began) / .seconds(1))
+        verdict.waiting = feed.waiting
+        feed.stop()
+        let caughtUp = ContinuousClock.now
+        // As much may wait as the feed lets wait: 300,000 records in the long round.
+        verdict.isCaughtUp = loaders.wait(.seconds(max(180, seconds / 2))) {
+            observe()
+            return loaders.number("SELECT sum(next_offset)::bigint FROM loader_offsets") >= Int64(feed.records)
+        }
+        verdict.catchUp = ContinuousClock.now - caughtUp
+        verdict.isSteady = loaders.loader("steady")?.processID == steady
+        return try judge()
+    }
+
+    /// One fault after the other; all of them are over at the end.
+    private func strike(until end: ContinuousClock.Instant) throws {
+        var nextFault = ContinuousClock.now + .seconds(4)
         while ContinuousClock.now < end {
             observe()
             try undo { $0 <= .now }
@@ -127,38 +146,24 @@ final class LoaderSoak {
                     .now + .milliseconds(Int64.random(in: seconds > 60 ? 2000...12_000 : 1000...4000, using: &random))
             }
             // The round lasts so long in any case; between faults the loaders shall have the processors.
-            usleep(200_000)
+            endure(.milliseconds(200))
         }
         try undo { _ in true }
-        try postgres.start()
-        for name in names where bench.loader(name) == nil { try start(name) }
-        verdict.perSecond = Double(feed.published) / ((ContinuousClock.now - began) / .seconds(1))
-        verdict.waiting = feed.waiting
-        feed.stop()
-        let caughtUp = ContinuousClock.now
-        // As much may wait as the feed lets wait: 300,000 records in the long round.
-        verdict.isCaughtUp = bench.wait(.seconds(max(180, seconds / 2))) {
-            observe()
-            return bench.number("SELECT sum(next_offset)::bigint FROM loader_offsets") >= Int64(feed.records)
-        }
-        verdict.catchUp = ContinuousClock.now - caughtUp
-        verdict.isSteady = bench.loader("steady")?.processID == steady
-        return try judge()
     }
 
     private func start(_ name: String) throws {
-        try bench.start(name, ["--database-timeout", "5s"], environment: ["PAYLOAD": "drop"])
+        try loaders.start(name, ["--database-timeout", "5s"], environment: ["PAYLOAD": "drop"])
     }
 
     /// Takes note of memory, and tells the feed how far the loaders are.
     private func observe() {
         if postgres.isRunning {
-            let settled = bench.number("SELECT coalesce(sum(next_offset), 0)::bigint FROM loader_offsets")
+            let settled = loaders.number("SELECT coalesce(sum(next_offset), 0)::bigint FROM loader_offsets")
             if settled >= 0 { feed.settled(Int(settled)) }
         }
-        guard let now = bench.memory("VmRSS", of: "steady") else { return }
+        guard let steady = loaders.loader("steady"), let now = try? steady.memory("VmRSS") else { return }
         resident.append(now)
-        verdict.peakRSS = bench.memory("VmHWM", of: "steady") ?? verdict.peakRSS
+        verdict.peakRSS = (try? steady.memory("VmHWM")) ?? verdict.peakRSS
     }
 
     private func judge() throws -> Verdict {
@@ -166,7 +171,7 @@ final class LoaderSoak {
         verdict.garbage = feed.garbage
         verdict.tweets = feed.published - feed.garbage
         verdict.records = feed.records
-        func number(_ sql: String) -> Int { Int(bench.number(sql)) }
+        func number(_ sql: String) -> Int { Int(loaders.number(sql)) }
         verdict.stored = number("SELECT count(*) FROM tweets")
         verdict.missing = number(
             """
@@ -176,7 +181,7 @@ final class LoaderSoak {
         verdict.doubled = number("SELECT count(*) - count(DISTINCT id) FROM noted")
         verdict.rejects = number("SELECT count(DISTINCT seq) FROM rejects WHERE reason = 'not_json'")
         verdict.offsets = number("SELECT sum(next_offset)::bigint FROM loader_offsets")
-        verdict.verify = (try? bench.run(["verify"])) ?? "verify failed"
+        verdict.verify = (try? loaders.run(["verify"])) ?? "verify failed"
         let quarter = resident.count / 4
         verdict.earlyRSS = resident[quarter..<(2 * quarter)].min() ?? 0
         verdict.lastRSS = resident[(3 * quarter)...].min() ?? 0
@@ -204,21 +209,21 @@ extension LoaderSoak {
         print("loader soak: \(Timestamp.now()) \(kind) \(["kill", "pause", "end"].contains(kind) ? name : "")")
         switch kind {
         case "kill" where name != "steady":
-            bench.loader(name)?.kill()
-            later(0...4000) { [self] in if bench.loader(name) == nil { try start(name) } }
+            loaders.loader(name)?.kill()
+            later(0...4000) { [self] in if loaders.loader(name) == nil { try start(name) } }
         case "end" where name != "steady":
-            _ = bench.end(name)
-            later(0...4000) { [self] in if bench.loader(name) == nil { try start(name) } }
+            _ = loaders.end(name)
+            later(0...4000) { [self] in if loaders.loader(name) == nil { try start(name) } }
         case "kill", "end", "pause":
-            bench.loader(name)?.send(SIGSTOP)
-            later(1000...12_000) { [self] in bench.loader(name)?.send(SIGCONT) }
+            loaders.loader(name)?.send(SIGSTOP)
+            later(1000...12_000) { [self] in loaders.loader(name)?.send(SIGCONT) }
         case "add":
             names = names.count < 4 ? names + [["c", "d"][names.count - 2]] : Array(names.prefix(2))
             for gone in ["c", "d"] where !names.contains(gone) {
-                bench.loader(gone)?.send(SIGCONT)
-                _ = bench.end(gone)
+                loaders.loader(gone)?.send(SIGCONT)
+                _ = loaders.end(gone)
             }
-            for new in names where bench.loader(new) == nil { try start(new) }
+            for new in names where loaders.loader(new) == nil { try start(new) }
         case "crash", "restart":
             postgres.stop(kind == "crash" ? .immediate : .fast)
             later(0...5000) { [self] in try restart() }
@@ -238,9 +243,9 @@ extension LoaderSoak {
     private func strikeDatabase(_ kind: String) throws {
         guard postgres.isRunning else { return }
         switch kind {
-        case "terminate": _ = try? bench.terminateSessions()
+        case "terminate": _ = try? loaders.terminateSessions()
         case "lock":
-            guard let session = try? LockSession(bench) else { return }
+            guard let session = try? LockSession(loaders) else { return }
             later(1000...8000) { session.end() }
         default:
             disk?.fill()
@@ -253,8 +258,8 @@ extension LoaderSoak {
 private final class LockSession {
     private var connection: PostgresConnection?
 
-    init(_ bench: LoaderBench) throws {
-        connection = try bench.session(
+    init(_ loaders: LoaderRun) throws {
+        connection = try loaders.session(
             "SET LOCAL lock_timeout = '2s'; LOCK TABLE tweets IN ACCESS EXCLUSIVE MODE")
     }
 

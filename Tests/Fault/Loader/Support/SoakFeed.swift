@@ -108,6 +108,6 @@ final class SoakFeed: Sendable {
             """
         return .init(
             topic: "soak", partition: Int32(number / Self.run % partitions), key: "\(id)",
-            value: isGarbage ? "garbage \(number)" : line, headers: LoaderBench.headers(Int64(number)))
+            value: isGarbage ? "garbage \(number)" : line, headers: LoaderRun.headers(Int64(number)))
     }
 }

@@ -2,6 +2,7 @@ import Core
 import KafkaClient
 import Logging
 import Postgres
+import TestSupport
 
 @testable import TweetLoader
 

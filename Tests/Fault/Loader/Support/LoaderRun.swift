@@ -7,14 +7,14 @@ import TestSupport
 import Testing
 
 /// Loaders as processes of their own, a Kafka of their own, and a database of their own in a real PostgreSQL.
-final class LoaderBench {
+final class LoaderRun {
     /// Kafka's addresses, and the topic of tweets.
     let servers: String
     let topic: String
     let postgres: PostgresSandbox
     let database: String
     let publisher: KafkaPublisher
-    /// Kept alive with the bench.
+    /// Kept alive with this object.
     private let kafka: AnyObject
     private let folder: TemporaryFolder
     private var loaders: [String: ChildProcess] = [:]
@@ -29,7 +29,7 @@ final class LoaderBench {
     /// Ids of one month, far from the present.
     static let firstID: Int64 = 1_500_000_000_000_000_000
 
-    /// A bench with a mock cluster of its own.
+    /// Loaders with a mock cluster of its own.
     ///
     /// - Parameters:
     ///   - postgres: a cluster of its own for what harms the server; the shared one when nil.
@@ -40,7 +40,7 @@ final class LoaderBench {
         try self.init(postgres: postgres, kafka: kafka, servers: kafka.bootstrapServers)
     }
 
-    /// A bench on a broker that runs already.
+    /// Loaders on a broker that runs already.
     ///
     /// - Parameters:
     ///   - postgres: as above.
@@ -128,13 +128,6 @@ final class LoaderBench {
         (try? String(contentsOfFile: log(of: name), encoding: .utf8)) ?? ""
     }
 
-    /// Bytes of memory of a loader that runs, by a name of proc_pid_status(5): VmRSS, or VmHWM, its highest.
-    func memory(_ field: String, of name: String = "loader") -> Int? {
-        let status = loader(name).flatMap { try? readTextFile("/proc/\($0.processID)/status") }
-        let line = status?.split(separator: "\n").first { $0.hasPrefix("\(field):") }
-        return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
-    }
-
     // MARK: Kafka
 
     /// The line of a tweet.
@@ -220,14 +213,9 @@ final class LoaderBench {
         return true
     }
 
-    /// Waits until a condition holds; false when it has not in time.
+    /// Waits until a condition holds, as `eventually`, but longer: the mock cluster needs seconds for each rebalance.
     func wait(_ patience: Duration = .seconds(120), until condition: () throws -> Bool) -> Bool {
-        let deadline = ContinuousClock.now + patience
-        while ContinuousClock.now < deadline {
-            if (try? condition()) == true { return true }
-            usleep(50_000)
-        }
-        return (try? condition()) == true
+        (try? eventually(within: patience, condition)) == true
     }
 
     /// Notes each insertion, so that a row that comes twice is seen although the key keeps it out.
