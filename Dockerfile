@@ -13,10 +13,11 @@ RUN swift package resolve
 COPY Sources Sources
 COPY Tests Tests
 COPY sql sql
-RUN swift build -c release --static-swift-stdlib \
-    && install -D -t /out "$(swift build -c release --static-swift-stdlib --show-bin-path)"/tweet-producer \
-        "$(swift build -c release --static-swift-stdlib --show-bin-path)"/tweet-loader \
-        "$(swift build -c release --static-swift-stdlib --show-bin-path)"/sandbox
+COPY scripts/release.sh scripts/
+RUN scripts/release.sh \
+    && install -D -t /out "$(swift build -c release --show-bin-path)"/tweet-producer \
+        "$(swift build -c release --show-bin-path)"/tweet-loader \
+        "$(swift build -c release --show-bin-path)"/sandbox
 
 FROM debian:bookworm-slim AS runtime
 RUN apt-get update \

@@ -73,7 +73,7 @@ build: setup ## Builds for debugging, into .build/debug
 
 .PHONY: release
 release: setup ## Builds optimized programs that need no Swift at run time, into .build/release
-	@$(quiet) 'building (release)' .build/make-release.log $(SWIFT) build -c release --static-swift-stdlib
+	@$(quiet) 'building (release)' .build/make-release.log env SWIFT='$(SWIFT)' scripts/release.sh
 
 .PHONY: test
 test: setup ## Runs unit, integration and end-to-end tests (FILTER=regex: some of them)
@@ -129,7 +129,7 @@ soak: setup ## Kills both services and a journal's writer at random; runs loader
 	@RULE_STATES=1000 $(SWIFT) test --skip-build --disable-xctest --filter 'XRuleApplicationTests.convergesFromAnyState'
 	@VERIFY_LOOKS=$(VERIFY_LOOKS) $(SWIFT) test --skip-build --disable-xctest --filter VerifyBesideTests
 	@X_BURST_SECONDS=60 X_DISK_STALL_SECONDS=15 $(SWIFT) test --skip-build --disable-xctest --filter 'XFaultTests\..*/f(27|06)'
-	@$(quiet) 'building (release)' .build/make-release.log $(SWIFT) build -c release --static-swift-stdlib
+	@$(quiet) 'building (release)' .build/make-release.log env SWIFT='$(SWIFT)' scripts/release.sh
 	@LOADER_SOAK_SECONDS=$(LOADER_SOAK_SECONDS) \
 		LOADER_SOAK_EXECUTABLE="$$($(SWIFT) build -c release --show-bin-path)/tweet-loader" \
 		$(SWIFT) test --skip-build --disable-xctest --filter LoaderSoakTests
@@ -137,7 +137,7 @@ soak: setup ## Kills both services and a journal's writer at random; runs loader
 .PHONY: bench
 bench: setup ## Measures both services beside curl | kcat and psql (BENCH_ROWS=…; see Benchmarks/)
 	@$(quiet) 'building (release)' .build-bench/make-build.log \
-		$(SWIFT) build -c release --static-swift-stdlib --scratch-path .build-bench
+		env SWIFT='$(SWIFT)' scripts/release.sh --scratch-path .build-bench
 	@exec .build-bench/release/sandbox bench $(BENCH_PARTS) --rows $(BENCH_ROWS) --lines $(BENCH_LINES) \
 		--rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) --segments $(BENCH_SEGMENTS) \
 		--writers $(BENCH_WRITERS) --scale $(BENCH_SCALE) --python $(BENCH_PYTHON) \
