@@ -14,7 +14,8 @@ struct Writers {
     /// Holds the names in Kafka's group until the process ends.
     private let names: MemberNames?
 
-    /// As many writers as help: the number of processors, of partitions, or this one.
+    /// As many writers as help, at most: half the processors, as a writer and its PostgreSQL backend keep two busy, the number of
+    /// partitions, or this one.
     private static let enough = 4
     /// Kafka may be unreachable at the start; the number of partitions then does not count.
     private static let patience = Duration.seconds(2)
@@ -38,7 +39,7 @@ struct Writers {
     private static func count(for topic: String, _ inspector: KafkaInspector) -> Int {
         let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
         let partitions = (try? inspector.topics(timeout: patience))?[topic] ?? enough
-        return max(1, min(enough, processors, partitions))
+        return max(1, min(enough, processors / 2, partitions))
     }
 
     /// The loops of the service, one for each writer.

@@ -89,7 +89,7 @@ final class StreamRun {
         return begin.duration(to: .now)
     }
 
-    /// What is in the journal; call it after `finish`.
+    /// What is durable in the journal; all of it after `finish`.
     func journal() throws -> [Line] {
         guard let source = outcome.state.withLock({ $0.journal?.source }) else { return [] }
         var reader = try JournalReader(source, from: 1)
