@@ -70,8 +70,12 @@ package final class KafkaProducer {
         "topic.metadata.refresh.interval.ms": "60000",
         // These bound memory: what does not fit waits in the journal.
         "queue.buffering.max.kbytes": "16384",
-        "queue.buffering.max.messages": "100000",
+        "queue.buffering.max.messages": "\(mostUnderWay)",
     ]
+
+    /// How many numbers of records there may be from the first one that is not acknowledged to the newest one that was handed
+    /// over, whatever the properties say. Records that are further behind will never be sent again.
+    package static let mostUnderWay: Int64 = 100_000
 
     /// What the producer's guarantees hang on.
     private static let fixed = ["enable.idempotence": "true", "acks": "all"]

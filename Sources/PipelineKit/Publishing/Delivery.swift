@@ -41,6 +41,9 @@ package final class Delivery {
     private var window: DeliveryWindow
     /// The most bytes of a batch; nil for what the properties say.
     var batchBytes: Int?
+    /// How many numbers the newest record may be ahead of the first one without an acknowledgement, `KafkaProducer.mostUnderWay`
+    /// unless a test needs less.
+    private let mostUnderWay: Int64
     /// Between attempts to deliver without an acknowledgement.
     private var backoff = Backoff(first: .milliseconds(100), longest: .seconds(20))
 
@@ -69,14 +72,16 @@ package final class Delivery {
     ///   - kafka: properties of the clients.
     ///   - topics: where records go.
     ///   - acknowledged: the last number that was acknowledged before.
+    ///   - mostUnderWay: how many numbers there may be between the first record without an acknowledgement and the newest one.
     ///   - stop: ends waits.
     ///   - logger: gets what happens.
     ///   - isStopped: whether nothing is to be handed over any more.
     /// - Throws: `Failure` (78) when librdkafka rejects a property.
     package init(
-        _ kafka: KafkaConfiguration, topics: Topics, acknowledged: Int64 = 0, stop: Stop, logger: Logger,
-        isStopped: @escaping () -> Bool
+        _ kafka: KafkaConfiguration, topics: Topics, acknowledged: Int64 = 0,
+        mostUnderWay: Int64 = KafkaProducer.mostUnderWay, stop: Stop, logger: Logger, isStopped: @escaping () -> Bool
     ) throws(Failure) {
+        self.mostUnderWay = mostUnderWay
         (self.kafka, self.topics, self.stop, self.logger) = (kafka, topics, stop, logger)
         self.isStopped = isStopped
         self.acknowledged = AcknowledgedLines(through: acknowledged)
@@ -88,7 +93,8 @@ package final class Delivery {
 
     // MARK: Handing over
 
-    /// Hands one record to Kafka; waits while the queue is full, records are isolated, or delivery is paused.
+    /// Hands one record to Kafka; waits while the queue is full, an old record has no acknowledgement, records are isolated, or
+    /// delivery is paused.
     ///
     /// Returns early when `undelivered` is set or the owner is stopped.
     ///
@@ -101,8 +107,8 @@ package final class Delivery {
     package func enqueue(
         _ value: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer, topic: String, headers: RecordHeaders, id: Int64
     ) {
-        while isIsolating, undelivered == nil, !isStopped() {
-            if isProbeWanted(topic) {
+        while isIsolating || isTooFarAhead(id), undelivered == nil, !isStopped() {
+            if isIsolating, isProbeWanted(topic) {
                 suspects.append(
                     unsafe KafkaRecord(
                         id: id, topic: topic, key: Array(key), value: Array(value), headers: headers))
@@ -113,6 +119,11 @@ package final class Delivery {
             onWait()
         }
         unsafe handOver(value, key: key, topic: topic, headers: headers, id: id)
+    }
+
+    /// Whether records must be acknowledged first: who looks from outside counts on that (`tweet-loader verify`).
+    private func isTooFarAhead(_ id: Int64) -> Bool {
+        id - acknowledged.through > mostUnderWay && producer.outstanding > 0
     }
 
     /// Declares a line that the disk has changed.

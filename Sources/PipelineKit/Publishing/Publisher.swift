@@ -35,12 +35,13 @@ package final class Publisher {
     /// - Parameters:
     ///   - settings: where to publish, and how.
     ///   - source: the journal.
+    ///   - mostUnderWay: how many numbers there may be from the first line that is not acknowledged to the newest one on its way.
     ///   - onMatch: gets the ids of the rules that a post matched, and when it was received; nil to save their search.
     ///   - stop: ends publishing when it is immediate.
     ///   - logger: gets what happens.
     /// - Throws: `Failure` (78) when librdkafka rejects a property, `JournalError` when the checkpoint cannot be read.
     package init(
-        settings: PublishSettings, source: JournalSource,
+        settings: PublishSettings, source: JournalSource, mostUnderWay: Int64 = KafkaProducer.mostUnderWay,
         onMatch: (@Sendable ([Int64], Timestamp) -> Void)? = nil, stop: Stop, logger: Logger
     ) throws {
         (self.settings, self.source, self.onMatch) = (settings, source, onMatch)
@@ -51,7 +52,8 @@ package final class Publisher {
             ?? Checkpoint(journal: source.journal, acknowledged: 0)
         delivery = try Delivery(
             settings.kafka, topics: .init(tweets: settings.tweets, events: settings.events),
-            acknowledged: checkpoint.acknowledged, stop: stop, logger: logger, isStopped: { stop.isImmediate })
+            acknowledged: checkpoint.acknowledged, mostUnderWay: mostUnderWay, stop: stop, logger: logger,
+            isStopped: { stop.isImmediate })
         progress = PublishProgress(logger: logger, acknowledged: checkpoint.acknowledged)
     }
 

@@ -80,6 +80,13 @@ package final class KafkaSandbox: Sendable {
         _ = unsafe call { unsafe rd_kafka_mock_broker_set_rtt($0, broker, Int32(clamping: time.milliseconds)) }
     }
 
+    /// Gives a partition another leader.
+    ///
+    /// - Parameter broker: from 1; nil for none, so that nothing can be read from it or written to it.
+    package func setLeader(of topic: String, partition: Int32, broker: Int32?) {
+        _ = unsafe call { unsafe rd_kafka_mock_partition_set_leader($0, topic, partition, broker ?? -1) }
+    }
+
     /// Answers the next requests of a kind with errors, in order, then as usual.
     ///
     /// - Parameters:

@@ -44,7 +44,8 @@ enum LoadingSettings: SettingGroup {
         "MAX_AGE", flag: "max-age", .duration, unset: "as long as the last transaction took, 10ms to 500ms",
         "Time that the first message of a transaction waits for others")
     static let writers = Setting(
-        "WRITERS", flag: "writers", .count(1...16), unset: "one for two processors, at most as many as partitions and 4",
+        "WRITERS", flag: "writers", .count(1...16),
+        unset: "one for two processors, at most as many as partitions and 4",
         "Writers in this process, each with partitions, a connection to PostgreSQL and transactions of its own")
     static let payload = Setting(
         "PAYLOAD", flag: "payload", .one(of: PayloadMode.self), default: "jsonb",

@@ -16,10 +16,9 @@ struct Verification {
         var time = Duration.seconds(20)
         /// Between two looks.
         var pause = Duration.milliseconds(500)
-        /// How many lines a producer may have under way to Kafka, and send again after a stop of any length: the
-        /// `queue.buffering.max.messages` of its client. Of a journal that is not read, only what is further behind is
-        /// certainly not held by its producer.
-        var underWay: Int64 = 100_000
+        /// How far a producer's newest line may be ahead of one that it has to send again after a stop of any length. Of a
+        /// journal that is not read, only what is further behind is certainly not held by its producer.
+        var underWay = KafkaProducer.mostUnderWay
     }
 
     let settings: LoaderSettings

@@ -36,7 +36,8 @@ import XAPI
 
     /// Publishes a journal with `lines` on a thread of its own while `meanwhile` runs; returns when all is acknowledged.
     private func publish(
-        _ lines: [String], _ settings: ProducerSettings, meanwhile: () throws -> Void = {}
+        _ lines: [String], _ settings: ProducerSettings, mostUnderWay: Int64 = KafkaProducer.mostUnderWay,
+        meanwhile: () throws -> Void = {}
     ) throws -> Checkpoint? {
         let journal = try Journal.open(folder: settings.journalFolder, stream: "s")
         for (number, line) in lines.enumerated() {
@@ -50,7 +51,9 @@ import XAPI
         let logger = log.logger
         let thread = JoinableThread(name: "publisher") {
             do {
-                try Publisher(settings: settings.publish, source: source, stop: stop, logger: logger).run()
+                let publisher = try Publisher(
+                    settings: settings.publish, source: source, mostUnderWay: mostUnderWay, stop: stop, logger: logger)
+                try publisher.run()
             } catch { Issue.record(error) }
         }
         try meanwhile()
@@ -155,6 +158,25 @@ import XAPI
             let numbers = chain.compactMap(\.headers?.seq)
             #expect(numbers == numbers.sorted(), "chain \(key ?? "") out of order")
         }
+    }
+
+    /// Who looks from outside counts a line as lost when one that is so much newer has arrived.
+    @Test func f47LinesOfAPartitionWithoutLeaderAreNotLeftFarBehind() throws {
+        let (most, count): (Int64, Int64) = (40, 400)
+        let lead = { (records: [ReadRecord]) -> Int64 in
+            let numbers = Set(records.compactMap(\.headers?.seq))
+            return (numbers.max() ?? 0) - ((1...count).first { !numbers.contains($0) } ?? count)
+        }
+        kafka.setLeader(of: topic, partition: 1, broker: nil)
+        let checkpoint = try publish((1...count).map { tweet($0) }, settings(), mostUnderWay: most) {
+            // Nothing more comes within this time; without the limit everything else does at once.
+            let records = try TopicReader(servers: kafka.bootstrapServers, topics: [topic])
+                .read(patience: .seconds(5)) { lead($0) > most }
+            #expect(lead(records) <= most && records.count > 10, "\(lead(records)) of \(records.count)")
+            kafka.setLeader(of: topic, partition: 1, broker: 1)
+        }
+        #expect(checkpoint?.acknowledged == count)
+        #expect(Set(try read(Int(count)).compactMap(\.headers?.seq)) == Set(1...count))
     }
 
     @Test func f48AnAnswerThatComesTooLateLosesNothing() throws {
