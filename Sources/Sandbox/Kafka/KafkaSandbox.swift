@@ -82,7 +82,10 @@ package final class KafkaSandbox: Sendable {
 
     /// Gives a partition another leader.
     ///
-    /// - Parameter broker: from 1; nil for none, so that nothing can be read from it or written to it.
+    /// - Parameters:
+    ///   - topic: its name.
+    ///   - partition: its number.
+    ///   - broker: from 1; nil for none, so that nothing can be read from it or written to it.
     package func setLeader(of topic: String, partition: Int32, broker: Int32?) {
         _ = unsafe call { unsafe rd_kafka_mock_partition_set_leader($0, topic, partition, broker ?? -1) }
     }
