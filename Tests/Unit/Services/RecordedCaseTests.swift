@@ -31,9 +31,9 @@ struct RecordedCaseTests {
 
     @Test("case 03: Latin-1 is an error with its place")
     func case03Latin1() throws {
-        let failure = #expect(throws: Failure.self) { try rules("03-latin1-text/latin1.yaml") }
-        #expect(failure?.status == .badData)
-        #expect(failure?.description.contains("not UTF-8: byte 0xE9 at line 1, column 13") == true)
+        let error = #expect(throws: XError.self) { try rules("03-latin1-text/latin1.yaml") }
+        #expect(error?.disposition == .reject)
+        #expect(error?.description.contains("not UTF-8: byte 0xE9 at line 1, column 13") == true)
     }
 
     @Test("case 04: a byte order mark is left out of rules, settings, properties and tokens")
