@@ -50,8 +50,8 @@ struct Judgement {
 
     /// Nothing lost, nothing doubled (the primary key sees to that), nothing invented, nothing changed.
     func expectPerfect(_ comment: Comment) {
-        #expect(issued.subtracting(stored).count == 0, comment)
-        #expect(stored.subtracting(issued).count == 0, comment)
+        #expect(issued.subtracting(stored).sorted() == [], comment)
+        #expect(stored.subtracting(issued).sorted() == [], comment)
         #expect(rejected == 0, comment)
         #expect(differing == 0, comment)
         #expect(verify.contains("none missing"), comment)
