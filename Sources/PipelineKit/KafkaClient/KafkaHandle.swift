@@ -135,6 +135,8 @@ final class KafkaContext: Sendable {
     let hasTimedOut = Atomic(false)
     private let outage: KafkaOutage
     private let isRefused = Atomic(false)
+    /// Whether a broker has failed since one answered.
+    private let hasFailed = Atomic(false)
     private let credentials: Mutex<(files: CredentialFiles, lookedAt: ContinuousClock.Instant)>
 
     /// - Parameters:
@@ -151,6 +153,7 @@ final class KafkaContext: Sendable {
 
     /// Logs that credentials or certificates were rejected once, not once a retry.
     func brokersRefused(_ reason: String) {
+        hasFailed.store(true, ordering: .relaxed)
         if !isRefused.exchange(true, ordering: .relaxed) {
             logger.error(
                 "Kafka rejects the connection; retrying, with new credentials when a file has them",
@@ -158,9 +161,12 @@ final class KafkaContext: Sendable {
         }
     }
 
-    /// Why a client must be recreated: Kafka rejected it, and its credentials have changed on the disk; else nil.
+    /// Why a client must be recreated: no broker accepts it, and its credentials have changed on the disk; else nil.
+    ///
+    /// Without a rejection, too: a file that was read while another program wrote it may have had no credentials at all, and a broker
+    /// that asks for some then only disconnects.
     func renewal() -> KafkaError? {
-        guard isRefused.load(ordering: .relaxed) else { return nil }
+        guard hasFailed.load(ordering: .relaxed) else { return nil }
         return credentials.withLock { credentials in
             guard credentials.lookedAt.duration(to: .now) >= .seconds(1) else { return nil }
             credentials.lookedAt = .now
@@ -172,17 +178,20 @@ final class KafkaContext: Sendable {
 
     /// Takes note of an error that belongs to no record, which is the cause when no broker can be reached afterwards.
     func brokerFailed(_ error: KafkaError) {
+        hasFailed.store(true, ordering: .relaxed)
         if error.isTimeOut { hasTimedOut.store(true, ordering: .relaxed) }
         outage.note(error.reason)
         logger.debug("a Kafka broker failed", metadata: ["error": "\(error.reason)"])
     }
 
     func brokersUnreachable(_ reason: String) {
+        hasFailed.store(true, ordering: .relaxed)
         outage.begin(reason, servers: servers)
     }
 
     func brokersAnswered() {
         outage.end()
+        if hasFailed.load(ordering: .relaxed) { hasFailed.store(false, ordering: .relaxed) }
         if isRefused.load(ordering: .relaxed), isRefused.exchange(false, ordering: .relaxed) {
             logger.info("Kafka accepts the connection again")
         }
