@@ -18,6 +18,7 @@ final class Loader {
     /// What is being written.
     private(set) var batch = Batch()
     private var limits: BatchLimits
+    private let sharedRows: SharedRows
     private var tweets = TweetWriter()
     private var unknownKeys = UnknownKeysTable()
     private var ledger = StreamLedger()
@@ -31,12 +32,13 @@ final class Loader {
     /// - Parameters:
     ///   - settings: of this writer.
     ///   - progress: of all writers of the process; nil for the only one.
+    ///   - sharedRows: of all writers of the process; nil for the only one.
     ///   - stop: ends it.
     ///   - logger: gets what happens.
     ///   - intakeHeart: by it the watchdog sees that the intake lives.
     init(
-        _ settings: LoaderSettings, progress: LoaderProgress? = nil, stop: Stop, logger: Logger,
-        intakeHeart: Heartbeat? = nil
+        _ settings: LoaderSettings, progress: LoaderProgress? = nil, sharedRows: SharedRows? = nil, stop: Stop,
+        logger: Logger, intakeHeart: Heartbeat? = nil
     ) {
         self.settings = settings
         self.intakeHeart = intakeHeart
@@ -46,6 +48,7 @@ final class Loader {
         session = DatabaseSession(settings.conninfo, payload: settings.payload, stop: stop, logger: logger)
         claims = PartitionClaims(owner: settings.owner)
         limits = settings.limits
+        self.sharedRows = sharedRows ?? SharedRows(settings, stop: stop)
         self.progress = progress ?? LoaderProgress(writers: 1, logger: logger)
         presence = LoaderPresence(owner: settings.owner)
     }
@@ -126,21 +129,23 @@ final class Loader {
         mailbox.committed(part.nextOffsets, age: limits.age)
         claims.settled(part.nextOffsets)
         tweets.committed(part, outcome)
+        // What a tombstone deleted may arrive again.
+        if !part.deletions.isEmpty { sharedRows.forget() }
         ledger.committed()
         nextCheck = .now + Self.checkInterval
         progress.committed(part, outcome, in: duration, logger)
         return part.nextOffsets == batch.nextOffsets ? nil : part.nextOffsets
     }
 
-    /// One transaction: the batch, or as much of it as PostgreSQL takes at once.
+    /// Two transactions: what lines share, then the batch, or as much of it as PostgreSQL takes at once.
     private func write(
         _ connection: borrowing PostgresConnection
     ) throws -> (part: Batch, outcome: TweetWriter.Outcome) {
         try tweets.prepare(batch, connection)
+        var (part, shared) = try sharedRows.store(batch, limit: limits.portion, claims)
         try connection.execute("BEGIN")
-        try dropForeign(connection)
-        let part = batch.first(limits.portion)
-        let outcome = try tweets.write(part, connection)
+        try dropForeign(from: &part, connection)
+        let outcome = try tweets.write(part, shared, connection)
         try settleOthers(part, outcome, connection)
         try StreamLedger.append(part.settledNumbers, connection)
         try KafkaHole.record(jumps: part.jumps, connection)
@@ -153,8 +158,10 @@ final class Loader {
 
     /// Locks the offsets and takes out what is not ours to settle: partitions that another loader has claimed, and
     /// messages that are settled already, as after a COMMIT whose answer was lost.
-    private func dropForeign(_ connection: borrowing PostgresConnection) throws {
+    private func dropForeign(from part: inout Batch, _ connection: borrowing PostgresConnection) throws {
         let locked = try claims.lock(batch.nextOffsets.keys, connection)
+        part.drop(locked.foreign)
+        part.drop(below: locked.nextOffsets)
         giveUp(locked)
         batch.drop(below: locked.nextOffsets)
         claims.settled(locked.nextOffsets)
@@ -174,9 +181,8 @@ final class Loader {
                 metadata: ["partition": .stringConvertible(partition)])
             mailbox.leave("PostgreSQL was set back")
         }
-        let gone = locked.setBack.union(locked.lost.keys)
-        claims.release(gone)
-        batch.drop(gone)
+        claims.release(locked.foreign)
+        batch.drop(locked.foreign)
     }
 
     /// Checks periodically whether PostgreSQL is reachable and has what it confirmed, also without messages.

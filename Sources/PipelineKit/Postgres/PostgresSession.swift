@@ -23,12 +23,12 @@ extension PostgresConnection {
             SET idle_in_transaction_session_timeout = '10s'; SET standard_conforming_strings = on;
             SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
             """, doing: "prepare session")
-        // A setting that this server's version does not have is passed over.
+        // A setting that this server's version does not have is passed over, as is a value that it was built without.
         _ = try query(
             """
             SELECT set_config(s.name, wanted.value, false)
             FROM unnest($1::text[], $2::text[]) AS wanted (name, value) JOIN pg_settings s USING (name)
-            WHERE s.setting IS DISTINCT FROM wanted.value
+            WHERE s.setting IS DISTINCT FROM wanted.value AND coalesce(wanted.value = ANY (s.enumvals), true)
             """, [arrayLiteral(SessionSettings.own.map(\.0)), arrayLiteral(SessionSettings.own.map(\.1))],
             doing: "prepare session")
         if role == .writer { try requireWriter() }
@@ -102,6 +102,8 @@ private enum SessionSettings {
         ("exit_on_error", "off"), ("transaction_timeout", "0"),
         // What statements can see: an error is better than rows that are left out silently.
         ("row_security", "off"), ("gin_fuzzy_search_limit", "0"), ("restrict_nonsystem_relation_kind", ""),
+        // How wide rows are packed, other than by a column's own method: pglz takes several times as long.
+        ("default_toast_compression", "lz4"),
     ]
 
     /// Values that are harmful, and why. A missing member is a performance matter, or the operator's choice.

@@ -31,6 +31,9 @@ struct PartitionClaims {
         var setBack: Set<TopicPartition> = []
         /// Where each of the others stands.
         var nextOffsets: [TopicPartition: Int64] = [:]
+
+        /// What is not ours to settle now.
+        var foreign: Set<TopicPartition> { setBack.union(lost.keys) }
     }
 
     private(set) var held: [TopicPartition: Claim] = [:]

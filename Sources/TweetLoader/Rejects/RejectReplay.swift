@@ -70,7 +70,7 @@ struct RejectReplay: ~Copyable {
             doing: "lock rejects")
         let ours = Set((0..<locked.rowCount).compactMap { locked.integer($0, 0) })
         batch.drop(messages: whole.indices.filter { !ours.contains(whole[$0].id) })
-        let outcome = try tweets.write(batch, connection)
+        let outcome = try tweets.write(batch, .rejected, connection)
         let refused = try StreamEventsTable.insert(of: batch, connection)
         let bad =
             batch.rejects.map(\.message) + refused.map(\.message) + outcome.refused.map(\.line.message)

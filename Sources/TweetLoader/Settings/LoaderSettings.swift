@@ -45,7 +45,7 @@ enum LoadingSettings: SettingGroup {
         "Time that the first message of a transaction waits for others")
     static let writers = Setting(
         "WRITERS", flag: "writers", .count(1...16),
-        unset: "one for two processors, at most as many as partitions and 4",
+        unset: "one for each processor, at most as many as partitions and 4",
         "Writers in this process, each with partitions, a connection to PostgreSQL and transactions of its own")
     static let payload = Setting(
         "PAYLOAD", flag: "payload", .one(of: PayloadMode.self), default: "jsonb",

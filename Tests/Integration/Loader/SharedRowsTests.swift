@@ -72,8 +72,7 @@ struct SharedRowsTests {
         try prepare()
         let holder = try database.connect()
         try hold(7, holder)
-        let (stop, log) = (Stop(), LogRecorder())
-        let shared = SharedRows(try .test(database.url), stop: stop, logger: log.logger)
+        let shared = SharedRows(try .test(database.url), stop: Stop())
         let url = database.url
         let loading = Background {
             try Loader.claiming(url, sharedRows: shared).settle(RelationsTests.batch(Self.lines(0..<40)))
@@ -115,6 +114,7 @@ struct SharedRowsTests {
         try database.query("ALTER TABLE users ADD CONSTRAINT no_bad CHECK (id <> 5)")
         try Loader.claiming(database.url).settle(RelationsTests.batch(Self.lines(0..<40)))
         #expect(try database.query(Self.counts) == [["19", "0", "1", "38", "2"]])
-        #expect(try database.query("SELECT sqlstate, seq FROM rejects ORDER BY seq") == [["23514", "5"], ["23514", "25"]])
+        #expect(
+            try database.query("SELECT sqlstate, seq FROM rejects ORDER BY seq") == [["23514", "5"], ["23514", "25"]])
     }
 }
