@@ -71,7 +71,7 @@ struct GapRepairRun {
                 posts: posts, dollars: posts.map { Double($0) * price.dollars },
                 unsearchable: unsearchable.map(\.value))
         }
-        warnOfMargins(RepairPlan.jobs(chosen, plan: stream.plan, at: .now()))
+        warnOfMargins(RepairPlan.jobs(chosen, plan: stream.plan, kind: stream.source.kind, at: .now()))
         output.show(RepairCosts(jobs: costs, price: price))
     }
 
@@ -79,7 +79,7 @@ struct GapRepairRun {
     ///
     /// - Throws: `Failure` 64 without a budget where one is needed, 69 when a gap stays open.
     func repair() throws {
-        let jobs = RepairPlan.jobs(chosen, plan: stream.plan, at: .now())
+        let jobs = RepairPlan.jobs(chosen, plan: stream.plan, kind: stream.source.kind, at: .now())
         guard !jobs.isEmpty else { return output.show(RepairResults(jobs: [])) }
         if stream.repair.postsPerDay < 10, jobs.contains(where: { $0.method == .search }) {
             throw Failure(
@@ -140,7 +140,7 @@ struct GapRepairRun {
             usleep(500_000)
         }
         if isTerminal { writeToStandardError("\r\u{1B}[K") }
-        let rows = chosenNow(gaps).map { GapRow($0, plan: stream.plan, now: .now()) }
+        let rows = chosenNow(gaps).map { GapRow($0, plan: stream.plan, kind: stream.source.kind, now: .now()) }
         output.show(GapList(gaps: rows))
         guard rows.allSatisfy({ $0.status != StreamGap.Status.open.rawValue }) else {
             throw Failure(.unavailable, "not every gap could be filled; those stay open")

@@ -50,9 +50,10 @@ struct RunCommand: ParsableCommand {
     @OptionGroup(title: "Producer") var producer: SettingFlags<PublishingSettings>
     @OptionGroup(title: "Rules") var rules: SettingFlags<WatchFlags>
 
-    /// The settings of `run` about rules: without the price, which only estimates need.
+    /// The settings of `run` about rules: without the prices, which only estimates need.
     enum WatchFlags: SettingGroup {
-        static let settings = RuleWatchSettings.settings.filter { $0.environment != PostPrice.setting.environment }
+        private static let prices = [PostPrice.setting.environment, UserPrice.setting.environment]
+        static let settings = RuleWatchSettings.settings.filter { !prices.contains($0.environment) }
     }
 
     func run() throws {

@@ -75,7 +75,7 @@ package final class GapRepair {
         let due = book.gaps.filter { gap in
             guard gap.status == .open, !gap.isWanted, gap.tries < Self.mostTries, let end = gap.end,
                 end.advanced(by: settings.repair.delay) <= now,
-                let method = RepairPlan.method(for: gap, plan: settings.plan, at: now)
+                let method = RepairPlan.method(for: gap, plan: settings.plan, kind: settings.source.kind, at: now)
             else { return false }
             return method == .recovery || budget >= 10
         }
@@ -95,7 +95,8 @@ package final class GapRepair {
     package func repair(_ gaps: [StreamGap], budget: Int64) -> [Report] {
         var left = budget
         var reports: [Report] = []
-        for job in RepairPlan.jobs(gaps, plan: settings.plan, at: .now()) where !stop.isRaised {
+        for job in RepairPlan.jobs(gaps, plan: settings.plan, kind: settings.source.kind, at: .now())
+        where !stop.isRaised {
             if job.method == .search, left < 10 {
                 var outcome = RepairOutcome()
                 outcome.fail("the budget is used up")
@@ -123,7 +124,8 @@ package final class GapRepair {
             if job.method == .recovery {
                 let name = ConnectBudget.name(url: settings.x.url, token: try settings.x.token.read())
                 let budget = ConnectBudget(
-                    folder: CredentialLock.budgetFolder(folder), credential: name, limit: settings.connectBudget,
+                    folder: CredentialLock.budgetFolder(folder),
+                    credential: CredentialLock.budgetName(name, settings.source.kind), limit: settings.connectBudget,
                     logger: logger)
                 return RecoveryRepair(settings: settings, budget: budget, stop: stop, deliver: deliver)
                     .run(job, connection: connection)
@@ -153,7 +155,7 @@ package final class GapRepair {
     package func estimate(
         _ gaps: [StreamGap]
     ) throws(XError) -> [(job: RepairPlan.Job, posts: Int64?, unsearchable: [XRule])] {
-        let jobs = RepairPlan.jobs(gaps, plan: settings.plan, at: .now())
+        let jobs = RepairPlan.jobs(gaps, plan: settings.plan, kind: settings.source.kind, at: .now())
         let rules = jobs.contains { $0.method == .search } ? try rules() : []
         let unsearchable = rules.filter { SearchRepair.obstacle($0, settings.plan) != nil }
         var result: [(RepairPlan.Job, Int64?, [XRule])] = []

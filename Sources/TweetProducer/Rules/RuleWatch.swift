@@ -57,6 +57,8 @@ struct RuleWatch {
     private struct Findings: Equatable {
         var differences: [RuleDifference: [String]] = [:]
         var silent: [String] = []
+        /// Accounts whose followed accounts a filter needs, and that no command has read from X.
+        var unread: [String] = []
     }
 
     /// How often the folder is checked for a request.
@@ -102,6 +104,7 @@ struct RuleWatch {
 
     /// One check.
     mutating func check(now: Timestamp) {
+        guard settings.source == .filtered else { return recordSample(now: now) }
         let existing: [XRule]
         do throws(XError) {
             existing = try rules.list()
@@ -113,7 +116,7 @@ struct RuleWatch {
         if !recorder.record(existing, at: now, deliver), !stop.isRaised { failures = 1 }
         guard let file = settings.file else { return }
         do {
-            try compare(existing, with: RulesFile(path: file, plan: settings.plan).rules, now: now)
+            try compare(existing, with: RulesFile(path: file, plan: settings.plan), now: now)
         } catch {
             if !stop.isRaised {
                 logger.warning(
@@ -121,6 +124,11 @@ struct RuleWatch {
                     metadata: ["reason": "\(error)"])
             }
         }
+    }
+
+    /// A sample has no rules at X: what was asked is the sample itself.
+    private mutating func recordSample(now: Timestamp) {
+        failures = recorder.record([settings.source.asRule], at: now, deliver) || stop.isRaised ? 0 : 1
     }
 
     private var rules: XRules {
@@ -139,9 +147,12 @@ struct RuleWatch {
             "cannot read the rules at X; retrying", metadata: ["reason": "\(error)", "next": "\(delay.short)"])
     }
 
-    private mutating func compare(_ existing: [XRule], with wanted: [WantedRule], now: Timestamp) throws {
-        let plan = RulePlan(wanted: wanted, existing: existing, ownership: settings.ownership)
-        let findings = findings(plan, now: now)
+    private mutating func compare(_ existing: [XRule], with file: RulesFile, now: Timestamp) throws {
+        let expansion = file.expanded(
+            beside: existing, ownership: settings.ownership, following: settings.following.list)
+        let plan = RulePlan(wanted: expansion.rules, existing: existing, ownership: settings.ownership)
+        var findings = findings(plan, now: now)
+        findings.unread = expansion.filters.flatMap(\.unread)
         if logged?.findings != findings || logged.map({ $0.at.advanced(by: .seconds(3600)) <= now }) ?? true {
             warn(of: findings)
             logged = (findings, now)
@@ -165,6 +176,7 @@ struct RuleWatch {
             warn(difference.warning, findings.differences[difference] ?? [])
         }
         warn("rules in the file have matched no post for longer than X_RULES_SILENCE", findings.silent)
+        warn("accounts that filters follow were never read from X; run rules apply", findings.unread)
     }
 
     private func warn(_ message: Logger.Message, _ values: [String]) {

@@ -139,7 +139,7 @@ struct ProducerSettings: ConfiguredService, Sendable {
         drain = reader.duration(ServiceSettings.drain)
         upload = UploadSettings.read(&reader)
         archive.uploaded = upload.map { _ in UploadedFiles() }
-        rules = RuleWatchSettings.read(&reader, x: stream.x, plan: stream.plan)
-        self.stream.rules = rules.file.map { StreamRules(file: $0, plan: rules.plan, ownership: rules.ownership) }
+        rules = RuleWatchSettings.read(&reader, stream: stream)
+        self.stream.rules = rules.ofStream
     }
 }

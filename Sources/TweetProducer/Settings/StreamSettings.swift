@@ -1,11 +1,13 @@
 import Core
 import XAPI
 
-/// How to read the filtered stream.
+/// How to read the stream.
 package struct StreamSettings: Sendable, SettingGroup {
     /// The name under which lines are journalled and counted.
     package var stream: String
     package var x: XSettings
+    /// Which of X's streams.
+    package var source = StreamSource.filtered
     /// The names asked for, by parameter; an empty list leaves the parameter out.
     package var fields: [StreamFields: [String]]
     /// How long nothing, not even a keep-alive, may come before the connection counts as dead.
@@ -51,7 +53,7 @@ package struct StreamSettings: Sendable, SettingGroup {
         "X_LOCK_DIR", .folder, default: "/run/lock",
         "Folder of the locks that let one process use a credential; the same for every producer of the host")
     package static let settings =
-        [streamSetting] + StreamFields.allCases.map(\.setting) + PostLimits.settings + [
+        [streamSetting] + StreamSource.settings + StreamFields.allCases.map(\.setting) + PostLimits.settings + [
             stallTimeoutSetting, lineLimitSetting, connectBudgetSetting, lockFolderSetting, quietAfterSetting,
         ] + RepairSettings.settings + [backoffScaleSetting]
 
@@ -90,6 +92,7 @@ package struct StreamSettings: Sendable, SettingGroup {
             lineLimit: reader.bytes(Self.lineLimitSetting),
             connectBudget: reader.int(Self.connectBudgetSetting),
             backoffScale: reader.number(Self.backoffScaleSetting))
+        source = StreamSource.read(&reader)
         posts = PostLimits(&reader)
         plan = AccountPlan.read(&reader)
         repair = RepairSettings(&reader, posts: repairPosts)

@@ -6,7 +6,7 @@ import Synchronization
 import TweetFormat
 import XAPI
 
-/// X's filtered stream, read until the stop: connects, journals every line, and reconnects by X's rules.
+/// X's filtered stream, or a sample stream, read until the stop: connects, journals every line, and reconnects by X's rules.
 ///
 /// Create it and run it on one thread. Everything that X does is waited out; only what waiting cannot heal at the very
 /// start ends it: refused credentials that come from no file, and a request that X does not accept.
@@ -56,6 +56,11 @@ package final class FilteredStream {
     package func run(into journal: Journal) throws {
         if settings.x.url.hasPrefix("http://") {
             logger.warning("X_URL is not https; the token is sent unencrypted", metadata: url)
+        }
+        if settings.source != .filtered, settings.plan != .enterprise {
+            logger.warning(
+                "X offers sample streams to enterprise accounts only; X_PLAN is not enterprise",
+                metadata: ["stream": "\(settings.source.text)", "plan": "\(settings.plan.rawValue)"])
         }
         warnOfUnknownFields()
         let reading = StreamReading(

@@ -105,8 +105,8 @@ struct StreamConnection: ~Copyable {
             guard let names = settings.fields[parameter], !names.isEmpty else { return nil }
             return "\(parameter.rawValue)=\(names.joined(separator: ","))"
         }
-        let path = settings.x.url + "/2/tweets/search/stream"
-        let query = more.map { "\($0.name)=\($0.value)" } + fields
+        let path = settings.x.url + settings.source.kind.path
+        let query = (settings.source.query + more).map { "\($0.name)=\($0.value)" } + fields
         return query.isEmpty ? path : path + "?" + query.joined(separator: "&")
     }
 }
