@@ -52,7 +52,7 @@ final class Loader {
 
     /// Loads until the stop is raised; then finishes the batch in hand and leaves the group.
     ///
-    /// - Throws: `Failure` for what waiting cannot heal: wrong settings, and a refusal of PostgreSQL at the start.
+    /// - Throws: `DatabaseError` for what waiting cannot heal: wrong settings, and a refusal of PostgreSQL at the start.
     func run() throws {
         let outcome: Result<Void, any Error>
         do {
@@ -218,7 +218,7 @@ final class Loader {
 
     /// Runs `work` until it succeeds, however long PostgreSQL is unreachable; the intake keeps our membership of the group.
     ///
-    /// - Throws: `Abandoned` when the stop is raised during an outage; `Failure` at the start.
+    /// - Throws: `Abandoned` when the stop is raised during an outage; `DatabaseError` at the start.
     private func persistently<Result>(_ work: (borrowing PostgresConnection) throws -> Result) throws -> Result {
         var outage: Outage?
         while true {
@@ -230,7 +230,7 @@ final class Loader {
                 }
                 return result
             } catch {
-                if !session.hasServed, let failure = error as? Failure { throw failure }
+                if !session.hasServed, let error = error as? DatabaseError { throw error }
                 tweets.forgetTable()
                 guard !stop.isRaised else { throw Abandoned() }
                 if outage == nil { mailbox.setOutage(true) }

@@ -14,7 +14,7 @@ final class BatchMailbox: Sendable {
         case left
     }
 
-    /// What the writer hears.
+    /// What the writer gets.
     struct News: Sendable {
         /// In the order in which they happened.
         fileprivate(set) var events: [GroupEvent] = []
@@ -120,7 +120,7 @@ extension BatchMailbox {
         state.withLock { $0.spare = batch }
     }
 
-    /// Says where to start partitions that were claimed, which logs the offsets belong to, and which lines are settled already.
+    /// Starts partitions that were claimed, with the logs of the offsets, and which lines are settled already.
     func start(
         _ offsets: [TopicPartition: Int64], of logs: [TopicPartition: LogIdentity] = [:], settled: SettledLines
     ) {
@@ -130,7 +130,7 @@ extension BatchMailbox {
         }
     }
 
-    /// Says what was committed, and how long the first message of a batch shall wait for others.
+    /// Reports what was committed, and how long the first message of a batch waits for others from now on.
     func committed(_ offsets: [TopicPartition: Int64], age: Duration) {
         order { state in
             state.orders.commits.merge(offsets) { $1 }
@@ -212,7 +212,7 @@ extension BatchMailbox {
         }
     }
 
-    /// Tells what has changed in the group; what is `gone` is taken out of a batch that waits.
+    /// Reports what has changed in the group; what is `gone` is taken out of a batch that waits.
     func tell(_ changes: [AssignmentChange], gone: Set<TopicPartition>) {
         state.withLock { state in
             state.news.events += changes.map { .changed($0) }
@@ -221,7 +221,7 @@ extension BatchMailbox {
         writer.notify()
     }
 
-    /// Tells of messages that Kafka no longer has, or (`isReplaced`) that another log stands in their place.
+    /// Reports messages that Kafka no longer has, or (`isReplaced`) that another log stands in their place.
     func tell(holeIn partition: TopicPartition, kept: (low: Int64, high: Int64), isReplaced: Bool = false) {
         state.withLock { $0.news.holes.append((partition, kept, isReplaced)) }
         writer.notify()
@@ -232,7 +232,7 @@ extension BatchMailbox {
         state.withLock { $0.groupProblem = groupProblem }
     }
 
-    /// Tells that the group was left: what waits is of no use any more.
+    /// Reports that the group was left: what waits is dropped.
     func tellLeft() {
         state.withLock { state in
             state.news.events.append(.left)

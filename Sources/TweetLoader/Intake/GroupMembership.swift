@@ -1,7 +1,7 @@
 import Core
 import KafkaClient
 
-/// Whether our membership of Kafka's group is still of use.
+/// Whether our membership of Kafka's group can still be used.
 struct GroupMembership {
     /// Partitions whose next offset Kafka does not have.
     var holes: Set<TopicPartition> = []
@@ -16,7 +16,7 @@ struct GroupMembership {
         endReason = endReason ?? reason
     }
 
-    /// Why the group is to be left, and how long to stay away; nil while all is well.
+    /// Why the group must be left, and how long to wait before rejoining it; nil when there is no reason.
     mutating func takeEnd() -> (reason: String, delay: Duration)? {
         guard let reason = endReason else { return nil }
         endReason = nil
@@ -25,7 +25,7 @@ struct GroupMembership {
         return (reason, backoff.next())
     }
 
-    /// Takes note that a batch was committed: it is of use.
+    /// Takes note that a batch was committed: the membership works.
     mutating func committed() {
         backoff.reset()
     }
