@@ -23,11 +23,13 @@ final class Intake {
     private var policies: TopicPolicies
     /// Our name in the group, until another process turns out to use it.
     private var member: String?
+    /// Why the name is no longer used, and what to do; nil while it is.
+    private var nameProblem: String?
     private var settled = SettledLines()
     private var age: Duration
     private var isPaused = false
 
-    /// Long enough to sleep well, short enough to notice the stop and orders.
+    /// How long to wait for a message before the stop and orders are looked at.
     private static let patience = Duration.milliseconds(100)
     /// How long the group is not served at most.
     private static let longestSilence = Duration.milliseconds(500)
@@ -76,7 +78,7 @@ final class Intake {
             // In an outage the group is served, so that Kafka does not give our partitions away.
             takeMessages(waiting: Self.patience)
         } else if isFull {
-            // However long the writer takes, the group hears of us: that may bring one message more.
+            // The group must be served however long the writer takes; that may add one message to the batch.
             if !mailbox.waitForWriter(Self.longestSilence) { _ = poll(.zero) }
         } else {
             // The writer is busy: what comes meanwhile goes into the same transaction.
@@ -100,7 +102,7 @@ final class Intake {
             followGroup(consumer)
             followEnds(consumer)
             guard let message else {
-                mailbox.set(groupProblem: consumer.groupProblem)
+                mailbox.set(groupProblem: consumer.groupProblem ?? nameProblem)
                 return false
             }
             take(message)
@@ -124,7 +126,7 @@ final class Intake {
             if check.isReplaced(without: partition, cluster: cluster) { membership.replaced.insert(partition) }
             membership.holes.insert(partition)
         } else if [.rebuild, .settings].contains(error.disposition) {
-            if error.isNameTaken { giveNameUp() }
+            if error.isNameTaken { dropName() }
             membership.end("\(error)")
         } else {
             logger.error("Kafka reports an error; retrying", metadata: ["reason": "\(error)"])
@@ -162,16 +164,18 @@ extension Intake {
             consumers: settings.writers ?? 1, logger: logger)
     }
 
-    /// Goes on without a name: two processes that insist on one would take each other's place for ever.
-    private func giveNameUp() {
+    /// Continues without a name: two processes that insist on one would take each other's place for ever.
+    private func dropName() {
         guard let name = member else { return }
         member = nil
+        let remedy =
+            "give each host a name of its own, or each process a different -X group.instance.id; until then, a restart takes"
+            + " as long as session.timeout.ms"
+        nameProblem = "FENCED_INSTANCE_ID: a different process has joined Kafka's group as '\(name)': \(remedy)"
         logger.error(
-            "a different process has joined Kafka's group under this loader's name; going on without a name",
+            "a different process has joined Kafka's group under this loader's name; continuing without a name",
             metadata: [
-                "group": "\(settings.group)", "name": "\(name)",
-                "remedy":
-                    "give each host a name of its own, or each process a different -X group.instance.id; until then, a restart takes as long as session.timeout.ms",
+                "group": "\(settings.group)", "name": "\(name)", "remedy": "\(remedy)",
             ])
     }
 
@@ -205,7 +209,7 @@ extension Intake {
         consumer = nil
         mailbox.tellLeft()
         guard !stop.wait(for: delay) else { return }
-        // What a file says by now may be of no use; that must not end a loader that runs.
+        // The files may be invalid by now; that must not end a running loader.
         do { try join() } catch {
             logger.error("cannot join Kafka's group; retrying", metadata: ["reason": "\(error)"])
             membership.end("\(error)")
