@@ -166,7 +166,7 @@ final class Loader {
             logger.warning(
                 "another loader has claimed a partition; leaving it to that loader",
                 metadata: ["partition": .stringConvertible(partition), "owner": "\(owner)"])
-            mailbox.leave("another loader has claimed a partition")
+            mailbox.leave("another loader has claimed a partition", lost: partition)
         }
         for partition in locked.setBack.sorted() {
             logger.warning(

@@ -20,6 +20,9 @@ struct Assignment {
     /// How many partitions are ours.
     var count: Int { parts.count }
 
+    /// Whether the group has assigned a partition to us.
+    func contains(_ partition: TopicPartition) -> Bool { parts[partition] != nil }
+
     /// Whether there are partitions whose first offset PostgreSQL has not given yet.
     var isWaiting: Bool { parts.values.contains { $0.next == nil } }
 

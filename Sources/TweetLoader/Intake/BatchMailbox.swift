@@ -48,6 +48,8 @@ final class BatchMailbox: Sendable {
         fileprivate(set) var age: Duration?
         /// Why to leave and rejoin the group.
         fileprivate(set) var leave: String?
+        /// A partition that another loader has claimed, when that is why.
+        fileprivate(set) var lost: TopicPartition?
         /// Whether PostgreSQL is unreachable, so that nothing is fetched.
         fileprivate(set) var isOutage = false
     }
@@ -148,14 +150,18 @@ extension BatchMailbox {
     }
 
     /// Requests to leave and rejoin the group; no batch arrives before that is done.
-    func leave(_ reason: String) {
+    ///
+    /// - Parameters:
+    ///   - reason: for the log.
+    ///   - lost: a partition that another loader has claimed, when that is why.
+    func leave(_ reason: String, lost: TopicPartition? = nil) {
         order { state in
             // The group may have been left meanwhile: that serves as well.
             let hasLeft = state.news.events.contains { if case .left = $0 { true } else { false } }
             guard !hasLeft, !state.isLeaving else { return }
             state.isLeaving = true
             state.news.batch = nil
-            state.orders.leave = reason
+            (state.orders.leave, state.orders.lost) = (reason, lost)
         }
     }
 
@@ -238,7 +244,7 @@ extension BatchMailbox {
             state.news.events.append(.left)
             state.news.batch = nil
             state.news.holes = []
-            state.orders.leave = nil
+            (state.orders.leave, state.orders.lost) = (nil, nil)
             state.isLeaving = false
         }
         writer.notify()

@@ -10,6 +10,11 @@ struct GroupMembership {
     private var endReason: String?
     private var backoff = Backoff(first: .milliseconds(100), longest: .seconds(5))
     private var nextLook = ContinuousClock.now
+    /// When another loader last had a partition that the group had assigned to us.
+    private var lastContest: ContinuousClock.Instant?
+
+    /// A loader that was paused loses its partitions once; one whose name a different process uses does so repeatedly.
+    private static let contestInterval = Duration.seconds(600)
 
     /// The group must be left and rejoined.
     mutating func end(_ reason: String) {
@@ -23,6 +28,15 @@ struct GroupMembership {
         holes = []
         replaced = []
         return (reason, backoff.next())
+    }
+
+    /// Takes note that another loader has claimed a partition that the group has assigned to us.
+    ///
+    /// - Returns: whether that happened within the last ten minutes before, too.
+    mutating func noteContest() -> Bool {
+        let now = ContinuousClock.now
+        defer { lastContest = now }
+        return lastContest.map { now - $0 < Self.contestInterval } ?? false
     }
 
     /// Takes note that a batch was committed: the membership works.

@@ -126,7 +126,7 @@ final class Intake {
             if check.isReplaced(without: partition, cluster: cluster) { membership.replaced.insert(partition) }
             membership.holes.insert(partition)
         } else if [.rebuild, .settings].contains(error.disposition) {
-            if error.isNameTaken { dropName() }
+            if error.isNameTaken { dropName(isFenced: true) }
             membership.end("\(error)")
         } else {
             logger.error("Kafka reports an error; retrying", metadata: ["reason": "\(error)"])
@@ -136,7 +136,11 @@ final class Intake {
     private func obey(_ orders: BatchMailbox.Orders) {
         if let settled = orders.settled { self.settled = settled }
         if let age = orders.age { self.age = age }
-        if let reason = orders.leave { membership.end(reason) }
+        if let reason = orders.leave {
+            let isContest = orders.lost.map { assignment.contains($0) } ?? false
+            if isContest, membership.noteContest() { dropName(isFenced: false) }
+            membership.end(reason)
+        }
         if !orders.commits.isEmpty {
             consumer?.commit(orders.commits)
             membership.committed()
@@ -164,19 +168,25 @@ extension Intake {
             consumers: settings.writers ?? 1, logger: logger)
     }
 
-    /// Continues without a name: two processes that insist on one would take each other's place for ever.
-    private func dropName() {
+    /// Continues without a name: two processes that insist on one would take each other's partitions for ever.
+    ///
+    /// - Parameter isFenced: whether Kafka reports a different process with this name. A loader with much to do loses its
+    ///   partitions before its next heartbeat is answered, and some brokers never report it.
+    private func dropName(isFenced: Bool) {
         guard let name = member else { return }
         member = nil
         let remedy =
             "give each host a name of its own, or each process a different -X group.instance.id; until then, a restart takes"
             + " as long as session.timeout.ms"
-        nameProblem = "FENCED_INSTANCE_ID: a different process has joined Kafka's group as '\(name)': \(remedy)"
+        nameProblem =
+            isFenced
+            ? "FENCED_INSTANCE_ID: a different process has joined Kafka's group as '\(name)': \(remedy)"
+            : "a different process probably is '\(name)' in Kafka's group, too: \(remedy)"
         logger.error(
-            "a different process has joined Kafka's group under this loader's name; continuing without a name",
-            metadata: [
-                "group": "\(settings.group)", "name": "\(name)", "remedy": "\(remedy)",
-            ])
+            isFenced
+                ? "a different process has joined Kafka's group under this loader's name; continuing without a name"
+                : "another loader repeatedly claims the partitions of this one; continuing without a name",
+            metadata: ["group": "\(settings.group)", "name": "\(name)", "remedy": "\(remedy)"])
     }
 
     private func followGroup(_ consumer: KafkaConsumer) {

@@ -10,7 +10,8 @@ import Testing
     .enabled(if: Broker.isReal, "needs the broker of TEST_KAFKA_BOOTSTRAP_SERVERS"), .serialized, .ownThreads,
     .timeLimit(.minutes(5)))
 struct StaticMemberTests {
-    private static let session = Duration.seconds(60)
+    /// Well below the session, and above what a slow broker needs for a group.
+    private static let limit = Duration.seconds(45)
     private static let options = ["-X", "session.timeout.ms=60000", "-X", "heartbeat.interval.ms=500"]
     private let loaders: LoaderRun
 
@@ -54,7 +55,7 @@ struct StaticMemberTests {
         _ = try load(201...400)
         let recovery = ContinuousClock.now - begin
         print("recovery of a killed loader: \(recovery)")
-        #expect(recovery < Self.session / 2)
+        #expect(recovery < Self.limit, "\(loaders.logged("again"))")
         #expect(changes("second") == before, "the other loader notices nothing")
         #expect(changes("again") == 1, "\(loaders.logged("again"))")
         #expect(loaders.end("again"))
@@ -65,18 +66,20 @@ struct StaticMemberTests {
         try startTwo()
         _ = try load(1...200)
         #expect(loaders.end("first"))
-        #expect(try load(201...400) < Self.session / 2)
+        #expect(try load(201...400) < Self.limit)
         #expect(loaders.end("second"))
     }
 
-    @Test func ofTwoLoadersWithOneNameTheFirstGoesOnWithoutIt() throws {
-        try startTwo(["-X", "group.instance.id=one"])
-        let message = "a different process has joined Kafka's group under this loader's name; continuing without a name"
-        #expect(loaders.wait { loaders.logged("first").contains(message) }, "\(loaders.logged("first"))")
-        #expect(loaders.logged("first").contains("name=one"))
-        #expect(try load(1...400) < Self.session / 2)
+    /// Which one Kafka expels depends on whose heartbeat comes first; that one may see its partitions claimed before.
+    @Test func ofTwoLoadersWithOneNameOneContinuesWithoutIt() throws {
+        for name in ["first", "second"] {
+            try loaders.start(name, Self.options + ["--group", loaders.topic, "-X", "group.instance.id=one"])
+        }
+        let logs = { loaders.logged("first") + loaders.logged("second") }
+        #expect(loaders.wait { logs().contains("; continuing without a name") }, "\(logs())")
+        #expect(logs().contains("name=one"))
+        #expect(try load(1...400) < Self.limit)
         #expect(loaders.loader("first") != nil && loaders.loader("second") != nil)
-        #expect(!loaders.logged("second").contains(message))
         #expect(loaders.end("first"))
         #expect(loaders.end("second"))
     }
