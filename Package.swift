@@ -120,8 +120,8 @@ let package = Package(
         .executableTarget(name: "tweet-loader", dependencies: ["TweetLoader"], swiftSettings: strict),
         .executableTarget(name: "sandbox", dependencies: ["Sandbox"], swiftSettings: strict),
         .target(
-            name: "TestSupport", dependencies: ["Core", "Journal", logging], path: "Tests/Support",
-            swiftSettings: strict),
+            name: "TestSupport", dependencies: ["Core", "Journal", "TweetFormat", "TweetProducer", logging],
+            path: "Tests/Support", swiftSettings: strict),
         .target(
             name: "Harness", dependencies: modules + ["TestSupport", "Sandbox", "COpenSSL", logging],
             path: "Tests/Harness",

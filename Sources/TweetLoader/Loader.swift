@@ -55,7 +55,7 @@ final class Loader {
 
     /// Loads until the stop is raised; then finishes the batch in hand and leaves the group.
     ///
-    /// - Throws: `Failure` for what waiting cannot heal: wrong settings, and a refusal of PostgreSQL at the start.
+    /// - Throws: `DatabaseError` for what waiting cannot heal: wrong settings, and a refusal of PostgreSQL at the start.
     func run() throws {
         let outcome: Result<Void, any Error>
         do {
@@ -173,7 +173,7 @@ final class Loader {
             logger.warning(
                 "another loader has claimed a partition; leaving it to that loader",
                 metadata: ["partition": .stringConvertible(partition), "owner": "\(owner)"])
-            mailbox.leave("another loader has claimed a partition")
+            mailbox.leave("another loader has claimed a partition", lost: partition)
         }
         for partition in locked.setBack.sorted() {
             logger.warning(
@@ -224,7 +224,7 @@ final class Loader {
 
     /// Runs `work` until it succeeds, however long PostgreSQL is unreachable; the intake keeps our membership of the group.
     ///
-    /// - Throws: `Abandoned` when the stop is raised during an outage; `Failure` at the start.
+    /// - Throws: `Abandoned` when the stop is raised during an outage; `DatabaseError` at the start.
     private func persistently<Result>(_ work: (borrowing PostgresConnection) throws -> Result) throws -> Result {
         var outage: Outage?
         while true {
@@ -236,7 +236,7 @@ final class Loader {
                 }
                 return result
             } catch {
-                if !session.hasServed, let failure = error as? Failure { throw failure }
+                if !session.hasServed, let error = error as? DatabaseError { throw error }
                 tweets.forgetTable()
                 guard !stop.isRaised else { throw Abandoned() }
                 if outage == nil { mailbox.setOutage(true) }

@@ -22,8 +22,8 @@ struct Writers {
     /// - Parameters:
     ///   - settings: of the process.
     ///   - logger: gets what happens.
-    /// - Throws: `Failure` (78) when librdkafka rejects a property: here, because later it would be retried for ever.
-    init(_ settings: LoaderSettings, logger: Logger) throws(Failure) {
+    /// - Throws: `KafkaClientError` when librdkafka rejects a property: here, because later it would be retried for ever.
+    init(_ settings: LoaderSettings, logger: Logger) throws(KafkaClientError) {
         let inspector = try KafkaInspector(settings.kafka, group: settings.group, logger: logger)
         let count = settings.writers ?? Self.count(for: settings.topic, inspector)
         let names = settings.kafka.memberName == nil ? MemberNames(settings, count: count) : nil

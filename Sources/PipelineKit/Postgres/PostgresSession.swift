@@ -143,7 +143,7 @@ private enum SessionSettings {
 
 /// Tweets are Unicode text: only a database in UTF8 can hold all of them.
 package enum DatabaseEncoding {
-    /// - Throws: `Failure` (78), with the command that makes a right database, unless the database's encoding is UTF8;
+    /// - Throws: `DatabaseError`, with the command that creates a database in UTF8, unless this database is in UTF8;
     ///   `PostgresError` when it cannot be read.
     package static func check(_ connection: borrowing PostgresConnection) throws {
         let answer = try connection.query(
@@ -156,8 +156,8 @@ package enum DatabaseEncoding {
         let name = answer.text(0, 1) ?? "tweets"
         let locale = (answer.text(0, 2) ?? "").uppercased()
         let fits = ["C", "POSIX"].contains(locale) || locale.hasSuffix("UTF-8") || locale.hasSuffix("UTF8")
-        throw Failure(
-            .badSettings,
+        throw DatabaseError(
+            .operator(.settings),
             "the database \(name) has the encoding \(encoding); tweets need UTF8, and an encoding cannot be changed\n"
                 + "create another one: createdb -E UTF8 -T template0 \(fits ? "" : "--locale=C.UTF-8 ")"
                 + "-O \(answer.text(0, 3) ?? "tweets") \(name)_utf8\nand name it in DATABASE_URL (--database)")

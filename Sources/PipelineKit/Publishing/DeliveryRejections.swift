@@ -105,7 +105,7 @@ extension Delivery {
 
     private func singleClient() -> KafkaProducer? {
         if let single { return single }
-        single = make { () throws(Failure) in
+        single = make { () throws(KafkaClientError) in
             try KafkaProducer(
                 kafka, batching: KafkaBatching(bytes: batchBytes, isSingle: true), outage: outage, logger: logger)
         }

@@ -24,7 +24,7 @@ final class DatabaseSession {
 
     /// Runs `work` once, on a connection that is made if there is none; rolls back what it left open when it throws.
     ///
-    /// - Throws: what `work` throws; `PostgresError` when there is no way to PostgreSQL; `Failure` for a schema that this
+    /// - Throws: what `work` throws; `PostgresError` when there is no way to PostgreSQL; `DatabaseError` for a schema that this
     ///   binary does not know, and for a refusal at the first connection.
     func attempt<Result>(_ work: (borrowing PostgresConnection) throws -> Result) throws -> Result {
         let current: PostgresConnection
@@ -49,7 +49,7 @@ final class DatabaseSession {
             hasServed = true
             return connection
         } catch let error as PostgresError where error.disposition == .refused && !hasServed {
-            throw Failure(refusal: error, conninfo)
+            throw DatabaseError(error, conninfo)
         }
     }
 

@@ -13,8 +13,8 @@ enum DatabaseSettings: SettingGroup {
     ///
     /// - Parameter reader: the settings.
     /// - Returns: where PostgreSQL is.
-    /// - Throws: `Failure` (78) when even `PG*` variables cannot be used.
-    static func conninfo(_ reader: inout SettingsReader) throws(Failure) -> PostgresConninfo {
+    /// - Throws: `SettingsError` when even `PG*` variables cannot be used.
+    static func conninfo(_ reader: inout SettingsReader) throws(SettingsError) -> PostgresConninfo {
         let setting = PostgresConninfo.setting
         let environment = ProcessEnvironment.current
         let text = reader.string(setting)
@@ -91,7 +91,7 @@ struct LoaderSettings: ConfiguredService, Sendable {
 
     static let program = "tweet-loader"
 
-    static func read(_ reader: inout SettingsReader) throws(Failure) { _ = try LoaderSettings(&reader) }
+    static func read(_ reader: inout SettingsReader) throws(SettingsError) { _ = try LoaderSettings(&reader) }
 
     /// Every setting of the service, by group.
     static let groups: [any SettingGroup.Type] = [
@@ -101,8 +101,8 @@ struct LoaderSettings: ConfiguredService, Sendable {
     /// Reads every setting; mistakes are added to the reader's.
     ///
     /// - Parameter reader: the settings.
-    /// - Throws: `Failure` (78) when even `PG*` variables cannot be used.
-    init(_ reader: inout SettingsReader) throws(Failure) {
+    /// - Throws: `SettingsError` when even `PG*` variables cannot be used.
+    init(_ reader: inout SettingsReader) throws(SettingsError) {
         self.init(
             conninfo: try DatabaseSettings.conninfo(&reader), kafka: KafkaSettings.configuration(&reader),
             topic: KafkaSettings.topicName(&reader))
@@ -121,7 +121,7 @@ struct LoaderSettings: ConfiguredService, Sendable {
             )
         }
         if let timeout = conninfo.statementTimeout, timeout < .seconds(1) {
-            reader.addMistake("\(reader.origin(LoadingSettings.databaseTimeout)): at least 1s")
+            reader.addMistake("\(reader.origin(LoadingSettings.databaseTimeout)): must be at least 1s")
         }
     }
 

@@ -27,7 +27,7 @@ struct LedgerLook {
 
     /// Looks at everything but Kafka's messages.
     ///
-    /// - Throws: `Failure` when PostgreSQL does not answer.
+    /// - Throws: `DatabaseError` when PostgreSQL does not answer.
     init(_ settings: LoaderSettings, journals: String?, _ kafka: KafkaEnds) throws {
         if let journals { readJournals(journals) }
         let known = try onDatabase(settings.conninfo, role: .writer) { connection in

@@ -133,16 +133,6 @@ struct LedgerReport: Report {
         return pending == 0 ? .complete : .pending
     }
 
-    /// How the command ends.
-    var status: ExitStatus {
-        switch verdict {
-        case .complete: .done
-        case .pending: waited == nil ? .done : .tryAgain
-        case .missing: .badData
-        case .unknown: .unavailable
-        }
-    }
-
     private enum CodingKeys: CodingKey {
         case verdict, pending, missing, journals, rejected, damaged, gaps, holes, rows, lag, problems
         case forgotten

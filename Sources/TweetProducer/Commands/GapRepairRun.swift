@@ -51,7 +51,7 @@ struct GapRepairRun {
             let names = job.seqs.map(String.init).joined(separator: ", ")
             writeToStandardError(
                 "warning: gap \(names) lasted \(missing.short), the search covers \(window.short): most of its posts are"
-                    + " stored already, and X charges for them. --min-gap leaves short gaps out; `gaps close` accepts one.\n"
+                    + " stored already, and X charges for them. --min-gap skips short gaps; `gaps close` accepts one.\n"
             )
         }
     }
@@ -116,7 +116,7 @@ struct GapRepairRun {
         do {
             try RepairRequest(gaps: gaps, maxPosts: stream.repair.postsPerDay).leave(in: path)
         } catch {
-            throw Failure(.disk, "the request cannot be left for the producer that runs: \(error)")
+            throw Failure(.disk, "the request to the running producer cannot be written: \(error)")
         }
         guard waits else { return output.show(QueuedRepair(queued: gaps.count)) }
         try waitForProducer(gaps)

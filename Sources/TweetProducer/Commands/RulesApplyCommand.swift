@@ -6,7 +6,7 @@ import XAPI
 extension RulesCommand {
     struct Apply: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make the rules at X those of a file.",
+            abstract: "Change the rules at X to those of a rules file.",
             discussion: """
                 Checks the file, shows the changes, validates every new rule at X (dry run), and then changes the rules so \
                 that a rule that you keep stays active throughout: new rules are added before old ones are deleted. A \

@@ -109,7 +109,7 @@ struct RulesCommand: ParsableCommand {
                 throw ValidationError("Pass ids or --value: `rules list` shows both.")
             }
             if let wrong = ids.first(where: { !$0.allSatisfy { $0.isASCII && $0.isNumber } }) {
-                throw ValidationError("'\(wrong)' is not an id; a rule itself is given with --value.")
+                throw ValidationError("'\(wrong)' is not an id; pass the text of a rule with --value.")
             }
         }
 

@@ -32,8 +32,8 @@ struct RunCommand: ParsableCommand {
             ledger record, and continues with the next day (UTC) or billing cycle. The count survives restarts.
 
             Each period without a connection is a gap (`tweet-producer gaps list`). With an enterprise plan (--plan) gaps are \
-            filled by X's backfill or recovery, exactly; otherwise by a search for each rule, approximately, and only as \
-            far as --max-repair-posts pays for. X_REPAIR=off leaves them open.
+            filled by X's backfill or recovery, exactly; otherwise by a search for each rule, approximately, for at most \
+            --max-repair-posts posts a day. X_REPAIR=off leaves them open.
 
             SIGTERM or SIGINT ends the connection, publishes what is journalled within --drain, and exits 0; what \
             could not be published stays in the journal for the next start. A second signal ends at once, safely.

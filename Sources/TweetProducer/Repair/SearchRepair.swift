@@ -96,7 +96,7 @@ struct SearchRepair {
         if let token { query.append(("next_token", token)) }
         let body = try api.get(Self.path, query: query)
         guard let page = SearchPage(body, rule: .init(id: rule.id, tag: rule.tag)) else {
-            throw XError(.wait, "X's answer to a search is not understood (\(body.count) bytes)")
+            throw XError(.wait, "X's answer to a search has an unexpected form (\(body.count) bytes)")
         }
         return page
     }
@@ -111,7 +111,7 @@ struct SearchRepair {
             let answer = try? JSONDecoder().decode(JSONValue.self, from: Data(try api.get(Self.counts, query: query)))
             let meta = answer?["meta"]
             guard let posts = (meta?["total_tweet_count"] ?? meta?["total_post_count"])?.number else {
-                throw XError(.wait, "X's answer about counts is not understood")
+                throw XError(.wait, "X's answer about counts has an unexpected form")
             }
             sum += Int64(posts)
         }

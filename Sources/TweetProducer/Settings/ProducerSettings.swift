@@ -31,7 +31,7 @@ enum JournalSettings: SettingGroup {
         "JOURNAL_QUOTA", .bytes, unset: "no limit", "Bytes that a stream's folder may use, archive included")
     static let reserve = Setting(
         "JOURNAL_RESERVE", .bytes, default: "4MiB",
-        "Bytes of the quota and of the disk that are kept for what must be written when nothing else can be")
+        "Bytes of the quota and of the disk that are reserved for events when no line fits")
     static let full = Setting(
         "JOURNAL_FULL", .one(of: JournalFullPolicy.self), default: "stop",
         "Without room: `stop` reading X, a declared gap; or `drop-oldest`: of the archive, then what Kafka has, then"
@@ -95,7 +95,7 @@ struct ProducerSettings: ConfiguredService, Sendable {
 
     static let program = "tweet-producer"
 
-    static func read(_ reader: inout SettingsReader) throws(Failure) { _ = ProducerSettings(&reader) }
+    static func read(_ reader: inout SettingsReader) throws(SettingsError) { _ = ProducerSettings(&reader) }
 
     /// Every setting of the service, by group.
     static let groups: [any SettingGroup.Type] = [

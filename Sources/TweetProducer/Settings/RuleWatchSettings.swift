@@ -65,7 +65,7 @@ struct RuleWatchSettings: Sendable, SettingGroup {
             silence: reader.duration(silenceSetting))
         if settings.interval < .seconds(10) {
             reader.addMistake(
-                "\(reader.origin(intervalSetting)): at least 10s, since X limits the questions")
+                "\(reader.origin(intervalSetting)): must be at least 10s: X limits how often rules are read")
         }
         if let file = settings.file {
             if stream.source != .filtered {

@@ -42,7 +42,7 @@ package struct StreamSettings: Sendable, SettingGroup {
         "X_LINE_LIMIT", .bytes, default: "4MiB", "Longest line that is kept whole")
     package static let connectBudgetSetting = Setting(
         "X_CONNECT_BUDGET", .count(1...1_000_000), default: "40",
-        "Connection attempts in 15 minutes, counted over restarts; X allows 50")
+        "Connection attempts in 15 minutes, counted across restarts; X allows 50")
     package static let backoffScaleSetting = Setting(
         "X_BACKOFF_SCALE", .number(0.0001...100), default: "1",
         "Factor of every wait before a new connection, for tests")
@@ -85,7 +85,9 @@ package struct StreamSettings: Sendable, SettingGroup {
         for parameter in StreamFields.allCases { fields[parameter] = parameter.read(&reader) }
         let stallTimeout = reader.duration(Self.stallTimeoutSetting)
         if stallTimeout < .milliseconds(100) {
-            reader.addMistake("\(reader.origin(Self.stallTimeoutSetting)): less than 100ms would drop every connection")
+            reader.addMistake(
+                "\(reader.origin(Self.stallTimeoutSetting)): must be at least 100ms: a shorter time would drop every connection"
+            )
         }
         self.init(
             stream: name, x: XSettings(&reader), fields: fields, stallTimeout: stallTimeout,

@@ -11,7 +11,7 @@ extension FilteredStream {
         let (posts, journal) = (reading.posts, reading.journal)
         guard !stop.isRaised, let closing = settings.posts.closing(posts, at: .now()) else { return !stop.isRaised }
         logger.warning(
-            "the limit of posts is reached; X is not read until the next window",
+            "the limit of posts is reached; reading from X is paused until the next window",
             metadata: [
                 "limit": "\(closing.setting) \(closing.limit)", "posts": "\(closing.posts)",
                 "until": "\(closing.until)",
@@ -23,7 +23,7 @@ extension FilteredStream {
         while !stop.isRaised, settings.posts.closing(posts, at: .now()) != nil {
             try rest(for: .seconds(1), reading) { false }
         }
-        if !stop.isRaised { logger.info("the limit of posts has a new window; X is read again") }
+        if !stop.isRaised { logger.info("the limit of posts has a new window; reading from X continues") }
         return !stop.isRaised
     }
 

@@ -9,15 +9,6 @@ import Testing
 @testable import TweetProducer
 @testable import XAPI
 
-private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset", of now: Timestamp) throws -> StreamGap
-{
-    var event = PipelineEvent(.disconnected, at: now.advanced(by: .seconds(from)), connection: seq, cause: cause)
-    event.newestID = "1"
-    var gap = try #require(StreamGap(event, seq: seq))
-    gap.ended = to.map { now.advanced(by: .seconds($0)).milliseconds }
-    return gap
-}
-
 @Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct XGapRepairTests {
     private static let window = RepairPlan.Job(
         gaps: [], method: .search, from: Timestamp(milliseconds: 0), to: Timestamp(milliseconds: 1000))

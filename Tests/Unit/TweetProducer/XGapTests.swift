@@ -8,15 +8,6 @@ import Testing
 @testable import TweetProducer
 @testable import XAPI
 
-private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset", of now: Timestamp) throws -> StreamGap
-{
-    var event = PipelineEvent(.disconnected, at: now.advanced(by: .seconds(from)), connection: seq, cause: cause)
-    event.newestID = "1"
-    var gap = try #require(StreamGap(event, seq: seq))
-    gap.ended = to.map { now.advanced(by: .seconds($0)).milliseconds }
-    return gap
-}
-
 @Suite(.timeLimit(.minutes(1))) struct XRepairPlanTests {
     private let now = Timestamp(milliseconds: 1_763_600_000_000)
 

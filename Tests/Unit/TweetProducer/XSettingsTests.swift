@@ -20,7 +20,7 @@ import Testing
             _ = try read(environment)
             return ""
         } catch {
-            #expect((error as? Failure)?.status == .badSettings)
+            #expect(error is SettingsError)
             return "\(error)"
         }
     }

@@ -11,18 +11,18 @@ package struct SettingsFile {
     /// - Parameters:
     ///   - path: of the file.
     ///   - known: every setting that the file may hold.
-    /// - Throws: `Failure` (78) when it cannot be read as YAML.
-    package init(_ path: String, known: [Setting]) throws(Failure) {
+    /// - Throws: `SettingsError` when it cannot be read as YAML.
+    package init(_ path: String, known: [Setting]) throws(SettingsError) {
         self.path = path
         let text: String
-        do { text = try readTextFile(path) } catch { throw Failure(.badSettings, "settings file: \(error)") }
+        do { text = try readTextFile(path) } catch { throw SettingsError("settings file: \(error)") }
         let root: Node?
         do { root = try Yams.compose(yaml: text) } catch {
-            throw Failure(.badSettings, "settings file \(path): not YAML: \(Self.reason(error))")
+            throw SettingsError("settings file \(path): not YAML: \(Self.reason(error))")
         }
         guard let root, !root.isNull else { return }
         guard let mapping = root.mapping else {
-            throw Failure(.badSettings, "settings file \(path): expected lines of the form `name: value`")
+            throw SettingsError("settings file \(path): expected lines of the form `name: value`")
         }
         let names = Dictionary(known.filter(\.isInFile).map { ($0.fileKey, $0) }) { first, _ in first }
         for (key, value) in mapping { read(key, value, names) }

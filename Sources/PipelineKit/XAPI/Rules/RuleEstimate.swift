@@ -61,7 +61,7 @@ package struct RuleEstimator: Sendable {
                 let body = try api.get(
                     "/2/tweets/counts/recent", query: [("query", query.text), ("granularity", "day")])
                 guard let month = Self.postsInThirtyDays(body) else {
-                    return RuleEstimate(value: value, outcome: .unknown("X's answer is not understood"))
+                    return RuleEstimate(value: value, outcome: .unknown("X's answer has an unexpected form"))
                 }
                 posts += month * query.share
             }

@@ -10,7 +10,7 @@ struct ListedConnection: Equatable, Sendable {
 
 /// Closes connections that X still holds for us although we have left them, through X's Connections API.
 ///
-/// X does not tell a client the id of its connection. A listed one is taken for ours when it was begun while we were
+/// X does not report the id of a connection to its client. A listed one is taken for ours when it was begun while we were
 /// being answered with 200, as this host has recorded it: on the plans with one connection no other client can have been
 /// connected at that moment. When two fit the same moment, neither is touched. Ask only while none of ours is open.
 struct StaleConnections {
