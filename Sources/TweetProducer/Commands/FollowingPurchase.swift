@@ -101,7 +101,7 @@ struct FollowingPurchase {
         }
     }
 
-    /// What reading them costs: `the accounts that @nasa follows: about 412, $4.12`, one line each.
+    /// What reading them costs: `@nasa follows 412 accounts, $4.12`, one line each.
     ///
     /// - Parameter items: looked up.
     /// - Returns: lines without an end.

@@ -7,7 +7,7 @@ import XAPI
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Read X's filtered stream and publish it to Kafka.",
+        abstract: "Read a stream of X and publish it to Kafka.",
         discussion: """
             A line from X counts as received when it is durable in the journal. From there it is published, in batches, \
             to the topic (tweets) and TOPIC.events (everything else), and again after a crash until Kafka has \
@@ -24,6 +24,9 @@ struct RunCommand: ParsableCommand {
 
             Manage rules with `tweet-producer rules`. Without rules (409) the service logs one warning and \
             retries every 30 seconds; with a rules file (--rules-file) it adds the rules of the file.
+
+            With an enterprise account --x-stream sample reads 1 % of all posts, and --x-stream sample10 with --x-partition 1 \
+            or 2 one half of 10 %. A sample has no rules. Give each stream a name of its own (--stream).
 
             With a rules file the rules at X are compared with it every 5 minutes (X_RULES_CHECK). Differences, and rules \
             without a matching post for a week, are logged and recorded as events; nothing is changed.

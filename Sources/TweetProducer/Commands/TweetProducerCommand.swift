@@ -8,7 +8,7 @@ import TweetFormat
 package struct TweetProducerCommand: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "tweet-producer",
-        abstract: "Read X's filtered stream into a journal and publish it to Kafka.",
+        abstract: "Read a stream of X into a journal and publish it to Kafka.",
         discussion: """
             The service is `run`. Every flag is also a setting of the environment and of a settings file (--config); \
             flags override the environment, and the environment overrides the file.

@@ -1,5 +1,6 @@
 import Core
 import FoundationEssentials
+import Glibc
 
 /// The accounts that an account follows, as X has listed them.
 package struct FollowingList: Codable, Equatable, Sendable {
@@ -55,10 +56,13 @@ package struct FollowingFiles: Sendable {
     /// - Returns: the list, however old.
     package func list(of account: String) -> FollowingList? { file(account).value }
 
-    /// Makes the folder, so that nothing is paid for what then cannot be kept.
+    /// Makes the folder, and looks whether files can be made in it: nothing is to be paid for what then cannot be kept.
     ///
     /// - Throws: `FileError` when that is not possible.
-    package func prepare() throws(FileError) { try JournalFolder.create(folder) }
+    package func prepare() throws(FileError) {
+        try JournalFolder.create(folder)
+        guard unsafe access(folder, W_OK) == 0 else { throw FileError("access", folder) }
+    }
 
     /// Keeps a list.
     ///
