@@ -1,6 +1,5 @@
 import ArgumentParser
 import Core
-import Glibc
 import XAPI
 
 extension RulesCommand {
@@ -37,7 +36,7 @@ extension RulesCommand {
                 let (application, plan) = (settings.application, comparison.plan)
                 print(RulePlanView(plan, price: settings.price).text(on: .ofStandardOutput))
                 if plan.isEmpty { return }
-                guard try yes || isConfirmed() else {
+                guard try yes || confirm("Change the rules at X?") else {
                     print("nothing was changed")
                     return
                 }
@@ -46,15 +45,6 @@ extension RulesCommand {
                 try application.apply(plan, wanted: comparison.wanted)
                 print("done: X has \(plan.finalCount) rules, as in the file")
             }
-        }
-
-        private func isConfirmed() throws -> Bool {
-            guard isatty(STDIN_FILENO) == 1 else {
-                throw Failure(.usage, "No terminal to confirm on; pass --yes")
-            }
-            print("Change the rules at X? [y/N] ", terminator: "")
-            fflush(nil)
-            return ["y", "yes"].contains(readLine()?.lowercased())
         }
     }
 
