@@ -99,7 +99,7 @@ let package = Package(
             dependencies: [
                 "Core", "Digests", "HTTP", "TweetFormat", "Journal", "ObjectStore", "XAPI", "KafkaClient",
                 "Publishing", argumentParser,
-                logging,
+                logging, "Yams",
             ],
             swiftSettings: strict),
         .target(

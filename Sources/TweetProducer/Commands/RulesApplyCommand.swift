@@ -1,6 +1,5 @@
 import ArgumentParser
 import Core
-import Glibc
 import XAPI
 
 extension RulesCommand {
@@ -70,12 +69,7 @@ extension RulesCommand {
 
         private func confirm(_ question: String) throws {
             if yes { return }
-            guard isatty(STDIN_FILENO) == 1 else {
-                throw Failure(.usage, "No terminal to confirm on; pass --yes")
-            }
-            print("\(question) [y/N] ", terminator: "")
-            fflush(nil)
-            guard ["y", "yes"].contains(readLine()?.lowercased()) else { throw Declined() }
+            guard try TweetProducer.confirm(question) else { throw Declined() }
         }
     }
 

@@ -19,7 +19,8 @@ package struct TweetProducerCommand: ParsableCommand {
             """,
         version: versionText([kafkaLibrary, httpLibrary, jsonLibrary] + digestLibraries),
         subcommands: [
-            RunCommand.self, RulesCommand.self, GapsCommand.self, UsageCommand.self, JournalCommand.self,
+            RunCommand.self, RulesCommand.self, StreamsCommand.self, GapsCommand.self, UsageCommand.self,
+            JournalCommand.self,
             ReplayCommand.self, ConfigCommand<ProducerSettings>.self,
         ])
 

@@ -95,12 +95,15 @@ struct ProducerSettings: ConfiguredService, Sendable {
 
     static let program = "tweet-producer"
 
-    static func read(_ reader: inout SettingsReader) throws(SettingsError) { _ = ProducerSettings(&reader) }
+    static func read(_ reader: inout SettingsReader) throws(SettingsError) {
+        _ = ProducerSettings(&reader)
+        _ = FleetSettings(&reader)
+    }
 
     /// Every setting of the service, by group.
     static let groups: [any SettingGroup.Type] = [
         XSettings.self, StreamSettings.self, KafkaSettings.self, JournalSettings.self, PublishingSettings.self,
-        RuleWatchSettings.self, UploadSettings.self, CommonSettings.self,
+        RuleWatchSettings.self, UploadSettings.self, FleetSettings.self, CommonSettings.self,
     ]
 
     /// Reads every setting; mistakes are added to the reader's.

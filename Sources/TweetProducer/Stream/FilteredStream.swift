@@ -68,7 +68,8 @@ package final class FilteredStream {
             watch: PostWatch(folder: journal.source.folder, shortest: settings.quietAfter, logger: logger) {
                 journal.later($0)
             },
-            gaps: gaps ?? OpenGaps(folder: journal.source.folder))
+            gaps: gaps ?? OpenGaps(folder: journal.source.folder),
+            facts: StreamFactsKeeper(folder: journal.source.folder) { journal.later($0) })
         observe(journal, reading.posts)
         try read(reading)
     }
@@ -92,6 +93,8 @@ package final class FilteredStream {
             guard try takeAttempt(token, reading) else { continue }
             let attempt = try connect(token, reading)
             let delay = try settle(attempt, reading)
+            let interruption = Interruption(attempt.end)
+            reading.facts.enter(.waiting, cause: interruption.cause, detail: interruption.detail, delay: delay)
             try journal.sync()
             if let failure = failureForGood(attempt.end) { throw failure }
             if let delay, settings.posts.closing(reading.posts, at: .now()) == nil {
@@ -131,6 +134,7 @@ package final class FilteredStream {
         logger.warning(
             "the connect budget is used up; waiting",
             metadata: ["budget": .stringConvertible(settings.connectBudget), "next_attempt_in": "\(delay.short)"])
+        reading.facts.enter(.waiting, cause: "connect_budget", detail: "the connect budget is used up", delay: delay)
         try rest(for: delay, reading) { false }
         return false
     }
@@ -147,6 +151,7 @@ package final class FilteredStream {
                 settings, query: backfill?.query ?? [], token: try token.get(), reading, recorder: recorder, stop: stop
             ) {
                 guard let begin = recorder.begin else { return }
+                reading.facts.look(bytes: recorder.bytes, posts: recorder.posts)
                 if let event = reading.watch.look(posts: recorder.posts) { recorder.take(event) }
                 if try backfill?.settle(recorder, begin, begun, reading, scale: self.settings.backoffScale) == true {
                     self.logger.notice("backfill has filled a gap")
@@ -167,6 +172,7 @@ package final class FilteredStream {
         recorder.onBegin = { [budget = credential?.budget, stream = settings.stream] in
             let opened = Timestamp.now()
             reading.gaps.end(at: opened)
+            reading.facts.enter(.connected)
             let connection = OpenedConnection(
                 stream: stream, begun: begun.milliseconds, opened: opened.milliseconds)
             // Both wait for files; X sends on meanwhile.

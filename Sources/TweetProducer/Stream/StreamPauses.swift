@@ -18,6 +18,7 @@ extension FilteredStream {
             ])
         var event = PipelineEvent(.connectFailed, cause: "post_limit")
         event.detail = closing.description
+        reading.facts.enter(.waiting, cause: "post_limit", detail: closing.description)
         try journal.append(event)
         try journal.sync()
         while !stop.isRaised, settings.posts.closing(posts, at: .now()) != nil {
@@ -34,6 +35,7 @@ extension FilteredStream {
             let wait = min(.seconds(1), ContinuousClock.now.duration(to: deadline))
             stop.wait(for: wait)
             try reading.journal.check()
+            reading.facts.look()
             if isEnough() { return }
         }
     }

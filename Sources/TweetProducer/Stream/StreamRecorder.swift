@@ -11,6 +11,7 @@ struct StreamReading {
     let posts: PostCounter
     let watch: PostWatch
     let gaps: OpenGaps
+    let facts: StreamFactsKeeper
 }
 
 /// Journals what one connection delivers, in order: that it began, every line byte for byte, and how it ended.

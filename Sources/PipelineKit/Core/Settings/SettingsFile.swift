@@ -24,6 +24,40 @@ package struct SettingsFile {
         guard let mapping = root.mapping else {
             throw SettingsError("settings file \(path): expected lines of the form `name: value`")
         }
+        read(mapping, known)
+    }
+
+    /// Settings that are a part of another YAML file.
+    ///
+    /// - Parameters:
+    ///   - path: of that file, for messages.
+    ///   - mapping: the part; nil for none.
+    ///   - known: every setting that it may hold.
+    package init(_ path: String, mapping: Node.Mapping?, known: [Setting]) {
+        self.path = path
+        if let mapping { read(mapping, known) }
+    }
+
+    /// The same settings with those of another file over them.
+    ///
+    /// - Parameter other: what counts where both have a value.
+    /// - Returns: the settings of both.
+    package func overridden(by other: SettingsFile) -> SettingsFile {
+        var result = self
+        result.values.merge(other.values) { $1 }
+        result.mistakes += other.mistakes
+        return result
+    }
+
+    /// Gives a setting a value, in place of the one that it had.
+    ///
+    /// - Parameters:
+    ///   - name: the environment name.
+    ///   - text: the value.
+    ///   - line: where it stands in the file, from 1.
+    package mutating func set(_ name: String, to text: String, line: Int) { values[name] = (text, line) }
+
+    private mutating func read(_ mapping: Node.Mapping, _ known: [Setting]) {
         let names = Dictionary(known.filter(\.isInFile).map { ($0.fileKey, $0) }) { first, _ in first }
         for (key, value) in mapping { read(key, value, names) }
     }
@@ -45,7 +79,10 @@ package struct SettingsFile {
     }
 
     /// What YAML's parser says without the line of the file that it quotes, which may hold a secret.
-    private static func reason(_ error: any Error) -> String {
+    ///
+    /// - Parameter error: of the parser.
+    /// - Returns: the problem with its line and column.
+    package static func reason(_ error: any Error) -> String {
         switch error as? YamlError {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):

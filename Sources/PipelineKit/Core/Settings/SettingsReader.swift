@@ -31,6 +31,14 @@ package struct SettingsReader {
         }
     }
 
+    /// - Parameters:
+    ///   - file: settings that were read already, in place of those of a settings file.
+    ///   - environment: the environment to read.
+    package init(file: SettingsFile, environment: [String: String] = [:]) {
+        (flags, self.environment, self.file) = ([:], environment, file)
+        mistakes = file.mistakes
+    }
+
     /// The text of a setting, or nil when it is set nowhere. An empty text counts as not set.
     package func string(_ setting: Setting) -> String? {
         let name = setting.environment
