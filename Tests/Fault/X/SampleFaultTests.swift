@@ -58,13 +58,16 @@ import Testing
             try await run.expect("the ends of the feeds") { streams.allSatisfy(run.x.isDrained) }
             try await expectStored(streams, run)
             try await expectRecords(run)
-            let ended = producers
-            for producer in ended {
-                let exit = try await blocking { producer.terminate(grace: .seconds(35)) }
-                #expect(exit == .status(0))
-            }
+            try await expectEnd(producers)
             let verified = try await blocking { try run.pipeline.run(.loader, ["verify"]) }
             #expect(verified.contains("none missing"), "\(verified)")
+        }
+    }
+
+    private func expectEnd(_ producers: [ChildProcess]) async throws {
+        for producer in producers {
+            let exit = try await blocking { producer.terminate(grace: .seconds(35)) }
+            #expect(exit == .status(0))
         }
     }
 

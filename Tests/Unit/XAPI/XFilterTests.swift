@@ -143,33 +143,34 @@ import Testing
         }
     }
 
+    private static let wrong = """
+        - filter: one
+          words: [coffee, 'lang:en']
+          colour: red
+          people: ['@no such name']
+        - filter:
+          words: [tea]
+        - filter: two.2
+          words: [tea]
+        - filter: empty
+        - filter: three
+          words: {a: b}
+        - filter: four
+          words: [x]
+        - value: y
+          tag: four.2
+        - value: z
+          tag: four.x
+        - filter: four
+          locations: ['9 9']
+        - filter: five
+          words: [x]
+        - filter: six
+          words: [x]
+        """
+
     @Test func everyErrorIsNamedWithItsPlace() throws {
-        let text = try failure(
-            """
-            - filter: one
-              words: [coffee, 'lang:en']
-              colour: red
-              people: ['@no such name']
-            - filter:
-              words: [tea]
-            - filter: two.2
-              words: [tea]
-            - filter: empty
-            - filter: three
-              words: {a: b}
-            - filter: four
-              words: [x]
-            - value: y
-              tag: four.2
-            - value: z
-              tag: four.x
-            - filter: four
-              locations: ['9 9']
-            - filter: five
-              words: [x]
-            - filter: six
-              words: [x]
-            """)
+        let text = try failure(Self.wrong)
         for expected in [
             "rules.yaml:2: words: 'lang:en' is an operator",
             "rules.yaml:3: unknown key 'colour'; a filter has filter, words",
@@ -177,6 +178,9 @@ import Testing
             "rules.yaml:7: the name 'two.2' ends like the tag", "rules.yaml:9: the filter has no words",
             "rules.yaml:11: words is a list of texts", "rules.yaml:19: locations: '9 9'",
         ] { #expect(text.contains(expected), "\(expected) is not in:\n\(text)") }
+    }
+
+    @Test func namesOfFiltersAndTagsOfRulesAreApart() throws {
         let names = try failure(
             """
             - filter: four
