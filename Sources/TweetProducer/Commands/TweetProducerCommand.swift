@@ -14,8 +14,8 @@ package struct TweetProducerCommand: ParsableCommand {
             flags override the environment, and the environment overrides the file.
 
             Results go to standard output, logs to standard error.
-            Exit status: 0 done, 64 usage, 65 bad data, 69 service unavailable, 74 disk, 75 try again later, \
-            77 credentials rejected, 78 invalid settings.
+            Exit status: 0 done, 1 check failed, 2 changes pending, 64 usage, 65 bad data, 69 service unavailable, \
+            74 disk, 75 try again later, 77 credentials rejected, 78 invalid settings.
             """,
         version: versionText([kafkaLibrary, httpLibrary, jsonLibrary] + digestLibraries),
         subcommands: [
