@@ -117,7 +117,7 @@ struct LoaderStatus: Report {
         rejects = try Self.rejects(connection)
         events = try connection.integer("SELECT count(*) FROM stream_events")
         openGaps = try connection.integer(
-            "SELECT count(*) FROM stream_gaps WHERE status = 'open' AND \(Dismissals.gapCounts)")
+            "SELECT count(*) FROM stream_gaps WHERE \(LedgerFacts.isOpen)")
         openHoles = try connection.integer(
             "SELECT count(*) FROM kafka_holes WHERE status = 'open' AND \(Dismissals.holeCounts)")
         let dismissed = try Dismissals.journals(connection)

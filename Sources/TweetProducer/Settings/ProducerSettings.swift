@@ -84,6 +84,8 @@ struct ProducerSettings: ConfiguredService, Sendable {
     var upload: UploadSettings?
     /// How the rules at X are recorded and compared with the rules file.
     var rules: RuleWatchSettings
+    /// How several producers of the stream work together.
+    var standby = StandbyMode.off
 
     /// What publishing needs of them.
     var publish: PublishSettings {
@@ -99,7 +101,8 @@ struct ProducerSettings: ConfiguredService, Sendable {
 
     /// Every setting of the service, by group.
     static let groups: [any SettingGroup.Type] = [
-        XSettings.self, StreamSettings.self, KafkaSettings.self, JournalSettings.self, PublishingSettings.self,
+        XSettings.self, StreamSettings.self, StandbySettings.self, KafkaSettings.self, JournalSettings.self,
+        PublishingSettings.self,
         RuleWatchSettings.self, UploadSettings.self, CommonSettings.self,
     ]
 
@@ -139,6 +142,7 @@ struct ProducerSettings: ConfiguredService, Sendable {
         drain = reader.duration(ServiceSettings.drain)
         upload = UploadSettings.read(&reader)
         archive.uploaded = upload.map { _ in UploadedFiles() }
+        standby = StandbySettings.read(&reader, plan: stream.plan)
         rules = RuleWatchSettings.read(&reader, x: stream.x, plan: stream.plan)
         self.stream.rules = rules.file.map { StreamRules(file: $0, plan: rules.plan, ownership: rules.ownership) }
     }

@@ -24,6 +24,9 @@ package final class FilteredStream {
     private var asksBackfill: Bool
     private let gaps: OpenGaps?
     private let posts: PostCounter?
+    let lease: Lease?
+    /// Whether the journal has it that another producer reads.
+    var isPassive = false
     /// What wakes `multi` when the stop is raised.
     private let wake: Registration
 
@@ -33,12 +36,15 @@ package final class FilteredStream {
     ///   - logger: logs what happens to the stream.
     ///   - gaps: the stream's gaps, when others look at them as well.
     ///   - posts: what was received, when others count as well.
+    ///   - lease: whether it is read, when several producers share the stream.
     /// - Throws: `XError`: `wait` when libcurl cannot be set up.
     package init(
-        settings: StreamSettings, stop: Stop, logger: Logger, gaps: OpenGaps? = nil, posts: PostCounter? = nil
+        settings: StreamSettings, stop: Stop, logger: Logger, gaps: OpenGaps? = nil, posts: PostCounter? = nil,
+        lease: Lease? = nil
     ) throws(XError) {
         self.gaps = gaps
         self.posts = posts
+        self.lease = lease
         do { multi = try CurlMulti() } catch { throw XError(.wait, "libcurl: \(error)") }
         self.settings = settings
         self.stop = stop
@@ -63,7 +69,7 @@ package final class FilteredStream {
             watch: PostWatch(folder: journal.source.folder, shortest: settings.quietAfter, logger: logger) {
                 journal.later($0)
             },
-            gaps: gaps ?? OpenGaps(folder: journal.source.folder))
+            gaps: gaps ?? OpenGaps(folder: journal.source.folder), lease: lease)
         observe(journal, reading.posts)
         try read(reading)
     }
@@ -81,9 +87,10 @@ package final class FilteredStream {
 
     private func read(_ reading: StreamReading) throws {
         let journal = reading.journal
-        while try waitForPosts(reading) {
+        while try waitForLease(reading), try waitForPosts(reading) {
             let token = Result { () throws(XError) in try settings.x.token.read() }
             try adopt(try? token.get(), journal)
+            shareBudget(.now())
             guard try takeAttempt(token, reading) else { continue }
             let attempt = try connect(token, reading)
             let delay = try settle(attempt, reading)
@@ -121,6 +128,7 @@ package final class FilteredStream {
     /// Takes an attempt from the connect budget; false when there was none and the call waited for it.
     private func takeAttempt(_ token: Result<Secret, XError>, _ reading: StreamReading) throws -> Bool {
         guard case .success = token, let delay = credential?.budget.takeAttempt(at: .now()), delay > .zero else {
+            noteAttempts()
             return true
         }
         logger.warning(
@@ -142,6 +150,7 @@ package final class FilteredStream {
                 settings, query: backfill?.query ?? [], token: try token.get(), reading, recorder: recorder, stop: stop
             ) {
                 guard let begin = recorder.begin else { return }
+                reading.lease?.heard(at: recorder.lastReceivedAt, on: recorder.connection)
                 if let event = reading.watch.look(posts: recorder.posts) { recorder.take(event) }
                 if try backfill?.settle(recorder, begin, begun, reading, scale: self.settings.backoffScale) == true {
                     self.logger.notice("backfill has filled a gap")
@@ -164,6 +173,7 @@ package final class FilteredStream {
             reading.gaps.end(at: opened)
             let connection = OpenedConnection(
                 stream: stream, begun: begun.milliseconds, opened: opened.milliseconds)
+            reading.lease?.opened(connection)
             // Both wait for files; X sends on meanwhile.
             reading.journal.later { [gaps = reading.gaps] in
                 budget?.noteOpened(connection)

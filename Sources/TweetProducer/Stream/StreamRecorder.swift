@@ -11,6 +11,8 @@ struct StreamReading {
     let posts: PostCounter
     let watch: PostWatch
     let gaps: OpenGaps
+    /// Nil for a producer that is alone.
+    var lease: Lease?
 }
 
 /// Journals what one connection delivers, in order: that it began, every line byte for byte, and how it ended.
@@ -42,7 +44,8 @@ final class StreamRecorder {
     private let counter: PostCounter
     private let logger: Logger
     private var framer: LineFramer
-    private var lastReceivedAt: Timestamp?
+    /// When the last line or keep-alive was received.
+    private(set) var lastReceivedAt: Timestamp?
     private var caughtUpAt: Timestamp?
     private var lastPost: [UInt8] = []
 

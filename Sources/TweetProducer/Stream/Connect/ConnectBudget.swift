@@ -92,6 +92,14 @@ final class ConnectBudget: Sendable {
         update { $0.opened.filter { $0.stream == stream } }
     }
 
+    /// The attempts of the last window, in milliseconds since 1970, oldest first.
+    var attempts: [Int64] { state.withLock { $0.known.attempts } }
+
+    /// Takes note of attempts that a producer on another host has made.
+    func add(attempts: [Int64]) {
+        update { $0.attempts = Set($0.attempts).union(attempts).sorted() }
+    }
+
     private func update<Result: Sendable>(_ change: (inout Content) -> Result) -> Result {
         state.withLock { update(&$0, change) }
     }
