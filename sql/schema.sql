@@ -835,7 +835,7 @@ COMMENT ON TABLE stream_events IS
     'Events of the streams: those of the producer (connected, disconnected, ...) and messages of X that are not tweets.';
 COMMENT ON COLUMN stream_events.id IS 'Number of the event.';
 COMMENT ON COLUMN stream_events.type IS
-    'started, connected, disconnected, connect_failed, quiet, lively, rules, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, gap_closed, journal_forgotten, handed_over, passive, torn_tail, rejected, dropped or stopped, written by the producer; x_message for a message of X.';
+    'started, connected, disconnected, connect_failed, quiet, lively, rules, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, gap_closed, journal_forgotten, handed_over, passive, tally, torn_tail, rejected, dropped or stopped, written by the producer; x_message for a message of X.';
 COMMENT ON COLUMN stream_events.at IS 'When it happened; for a message of X, when it was received.';
 COMMENT ON COLUMN stream_events.stream IS 'Stream; null when tweet-producer did not write the message.';
 COMMENT ON COLUMN stream_events.journal IS 'Journal that holds the line.';

@@ -91,7 +91,7 @@ COMMENT ON COLUMN stream_gaps.status IS
 COMMENT ON COLUMN stream_gaps.accepted_at IS 'When an operator accepted it as lost.';
 COMMENT ON COLUMN stream_gaps.accepted_reason IS 'Reason given by the operator.';
 COMMENT ON COLUMN stream_events.type IS
-    'started, connected, disconnected, connect_failed, quiet, lively, rules, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, gap_closed, journal_forgotten, handed_over, passive, torn_tail, rejected, dropped or stopped, written by the producer; x_message for a message of X.';
+    'started, connected, disconnected, connect_failed, quiet, lively, rules, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, gap_closed, journal_forgotten, handed_over, passive, tally, torn_tail, rejected, dropped or stopped, written by the producer; x_message for a message of X.';
 
 CREATE TABLE dismissed (
     kind         text NOT NULL CHECK (kind IN ('topic', 'journal')),

@@ -47,6 +47,8 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
         /// Another producer reads the stream, and this one is ready to take over; `cause` says why. It ends what this journal has
         /// of a gap: the other producer declares its own.
         case passive
+        /// How many posts came in a minute, with STANDBY=active; `at` is its beginning, `lines` says how many.
+        case tally
         /// The producer drained and ended.
         case stopped
         /// An operator accepted a gap as lost; `seq` is that of the event that opened it, `detail` the reason.

@@ -113,7 +113,7 @@ struct LoaderStatus: Report {
         schemaVersion = try connection.integer("SELECT max(version) FROM schema_version")
         partitions = try Self.partitions(connection)
         (loaders, secondsSinceSeen) = try Self.loaders(connection)
-        problems = Set(loaders.compactMap(\.problem)).sorted()
+        problems = try Set(loaders.compactMap(\.problem)).sorted() + ListenerTallies.problems(connection)
         rejects = try Self.rejects(connection)
         events = try connection.integer("SELECT count(*) FROM stream_events")
         openGaps = try connection.integer(

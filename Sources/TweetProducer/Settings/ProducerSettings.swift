@@ -143,6 +143,7 @@ struct ProducerSettings: ConfiguredService, Sendable {
         upload = UploadSettings.read(&reader)
         archive.uploaded = upload.map { _ in UploadedFiles() }
         standby = StandbySettings.read(&reader, plan: stream.plan)
+        self.stream.countsMinutes = standby == .active
         rules = RuleWatchSettings.read(&reader, x: stream.x, plan: stream.plan)
         self.stream.rules = rules.file.map { StreamRules(file: $0, plan: rules.plan, ownership: rules.ownership) }
     }

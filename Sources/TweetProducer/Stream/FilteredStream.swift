@@ -27,6 +27,7 @@ package final class FilteredStream {
     let lease: Lease?
     /// Whether the journal has it that another producer reads.
     var isPassive = false
+    private var tally = MinuteTally()
     /// What wakes `multi` when the stop is raised.
     private let wake: Registration
 
@@ -152,6 +153,11 @@ package final class FilteredStream {
                 guard let begin = recorder.begin else { return }
                 reading.lease?.heard(at: recorder.lastReceivedAt, on: recorder.connection)
                 if let event = reading.watch.look(posts: recorder.posts) { recorder.take(event) }
+                if self.settings.countsMinutes,
+                    let event = self.tally.look(posts: recorder.posts, connection: recorder.connection, at: .now())
+                {
+                    recorder.take(event)
+                }
                 if try backfill?.settle(recorder, begin, begun, reading, scale: self.settings.backoffScale) == true {
                     self.logger.notice("backfill has filled a gap")
                     backfill = nil

@@ -154,12 +154,18 @@ import Testing
         print("standby: gaps \(gaps)")
         #expect(gaps.count == takeOvers.count, hosts.logs)
         var worst: Int64 = 0
-        for (gap, takeOver) in zip(gaps, takeOvers) {
+        for (index, (gap, takeOver)) in zip(gaps, takeOvers).enumerated() {
+            // Who dies in its first seconds has not left a note: the gap begins with the one before, which it contains.
+            let isYoung =
+                index > 0 && takeOver.at.milliseconds - takeOvers[index - 1].connectedAt.milliseconds < 2500
+                && gap[0] == gaps[index - 1][0]
             let begin = gap[0] - takeOver.at.milliseconds
             let end = (gap.count > 1 ? gap[1] : 0) - takeOver.connectedAt.milliseconds
-            worst = max(worst, abs(begin), abs(end))
+            worst = max(worst, isYoung ? 0 : abs(begin), abs(end))
             // The note of the lease is written twice a second, of what Kafka has acknowledged by then.
-            #expect(-3000 < begin && begin < 1000, "\(takeOver.kind): begins \(begin) ms after the end of reading")
+            #expect(
+                isYoung || -3000 < begin && begin < 1000,
+                "\(takeOver.kind): begins \(begin) ms after the end of reading")
             #expect(abs(end) < 1000, "ends \(end) ms after the connection")
         }
         print("standby: bounds of gaps differ by at most \(worst) ms")

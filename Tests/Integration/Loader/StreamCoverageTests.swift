@@ -46,6 +46,29 @@ struct StreamCoverageTests {
             """)
     }
 
+    @Test("F85: a listener that is deaf for ten minutes is reported")
+    func f85ADeafListenerIsReported() throws {
+        var batch = Batch()
+        var decoder = TweetDecoder()
+        let now = Timestamp.now().milliseconds / 60_000
+        for (place, journal) in [a, b].enumerated() {
+            for minute in 1...11 {
+                var headers = TestLines.headers(Int64(minute))
+                headers.journal = journal
+                var event = PipelineEvent(.tally, at: Timestamp(milliseconds: (now - Int64(minute)) * 60_000))
+                event.lines = place == 0 ? 60 : 3
+                let record = RecordInfo(
+                    headers: headers, topicPartition: Self.events, offset: Int64(place * 100 + minute))
+                batch.add(record, key: Array("test".utf8), value: event.line, decoder: &decoder, payload: .jsonb)
+            }
+        }
+        #expect(try ListenerTallies.problems(database.connect()) == [])
+        try loader.settle(batch)
+        let problems = try ListenerTallies.problems(database.connect())
+        #expect(
+            problems.count == 1 && problems[0].contains("journal \(b) received 33 posts in 11 minutes"), "\(problems)")
+    }
+
     private let a = "aaaaaaaa"
     private let b = "bbbbbbbb"
 
