@@ -42,6 +42,8 @@ package final class Lease: Sendable {
     /// How long the holder before us may go on reading before its connection is closed. It may be cut off from Kafka only,
     /// and back soon; or X has not noticed yet that it is gone.
     static let grace = Duration.seconds(8)
+    /// After this long, what X still holds from before the lease was ours belongs to the holder before us.
+    private static let certainty = Duration.seconds(30)
     /// How long to wait between two attempts meanwhile.
     static let graceStep = Duration.seconds(4)
     /// How long a displaced holder that cannot reach Kafka stays away from X.
@@ -154,8 +156,20 @@ package final class Lease: Sendable {
         return max(.zero, Self.grace - wonAt.duration(to: .now))
     }
 
-    /// The connection of the holder before us, once.
-    func takePredecessor() -> OpenedConnection? {
-        state.withLock { $0.predecessor.take() }
+    /// The connection of the holder before us, once. A holder that died in its first second has left none: then, and when the
+    /// lease has been ours for 30 s, it is the one that was opened before the lease was ours.
+    ///
+    /// - Parameters:
+    ///   - stream: the stream.
+    ///   - now: the time.
+    /// - Returns: the connection; its bounds are wide when only they are known.
+    func takePredecessor(of stream: String, at now: Timestamp) -> OpenedConnection? {
+        state.withLock { state in
+            guard let wonAt = state.wonAt else { return nil }
+            let held = wonAt.duration(to: .now)
+            if held < Self.certainty, let known = state.predecessor.take() { return known }
+            let won = now.advanced(by: .zero - held).milliseconds
+            return OpenedConnection(stream: stream, begun: won - 86_400_000, opened: won)
+        }
     }
 }

@@ -82,7 +82,7 @@ extension FilteredStream {
     /// The connection of the holder before us may be closed, once that holder had its time.
     func knowPredecessor(_ end: ConnectionEnd) {
         guard let lease, end.isDisplacement, lease.role == .active, lease.graceLeft == .zero,
-            let opened = lease.takePredecessor()
+            let opened = lease.takePredecessor(of: settings.stream, at: .now())
         else { return }
         credential?.budget.noteOpened(opened)
     }
