@@ -17,7 +17,7 @@ package final class KafkaConsumer {
     /// The offset of the oldest record that Kafka still has.
     package static let earliest = Int64(RD_KAFKA_OFFSET_BEGINNING)
 
-    private let handle: KafkaHandle
+    let handle: KafkaHandle
     private let context: KafkaContext
     private var started: Set<TopicPartition> = []
     private var isClosed = false

@@ -243,7 +243,7 @@ private func kafkaLogged(
     let name = unsafe facility.map { unsafe String(cString: $0) } ?? ""
     // librdkafka reconnects by itself; the error callback reports when all brokers are unreachable.
     if name == "REQTMOUT" { context.hasTimedOut.store(true, ordering: .relaxed) }
-    let isRoutine = level > 4 || ["FAIL", "ERROR", "REQTMOUT"].contains(name)
+    let isRoutine = level > 4 || ["FAIL", "ERROR", "REQTMOUT", "COMMITFAIL"].contains(name)
     context.logger.log(
         level: isRoutine ? .debug : .warning, "librdkafka reports a problem; it retries by itself",
         metadata: ["text": "\(message)", "facility": "\(name)"])

@@ -20,6 +20,7 @@ package final class GapRepair {
     private let stop: Stop
     private let logger: Logger
     private let deliver: (JournalChunk) -> ChunkDelivery
+    private let isActive: () -> Bool
     private var notBefore = ContinuousClock.now
 
     private static let glance = Duration.seconds(1)
@@ -35,16 +36,18 @@ package final class GapRepair {
     ///   - book: its gaps.
     ///   - stop: ends everything soon.
     ///   - logger: logs which gaps were filled, and which were not.
+    ///   - isActive: whether gaps are filled without a request: one of the producers that share a stream does that.
     ///   - deliver: hands lines and events to the owner of the journal and returns when they are durable.
     package init(
         _ settings: StreamSettings, folder: String, book: OpenGaps, stop: Stop, logger: Logger,
-        deliver: @escaping (JournalChunk) -> ChunkDelivery
+        isActive: @escaping () -> Bool = { true }, deliver: @escaping (JournalChunk) -> ChunkDelivery
     ) {
         self.settings = settings
         self.folder = folder
         self.book = book
         self.stop = stop
         self.logger = logger
+        self.isActive = isActive
         self.deliver = deliver
     }
 
@@ -62,7 +65,7 @@ package final class GapRepair {
                 // What a stop has interrupted is done by the next run.
                 let isLeft = book.gaps.contains { $0.status == .open && $0.end != nil && request.asks(for: $0.seq) }
                 if !stop.isRaised || !isLeft { request.finish(in: folder) }
-            } else if settings.repair.isAutomatic, ContinuousClock.now >= notBefore {
+            } else if settings.repair.isAutomatic, isActive(), ContinuousClock.now >= notBefore {
                 repairWhatIsDue()
             }
         }

@@ -43,6 +43,7 @@ struct RuleWatch {
     private let matches: RuleMatches
     private let stop: Stop
     private let logger: Logger
+    private let isActive: @Sendable () -> Bool
     private let deliver: @Sendable (JournalChunk) -> ChunkDelivery
     private var recorder = RuleRecorder()
     /// What the journal knows.
@@ -73,15 +74,18 @@ struct RuleWatch {
     ///   - matches: which rules match posts; requests are left in its folder.
     ///   - stop: ends it.
     ///   - logger: is warned.
+    ///   - isActive: whether X is asked: one of the producers that share a stream does that.
     ///   - deliver: hands events to the owner of the journal.
     init(
         settings: RuleWatchSettings, matches: RuleMatches, stop: Stop, logger: Logger,
+        isActive: @escaping @Sendable () -> Bool = { true },
         deliver: @escaping @Sendable (JournalChunk) -> ChunkDelivery
     ) {
         self.settings = settings
         self.matches = matches
         self.stop = stop
         self.logger = logger
+        self.isActive = isActive
         self.deliver = deliver
     }
 
@@ -90,7 +94,7 @@ struct RuleWatch {
         var due = ContinuousClock.now
         while !stop.isRaised {
             let isRequested = RuleCheckRequest.take(from: matches.folder)
-            if isRequested || ContinuousClock.now >= due {
+            if isActive(), isRequested || ContinuousClock.now >= due {
                 check(now: .now())
                 due = .now + (isRequested ? min(Self.settling, delay) : delay)
             }

@@ -84,6 +84,8 @@ struct ProducerSettings: ConfiguredService, Sendable {
     var upload: UploadSettings?
     /// How the rules at X are recorded and compared with the rules file.
     var rules: RuleWatchSettings
+    /// How several producers of the stream work together.
+    var standby = StandbyMode.off
 
     /// What publishing needs of them.
     var publish: PublishSettings {
@@ -102,8 +104,8 @@ struct ProducerSettings: ConfiguredService, Sendable {
 
     /// Every setting of the service, by group.
     static let groups: [any SettingGroup.Type] = [
-        XSettings.self, StreamSettings.self, KafkaSettings.self, JournalSettings.self, PublishingSettings.self,
-        RuleWatchSettings.self, UploadSettings.self, FleetSettings.self, CommonSettings.self,
+        XSettings.self, StreamSettings.self, StandbySettings.self, KafkaSettings.self, JournalSettings.self,
+        PublishingSettings.self, RuleWatchSettings.self, UploadSettings.self, FleetSettings.self, CommonSettings.self,
     ]
 
     /// Reads every setting; mistakes are added to the reader's.
@@ -142,6 +144,8 @@ struct ProducerSettings: ConfiguredService, Sendable {
         drain = reader.duration(ServiceSettings.drain)
         upload = UploadSettings.read(&reader)
         archive.uploaded = upload.map { _ in UploadedFiles() }
+        standby = StandbySettings.read(&reader, plan: stream.plan)
+        self.stream.countsMinutes = standby == .active
         rules = RuleWatchSettings.read(&reader, stream: stream)
         self.stream.rules = rules.ofStream
     }

@@ -26,6 +26,8 @@ package struct StreamSettings: Sendable, SettingGroup {
     package var plan = AccountPlan.selfServe
     /// The rules to add when X has none at all; nil to wait until rules are added.
     package var rules: StreamRules?
+    /// Whether the posts of each minute are journalled, so that several listeners can be compared.
+    package var countsMinutes = false
     /// How gaps are filled.
     package var repair = RepairSettings()
     /// Where this host's locks of credentials are, the same for every user (Filesystem Hierarchy Standard 3.0, section 5.9).

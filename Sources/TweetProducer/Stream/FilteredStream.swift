@@ -24,6 +24,10 @@ package final class FilteredStream {
     private var asksBackfill: Bool
     private let gaps: OpenGaps?
     private let posts: PostCounter?
+    let lease: Lease?
+    /// Whether the journal has it that another producer reads.
+    var isPassive = false
+    private var tally = MinuteTally()
     /// What wakes `multi` when the stop is raised.
     private let wake: Registration
 
@@ -33,12 +37,15 @@ package final class FilteredStream {
     ///   - logger: logs what happens to the stream.
     ///   - gaps: the stream's gaps, when others look at them as well.
     ///   - posts: what was received, when others count as well.
+    ///   - lease: whether it is read, when several producers share the stream.
     /// - Throws: `XError`: `wait` when libcurl cannot be set up.
     package init(
-        settings: StreamSettings, stop: Stop, logger: Logger, gaps: OpenGaps? = nil, posts: PostCounter? = nil
+        settings: StreamSettings, stop: Stop, logger: Logger, gaps: OpenGaps? = nil, posts: PostCounter? = nil,
+        lease: Lease? = nil
     ) throws(XError) {
         self.gaps = gaps
         self.posts = posts
+        self.lease = lease
         do { multi = try CurlMulti() } catch { throw XError(.wait, "libcurl: \(error)") }
         self.settings = settings
         self.stop = stop
@@ -69,7 +76,7 @@ package final class FilteredStream {
                 journal.later($0)
             },
             gaps: gaps ?? OpenGaps(folder: journal.source.folder),
-            facts: StreamFactsKeeper(folder: journal.source.folder) { journal.later($0) })
+            facts: StreamFactsKeeper(folder: journal.source.folder) { journal.later($0) }, lease: lease)
         observe(journal, reading.posts)
         try read(reading)
     }
@@ -87,9 +94,10 @@ package final class FilteredStream {
 
     private func read(_ reading: StreamReading) throws {
         let journal = reading.journal
-        while try waitForPosts(reading) {
+        while try waitForLease(reading), try waitForPosts(reading) {
             let token = Result { () throws(XError) in try settings.x.token.read() }
             try adopt(try? token.get(), journal)
+            shareBudget(.now())
             guard try takeAttempt(token, reading) else { continue }
             let attempt = try connect(token, reading)
             let delay = try settle(attempt, reading)
@@ -129,6 +137,7 @@ package final class FilteredStream {
     /// Takes an attempt from the connect budget; false when there was none and the call waited for it.
     private func takeAttempt(_ token: Result<Secret, XError>, _ reading: StreamReading) throws -> Bool {
         guard case .success = token, let delay = credential?.budget.takeAttempt(at: .now()), delay > .zero else {
+            noteAttempts()
             return true
         }
         logger.warning(
@@ -137,6 +146,15 @@ package final class FilteredStream {
         reading.facts.enter(.waiting, cause: "connect_budget", detail: "the connect budget is used up", delay: delay)
         try rest(for: delay, reading) { false }
         return false
+    }
+
+    /// Journals that posts come slower than usual, and, for active listeners, the posts of each minute.
+    private func count(_ recorder: StreamRecorder, _ reading: StreamReading) {
+        if let event = reading.watch.look(posts: recorder.posts) { recorder.take(event) }
+        guard settings.countsMinutes else { return }
+        if let event = tally.look(posts: recorder.posts, connection: recorder.connection, at: .now()) {
+            recorder.take(event)
+        }
     }
 
     private func connect(_ token: Result<Secret, XError>, _ reading: StreamReading) throws -> StreamAttempt {
@@ -152,7 +170,8 @@ package final class FilteredStream {
             ) {
                 guard let begin = recorder.begin else { return }
                 reading.facts.look(bytes: recorder.bytes, posts: recorder.posts)
-                if let event = reading.watch.look(posts: recorder.posts) { recorder.take(event) }
+                reading.lease?.heard(at: recorder.lastReceivedAt, on: recorder.connection)
+                self.count(recorder, reading)
                 if try backfill?.settle(recorder, begin, begun, reading, scale: self.settings.backoffScale) == true {
                     self.logger.notice("backfill has filled a gap")
                     backfill = nil
@@ -175,6 +194,7 @@ package final class FilteredStream {
             reading.facts.enter(.connected)
             let connection = OpenedConnection(
                 stream: stream, begun: begun.milliseconds, opened: opened.milliseconds)
+            reading.lease?.opened(connection)
             // Both wait for files; X sends on meanwhile.
             reading.journal.later { [gaps = reading.gaps] in
                 budget?.noteOpened(connection)

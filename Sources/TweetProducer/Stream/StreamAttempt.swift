@@ -20,7 +20,10 @@ extension FilteredStream {
         let interruption = Interruption(attempt.end)
         let remedies = StreamRemedies(settings: settings, stop: stop, logger: logger)
         guard let begin = recorder.begin else {
+            if let delay = waitForPredecessor(attempt.end) { return delay }
+            knowPredecessor(attempt.end)
             let isRemedied = remedies.remedy(attempt.end, credential)
+            if !isRemedied, isDisplaced(attempt.end, reading) { return nil }
             return try settleFailure(interruption, recorder, reading.journal, isRemedied: isRemedied)
         }
         hasConnected = true
@@ -31,16 +34,27 @@ extension FilteredStream {
         if let gap = StreamGap(event, seq: recorder.lastEventSeq) { reading.gaps.open(gap) }
         // Remedies ask X and take their time: first what has come is made durable.
         try reading.journal.sync()
-        let delay = policy.delay(
+        if attempt.end == .handedOver || isDisplaced(attempt.end, reading) {
+            logger.log(level: interruption.level, "disconnected", metadata: metadata(interruption, recorder, nil))
+            return nil
+        }
+        let ladder = policy.delay(
             for: interruption.retry, lifetime: lifetime, delivered: recorder.hasDelivered,
             retryAfter: interruption.retryAfter, isRemedied: remedies.remedy(attempt.end, credential))
+        let delay = ladder.map { max($0, courtesy) }
+        logEnd(interruption, recorder, lifetime, delay)
+        return delay
+    }
+
+    private func logEnd(
+        _ interruption: Interruption, _ recorder: StreamRecorder, _ lifetime: Duration, _ delay: Duration?
+    ) {
         var metadata = metadata(interruption, recorder, delay)
         metadata["lines"] = "\(recorder.lines)"
         metadata["bytes"] = "\(recorder.bytes)"
         metadata["seconds"] = "\(lifetime.components.seconds)"
         if recorder.unknownLines > 0 { metadata["unknown_lines"] = "\(recorder.unknownLines)" }
         logger.log(level: interruption.level, "disconnected", metadata: metadata)
-        return delay
     }
 
     func settleFailure(

@@ -77,6 +77,7 @@ struct StreamConnection: ~Copyable {
         if let control = recorder.control { return .control(control) }
         if let result { return end(transfer.error(result), isComplete: result == CURLE_OK) }
         if stop.isRaised { return .stopped }
+        if let lease = reading.lease, !lease.reads { return .handedOver }
         if let closing = settings.posts.closing(reading.posts, at: .now()) {
             return .lost(cause: "post_limit", detail: closing.description)
         }

@@ -44,7 +44,9 @@ extension FilteredStream {
     func pause(
         for delay: Duration, after end: ConnectionEnd, token: Secret?, _ reading: StreamReading
     ) throws {
+        let wasUnsure = lease?.role == .unsure
         try rest(for: delay, reading) {
+            if let lease, !lease.reads || wasUnsure && lease.role == .active { return true }
             guard case .file = settings.x.token, end.isAboutCredentials, let new = try? settings.x.token.read(),
                 new.value != token?.value
             else { return false }

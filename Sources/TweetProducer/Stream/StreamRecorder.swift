@@ -12,6 +12,8 @@ struct StreamReading {
     let watch: PostWatch
     let gaps: OpenGaps
     let facts: StreamFactsKeeper
+    /// Nil for a producer that is alone.
+    var lease: Lease?
 }
 
 /// Journals what one connection delivers, in order: that it began, every line byte for byte, and how it ended.
@@ -43,7 +45,8 @@ final class StreamRecorder {
     private let counter: PostCounter
     private let logger: Logger
     private var framer: LineFramer
-    private var lastReceivedAt: Timestamp?
+    /// When the last line or keep-alive was received.
+    private(set) var lastReceivedAt: Timestamp?
     private var caughtUpAt: Timestamp?
     private var lastPost: [UInt8] = []
 

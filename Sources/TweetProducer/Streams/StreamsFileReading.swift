@@ -18,8 +18,9 @@ struct StreamsFileReading {
         StreamSettings.streamSetting.fileKey: "name", BearerToken.fileSetting.fileKey: "token_file",
         RulesFile.setting.fileKey: "rules_file", kindKey: "kind", partitionKey: "partition",
     ]
-    /// Settings that say how `run` reads X; passed through as they are.
-    private static let (kindKey, partitionKey) = ("x_stream", "x_partition")
+    private static let (kindKey, partitionKey) = (
+        StreamSource.kindSetting.fileKey, StreamSource.partitionSetting.fileKey
+    )
     private static let keys = ["name", "kind", "partition", "token_file", "rules_file", "active", "settings"]
     private static let usualJournal = "/var/lib/tweet-pipeline/journal"
 

@@ -61,6 +61,11 @@ package enum Service {
         signal(SIGPIPE, SIG_IGN)
     }
 
+    /// Shows a text as the service's status in systemd (`STATUS=` of sd_notify(3)).
+    package static func show(status: String) {
+        Supervisor(ProcessEnvironment.current).tell("STATUS=\(status)")
+    }
+
     /// Starts every loop, waits until all have returned, and throws the first error among them.
     ///
     /// A loop that throws raises the stop for the others. The whole drain is bounded by `drain`.
