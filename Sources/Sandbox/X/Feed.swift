@@ -59,11 +59,18 @@ final class Feed: Sendable {
     private let state: Mutex<State>
     private let clock: SandboxClock
     private let seed: UInt64
+    private let stream: Int64
     private let lines: [(id: Int64?, bytes: [UInt8])]
     private let count: Int64
 
-    init(_ source: FeedSource, rate: Double?, clock: SandboxClock = SandboxClock()) {
+    /// - Parameters:
+    ///   - source: where the lines come from.
+    ///   - stream: 0 to 3; the generated posts of two streams never have the same id.
+    ///   - rate: lines a second; nil as fast as they are taken.
+    ///   - clock: when lines are issued.
+    init(_ source: FeedSource, stream: Int64 = 0, rate: Double?, clock: SandboxClock = SandboxClock()) {
         self.clock = clock
+        self.stream = stream
         state = Mutex(State(rate: rate))
         switch source {
         case .generator(let seed, let count):
@@ -76,6 +83,8 @@ final class Feed: Sendable {
             self.lines = lines.map { (LineID.find(in: $0), $0) }
         }
     }
+
+    private var generator: TweetGenerator { TweetGenerator(seed: seed, stream: stream) { self.time(of: $0) } }
 
     /// How many lines were issued.
     var issued: Int64 { state.withLock { Int64($0.log.count) } }
@@ -158,7 +167,7 @@ final class Feed: Sendable {
 
     /// The id of an issued line; nil when it is no tweet.
     func id(of index: Int64) -> Int64? {
-        lines.isEmpty ? Snowflakes.id(at: time(of: index), sequence: index) : lines[Int(index)].id
+        lines.isEmpty ? generator.id(of: index) : lines[Int(index)].id
     }
 
     /// Whether a search with the query finds an issued line: a rule under which it was issued stands in the query, or the
@@ -166,7 +175,7 @@ final class Feed: Sendable {
     func matches(_ query: String, line index: Int64) -> Bool {
         guard lines.isEmpty else { return true }
         let rules = state.withLock { state in state.ruleSets[state.log[Int(index)].rulesVersion] }
-        let post = TweetGenerator(seed: seed) { self.time(of: $0) }.posts.post(index)
+        let post = generator.posts.post(index)
         return StreamRule.matching(rules, post).contains { query.contains($0.value) }
     }
 
@@ -176,7 +185,6 @@ final class Feed: Sendable {
             return FeedLine(index: index, id: lines[Int(index)].id, bytes: lines[Int(index)].bytes)
         }
         let rules = state.withLock { state in state.ruleSets[state.log[Int(index)].rulesVersion] }
-        let generator = TweetGenerator(seed: seed) { self.time(of: $0) }
         return FeedLine(index: index, id: generator.id(of: index), bytes: generator.line(index, rules: rules))
     }
 }

@@ -50,8 +50,9 @@ final class SampleChannels: Sendable {
             if let channel = made[stream] { return channel }
             let record = StreamRecord(clock: clock)
             record.state.withLock { $0.linger = configuration.linger }
-            let channel = StreamChannel(
-                stream: stream, feed: Feed(source(stream), rate: configuration.rate, clock: clock), record: record)
+            let number = Int64(SimulatedStream.samples.firstIndex(of: stream) ?? 0) + 1
+            let feed = Feed(source(stream), stream: number, rate: configuration.rate, clock: clock)
+            let channel = StreamChannel(stream: stream, feed: feed, record: record)
             made[stream] = channel
             return channel
         }

@@ -30,6 +30,16 @@ struct TweetGeneratorTests {
         }
     }
 
+    @Test("posts of streams that run at once never have the same id, be they made in the same millisecond")
+    func idsOfStreams() {
+        let moment = Timestamp(milliseconds: 1_790_000_000_000)
+        let ids = (Int64(0)...3).flatMap { stream in
+            let generator = TweetGenerator(seed: 1, stream: stream) { _ in moment }
+            return (Int64(0)..<100).map(generator.id(of:))
+        }
+        #expect(Set(ids).count == 400)
+    }
+
     @Test("each line is JSON without a line end, and entity offsets slice code points")
     func entities() throws {
         let generator = TweetGenerator(seed: 3)

@@ -11,6 +11,8 @@ package struct TweetGenerator: Sendable {
     package let seed: UInt64
     let clock: Clock
     let posts: PostWriter
+    /// Which of several streams that run at once, 0 to 3: posts of two of them made in one millisecond have different ids.
+    let stream: Int64
 
     /// - Parameters:
     ///   - seed: chooses the world.
@@ -25,19 +27,21 @@ package struct TweetGenerator: Sendable {
     /// - Parameters:
     ///   - seed: chooses the world.
     ///   - people: how many users write the posts.
+    ///   - stream: 0 to 3, for one of several streams that run at once.
     ///   - clock: when each post was made; must never fall.
-    package init(seed: UInt64, people: Int = 4096, clock: @escaping Clock) {
+    package init(seed: UInt64, people: Int = 4096, stream: Int64 = 0, clock: @escaping Clock) {
         self.seed = seed
         self.clock = clock
+        self.stream = stream
         posts = PostWriter(seed: seed, people: people)
     }
 
-    /// The id of a post: its time, and its index in the low 22 bits.
+    /// The id of a post: its time, and its index in the low 22 bits, of which a stream above 0 has the two highest.
     package func id(of index: Int64) -> Int64 {
-        Snowflakes.id(at: clock(index), sequence: index)
+        Snowflakes.id(at: clock(index), sequence: index + stream << 20)
     }
 
-    /// The index of the post with an id, as far as 22 bits tell it: exact below 4,194,304.
+    /// The index of the post with an id, as far as 22 bits tell it: exact below 4,194,304 for stream 0.
     package static func index(ofID id: Int64) -> Int64 {
         id & 0x3f_ffff
     }
