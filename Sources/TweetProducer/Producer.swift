@@ -20,7 +20,7 @@ import XAPI
 /// | `uploader` | archived segments → S3, verified | the archive's folder |
 /// | `gaps` | gaps that have ended → X's recovery or search → the journal | the journal, `OpenGaps` |
 /// | `rules` | the rules at X, when they change → the journal; differences from the rules file → the log | the journal |
-/// | `standby` | Kafka's group of the stream's producers: which one reads | `Lease` |
+/// | `standby` | the stream's lease in Kafka: which producer reads | `Lease` |
 struct Producer {
     let settings: ProducerSettings
     let stop: Stop
@@ -80,7 +80,7 @@ struct Producer {
         }
     }
 
-    /// Nil for a producer that is alone. librdkafka answers within 5 s, and leaving the group takes a second.
+    /// Nil for a producer that is alone. Kafka is asked in calls of 3 s, two at a time.
     private func leaseKeeper(_ lease: Lease?, _ journal: Journal) -> Service.Loop? {
         guard let lease else { return nil }
         return Service.Loop("standby", bound: .seconds(30)) {

@@ -170,6 +170,7 @@ package final class Publisher {
 
     private func writeCheckpoint(isLast: Bool) {
         let through = delivery.acknowledged.through
+        source.tail.publish(delivered: through)
         let isNew =
             through > checkpoint.acknowledged || isCheckpointOld || checkpoint.pausedTopic != delivery.pausedTopic
         guard isNew, isLast || ContinuousClock.now >= checkpointDue else { return }

@@ -36,6 +36,8 @@ struct LoaderStatus: Report {
         var last: Int64
         /// Numbers below `last` that are not settled: in flight or missing, as `verify` finds out.
         var unsettled: Int64
+        /// Of a producer that shares the stream with others, as far as its events say.
+        var role: ListenerRoles.Role?
     }
 
     /// A writer of a loader that runs.
@@ -121,11 +123,12 @@ struct LoaderStatus: Report {
         openHoles = try connection.integer(
             "SELECT count(*) FROM kafka_holes WHERE status = 'open' AND \(Dismissals.holeCounts)")
         let dismissed = try Dismissals.journals(connection)
+        let roles = try ListenerRoles.read(connection)
         let counted = try StreamLedger.read(connection).filter { !dismissed.contains($0.key.journal) }
         journals = counted.sorted { $0.key < $1.key }.map { name, settled in
             JournalProgress(
                 stream: name.stream, journal: name.journal, settled: settled.count, last: settled.last,
-                unsettled: settled.missing.count)
+                unsettled: settled.missing.count, role: roles[name])
         }
         let estimate = try connection.integer(
             """

@@ -79,9 +79,13 @@ extension LoaderStatus {
 
     private var journalsTable: FittingTable? {
         guard !journals.isEmpty else { return nil }
+        let hasRoles = journals.contains { $0.role != nil }
         return FittingTable(
-            header: ["stream", "journal", "settled", "last", "unsettled"],
-            rows: journals.map { [$0.stream, $0.journal, "\($0.settled)", "\($0.last)", "\($0.unsettled)"] },
+            header: ["stream", "journal", "settled", "last", "unsettled"] + (hasRoles ? ["role"] : []),
+            rows: journals.map { journal in
+                [journal.stream, journal.journal, "\(journal.settled)", "\(journal.last)", "\(journal.unsettled)"]
+                    + (hasRoles ? [journal.role?.rawValue ?? "-"] : [])
+            },
             dispensable: [2], shortensNames: true)
     }
 

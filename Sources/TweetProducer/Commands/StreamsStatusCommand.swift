@@ -100,6 +100,8 @@ struct StreamsStatusView: Report {
         let isHealthy: Bool
         let state: StreamHealth.State
         let reason: String?
+        /// Of a producer that shares the stream with others (`STANDBY`); nil for one that is alone or does not run.
+        let role: StreamFacts.Role?
         /// The supervisor's word.
         let process: String?
         let pid: Int32?
@@ -111,6 +113,9 @@ struct StreamsStatusView: Report {
         let backlog: Int64?
         let journal: String?
 
+        /// For the table; a passive producer's state is its role.
+        fileprivate var data: String { state.rawValue + (role == .active ? ", active" : "") }
+
         init(_ name: String, _ look: StreamLook, now: Timestamp) {
             let health = StreamHealth(look, now: now)
             (stream, kind, isActive) = (name, look.declared?.kind.rawValue, look.declared?.isActive ?? false)
@@ -119,6 +124,7 @@ struct StreamsStatusView: Report {
             let writer = look.journal?.process.flatMap { $0.split(separator: " ").dropFirst().first }
             pid = look.process?.pid ?? writer.flatMap { Int32($0) }
             let facts = writer == nil ? nil : look.facts
+            role = facts?.role
             func text(_ time: Int64?) -> String? { time.map { Timestamp(milliseconds: $0).description } }
             connectedSince = health.state == .connected ? text(facts?.since) : nil
             (lastByteAt, lastPostAt) = (text(look.facts?.lastByteAt), text(look.facts?.lastPostAt))
@@ -153,7 +159,7 @@ struct StreamsStatusView: Report {
         }
         let rows = streams.map { row in
             [
-                row.stream, row.isHealthy ? (row.isActive ? "ok" : "-") : "BAD", row.process ?? "-", row.state.rawValue,
+                row.stream, row.isHealthy ? (row.isActive ? "ok" : "-") : "BAD", row.process ?? "-", row.data,
                 age(row.connectedSince), age(row.lastByteAt), age(row.lastPostAt),
                 row.postsPerMinute.map { "\($0)" } ?? "-", row.backlog.map { "\($0)" } ?? "-", (row.reason ?? "").plain,
             ]

@@ -1,16 +1,16 @@
-/// Which part a producer plays, as a pure value fed with what Kafka's group and X report.
+/// Which part a producer plays, as a pure value fed with what Kafka and X report.
 ///
-/// Kafka's group knows who has the lease. X is the fence: it allows one connection. So a producer that has lost the group keeps
-/// reading, and one that never had the lease does not begin.
+/// Kafka keeps the lease. X is the fence: it allows one connection. So a holder that cannot reach Kafka keeps reading, and a
+/// producer that never had the lease does not begin.
 struct Election: Equatable, Sendable {
     enum Role: String, Sendable {
-        /// The group has not answered since the start.
+        /// Kafka has not answered since the start.
         case undecided
         /// Another producer has the lease.
         case passive
         /// The lease is ours.
         case active
-        /// The lease was ours, and the group has not said since whose it is.
+        /// The lease was ours, and Kafka has not answered since.
         case unsure
         /// The lease was ours, and X has given the connection to another producer.
         case displaced
@@ -21,7 +21,7 @@ struct Election: Equatable, Sendable {
     /// Whether X is read.
     var reads: Bool { role == .active || role == .unsure }
 
-    /// The group has answered whose the lease is.
+    /// Kafka has answered whose the lease is.
     ///
     /// - Parameter isOurs: whether we have the lease.
     /// - Returns: whether reading begins.
@@ -31,7 +31,7 @@ struct Election: Equatable, Sendable {
         return reads && !didRead
     }
 
-    /// The group elects anew, or cannot be reached any more.
+    /// Kafka has not answered for a while.
     mutating func revoked() {
         if role == .active { role = .unsure }
     }
@@ -45,7 +45,7 @@ struct Election: Equatable, Sendable {
         return true
     }
 
-    /// The group has not answered for a long time since we were displaced: X is tried again.
+    /// Kafka has not answered for a long time since we were displaced: X is tried again.
     ///
     /// - Returns: whether reading begins.
     mutating func patienceEnded() -> Bool {

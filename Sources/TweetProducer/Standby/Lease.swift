@@ -11,6 +11,8 @@ package final class Lease: Sendable {
         var handover: Handover?
         var wonAt: ContinuousClock.Instant?
         var displacedAt: ContinuousClock.Instant?
+        /// When Kafka has answered last, and accepted the note of a holder.
+        var answeredAt = ContinuousClock.now
         /// The connection of the holder before us, until it is known to X's remedies.
         var predecessor: OpenedConnection?
         /// When X was last heard, and on which connections; the newest is the last.
@@ -18,6 +20,15 @@ package final class Lease: Sendable {
         var connections: [Int64] = []
         var opened: OpenedConnection?
         var attempts: [Int64] = []
+
+        /// Makes a holder unsure that Kafka has not answered for a while.
+        ///
+        /// - Returns: whether Kafka has not.
+        mutating func doubt() -> Bool {
+            guard answeredAt.duration(to: .now) >= Lease.certainty else { return false }
+            election.revoked()
+            return true
+        }
     }
 
     /// The beginning of reading.
@@ -42,8 +53,10 @@ package final class Lease: Sendable {
     /// How long the holder before us may go on reading before its connection is closed. It may be cut off from Kafka only,
     /// and back soon; or X has not noticed yet that it is gone.
     static let grace = Duration.seconds(8)
+    /// How long a holder is sure of its lease after Kafka's last answer: half of what the others wait.
+    private static let certainty = LeaseWatch.patience / 2
     /// After this long, what X still holds from before the lease was ours belongs to the holder before us.
-    private static let certainty = Duration.seconds(30)
+    private static let longLease = Duration.seconds(30)
     /// How long to wait between two attempts meanwhile.
     static let graceStep = Duration.seconds(4)
     /// How long a displaced holder that cannot reach Kafka stays away from X.
@@ -75,16 +88,24 @@ package final class Lease: Sendable {
 
     // MARK: The thread that keeps it
 
-    /// The lease is ours; `note` is what the group knew before.
-    func won(_ note: LeaseNote?) {
-        state.withLock { state in
-            if let note, note.journal != journal { state.predecessor = note.opened }
-            if let note { state.note = note }
-            if state.election.role != .active { state.wonAt = .now }
-            if state.election.elected(true) { state.handover = Handover(note: note) }
+    /// The lease is ours.
+    ///
+    /// - Parameter note: the note before: of the holder before, or our own.
+    /// - Returns: whether reading begins.
+    func won(_ note: LeaseNote?) -> Bool {
+        let begins = state.withLock { state -> Bool in
             state.displacedAt = nil
+            guard state.election.role != .active else { return false }
+            state.wonAt = .now
+            guard state.election.elected(true) else { return false }
+            if let note, note.journal != journal { state.predecessor = note.opened }
+            // An earlier lease of ours has left the rest, which says nothing of this one.
+            (state.note, state.handover, state.opened) = (note, Handover(note: note), nil)
+            (state.heardAt, state.connections) = (nil, [])
+            return true
         }
         signal.notify()
+        return begins
     }
 
     /// The lease is that of another producer.
@@ -96,9 +117,16 @@ package final class Lease: Sendable {
         signal.notify()
     }
 
-    /// The group elects anew, or cannot be reached any more.
-    func revoked() {
-        state.withLock { $0.election.revoked() }
+    /// Kafka has answered, and has accepted the note of a holder.
+    func answered() {
+        state.withLock { $0.answeredAt = .now }
+    }
+
+    /// Kafka has not answered, or has rejected the note.
+    ///
+    /// - Returns: whether that has lasted so long that a holder is not sure of its lease.
+    func unanswered() -> Bool {
+        state.withLock { $0.doubt() }
     }
 
     /// What the reader knows.
@@ -126,6 +154,8 @@ package final class Lease: Sendable {
     /// - Returns: whether reading ends.
     func displaced() -> Bool {
         state.withLock { state in
+            // A process that was paused knows less than it seems.
+            _ = state.doubt()
             guard state.election.displaced() else { return false }
             state.displacedAt = .now
             return true
@@ -167,7 +197,7 @@ package final class Lease: Sendable {
         state.withLock { state in
             guard let wonAt = state.wonAt else { return nil }
             let held = wonAt.duration(to: .now)
-            if held < Self.certainty, let known = state.predecessor.take() { return known }
+            if held < Self.longLease, let known = state.predecessor.take() { return known }
             let won = now.advanced(by: .zero - held).milliseconds
             return OpenedConnection(stream: stream, begun: won - 86_400_000, opened: won)
         }

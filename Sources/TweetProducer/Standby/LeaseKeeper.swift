@@ -5,12 +5,12 @@ import KafkaClient
 import Logging
 import TweetFormat
 
-/// Keeps a producer in the group that elects the active one of a stream; on one thread.
+/// Keeps the lease of a stream, or waits for it; on one thread.
 ///
-/// The lease is the note that the group keeps: who wrote it last is active, and writes it anew twice a second. The group's
-/// only topic, the one-partition topic of events, which nobody fetches, decides who may take the lease: the member with
-/// partition 0, when the note has not changed for some seconds. So neither a rebalance nor a producer that joins takes the
-/// lease from one that is alive, whatever the assignor does, and the clocks of two hosts are never compared.
+/// The lease is a note that Kafka keeps as metadata of a committed offset, in a group without members: partition 0 of the topic
+/// of events, which is not fetched. `LeaseWatch` decides whose it is. In a group with members the note could not be written
+/// while the group rebalances, for up to a session of a member that was killed, and that is just when a producer takes over.
+/// The clocks of two hosts are never compared.
 struct LeaseKeeper {
     private let kafka: KafkaConfiguration
     private let partition: TopicPartition
@@ -20,19 +20,11 @@ struct LeaseKeeper {
     private let stop: Stop
     private let logger: Logger
 
-    private static let glance = Duration.milliseconds(200)
-    private static let pace = Duration.milliseconds(500)
-    private static let timeout = Duration.seconds(5)
+    private static let pace = Duration.milliseconds(250)
+    private static let timeout = Duration.seconds(3)
     private static let pause = Duration.seconds(1)
     /// How many lines are searched for the last one of the stream; events and repairs stand between them.
     private static let lookBack: Int64 = 200
-
-    private static let properties = [
-        "client.id": "tweet-producer-standby", "partition.assignment.strategy": "range,roundrobin",
-        "session.timeout.ms": "10000", "heartbeat.interval.ms": "1000",
-        // The publisher creates the topic, perhaps later than this thread asks for it.
-        "topic.metadata.refresh.interval.ms": "2000",
-    ]
 
     /// - Parameters:
     ///   - settings: of the producer.
@@ -41,7 +33,7 @@ struct LeaseKeeper {
     ///   - stop: ends it, once the journal is published.
     ///   - logger: gets what happens.
     init(_ settings: ProducerSettings, lease: Lease, journal: Journal, stop: Stop, logger: Logger) {
-        kafka = settings.kafka.withDefaults(Self.properties)
+        kafka = settings.kafka.withDefaults(["client.id": "tweet-producer-standby"])
         partition = TopicPartition(settings.publish.events.name, 0)
         group = "tweet-producer.\(settings.topic).\(settings.stream.stream)"
         (self.lease, self.journal, self.stop, self.logger) = (lease, journal, stop, logger)
@@ -49,20 +41,21 @@ struct LeaseKeeper {
 
     /// Runs until the stop is raised and the journal is published, or the stop is immediate.
     func run() {
+        var watch = LeaseWatch(journal: lease.journal)
         var problem = ""
         while !isDone {
             do {
-                let consumer = try KafkaConsumer(kafka, group: group, topics: [partition.topic], logger: logger)
+                let consumer = try KafkaConsumer(kafka, group: group, topics: [], logger: logger)
                 defer { consumer.close() }
-                try keep(consumer)
-            } catch {
-                lease.revoked()
-                if "\(error)" != problem {
-                    problem = "\(error)"
-                    logger.warning(
-                        "cannot take part in the election of the active producer; retrying",
-                        metadata: ["reason": "\(error)", "group": "\(group)"])
+                while !isDone {
+                    _ = try consumer.poll(timeout: Self.pace)
+                    Heartbeat.beat()
+                    keep(consumer, &watch, &problem)
                 }
+                try release(consumer, &watch)
+            } catch {
+                _ = lease.unanswered()
+                report("\(error)", &problem)
                 stop.wait(for: Self.pause)
             }
         }
@@ -73,60 +66,74 @@ struct LeaseKeeper {
         return stop.isImmediate || (stop.isRaised && tail.isClosed && tail.acknowledged >= tail.lastSeq)
     }
 
-    /// Takes part until the journal is published.
-    private func keep(_ consumer: KafkaConsumer) throws {
-        // Nil while the group elects anew, or cannot be reached.
-        var hasPartition: Bool?
-        var watch = LeaseWatch()
-        var pace = Periodic(every: Self.pace, atOnce: true)
-        while !isDone {
-            _ = try consumer.poll(timeout: Self.glance)
-            Heartbeat.beat()
-            for change in consumer.takeAssignmentChanges() {
-                if case .assigned(let partitions) = change {
-                    hasPartition = partitions.contains(partition)
-                } else {
-                    hasPartition = nil
-                    lease.revoked()
-                }
+    /// Looks at the note, and writes it when it is ours to write.
+    private func keep(_ consumer: KafkaConsumer, _ watch: inout LeaseWatch, _ problem: inout String) {
+        do {
+            switch try look(consumer, &watch) {
+            case .passive: lease.lost()
+            case .settling: break
+            case .bid(let term): try write(bid(watch.predecessor, term), consumer)
+            case .won(let term): try hold(term, after: watch.predecessor, consumer)
+            case .hold(let term): try hold(term, after: lease.note, consumer)
             }
-            guard let hasPartition, pace.isDue() else { continue }
-            do {
-                let text = try consumer.note(of: partition, timeout: Self.timeout)
-                settle(watch.isOurs(text, journal: lease.journal, hasPartition: hasPartition, at: .now), text, consumer)
-            } catch {
-                logger.debug("cannot read the note of the lease", metadata: ["reason": "\(error)"])
-            }
-        }
-        if lease.role == .active {
-            var note = currentNote()
-            note.isReleased = true
-            consumer.commit(note: note.text, for: partition)
+            lease.answered()
+            problem = ""
+        } catch {
+            // Kafka rejects notes until the publisher has created the topic, and while a coordinator moves.
+            if lease.unanswered() { report("\(error)", &problem) }
         }
     }
 
-    /// Takes over what a look at the note has shown.
-    private func settle(_ isOurs: Bool, _ text: String?, _ consumer: KafkaConsumer) {
-        guard isOurs else { return lease.lost() }
-        if lease.role != .active, !lease.reads {
+    private func look(_ consumer: KafkaConsumer, _ watch: inout LeaseWatch) throws(KafkaError) -> LeaseWatch.Step {
+        let text = try consumer.note(of: partition, timeout: Self.timeout)
+        return watch.look(at: text.flatMap(LeaseNote.init), now: .now)
+    }
+
+    private func write(_ note: LeaseNote, _ consumer: KafkaConsumer) throws(KafkaError) {
+        try consumer.commit(note: note.text, for: partition, timeout: Self.timeout)
+    }
+
+    /// What the holder before has left, in our name.
+    private func bid(_ predecessor: LeaseNote?, _ term: Int64) -> LeaseNote {
+        let note = predecessor ?? LeaseNote(journal: lease.journal, host: Self.host)
+        return note.continued(by: lease.journal, host: Self.host, term: term)
+    }
+
+    private func hold(_ term: Int64, after before: LeaseNote?, _ consumer: KafkaConsumer) throws(KafkaError) {
+        if lease.won(before) {
             logger.notice(
                 "this producer is active", metadata: ["stream": "\(journal.source.stream)", "group": "\(group)"])
         }
-        lease.won(text.flatMap(LeaseNote.init))
-        let note = currentNote()
-        consumer.commit(note: note.text, for: partition)
+        let note = currentNote(term)
         lease.note = note
+        try write(note, consumer)
+    }
+
+    /// Lets another producer have the lease without waiting.
+    private func release(_ consumer: KafkaConsumer, _ watch: inout LeaseWatch) throws(KafkaError) {
+        guard lease.role == .active, case .hold(let term) = try look(consumer, &watch) else { return }
+        var note = currentNote(term)
+        note.isReleased = true
+        try write(note, consumer)
+    }
+
+    private func report(_ reason: String, _ problem: inout String) {
+        guard reason != problem else { return }
+        problem = reason
+        logger.warning(
+            "cannot take part in the election of the active producer; retrying",
+            metadata: ["reason": "\(reason)", "group": "\(group)"])
     }
 
     /// What the next holder has to know by now.
-    private func currentNote() -> LeaseNote {
+    private func currentNote(_ term: Int64) -> LeaseNote {
         let reading = lease.reading
         // In this order: what is appended by now was heard before, and what is acknowledged later does no harm.
         let appended = journal.lastSeq
-        let acknowledged = journal.source.tail.acknowledged
-        var note = LeaseNote(journal: lease.journal, host: Self.host)
-        (note.receivedAt, note.newestID) = (lease.note?.receivedAt, lease.note?.newestID)
-        (note.opened, note.attempts, note.writtenAt) = (reading.opened, reading.attempts, Timestamp.now().milliseconds)
+        let acknowledged = journal.source.tail.delivered
+        var note = bid(lease.note, term)
+        if let opened = reading.opened { note.opened = opened }
+        note.add(attempts: reading.attempts)
         let last = lastLine(through: acknowledged, of: reading.connections)
         if let last { note.advance(to: last.receivedAt.milliseconds, newestID: last.id) }
         if acknowledged >= appended, let heardAt = reading.heardAt {

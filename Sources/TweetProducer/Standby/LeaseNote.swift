@@ -2,11 +2,15 @@ import Core
 import FoundationEssentials
 
 /// What the holder of a lease leaves to the next one, in the group's commit: small, and never newer than what Kafka has.
+///
+/// A bid for the lease has what the holder before has left.
 struct LeaseNote: Codable, Equatable, Sendable {
     /// The journal of the producer that wrote it.
     var journal: String
     /// The host of that producer.
     var host: String
+    /// Grows with each bid for the lease.
+    var term: Int64 = 0
     /// When it was written, by the clock of that host; it is never compared, and makes each note differ from the one before.
     var writtenAt: Int64 = 0
     /// Whether that producer has ended in due form, so that nobody has to wait for it.
@@ -21,7 +25,7 @@ struct LeaseNote: Codable, Equatable, Sendable {
     var opened: OpenedConnection?
 
     private enum CodingKeys: String, CodingKey {
-        case journal, host, attempts, opened
+        case journal, host, term, attempts, opened
         case receivedAt = "received_at"
         case newestID = "newest_id"
         case writtenAt = "written_at"
@@ -35,6 +39,20 @@ struct LeaseNote: Codable, Equatable, Sendable {
         (self.journal, self.host) = (journal, host)
     }
 
+    /// A note of another writer that continues this one.
+    ///
+    /// - Parameters:
+    ///   - journal: of the writer.
+    ///   - host: of the writer.
+    ///   - term: of the bid or the lease.
+    /// - Returns: the note, written now.
+    func continued(by journal: String, host: String, term: Int64) -> LeaseNote {
+        var note = self
+        (note.journal, note.host, note.term) = (journal, host, term)
+        (note.isReleased, note.writtenAt) = (nil, Timestamp.now().milliseconds)
+        return note
+    }
+
     /// Reads a note; nil for one that cannot be read.
     init?(_ text: String) {
         guard let note = try? JSONDecoder().decode(LeaseNote.self, from: Data(text.utf8)) else { return nil }
@@ -46,6 +64,13 @@ struct LeaseNote: Codable, Equatable, Sendable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+
+    /// Adds connection attempts; the newest stay.
+    ///
+    /// - Parameter attempts: in milliseconds since 1970.
+    mutating func add(attempts: [Int64]) {
+        self.attempts = Set(self.attempts + attempts).sorted().suffix(Self.mostAttempts)
     }
 
     /// Takes over what is known of the last line; it never goes back.

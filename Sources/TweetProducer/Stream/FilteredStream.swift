@@ -77,6 +77,7 @@ package final class FilteredStream {
             },
             gaps: gaps ?? OpenGaps(folder: journal.source.folder),
             facts: StreamFactsKeeper(folder: journal.source.folder) { journal.later($0) }, lease: lease)
+        if settings.countsMinutes { reading.facts.play(.active) }
         observe(journal, reading.posts)
         try read(reading)
     }

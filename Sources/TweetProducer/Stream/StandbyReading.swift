@@ -27,7 +27,7 @@ extension FilteredStream {
         try reading.journal.append(event)
         try reading.journal.sync()
         reading.gaps.cover(at: .now())
-        reading.facts.enter(.passive)
+        reading.facts.play(.passive)
         reading.journal.tell(state: "passive: another producer reads the stream")
         Service.show(status: "passive: another producer reads stream \(settings.stream)")
         logger.notice(
@@ -41,6 +41,7 @@ extension FilteredStream {
     /// lines that Kafka may lack.
     private func begin(_ lease: Lease, _ handover: Lease.Handover, _ reading: StreamReading) throws {
         isPassive = false
+        reading.facts.play(.active)
         reading.journal.tell(state: "writing")
         Service.show(status: "active: reads stream \(settings.stream)")
         guard let note = handover.note, let receivedAt = note.receivedAt else { return }

@@ -15,9 +15,16 @@ struct StreamFacts: Codable, Equatable, Sendable {
         case passive
     }
 
+    /// The part of a producer that shares its stream with others.
+    enum Role: String, Codable, Sendable {
+        case active, passive
+    }
+
     /// The producer's process.
     var process: Int32
     var state: State
+    /// Nil for a producer that is alone, and until it is known.
+    var role: Role?
     /// Since when, in milliseconds since 1970; so are the other times.
     var since: Int64
     /// When this was written: at least every few seconds while the reader works.
@@ -32,7 +39,7 @@ struct StreamFacts: Codable, Equatable, Sendable {
     var nextAttemptAt: Int64?
 
     private enum CodingKeys: String, CodingKey {
-        case process, state, since, at, cause, detail
+        case process, state, role, since, at, cause, detail
         case lastByteAt = "last_byte_at"
         case lastPostAt = "last_post_at"
         case postsLastMinute = "posts_last_minute"
@@ -90,6 +97,14 @@ final class StreamFactsKeeper {
         facts = StreamFacts(process: getpid(), state: .connecting, since: now, at: now)
         (self.folder, self.later) = (folder, later)
         save(now)
+    }
+
+    /// Notes the part that this producer plays from now on.
+    ///
+    /// - Parameter role: the part.
+    func play(_ role: StreamFacts.Role) {
+        facts.role = role
+        enter(role == .passive ? .passive : .connecting)
     }
 
     /// Notes what begins now.

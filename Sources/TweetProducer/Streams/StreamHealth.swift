@@ -69,7 +69,10 @@ struct StreamHealth: Sendable, Equatable {
         guard let facts = look.facts, journal.process?.hasPrefix("pid \(facts.process) ") == true else {
             return StreamHealth(.starting, "the reader has not begun yet")
         }
-        if let state = journal.state, state != "writing" { return StreamHealth(.waiting, "the journal: \(state)") }
+        // The journal's state says it as well when another producer reads.
+        if let state = journal.state, state != "writing", facts.state != .passive || !state.hasPrefix("passive") {
+            return StreamHealth(.waiting, "the journal: \(state)")
+        }
         let pause = now.milliseconds - facts.at
         if pause > longestPause.milliseconds {
             return StreamHealth(.waiting, "the reader has not responded for \(shortAge(pause / 1000))")

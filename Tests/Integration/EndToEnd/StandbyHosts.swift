@@ -14,9 +14,7 @@ final class StandbyHosts: Sendable {
     /// Settings of single producers beside the common ones.
     private let more: [Int: [String: String]]
 
-    /// The least session that brokers allow by default (`group.min.session.timeout.ms`).
-    static let session = Duration.seconds(6)
-    /// When a lease ends whose holder has died: its note has not changed for 10 s, and its session has ended.
+    /// When a lease ends whose holder has died: its note has not changed for 10 s.
     static let lease = Duration.seconds(10)
     static let both = 0..<2
 
@@ -37,8 +35,7 @@ final class StandbyHosts: Sendable {
         try FileManager.default.createDirectory(atPath: locks, withIntermediateDirectories: true)
         let own = ["JOURNAL_DIR": journal(host), "X_LOCK_DIR": locks, "STANDBY": "on"].merging(more[host] ?? [:]) { $1 }
         var command = try ChildCommand(
-            service: .producer, ["run", "-X", "session.timeout.ms=\(Self.session.milliseconds)"],
-            settings: run.pipeline.environment.merging(own) { $1 })
+            service: .producer, ["run"], settings: run.pipeline.environment.merging(own) { $1 })
         command.output = .file("\(folder.path)/log-\(host)")
         let process = try ChildProcess(command)
         processes.withLock { $0[host] = process }

@@ -21,11 +21,13 @@ struct StreamCoverageTests {
     private func time(_ second: Int) -> Timestamp { Timestamp(milliseconds: 1_760_000_000_000 + Int64(second) * 1000) }
 
     /// Loads events, each of a journal; the seconds of `disconnected` and `handed_over` are those of the last line.
-    private func load(_ events: [(journal: String, type: PipelineEvent.Kind, second: Int)]) throws {
+    private func load(
+        _ events: [(journal: String, type: PipelineEvent.Kind, second: Int)], after before: [String: Int64] = [:]
+    ) throws {
         var batch = Batch()
         var decoder = TweetDecoder()
-        var seqs: [String: Int64] = [:]
-        for (offset, item) in events.enumerated() {
+        var seqs = before
+        for (offset, item) in zip(Int(before.values.reduce(0, +))..., events) {
             seqs[item.journal, default: 0] += 1
             var headers = TestLines.headers(seqs[item.journal] ?? 0)
             headers.journal = item.journal
@@ -105,5 +107,20 @@ struct StreamCoverageTests {
         _ = try database.superuser(repaired)
         let open = try database.query("SELECT journal FROM stream_gaps WHERE \(LedgerFacts.isOpen)")
         #expect(open == [[b]], "what the new holder has filled covers the rest of the old one's gap")
+    }
+
+    @Test("the roles of producers follow from their events; one that was killed is not active for ever")
+    func roles() throws {
+        try load([(a, .connected, 0), (a, .disconnected, 1), (a, .connected, 2)])
+        #expect(try ListenerRoles.read(database.connect()) == [:], "a producer that is alone has no role")
+        try load([(b, .passive, 1), (b, .handedOver, 10), (b, .connected, 16)], after: [a: 3])
+        let (first, second) = (JournalName(stream: "test", journal: a), JournalName(stream: "test", journal: b))
+        #expect(try ListenerRoles.read(database.connect()) == [second: .active])
+        try load([(a, .passive, 20)], after: [a: 3, b: 3])
+        let status = try LoaderStatus(database.connect())
+        #expect(status.journals.map(\.role) == [.passive, .active])
+        #expect(status.text.contains("passive") && status.json(isCompact: true).contains(#""role":"active""#))
+        try load([(b, .stopped, 30)], after: [a: 4, b: 3])
+        #expect(try ListenerRoles.read(database.connect()) == [first: .passive])
     }
 }

@@ -4,7 +4,7 @@ import Testing
 @testable import TweetProducer
 
 @Suite("Standby: election and note") struct ElectionTests {
-    @Test("a producer reads only after the group has given it the lease")
+    @Test("a producer reads only after it has the lease")
     func begin() {
         var election = Election()
         #expect(!election.reads)
@@ -26,7 +26,7 @@ import Testing
         #expect(!begins && election.role == .active)
     }
 
-    @Test("a passive producer that cannot reach the group stays passive")
+    @Test("a passive producer that cannot reach Kafka stays passive")
     func passive() {
         var election = Election()
         _ = election.elected(false)
@@ -51,52 +51,29 @@ import Testing
         #expect(!begins)
     }
 
-    @Test("a lease is taken only with the partition, and when its note has not changed for some seconds")
-    func lease() {
-        var watch = LeaseWatch()
-        let start = ContinuousClock.now
-        var note = LeaseNote(journal: "aaaaaaaa", host: "one")
-        func look(_ seconds: Int, _ hasPartition: Bool, _ text: String?, journal: String = "bbbbbbbb") -> Bool {
-            watch.isOurs(text, journal: journal, hasPartition: hasPartition, at: start + .seconds(seconds))
-        }
-        var found = look(0, true, note.text)
-        #expect(!found, "it may be alive")
-        note.writtenAt = 1
-        found = look(3, true, note.text)
-        #expect(!found, "it is alive")
-        found = look(6, true, note.text)
-        #expect(!found, "not for long enough")
-        found = look(13, false, note.text)
-        #expect(!found, "without the partition")
-        found = look(13, true, note.text)
-        #expect(found)
-        found = look(13, false, note.text, journal: "aaaaaaaa")
-        #expect(found, "who has it keeps it without the partition")
-        note.isReleased = true
-        found = look(9, true, note.text)
-        #expect(found, "released")
-        found = look(9, false, nil)
-        #expect(!found)
-        found = look(9, true, nil)
-        #expect(found, "the first of all")
-    }
-
     @Test("a note is read as it was written, and never goes back")
     func note() throws {
         var note = LeaseNote(journal: "0123abcd", host: "one")
         note.advance(to: 2000, newestID: 20)
         note.advance(to: 1000, newestID: 10)
-        note.attempts = [1, 2]
+        note.term = 7
+        note.add(attempts: [2, 1])
+        note.add(attempts: [2, 3])
         note.opened = OpenedConnection(stream: "default", begun: 1, opened: 2)
-        #expect(note.receivedAt == 2000 && note.newestID == "20")
+        #expect(note.receivedAt == 2000 && note.newestID == "20" && note.attempts == [1, 2, 3])
         #expect(LeaseNote(note.text) == note)
         #expect(LeaseNote("{}") == nil)
+        note.isReleased = true
+        let bid = note.continued(by: "89abcdef", host: "two", term: 8)
+        #expect(bid.journal == "89abcdef" && bid.host == "two" && bid.term == 8 && bid.isReleased == nil)
+        #expect(bid.receivedAt == 2000 && bid.opened == note.opened, "what the holder before has left stays")
     }
 
     @Test("a note with every attempt of a window fits into a commit of Kafka")
     func size() {
         var note = LeaseNote(journal: "0123abcd", host: String(repeating: "h", count: 64))
-        note.attempts = (0..<Int64(LeaseNote.mostAttempts)).map { 1_790_000_000_000 + $0 }
+        note.add(attempts: (0..<Int64(2 * LeaseNote.mostAttempts)).map { 1_790_000_000_000 + $0 })
+        #expect(note.attempts.count == LeaseNote.mostAttempts)
         note.opened = OpenedConnection(stream: String(repeating: "s", count: 100), begun: .max, opened: .max)
         #expect(note.text.utf8.count < 4096)
     }

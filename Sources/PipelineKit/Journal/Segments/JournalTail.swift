@@ -25,6 +25,7 @@ package final class JournalTail: Sendable {
         var end: End
         var isClosed = false
         var acknowledged: Int64
+        var delivered: Int64
         var isRollRequested = false
         var drop: ClosedRange<Int64>?
         var droppedThrough: Int64 = 0
@@ -35,7 +36,7 @@ package final class JournalTail: Sendable {
     private let wakers = Wakers()
 
     init(_ end: End, acknowledged: Int64) {
-        state = Mutex(State(end: end, acknowledged: acknowledged))
+        state = Mutex(State(end: end, acknowledged: acknowledged, delivered: acknowledged))
     }
 
     var end: End { state.withLock { $0.end } }
@@ -52,6 +53,9 @@ package final class JournalTail: Sendable {
     /// The checkpoint on the disk: segments up to here are needed for nothing but the archive.
     package var acknowledged: Int64 { state.withLock { $0.acknowledged } }
 
+    /// The last line up to which Kafka has everything; the checkpoint follows.
+    package var delivered: Int64 { state.withLock { $0.delivered } }
+
     func publish(_ end: End) {
         state.withLock { $0.end = end }
         signal.notify()
@@ -60,6 +64,11 @@ package final class JournalTail: Sendable {
     /// Says that a checkpoint is on the disk.
     package func publish(acknowledged: Int64) {
         state.withLock { $0.acknowledged = acknowledged }
+    }
+
+    /// Says that Kafka has every line up to this one.
+    package func publish(delivered: Int64) {
+        state.withLock { $0.delivered = delivered }
     }
 
     /// Says that nothing will be appended any more.

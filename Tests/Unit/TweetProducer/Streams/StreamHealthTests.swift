@@ -78,8 +78,16 @@ import Testing
     }
 
     @Test func aStandbyIsHealthyAndWithoutASupervisorTheJournalCounts() throws {
-        let passive = try health { $0.facts?.state = .passive }
+        let passive = try health {
+            $0.facts?.state = .passive
+            $0.journal?.state = "passive: another producer reads the stream"
+        }
         #expect(passive.isHealthy && passive.state == .passive)
+        let full = try health {
+            $0.facts?.state = .passive
+            $0.journal?.state = "stopped: full"
+        }
+        #expect(full.state == .waiting)
         let alone = try health { ($0.isSupervised, $0.process) = (false, nil) }
         #expect(alone.isHealthy && alone.state == .connected)
         let stopped = try health { ($0.isSupervised, $0.process, $0.journal) = (false, nil, nil) }
@@ -94,9 +102,14 @@ import Testing
         facts.enter(.waiting, cause: "http", detail: String(repeating: "ü\"", count: 3000), delay: .seconds(5))
         let waiting = try #require(StreamFacts.read(folder.path + "/s"))
         #expect(waiting.state == .waiting && waiting.detail?.count == 400 && waiting.nextAttemptAt != nil)
+        facts.play(.passive)
+        #expect(StreamFacts.read(folder.path + "/s")?.role == .passive)
+        facts.play(.active)
+        #expect(StreamFacts.read(folder.path + "/s")?.state == .connecting)
         facts.enter(.connected)
         let connected = try #require(StreamFacts.read(folder.path + "/s"))
         #expect(connected.state == .connected && connected.cause == nil && connected.nextAttemptAt == nil)
+        #expect(connected.role == .active)
         #expect(connected.since >= waiting.since)
         journal.close()
     }
