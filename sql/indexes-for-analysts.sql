@@ -1,0 +1,2 @@
+-- Indexes for questions that the keys do not answer. None is made by `tweet-loader migrate`: each one costs space and slows
+-- down loading. Choose the lines that you need, and run them as the owner of the tables.
