@@ -76,13 +76,12 @@ struct ExportCommand: ParsableCommand {
             let naming = ExportFolder.Naming(
                 fileExtension: request.format.fileExtension, isCompressed: gzip, segment: segment)
             let folder = try ExportFolder(output, naming, header: export.header)
-            return try export.run(connection, to: folder, &progress)
+            let manifest = try export.run(connection, to: folder, &progress)
+            try folder.describe(manifest)
+            return manifest
         }
         progress.end()
-        guard let output else { return writeToStandardError("export: \(manifest.text)\n") }
-        try JournalFolder.replace("README.txt", in: output, with: ExportReadme.text(manifest))
-        try JournalFolder.replace("MANIFEST.json", in: output, with: manifest.json() + "\n")
-        options.output.show(manifest)
+        if output == nil { writeToStandardError("export: \(manifest.text)\n") } else { options.output.show(manifest) }
     }
 }
 

@@ -111,6 +111,12 @@ final class ExportFolder: ExportOutput {
         return files
     }
 
+    /// Adds `README.txt`, and at the very end `MANIFEST.json`: an export that has it is complete.
+    func describe(_ manifest: ExportManifest) throws(FileError) {
+        try JournalFolder.replace("README.txt", in: path, with: ExportReadme.text(manifest))
+        try JournalFolder.replace("MANIFEST.json", in: path, with: manifest.json() + "\n")
+    }
+
     func abandon() {
         open = nil
         let names = (try? JournalFolder.names(path)) ?? []

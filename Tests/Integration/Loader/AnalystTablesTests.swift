@@ -27,7 +27,7 @@ struct AnalystTablesTests {
         let lines = try (1...12).flatMap { month -> [String?] in
             let start = try Self.id("2025-\(month < 10 ? "0" : "")\(month)-15T12:00:00Z")
             return (0..<200).map { number in
-                let id = start + number
+                let id = start + Int64(number)
                 let edits = number % 10 == 9 ? #","edit_history_tweet_ids":["\#(id - 1)","\#(id)"]"# : ""
                 let repost = number % 7 == 6 ? #","referenced_tweets":[{"type":"retweeted","id":"\#(first)"}]"# : ""
                 return TestLines.tweet(id, extra: edits + repost)
@@ -101,7 +101,7 @@ struct AnalystTablesTests {
             try database.query(
                 "SELECT tweet_id, first_tweet_id, type, matched FROM tweet_media JOIN tweet_hashtags USING (tweet_id, matched)"
                     + " ORDER BY 1")
-                == (0...1).map { ["\(TestLines.firstID + $0)", "\(TestLines.firstID)", "photo", "t"] })
+                == (0...1 as ClosedRange<Int64>).map { ["\(TestLines.firstID + $0)", "\(TestLines.firstID)", "photo", "t"] })
     }
 
     @Test("a rule's matches are counted by the day in UTC on which the tweets were posted, in any time zone of the session")
