@@ -610,10 +610,10 @@ CREATE VIEW readable_tweets AS
         'https://x.com/i/status/' || t.id AS link
     FROM tweets t
     LEFT JOIN users u ON u.id = t.author_id
-    -- An aggregate is never made a join: it looks up each tweet by its keys, whatever the size of the archive.
+    -- Aggregates and scalar subqueries are never made joins: they look up each tweet by its key, in one month of the archive.
     WHERE t.matched AND (SELECT max(n.tweet_id) FROM tweet_versions v
         JOIN tweet_versions n ON n.chain_id = v.chain_id AND n.version > v.version
-        JOIN tweets s ON s.id = n.tweet_id WHERE v.tweet_id = t.id) IS NULL;
+        WHERE v.tweet_id = t.id AND (SELECT s.id FROM tweets s WHERE s.id = n.tweet_id) IS NOT NULL) IS NULL;
 COMMENT ON VIEW readable_tweets IS
     'Matched tweets for reading, edited ones in their newest version: author, whole text without HTML entities (for a repost the original''s), kind, rules, link. Add WHERE id >= tweet_id_at(...), or use readable_between(...).';
 

@@ -44,7 +44,8 @@ struct ExportCommand: ParsableCommand {
             throw ValidationError("--gzip and --segment need --output; compress standard output with `| gzip`")
         }
         if form.format == .jsonl, filter.includeReferenced {
-            throw ValidationError("--include-referenced: lines contain the tweets that they refer to; use it with csv or ids")
+            throw ValidationError(
+                "--include-referenced: lines contain the tweets that they refer to; use it with csv or ids")
         }
     }
 

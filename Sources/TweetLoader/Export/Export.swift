@@ -40,7 +40,8 @@ struct Export: ~Copyable {
             let empty = tweets == 0 ? try emptyBecause(progress.bounds, connection) : nil
             try connection.execute("COMMIT")
             return ExportManifest(
-                snapshotAt: snapshotAt, arguments: .init(request), tweets: tweets, files: try output.finish(), facts: facts,
+                snapshotAt: snapshotAt, arguments: .init(request), tweets: tweets, files: try output.finish(),
+                facts: facts,
                 emptyBecause: empty)
         } catch {
             output.abandon()
@@ -54,7 +55,8 @@ struct Export: ~Copyable {
         let answer = try connection.query(query.estimateSQL, query.parameters, doing: "estimate the tweets")
         try connection.execute("COMMIT")
         // [{"Plan": {…, "Plan Rows": 12, …}}]; the outermost plan comes first.
-        let digits = (answer.text(0, 0) ?? "").split(separator: #""Plan Rows": "#).dropFirst().first?.prefix(while: \.isNumber)
+        let digits = (answer.text(0, 0) ?? "").split(separator: #""Plan Rows": "#).dropFirst().first?.prefix(
+            while: \.isNumber)
         return ExportEstimate(tweetsEstimate: digits.flatMap { Int64($0) } ?? 0, gaps: facts.gaps)
     }
 
@@ -106,12 +108,15 @@ struct Export: ~Copyable {
 
     /// Appends the row of a table.
     private mutating func append(
-        _ id: Int64, _ rows: borrowing PostgresResult, _ row: Int, _ receipt: FlatTweet.Receipt, to output: inout [UInt8]
+        _ id: Int64, _ rows: borrowing PostgresResult, _ row: Int, _ receipt: FlatTweet.Receipt,
+        to output: inout [UInt8]
     ) throws {
         try unsafe rows.withBytes(row, 1) { line throws in
             guard let line = unsafe line, let node = try? unsafe parser.parse(line),
                 let tweet = FlatTweet(id, in: node, receipt)
-            else { throw ExportError("the stored line of tweet \(id) is not the line of that tweet; see tweets.payload") }
+            else {
+                throw ExportError("the stored line of tweet \(id) is not the line of that tweet; see tweets.payload")
+            }
             table.append(tweet, to: &output)
         }
     }

@@ -44,7 +44,9 @@ final class StandardOutput: ExportOutput {
     private func flush() throws {
         var start = 0
         while start < buffer.count {
-            let count = unsafe buffer[start...].withUnsafeBytes { unsafe Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+            let count = unsafe buffer[start...].withUnsafeBytes {
+                unsafe Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count)
+            }
             guard count > 0 || errno == EINTR else { throw FileError("write", "standard output") }
             start += max(count, 0)
         }

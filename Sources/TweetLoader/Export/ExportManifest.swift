@@ -65,9 +65,12 @@ struct ExportManifest: Report {
         if facts.gaps.isEmpty {
             lines.append("no gap overlaps the window")
         } else {
-            lines.append("\(counted(facts.gaps.count, "gap")) in the window, \(facts.incompleteGaps) not filled exactly")
+            lines.append(
+                "\(counted(facts.gaps.count, "gap")) in the window, \(facts.incompleteGaps) not filled exactly")
         }
-        if !facts.holes.isEmpty { lines.append("\(counted(facts.holes.count, "hole")) in Kafka, see docs/operations.md") }
+        if !facts.holes.isEmpty {
+            lines.append("\(counted(facts.holes.count, "hole")) in Kafka, see docs/operations.md")
+        }
         if facts.rejects > 0 { lines.append("\(counted(facts.rejects, "message")) became rejects, not tweets") }
         return lines.joined(separator: "\n")
     }

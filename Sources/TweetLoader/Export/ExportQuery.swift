@@ -50,7 +50,8 @@ struct ExportQuery {
     private func window(_ column: String) -> String {
         let selection = request.selection
         let bounds =
-            [selection.firstID.map { "\(column) >= \($0)" }, selection.endID.map { "\(column) < \($0)" }].compactMap(\.self)
+            [selection.firstID.map { "\(column) >= \($0)" }, selection.endID.map { "\(column) < \($0)" }].compactMap(
+                \.self)
         return bounds.isEmpty ? "true" : bounds.joined(separator: " AND ")
     }
 

@@ -8,7 +8,8 @@ enum ExportReadme {
             switch manifest.arguments.format {
             case .csv: csv(name, manifest.arguments)
             case .jsonl: jsonl(name)
-            case .ids: "One id of a tweet a line. Look the tweets up at X with GET /2/tweets?ids=..., which X charges for."
+            case .ids:
+                "One id of a tweet a line. Look the tweets up at X with GET /2/tweets?ids=..., which X charges for."
             }
         let parts = [
             "Export of \(manifest.tweets) tweets by \(manifest.program), as they were stored at \(manifest.snapshotAt).",

@@ -31,7 +31,9 @@ struct FlatTweet {
         guard let found else { return nil }
         (self.id, self.line, tweet, self.receipt) = (id, line, found, receipt)
         author = Self.user(found["author_id"]?.id, in: line)
-        original = Self.references("retweeted", "reposted", of: found).last?["id"]?.id.flatMap { Self.included($0, in: line) }
+        original = Self.references("retweeted", "reposted", of: found).last?["id"]?.id.flatMap {
+            Self.included($0, in: line)
+        }
     }
 
     /// A member of the tweet; for a repost that of the original, where it has one.
@@ -42,6 +44,7 @@ struct FlatTweet {
     /// - Parameters:
     ///   - type: the way, in X's vocabulary.
     ///   - newer: the same in its newer one.
+    /// - Returns: the objects, in X's order.
     func references(_ type: StaticString, _ newer: StaticString) -> [JSONNode] {
         Self.references(type, newer, of: tweet)
     }

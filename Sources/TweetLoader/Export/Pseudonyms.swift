@@ -82,7 +82,9 @@ struct Pseudonyms {
     /// The number of bytes at a place that announce a handle: `@`, `＠` or the host of an address of X; 0 when none do.
     private static func handlePrefix(_ text: [UInt8], _ index: Int) -> Int {
         let byte = text[index]
-        guard byte == UInt8(ascii: "@") || byte == 0xEF || byte | 0x20 == UInt8(ascii: "x") || byte | 0x20 == UInt8(ascii: "t")
+        guard
+            byte == UInt8(ascii: "@") || byte == 0xEF || byte | 0x20 == UInt8(ascii: "x")
+                || byte | 0x20 == UInt8(ascii: "t")
         else { return 0 }
         for prefix in prefixes where text[index...].count >= prefix.count {
             let isFound = zip(text[index...], prefix).allSatisfy { $0 == $1 || $0 | 0x20 == $1 && $1 > 0x60 }
@@ -102,7 +104,8 @@ extension UInt8 {
     /// Whether a handle of X can have it.
     fileprivate var isHandleByte: Bool {
         switch self {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"),
             UInt8(ascii: "_"):
             true
         default: false

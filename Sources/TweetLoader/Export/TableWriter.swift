@@ -78,7 +78,9 @@ struct TableWriter {
         }
     }
 
-    private static let formulaBeginnings = ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"].map { Array($0.utf8) }
+    private static let formulaBeginnings = ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"].map {
+        Array($0.utf8)
+    }
 }
 
 extension UInt8 {

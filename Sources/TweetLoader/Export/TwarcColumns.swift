@@ -18,7 +18,9 @@ extension ExportColumn {
         },
         ExportColumn("retweeted_user_id", .userID, isID: true) { CellValue($0.original?["author_id"]) },
         ExportColumn("retweeted_username", .handle) { CellValue($0.author(of: $0.original)?["username"]) },
-        ExportColumn("quoted_user_id", .userID, isID: true) { CellValue($0.included("quoted", "quoted")?["author_id"]) },
+        ExportColumn("quoted_user_id", .userID, isID: true) {
+            CellValue($0.included("quoted", "quoted")?["author_id"])
+        },
         ExportColumn("quoted_username", .handle) { tweet in
             CellValue(tweet.author(of: tweet.included("quoted", "quoted"))?["username"])
         },
@@ -74,7 +76,8 @@ extension ExportColumn {
 
     private static let authors: [ExportColumn] = [
         author(["id"], .userID, isID: true), author(["created_at"], .erased), author(["username"], .handle),
-        author(["name"], .erased), author(["description"], .erased), description("cashtags", "$"), description("hashtags", "#"),
+        author(["name"], .erased), author(["description"], .erased), description("cashtags", "$"),
+        description("hashtags", "#"),
         description("mentions", "@"), description("urls", ""),
         ExportColumn("author.entities.url.urls", .erased) { tweet in
             tweet.author.profileLinks.map { .texts("", $0) } ?? .none
@@ -91,7 +94,8 @@ extension ExportColumn {
             let metrics = tweet.author?["public_metrics"]
             return CellValue(metrics?["tweet_count"] ?? metrics?["post_count"])
         },
-        author(["verified"]), author(["verified_type"]), author(["withheld", "scope"]), author(["withheld", "copyright"]),
+        author(["verified"]), author(["verified_type"]), author(["withheld", "scope"]),
+        author(["withheld", "copyright"]),
         author(["withheld", "country_codes"]),
     ]
 

@@ -18,7 +18,9 @@ import Testing
         folder = try TemporaryFolder()
     }
 
-    private func export(to path: String, segment: Int64? = nil, during: @escaping (Int64) throws -> Void = { _ in }) throws
+    private func export(
+        to path: String, segment: Int64? = nil, during: @escaping (Int64) throws -> Void = { _ in }
+    ) throws
         -> ExportManifest
     {
         let connection = try database.connect()
@@ -45,9 +47,11 @@ import Testing
         let url = database.url
         let manifest = try export(to: folder.path + "/export") { id in
             guard id == TestLines.firstID + 10 else { return }
-            try loader.settle(TestLines.batch(TestLines.tweets(3000, from: TestLines.firstID + 1000), firstOffset: 1500))
+            try loader.settle(
+                TestLines.batch(TestLines.tweets(3000, from: TestLines.firstID + 1000), firstOffset: 1500))
             let other = try PostgresConnection.connect(PostgresConninfo(url))
-            try other.execute("DELETE FROM tweets WHERE id BETWEEN \(TestLines.firstID + 1200) AND \(TestLines.firstID + 1299)")
+            try other.execute(
+                "DELETE FROM tweets WHERE id BETWEEN \(TestLines.firstID + 1200) AND \(TestLines.firstID + 1299)")
         }
         #expect(manifest.tweets == 1500)
         #expect(try tweets(folder.path + "/export", manifest) == 1500)
@@ -62,7 +66,9 @@ import Testing
         #expect(try JournalFolder.names(folder.path + "/export").count == 3)
     }
 
-    @Test("a full disk ends an export, nothing is left, and the next one succeeds", .enabled(if: geteuid() == 0, "mounting needs root"))
+    @Test(
+        "a full disk ends an export, nothing is left, and the next one succeeds",
+        .enabled(if: geteuid() == 0, "mounting needs root"))
     func f99AFullDiskLeavesNothing() throws {
         try Loader.claiming(database.url).settle(TestLines.batch(TestLines.tweets(4000)))
         let disk = try SmallDisk(mebibytes: 8)
@@ -76,11 +82,14 @@ import Testing
         #expect(try tweets(path, export(to: path, segment: 1000)) == 4000)
     }
 
-    @Test("an export that is interrupted while it waits ends at once with 75 and leaves nothing", arguments: [SIGINT, SIGTERM])
+    @Test(
+        "an export that is interrupted while it waits ends at once with 75 and leaves nothing",
+        arguments: [SIGINT, SIGTERM])
     func f99AnInterruptedExportLeavesNothing(signal: Int32) throws {
         try Loader.claiming(database.url).settle(TestLines.batch(TestLines.tweets(10)))
         let lock = try database.connect()
-        try lock.execute("SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE stream_gaps IN ACCESS EXCLUSIVE MODE")
+        try lock.execute(
+            "SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE stream_gaps IN ACCESS EXCLUSIVE MODE")
         let path = folder.path + "/export"
         let process = try start(path)
         try database.waitForBlocked()
@@ -96,7 +105,9 @@ import Testing
         let path = folder.path + "/export"
         for _ in 0..<20 {
             let process = try start(path, ["--segment", "1000"])
-            #expect(eventually { (try? JournalFolder.names(path))?.contains { $0.hasSuffix(ExportFolder.partial) } == true })
+            #expect(
+                eventually { (try? JournalFolder.names(path))?.contains { $0.hasSuffix(ExportFolder.partial) } == true }
+            )
             process.kill()
             let names = try JournalFolder.names(path)
             if names.contains("MANIFEST.json") {

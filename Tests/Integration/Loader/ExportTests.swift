@@ -64,7 +64,8 @@ struct ExportTests {
                 ('test', 'j', 1, '2022-02-20Z', '2022-03-02Z', 'reset', 'open'), ('test', 'j', 2, '2022-03-05Z', NULL, 'x', 'open'),
                 ('test', 'j', 3, '2022-01-05Z', '2022-01-06Z', 'early', 'open')
             """)
-        let selection = ExportSelection(since: Timestamp("2022-03-01T00:00:00Z"), until: Timestamp("2022-04-01T00:00:00Z"))
+        let selection = ExportSelection(
+            since: Timestamp("2022-03-01T00:00:00Z"), until: Timestamp("2022-04-01T00:00:00Z"))
         let manifest = try export(request(.csv, "id,text", selection))
         #expect(try names() == ["MANIFEST.json", "README.txt", "tweets.csv"])
         let first = TestLines.firstID
@@ -78,7 +79,9 @@ struct ExportTests {
         #expect(manifest.facts.rules.map(\.value) == ["cat has:media"])
         #expect(manifest.facts.gaps.map(\.cause) == ["reset", "x"] && manifest.facts.incompleteGaps == 2)
         let json = try content("MANIFEST.json")
-        for part in ["\"sha256\"", digest.sha256, "\"cat has:media\"", "\"first_id\" : \"\(first)\"", "\"version\" : 1"] {
+        for part in [
+            "\"sha256\"", digest.sha256, "\"cat has:media\"", "\"first_id\" : \"\(first)\"", "\"version\" : 1",
+        ] {
             #expect(json.contains(part), "\(part): \(json)")
         }
         #expect(try content("README.txt").contains("dtype=str"))
@@ -92,7 +95,8 @@ struct ExportTests {
         let reference = { (type: String) in #","referenced_tweets":[{"type":"\#(type)","id":"3"}]"# }
         var lines = [
             TestLines.tweet(ids[0], extra: #","lang":"en""#), TestLines.tweet(ids[1], extra: reference("quoted")),
-            TestLines.tweet(ids[2], extra: reference("replied_to")), TestLines.tweet(ids[3], extra: reference("retweeted")),
+            TestLines.tweet(ids[2], extra: reference("replied_to")),
+            TestLines.tweet(ids[3], extra: reference("retweeted")),
         ]
         lines.append(#"{"data":{"id":"\#(ids[4])","text":"x"},"matching_rules":[{"id":"77","tag":"other"}]}"#)
         try Loader.claiming(database.url).settle(TestLines.batch(lines))
@@ -117,7 +121,9 @@ struct ExportTests {
         #expect(try Export(request()).estimate(connection).tweetsEstimate >= 0)
     }
 
-    @Test("segments and gzip: each file has the header, and all of them together have each tweet once", arguments: [false, true])
+    @Test(
+        "segments and gzip: each file has the header, and all of them together have each tweet once",
+        arguments: [false, true])
     func segments(isCompressed: Bool) throws {
         try Loader.claiming(database.url).settle(TestLines.batch(TestLines.tweets(1201)))
         let manifest = try export(request(), segment: 600, isCompressed: isCompressed)
@@ -136,12 +142,14 @@ struct ExportTests {
     @Test("lines are those that X sent, byte for byte where they were altered, and the same value elsewhere")
     func lines() throws {
         let odd = [
-            TestLines.tweet(TestLines.firstID, text: #"a\u0000b"#), TestLines.tweet(TestLines.firstID + 1, text: #"\ud83d"#),
+            TestLines.tweet(TestLines.firstID, text: #"a\u0000b"#),
+            TestLines.tweet(TestLines.firstID + 1, text: #"\ud83d"#),
         ]
         let plain = TestLines.tweet(TestLines.firstID + 2, text: #"\n\"😀 "#)
         try Loader.claiming(database.url).settle(TestLines.batch(odd + [plain]))
         try export(request(.jsonl))
-        let lines = try content("tweets.jsonl").split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        let lines = try content("tweets.jsonl").split(separator: "\n", omittingEmptySubsequences: false).map(
+            String.init)
         #expect(lines.count == 4 && Array(lines[..<2]) == odd && lines[3].isEmpty)
         let (a, b) = try (
             JSONSerialization.jsonObject(with: Data(lines[2].utf8)) as? NSDictionary,
@@ -203,11 +211,14 @@ struct ExportTests {
                 + "\"\(first)\",\"new\",,\"[\"\"r\"\"]\"\n")
     }
 
-    @Test("wrong options are named", arguments: [
-        ["--format", "parquet"], ["--columns", "idd"], ["--gzip"], ["--segment", "0", "--output", "x"],
-        ["--format", "ids", "--excel"], ["--since", "yesterday"], ["--since", "2026-01-02", "--until", "2026-01-01"],
-        ["--format", "jsonl", "--include-referenced"], ["--kind", "like"],
-    ])
+    @Test(
+        "wrong options are named",
+        arguments: [
+            ["--format", "parquet"], ["--columns", "idd"], ["--gzip"], ["--segment", "0", "--output", "x"],
+            ["--format", "ids", "--excel"], ["--since", "yesterday"],
+            ["--since", "2026-01-02", "--until", "2026-01-01"],
+            ["--format", "jsonl", "--include-referenced"], ["--kind", "like"],
+        ])
     func options(arguments: [String]) {
         #expect(throws: (any Error).self) { _ = try ExportCommand.parse(arguments) }
     }

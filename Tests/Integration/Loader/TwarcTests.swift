@@ -5,14 +5,15 @@ import Testing
 
 @testable import TweetLoader
 
+/// A Python that has twarc-csv.
+private let twarcPython = ProcessInfo.processInfo.environment["TWARC_PYTHON"]
+
 /// Tables compared with those that twarc-csv writes of the same recorded lines.
 @Suite(
-    .enabled(if: TwarcTests.python != nil && recordings("data") != nil, "no twarc-csv (TWARC_PYTHON), or no recordings"),
+    .enabled(
+        if: twarcPython != nil && recordings("data") != nil, "no twarc-csv (TWARC_PYTHON), or no recordings"),
     .ownThreads, .timeLimit(.minutes(10)))
 struct TwarcTests {
-    /// A Python that has twarc-csv.
-    static let python = ProcessInfo.processInfo.environment["TWARC_PYTHON"]
-
     @Test("every cell is that of twarc-csv but for the differences of form that docs/export.md names")
     func everyCell() throws {
         let folder = try TemporaryFolder()
@@ -41,7 +42,7 @@ struct TwarcTests {
         _ = try export.run(database.connect(), to: output, &progress)
         let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/compare_twarc.py")
         let process = Process()
-        process.executableURL = Self.python.map { URL(filePath: $0) }
+        process.executableURL = twarcPython.map { URL(filePath: $0) }
         process.arguments = [script.path, folder.path + "/lines.jsonl", folder.path + "/export/tweets.csv"]
         let pipe = Pipe()
         (process.standardOutput, process.standardError) = (pipe, pipe)

@@ -9,7 +9,8 @@ import TweetFormat
 struct TableWriterTests {
     /// The row of a tweet, without its line end.
     private func row(
-        _ line: String, _ columns: String, id: Int64 = 5, receipt: FlatTweet.Receipt = .init(), form: TableForm = TableForm()
+        _ line: String, _ columns: String, id: Int64 = 5, receipt: FlatTweet.Receipt = .init(),
+        form: TableForm = TableForm()
     ) throws -> String {
         var form = form
         form.columns = try #require(ExportColumn.columns(columns))
@@ -27,7 +28,9 @@ struct TableWriterTests {
         #"{"data":{"id":"5"\#(data.isEmpty ? "" : ",")\#(data)},"includes":{\#(includes)},"matching_rules":[{"id":"1","tag":"a"}]}"#
     }
 
-    @Test("the columns are those of twarc-csv, by name and in its order, and a wrong name is an error with the nearest one")
+    @Test(
+        "the columns are those of twarc-csv, by name and in its order, and a wrong name is an error with the nearest one"
+    )
     func columns() {
         #expect(ExportColumn.twarc.count == 84)
         #expect(Set(ExportColumn.all.map(\.name)).count == ExportColumn.all.count)
@@ -37,7 +40,9 @@ struct TableWriterTests {
         #expect(ExportColumn.unknown(in: "id,langg").map { "\($0.name) \($0.nearest ?? "")" } == "langg lang")
     }
 
-    @Test("quotation marks are doubled, line ends and commas stay within quotes, null is nothing and empty text is two quotes")
+    @Test(
+        "quotation marks are doubled, line ends and commas stay within quotes, null is nothing and empty text is two quotes"
+    )
     func quoting() throws {
         let text = #""text":"a \"b\",\r\nc","lang":"","source":null"#
         #expect(try row(line(text), "text,lang,source,created_at") == "\"a \"\"b\"\",\r\nc\",\"\",,")
@@ -95,7 +100,8 @@ struct TableWriterTests {
             try row(
                 line(data, includes: includes),
                 "geo.coordinates.coordinates,geo.full_name,geo.geo.bbox,geo.id,attachments.media,attachments.poll.options,"
-                    + "attachments.poll.voting_status,possibly_sensitive,entities.mentions,entities.cashtags,entities.urls")
+                    + "attachments.poll.voting_status,possibly_sensitive,entities.mentions,entities.cashtags,entities.urls"
+            )
                 == #""[-73.5,40]","Manhattan","[1,2.5]","p","[{""media_key"":""3_1"",""width"":4},{}]","[{""votes"":1}]","open","#
                 + #""False","[""@A""]","[""$X""]","[""e"",""v"",""d""]""#)
     }
@@ -124,7 +130,8 @@ struct TableWriterTests {
         "urls":[{"expanded_url":"https://x.com/Bob/status/1"},{"expanded_url":"https://netflix.com/bob"},\
         {"expanded_url":"https://twitter.com/i/web/status/1"}]}
         """
-    private static let alice = #""users":[{"id":"7","username":"alice","name":"Alice A.","description":"me","location":"x"}]"#
+    private static let alice =
+        #""users":[{"id":"7","username":"alice","name":"Alice A.","description":"me","location":"x"}]"#
     private static let names = "author_id,author.username,in_reply_to_user_id,text,entities.mentions,entities.urls"
 
     @Test("pseudonyms are the same for id and handle, within one export only, and whatever describes the user is empty")
@@ -133,7 +140,9 @@ struct TableWriterTests {
         form.redaction = .pseudonyms
         let line = line(Self.talk, includes: Self.alice)
         let row1 = try row(line, Self.names + ",author.name,author.description,author.location", form: form)
-        for name in ["lice", "Bob hi", "@bob", "carol", "\"7\"", "\"8\"", "x.com/Bob"] { #expect(!row1.contains(name), "\(row1)") }
+        for name in ["lice", "Bob hi", "@bob", "carol", "\"7\"", "\"8\"", "x.com/Bob"] {
+            #expect(!row1.contains(name), "\(row1)")
+        }
         let cells = row1.split(separator: "\",\"").map(String.init)
         let (alice, bob) = (cells[0].dropFirst(), cells[2])
         #expect(alice.count == 17 && cells[1] == alice && alice != bob)
@@ -142,7 +151,8 @@ struct TableWriterTests {
         #expect(cells[5].contains("https://x.com/\(bob)/status/1"))
         #expect(cells[5].contains("https://netflix.com/bob") && cells[5].contains("https://twitter.com/i/web/status/1"))
         #expect(row1.hasSuffix(",,,"))
-        #expect(try row(line, Self.names, form: form) != row(line, Self.names, form: form), "the key is drawn each time")
+        #expect(
+            try row(line, Self.names, form: form) != row(line, Self.names, form: form), "the key is drawn each time")
     }
 
     @Test("removed users leave nothing but a word for each mention")
