@@ -138,7 +138,8 @@ struct AnalystTablesTests {
         let database = try TestDatabase(migrated: false)
         let role = "plain_\(database.name)"
         _ = try database.superuser("CREATE ROLE \(role) LOGIN; GRANT CREATE ON SCHEMA public TO \(role)")
-        let connection = try PostgresConnection.connect(PostgresConninfo(database.url.replacing("tweets@", with: "\(role)@")))
+        let url = database.url.replacing("tweets@", with: "\(role)@")
+        let connection = try PostgresConnection.connect(PostgresConninfo(url))
         _ = try Migration.apply(to: connection)
         try connection.execute(TweetPartition(containing: TestLines.firstID).createSQL)
         let answer = try connection.query("SELECT partition_schema(), 'tweets_y2022m03'::regclass", doing: "test")

@@ -49,7 +49,13 @@ struct TwarcTests {
         try process.run()
         let result = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
-        #expect(result.contains(" 0 differ; "), "\(result)")
-        print(result.split(separator: "\n").last ?? "")
+        let summary = result.split(separator: "\n").last ?? ""
+        let numbers = summary.matches(of: /[0-9]+/).compactMap { Int($0.output) }
+        #expect(summary.contains(" 0 differ; twarc-csv fails on "), "\(result)")
+        // Each tweet is compared, or one that twarc-csv fails on.
+        #expect(
+            numbers.count == 4 && numbers[0] + numbers[3] == lines.count && numbers[3] * 100 < lines.count, "\(summary)"
+        )
+        print("twarc-csv: \(summary)")
     }
 }
