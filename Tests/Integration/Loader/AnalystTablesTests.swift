@@ -45,7 +45,7 @@ struct AnalystTablesTests {
             $0[0] ?? ""
         }
         let scans = plan.filter { $0.contains("Scan") && $0.contains(" on tweets_") && !$0.contains("never executed") }
-        return Set(scans.compactMap { $0.firstMatch(of: / on (tweets_\w+)/).map { String($0.1) } })
+        return Set(scans.compactMap { $0.firstMatch(of: /\son\s(tweets_\w+)/).map { String($0.1) } })
     }
 
     @Test(
