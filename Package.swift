@@ -78,7 +78,7 @@ let package = Package(
         .target(
             name: "SQLFiles",
             path: "sql",
-            exclude: ["migrations/README.md"],
+            exclude: ["migrations/README.md", "indexes-for-analysts.sql"],
             resources: [
                 .embedInCode("schema.sql"), .embedInCode("migrations/0002.sql"), .embedInCode("migrations/0003.sql"),
             ],
@@ -104,7 +104,9 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "TweetLoader",
-            dependencies: ["Core", "TweetFormat", "Journal", "KafkaClient", "Postgres", argumentParser, logging],
+            dependencies: [
+                "Core", "Digests", "TweetFormat", "Journal", "KafkaClient", "Postgres", argumentParser, logging,
+            ],
             swiftSettings: strict),
         .target(
             name: "Sandbox",

@@ -31,7 +31,7 @@ ARROWS = {
     "Publishing": "Core TweetFormat Journal KafkaClient Logging",
     "TweetProducer": "Core Digests HTTP TweetFormat Journal ObjectStore XAPI KafkaClient Publishing ArgumentParser Logging"
     " CCurl Yams",
-    "TweetLoader": "Core TweetFormat Journal KafkaClient Postgres ArgumentParser Logging",
+    "TweetLoader": "Core Digests TweetFormat Journal KafkaClient Postgres ArgumentParser Logging",
     "Sandbox": "Core TweetFormat Journal KafkaClient Postgres TweetLoader ArgumentParser Logging Yams COpenSSLTLS CRdKafka"
     " CZlib Hummingbird HTTPTypes NIOCore NIOHTTPTypes",
     "tweet-producer": "TweetProducer",

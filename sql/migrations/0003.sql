@@ -218,3 +218,187 @@ COMMENT ON COLUMN stream_events.detail IS 'Reason, in words.';
 COMMENT ON TABLE stream_gaps IS
     'Periods in which a stream was not connected. What X may have sent in such a period is missing unless it was repaired.';
 COMMENT ON COLUMN stream_gaps.newest_id IS 'Highest tweet id received before the gap, where a repair begins.';
+
+-- == for analysts =====================================================================================================
+
+COMMENT ON COLUMN tweets.created_at IS
+    'When it was posted, to the second, according to X; null when the field was not requested. A condition on it reads every month: compare id with tweet_id_at(...), or use tweets_between(...).';
+
+CREATE FUNCTION plain_text(escaped text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$ SELECT replace(replace(replace(escaped, '&lt;', '<'), '&gt;', '>'), '&amp;', '&') $$;
+COMMENT ON FUNCTION plain_text(text) IS 'Text without the HTML entities for & < > that X writes into every text.';
+
+CREATE OR REPLACE FUNCTION full_text(tweet tweets) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT plain_text(coalesce(tweet.long_text, tweet.text)) $$;
+COMMENT ON FUNCTION full_text(tweets) IS
+    'Whole text of a tweet, also of a long one, without HTML entities: SELECT full_text(t) FROM tweets AS t, or t.full_text for short.';
+
+CREATE FUNCTION utc_day(tweet_id bigint, otherwise timestamptz) RETURNS date
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT (coalesce(tweet_time(tweet_id), otherwise) AT TIME ZONE 'UTC')::date $$;
+COMMENT ON FUNCTION utc_day(bigint, timestamptz) IS
+    'Day in UTC on which a tweet was posted; that of the second argument for ids that are no snowflakes.';
+
+CREATE OR REPLACE VIEW readable_tweets AS
+    SELECT t.id, coalesce(t.created_at, tweet_time(t.id)) AS created_at,
+        coalesce(u.username, t.author_username) AS username, u.name,
+        plain_text(coalesce((SELECT coalesce(o.long_text, o.text) FROM tweets o WHERE o.id = t.retweeted_id),
+            t.long_text, t.text)) AS text, t.lang,
+        CASE WHEN t.retweeted_id IS NOT NULL THEN 'repost' WHEN t.quoted_id IS NOT NULL THEN 'quote'
+            WHEN t.replied_to_id IS NOT NULL THEN 'reply' ELSE 'tweet' END AS kind,
+        coalesce(t.retweeted_id, t.quoted_id, t.replied_to_id) AS refers_to,
+        ARRAY(SELECT coalesce(r.tag, r.rule_id::text) FROM tweet_rules r WHERE r.tweet_id = t.id ORDER BY 1) AS rules,
+        'https://x.com/i/status/' || t.id AS link
+    FROM tweets t
+    LEFT JOIN users u ON u.id = t.author_id
+    -- Aggregates and scalar subqueries are never made joins: they look up each tweet by its key, in one month of the archive.
+    WHERE t.matched AND (SELECT max(n.tweet_id) FROM tweet_versions v
+        JOIN tweet_versions n ON n.chain_id = v.chain_id AND n.version > v.version
+        WHERE v.tweet_id = t.id AND (SELECT s.id FROM tweets s WHERE s.id = n.tweet_id) IS NOT NULL) IS NULL;
+COMMENT ON VIEW readable_tweets IS
+    'Matched tweets for reading, edited ones in their newest version: author, whole text without HTML entities (for a repost the original''s), kind, rules, link. Add WHERE id >= tweet_id_at(...), or use readable_between(...).';
+
+DROP VIEW tweet_media, rule_matches;
+CREATE VIEW tweet_media AS
+    SELECT t.id AS tweet_id, m.media_key, m.type, m.url, m.preview_image_url, m.width, m.height, m.duration_ms, m.alt_text,
+        m.view_count, m.variant_urls, m.variant_content_types, m.variant_bit_rates, m.tweet_id AS first_tweet_id,
+        m.text_altered, m.seen_in, m.seen_at, t.matched
+    FROM tweets t CROSS JOIN LATERAL unnest(t.media_keys) AS k (media_key) JOIN media m USING (media_key);
+COMMENT ON VIEW tweet_media IS 'Pictures and videos, one row for each attachment to a tweet.';
+
+CREATE VIEW rule_matches AS
+    SELECT m.rule_id, m.tag, m.stream, m.day, m.tweets,
+        (SELECT r.value FROM rules r WHERE r.rule_id = m.rule_id ORDER BY r.stream = m.stream DESC LIMIT 1) AS value
+    FROM (
+        SELECT rule_id, max(tag) AS tag, stream, utc_day(tweet_id, matched_at) AS day, count(*) AS tweets
+        FROM tweet_rules GROUP BY rule_id, stream, utc_day(tweet_id, matched_at)) m;
+COMMENT ON VIEW rule_matches IS
+    'Number of tweets that each rule matched, by the day in UTC on which they were posted, with the text of the rule.';
+
+CREATE VIEW matched_tweets AS
+    SELECT id, created_at, author_id, author_username, text, long_text, lang, conversation_id, in_reply_to_user_id,
+        replied_to_id, quoted_id, retweeted_id, edit_ids, is_edit_eligible, editable_until, edits_remaining,
+        retweet_count, reply_count, like_count, quote_count, bookmark_count, impression_count, hashtags, cashtags,
+        mentions, mention_ids, urls, expanded_urls, media_keys, poll_ids, media_source_tweet_ids, place_id, longitude,
+        latitude, possibly_sensitive, reply_settings, source, community_id, card_uri, display_text_start,
+        display_text_end, paid_partnership, scopes_followers, article_title, article_text, withheld_copyright,
+        withheld_countries, withheld_scope, stream, journal, seq, received_at, connection, kafka_topic, kafka_partition,
+        kafka_offset, inserted_at, text_altered, matched, included_by, context_domain_ids, context_entity_ids
+    FROM tweets WHERE matched;
+COMMENT ON VIEW matched_tweets IS
+    'Tweets that came on a line of their own: tweets without payload, and without those that are stored only because another one refers to them.';
+
+CREATE FUNCTION tweets_between(from_time timestamptz, to_time timestamptz) RETURNS SETOF tweets
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ SELECT * FROM tweets WHERE id >= tweet_id_at(from_time) AND id < tweet_id_at(to_time) $$;
+COMMENT ON FUNCTION tweets_between(timestamptz, timestamptz) IS
+    'Tweets posted from one time until before another; reads only the months between them.';
+
+CREATE FUNCTION readable_between(from_time timestamptz, to_time timestamptz) RETURNS SETOF readable_tweets
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ SELECT * FROM readable_tweets WHERE id >= tweet_id_at(from_time) AND id < tweet_id_at(to_time) $$;
+COMMENT ON FUNCTION readable_between(timestamptz, timestamptz) IS
+    'Readable tweets posted from one time until before another; reads only the months between them.';
+
+-- Comments on the columns of views: those of the tables' columns that they show, and then what differs.
+DO $$
+DECLARE
+    shown record;
+BEGIN
+    FOR shown IN
+        SELECT v.name AS view, a.attname AS attribute, col_description(c.attrelid, c.attnum) AS comment
+        FROM (VALUES ('matched_tweets', 'tweets'), ('readable_tweets', 'tweets'), ('tweet_media', 'media'),
+            ('matched_rules', 'tweet_rules'), ('user_states', 'users')) AS v (name, source)
+        JOIN pg_attribute a ON a.attrelid = v.name::regclass AND a.attnum > 0
+        JOIN pg_attribute c ON c.attrelid = v.source::regclass AND c.attname = a.attname AND c.attnum > 0
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN %I.%I IS %L', shown.view, shown.attribute, shown.comment);
+    END LOOP;
+END
+$$;
+COMMENT ON COLUMN superseded_tweets.tweet_id IS 'Version that was replaced.';
+COMMENT ON COLUMN superseded_tweets.newest_id IS 'Newest stored version.';
+COMMENT ON COLUMN readable_tweets.created_at IS 'When it was posted: to the second by X, else computed from the id.';
+COMMENT ON COLUMN readable_tweets.username IS 'Handle of the author as last seen, without @.';
+COMMENT ON COLUMN readable_tweets.name IS 'Display name of the author as last seen.';
+COMMENT ON COLUMN readable_tweets.text IS 'Whole text without HTML entities; for a repost the text of the original.';
+COMMENT ON COLUMN readable_tweets.kind IS 'tweet, reply, quote or repost.';
+COMMENT ON COLUMN readable_tweets.refers_to IS
+    'Tweet that it reposts, quotes or replies to. With nulls among such ids pandas reads floats: pass dtype=str.';
+COMMENT ON COLUMN readable_tweets.rules IS 'Tags of the rules that matched it; the id of a rule without a tag.';
+COMMENT ON COLUMN readable_tweets.link IS 'Address of the tweet at X.';
+COMMENT ON COLUMN edit_chains.chain_id IS 'Id of the first version.';
+COMMENT ON COLUMN edit_chains.versions IS 'All versions, the oldest first.';
+COMMENT ON COLUMN edit_chains.newest_id IS 'Newest version, delivered or not.';
+COMMENT ON COLUMN edit_chains.newest_stored_id IS 'Newest version that was delivered; null when none was.';
+COMMENT ON COLUMN tweet_hashtags.tweet_id IS 'Tweet.';
+COMMENT ON COLUMN tweet_hashtags.hashtag IS 'Hashtag as written, without #.';
+COMMENT ON COLUMN tweet_hashtags.matched IS 'Whether a rule matched the tweet; see tweets.matched.';
+COMMENT ON COLUMN tweet_mentions.tweet_id IS 'Tweet.';
+COMMENT ON COLUMN tweet_mentions.username IS 'Handle as written, without @.';
+COMMENT ON COLUMN tweet_mentions.user_id IS 'User that is mentioned; null where X sent no id.';
+COMMENT ON COLUMN tweet_mentions.matched IS 'Whether a rule matched the tweet; see tweets.matched.';
+COMMENT ON COLUMN tweet_urls.tweet_id IS 'Tweet.';
+COMMENT ON COLUMN tweet_urls.url IS 'Link as written in the text (t.co).';
+COMMENT ON COLUMN tweet_urls.expanded_url IS 'Target of the link.';
+COMMENT ON COLUMN tweet_urls.matched IS 'Whether a rule matched the tweet; see tweets.matched.';
+COMMENT ON COLUMN tweet_context.tweet_id IS 'Tweet.';
+COMMENT ON COLUMN tweet_context.domain_id IS 'Domain of the annotation.';
+COMMENT ON COLUMN tweet_context.domain IS 'Name of the domain.';
+COMMENT ON COLUMN tweet_context.entity_id IS 'Entity of the annotation.';
+COMMENT ON COLUMN tweet_context.entity IS 'Name of the entity.';
+COMMENT ON COLUMN tweet_context.matched IS 'Whether a rule matched the tweet; see tweets.matched.';
+COMMENT ON COLUMN tweet_media.tweet_id IS 'Tweet that it is attached to.';
+COMMENT ON COLUMN tweet_media.first_tweet_id IS 'Oldest known tweet with this attachment.';
+COMMENT ON COLUMN tweet_media.matched IS 'Whether a rule matched the tweet; see tweets.matched.';
+COMMENT ON COLUMN rule_matches.rule_id IS 'Rule at X.';
+COMMENT ON COLUMN rule_matches.tag IS 'Tag of the rule.';
+COMMENT ON COLUMN rule_matches.stream IS 'Stream that delivered the tweets.';
+COMMENT ON COLUMN rule_matches.day IS 'Day in UTC on which the tweets were posted.';
+COMMENT ON COLUMN rule_matches.tweets IS 'Number of tweets.';
+COMMENT ON COLUMN rule_matches.value IS 'Text of the rule; null for a rule that was never recorded.';
+COMMENT ON COLUMN matched_rules.value IS 'Text of the rule; null for a rule that was never recorded.';
+COMMENT ON COLUMN user_states.is_current IS 'Whether it is the state in users; false for one of user_history.';
+COMMENT ON COLUMN withheld_notices.what IS 'tweet or user.';
+COMMENT ON COLUMN withheld_notices.id IS 'Id of the tweet or the user.';
+COMMENT ON COLUMN withheld_notices.countries IS 'Countries in which it is withheld (ISO 3166-1; XX: all; XY: by copyright claim).';
+COMMENT ON COLUMN withheld_notices.copyright IS 'Whether it is withheld because of a copyright claim; null for a user.';
+COMMENT ON COLUMN withheld_notices.scope IS 'Whether the tweet or the user is withheld: tweet, user.';
+COMMENT ON COLUMN withheld_notices.seen_at IS 'When the notice was received.';
+
+-- The partitions lie in a schema of their own, so that lists of tables stay short. A role that may not create schemas in this
+-- database keeps them beside the tables.
+DO $$
+BEGIN
+    IF has_database_privilege(current_database(), 'CREATE') THEN
+        EXECUTE format('CREATE SCHEMA IF NOT EXISTS %I', current_schema() || '_partitions');
+        EXECUTE format('COMMENT ON SCHEMA %I IS %L', current_schema() || '_partitions',
+            'The monthly partitions of tweets and tweet_rules.');
+    END IF;
+END
+$$;
+CREATE FUNCTION partition_schema() RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+        SELECT quote_ident(coalesce((SELECT p.nspname FROM pg_namespace p WHERE p.nspname = s.nspname || '_partitions'),
+            s.nspname))
+        FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = 'tweets'::regclass
+    $$;
+COMMENT ON FUNCTION partition_schema() IS 'Schema of the monthly partitions of tweets and tweet_rules, as SQL writes it.';
+
+-- Partitions of earlier versions lie beside the tables.
+DO $$
+DECLARE
+    month regclass;
+BEGIN
+    FOR month IN
+        SELECT i.inhrelid::regclass FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent IN ('tweets'::regclass, 'tweet_rules'::regclass)
+            AND c.relnamespace <> partition_schema()::regnamespace
+    LOOP
+        EXECUTE format('ALTER TABLE %s SET SCHEMA %s', month, partition_schema());
+    END LOOP;
+END
+$$;

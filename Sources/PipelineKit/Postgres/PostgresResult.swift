@@ -30,6 +30,18 @@ package struct PostgresResult: ~Copyable {
         return unsafe String(decoding: UnsafeRawBufferPointer(start: bytes, count: length), as: UTF8.self)
     }
 
+    /// Lends the bytes of a value in PostgreSQL's text form for the time of a call; nil for NULL.
+    package func withBytes<Value>(
+        _ row: Int, _ column: Int, _ body: (UnsafeRawBufferPointer?) throws -> Value
+    ) rethrows -> Value {
+        precondition((0..<rowCount).contains(row) && (0..<Int(unsafe PQnfields(handle))).contains(column))
+        guard unsafe PQgetisnull(handle, Int32(row), Int32(column)) == 0,
+            let bytes = unsafe PQgetvalue(handle, Int32(row), Int32(column))
+        else { return try body(nil) }
+        let length = Int(unsafe PQgetlength(handle, Int32(row), Int32(column)))
+        return try unsafe body(UnsafeRawBufferPointer(start: bytes, count: length))
+    }
+
     /// A value of an integer column; nil for NULL.
     package func integer(_ row: Int, _ column: Int) -> Int64? {
         text(row, column).flatMap(Int64.init)

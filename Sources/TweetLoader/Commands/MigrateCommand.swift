@@ -18,6 +18,9 @@ struct MigrateCommand: ParsableCommand {
               tweet-loader migrate --database postgresql://tweets@localhost/tweets
               tweet-loader migrate --dry-run           shows the steps
               tweet-loader migrate --payload json      keeps the raw line as json instead of jsonb
+              tweet-loader migrate --reader analyst    lets the role analyst read everything, and change nothing
+
+            --reader needs the role to exist; run it again after each migration.
 
             Exit status: 0 done, or nothing to do; 64 no --yes without a terminal; 69 PostgreSQL is unreachable; 77 \
             credentials rejected, or a privilege is missing; 78 invalid settings, or an unsuitable database.
@@ -35,6 +38,9 @@ struct MigrateCommand: ParsableCommand {
     @Flag(help: "Show the steps, and change nothing.")
     var dryRun = false
 
+    @Option(help: ArgumentHelp("Role that may read the tables and views afterwards.", valueName: "role"))
+    var reader: String?
+
     @Flag(help: "Rewrite a table with rows without confirmation.")
     var yes = false
 
@@ -48,7 +54,9 @@ struct MigrateCommand: ParsableCommand {
             let mode = isSet ? reader.choice(LoadingSettings.payload, PayloadMode.self) : nil
             CommonSettings.startLogging(&reader)
             try reader.finish()
-            print(try migrate(conninfo, payload: mode, isDryRun: dryRun, isConfirmed: isConfirmed))
+            print(
+                try migrate(
+                    conninfo, payload: mode, reader: self.reader, isDryRun: dryRun, isConfirmed: isConfirmed))
         }
     }
 
@@ -69,12 +77,13 @@ struct MigrateCommand: ParsableCommand {
 /// - Parameters:
 ///   - conninfo: where the database is.
 ///   - payload: what the payload column becomes; nil leaves it as it is.
+///   - reader: a role that may read the tables and views afterwards.
 ///   - isDryRun: whether to report only what would be done.
 ///   - isConfirmed: is asked before a table with rows is rewritten, with what that means.
 /// - Returns: the database, and what was done.
 /// - Throws: `DatabaseError` with what to do.
 func migrate(
-    _ conninfo: PostgresConninfo, payload: PayloadMode? = nil, isDryRun: Bool = false,
+    _ conninfo: PostgresConninfo, payload: PayloadMode? = nil, reader: String? = nil, isDryRun: Bool = false,
     isConfirmed: (String) throws -> Bool = { _ in true }
 ) throws -> String {
     do {
@@ -85,7 +94,10 @@ func migrate(
         var report = ["PostgreSQL at \(connection.place)"]
         report += try DatabaseCheck.run(connection).map { "warning: \($0)" }
         let outlook = try Migration.outlook(on: connection)
-        if isDryRun { return try (report + wouldDo(outlook, payload, connection)).joined(separator: "\n") }
+        if isDryRun {
+            report += try wouldDo(outlook, payload, connection)
+            return (report + (reader.map { ["would let \(quotedName($0)) read"] } ?? [])).joined(separator: "\n")
+        }
         if case .created = outlook {
         } else if let change = try PayloadChange(to: payload, connection), change.hasRows {
             // Asked before anything is done, and outside of a transaction.
@@ -93,7 +105,9 @@ func migrate(
                 return "nothing was changed"
             }
         }
-        return try (report + bring(connection, payload)).joined(separator: "\n")
+        report += try bring(connection, payload)
+        if let reader { report.append(try ReaderRole.grant(reader, connection)) }
+        return report.joined(separator: "\n")
     } catch let error as PostgresError {
         throw DatabaseError(error, conninfo)
     }

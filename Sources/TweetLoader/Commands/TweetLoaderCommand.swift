@@ -20,6 +20,7 @@ package struct TweetLoaderCommand: ParsableCommand {
               tweet-loader verify           reports missing lines
               tweet-loader explain ID       shows the whole way of one tweet
               tweet-loader rejects list     lists messages that did not become rows
+              tweet-loader export           writes tweets to files for analysis
               tweet-loader retention        drops old months
               tweet-loader forget           dismisses unused topics and journals
 
@@ -28,7 +29,8 @@ package struct TweetLoaderCommand: ParsableCommand {
         version: versionText([kafkaLibrary, postgresLibrary, jsonLibrary]),
         subcommands: [
             RunCommand.self, MigrateCommand.self, StatusCommand.self, VerifyCommand.self, ExplainCommand.self,
-            RejectsCommand.self, RetentionCommand.self, ForgetCommand.self, ConfigCommand<LoaderSettings>.self,
+            RejectsCommand.self, ExportCommand.self, RetentionCommand.self, ForgetCommand.self,
+            ConfigCommand<LoaderSettings>.self,
         ]
     )
 

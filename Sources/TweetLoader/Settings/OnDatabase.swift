@@ -6,18 +6,19 @@ import Postgres
 /// - Parameters:
 ///   - conninfo: where PostgreSQL is.
 ///   - role: what the server must be.
+///   - stop: ends every wait for PostgreSQL once it is immediate.
 ///   - work: what to do.
 /// - Returns: what `work` returns.
 /// - Throws: `DatabaseError` with what to do; what `work` throws beside `PostgresError`.
 func onDatabase<Result>(
-    _ conninfo: PostgresConninfo, role: PostgresConnection.Role,
+    _ conninfo: PostgresConninfo, role: PostgresConnection.Role, stop: Stop? = nil,
     _ work: (borrowing PostgresConnection) throws -> Result
 ) throws -> Result {
     var conninfo = conninfo
     // A person waits, and large tables take their time.
     conninfo.statementTimeout = .seconds(600)
     do {
-        let connection = try PostgresConnection.connect(conninfo, role: role)
+        let connection = try PostgresConnection.connect(conninfo, role: role, stop: stop)
         if role == .writer { _ = try DatabaseCheck.run(connection) }
         try Migration.check(connection)
         return try work(connection)

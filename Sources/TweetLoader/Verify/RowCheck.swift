@@ -113,7 +113,7 @@ private struct SoughtMessages: ~Copyable {
 
     /// Topic, partition and offset of the messages that are nowhere, and whether their month is not there either.
     static let sql = """
-        SELECT m.topic, m.partition, m.kafka_offset, m.month IS NOT NULL AND to_regclass(quote_ident(m.month)) IS NULL
+        SELECT m.topic, m.partition, m.kafka_offset, m.month IS NOT NULL AND to_regclass(partition_schema() || '.' || m.month) IS NULL
         FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
             $8::bigint[], $9::text[]) AS m (topic, partition, kafka_offset, tweet_id, chain_id, stream, journal, seq, month)
         WHERE NOT EXISTS (SELECT FROM tweets t WHERE t.id = m.tweet_id)

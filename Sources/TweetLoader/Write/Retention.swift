@@ -101,8 +101,9 @@ struct Retention {
     ) throws -> Result.Month {
         let answer = try connection.query(
             """
-            SELECT (SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass($1)),
-                pg_total_relation_size(to_regclass($1)) + coalesce(pg_total_relation_size(to_regclass($2)), 0)
+            SELECT (SELECT reltuples::bigint FROM pg_class WHERE oid = tweets), pg_total_relation_size(tweets)
+                + coalesce(pg_total_relation_size(to_regclass(partition_schema() || '.' || $2)), 0)
+            FROM to_regclass(partition_schema() || '.' || $1) AS found (tweets)
             """, [partition.name, partition.rulesName], doing: "measure \(partition.name)")
         let rows = answer.integer(0, 0) ?? -1
         return Result.Month(
@@ -137,10 +138,12 @@ struct Retention {
     private static func dropSQL(_ partition: TweetPartition) -> String {
         [("tweets", partition.name), ("tweet_rules", partition.rulesName)].map { table, name in
             """
-            DO $$ BEGIN
-                IF to_regclass('\(name)') IS NOT NULL THEN
-                    ALTER TABLE \(table) DETACH PARTITION \(name);
-                    DROP TABLE \(name);
+            DO $$
+            DECLARE month regclass := to_regclass(partition_schema() || '.\(name)');
+            BEGIN
+                IF month IS NOT NULL THEN
+                    EXECUTE format('ALTER TABLE \(table) DETACH PARTITION %s', month);
+                    EXECUTE format('DROP TABLE %s', month);
                 END IF;
             END $$
             """

@@ -170,7 +170,7 @@ struct LoaderTests {
     func partitionDropped() throws {
         let loader = try Loader.claiming(database.url)
         try loader.settle(TestLines.batch(TestLines.tweets(2)))
-        try database.query("DROP TABLE \(TweetPartition(containing: TestLines.firstID).name)")
+        try database.query("DROP TABLE public_partitions.\(TweetPartition(containing: TestLines.firstID).name)")
         try loader.settle(TestLines.batch(TestLines.tweets(5), firstOffset: 2))
         #expect(
             try database.query("SELECT (SELECT count(*) FROM tweets), (SELECT count(*) FROM rejects)") == [["5", "0"]])
@@ -182,7 +182,8 @@ struct LoaderTests {
         try loader.settle(TestLines.batch(TestLines.tweets(1)))
         let current = TweetPartition(at: .now())
         for partition in [current, try #require(current.next), TweetPartition(containing: TestLines.firstID)] {
-            #expect(try database.query("SELECT to_regclass($1) IS NOT NULL", [partition.name]) == [["t"]])
+            let found = "SELECT to_regclass('public_partitions.' || $1) IS NOT NULL"
+            #expect(try database.query(found, [partition.name]) == [["t"]])
         }
     }
 

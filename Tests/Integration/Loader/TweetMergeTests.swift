@@ -35,10 +35,10 @@ struct TweetMergeTests {
         try database.merge(ids.map { SampleTweets.line($0, line: Self.rules(Self.cats)) })
         #expect(
             try database.query("SELECT id, tableoid::regclass FROM tweets ORDER BY id")
-                == ids.map { ["\($0)", TweetPartition(containing: $0).name] })
+                == ids.map { ["\($0)", "public_partitions.\(TweetPartition(containing: $0).name)"] })
         #expect(
             try database.query("SELECT tweet_id, tableoid::regclass FROM tweet_rules ORDER BY 1")
-                == ids.map { ["\($0)", TweetPartition(containing: $0).rulesName] })
+                == ids.map { ["\($0)", "public_partitions.\(TweetPartition(containing: $0).rulesName)"] })
     }
 
     @Test("an included tweet is marked, replaced by its own line, and never replaces one")

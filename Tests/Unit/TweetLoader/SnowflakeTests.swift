@@ -65,6 +65,6 @@ struct SnowflakeTests {
         #expect(november.lowerID == Snowflake.firstID(at: try #require(Timestamp("2026-11-01T00:00:00Z"))))
         #expect(november.upperID == Snowflake.firstID(at: try #require(Timestamp("2026-12-01T00:00:00Z"))))
         #expect(november.createSQL.contains("FOR VALUES FROM (2116681624581046272) TO (2127553260549046272)"))
-        #expect(november.createSQL.contains("CREATE TABLE tweets_y2026m11 "))
+        #expect(november.createSQL.contains(".tweets_y2026m11 (LIKE tweets "))
     }
 }

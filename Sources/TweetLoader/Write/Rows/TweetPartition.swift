@@ -51,7 +51,7 @@ package struct TweetPartition: Sendable, Hashable {
     /// The partition of `tweet_rules` with the same bounds.
     package var rulesName: String { name.replacing("tweets_", with: "tweet_rules_") }
 
-    /// Creates both partitions unless tables of their names are there.
+    /// Creates both partitions in the schema of partitions, unless tables of their names are there.
     ///
     /// Made first and attached then, because that does not block readers and writers of `tweets`; `CREATE … PARTITION OF`
     /// would wait for all of them, and everybody for it (PostgreSQL, "Partition Maintenance"). Two sessions that create
@@ -61,13 +61,14 @@ package struct TweetPartition: Sendable, Hashable {
         let upper = upperID.map { String($0) } ?? "MAXVALUE"
         let parts = [("tweets", name), ("tweet_rules", rulesName)].map { table, partition in
             """
-            IF to_regclass('\(partition)') IS NULL THEN
-                CREATE TABLE \(partition) (LIKE \(table) INCLUDING ALL EXCLUDING COMMENTS);
-                ALTER TABLE \(table) ATTACH PARTITION \(partition) FOR VALUES FROM (\(lower)) TO (\(upper));
+            IF to_regclass(home || '.\(partition)') IS NULL THEN
+                EXECUTE 'CREATE TABLE ' || home || '.\(partition) (LIKE \(table) INCLUDING ALL EXCLUDING COMMENTS)';
+                EXECUTE 'ALTER TABLE \(table) ATTACH PARTITION ' || home
+                    || '.\(partition) FOR VALUES FROM (\(lower)) TO (\(upper))';
             END IF;
             """
         }
-        return "DO $$ BEGIN\n\(parts.joined())\nEND $$"
+        return "DO $$ DECLARE home text := partition_schema(); BEGIN\n\(parts.joined())\nEND $$"
     }
 }
 
