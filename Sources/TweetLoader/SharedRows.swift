@@ -102,7 +102,8 @@ final class SharedRows: Sendable {
             let (part, outcome) = try Self.store(batch, limit, claims, &state, others)
             let uncommitted = UncommittedTweets(part)
             state.uncommitted.append(uncommitted)
-            return Turn(part: part, outcome: outcome, isRepeated: isRepeated, uncommitted: uncommitted, patience: patience)
+            return Turn(
+                part: part, outcome: outcome, isRepeated: isRepeated, uncommitted: uncommitted, patience: patience)
         }
     }
 

@@ -152,7 +152,9 @@ struct SharedRowsTests {
         #expect(try database.query(Self.stored) == [["80", "1", "0"]])
     }
 
-    @Test("when the transaction of the other writer fails, the tweets that it was to store are stored by who includes them")
+    @Test(
+        "when the transaction of the other writer fails, the tweets that it was to store are stored by who includes them"
+    )
     func otherFails() throws {
         let holder = try database.connect()
         let writers = try writers(holder, patience: .seconds(60))
