@@ -142,8 +142,10 @@ final class Loader {
         _ connection: borrowing PostgresConnection
     ) throws -> (part: Batch, outcome: TweetWriter.Outcome) {
         try tweets.prepare(batch, connection)
-        return try sharedRows.storing(batch, limit: limits.portion, claims) { turn in
-            try connection.execute(turn.isRepeated ? "ROLLBACK; BEGIN" : "BEGIN")
+        return try sharedRows.storing(
+            batch, limit: limits.portion, claims, rollback: { try connection.execute("ROLLBACK") }
+        ) { turn in
+            try connection.execute("BEGIN")
             try dropForeign(from: &turn.part, connection)
             let part = turn.part
             let outcome = try tweets.write(part, turn.outcome, connection)

@@ -29,8 +29,6 @@ final class SharedRows: Sendable {
         let outcome: SharedWriting.Outcome
         /// Set by the writer when its transaction has stored every tweet of the part.
         var areTweetsStored = false
-        /// Whether the writer's transaction was abandoned, and has to be rolled back first.
-        let isRepeated: Bool
         /// The part's own tweets.
         fileprivate let uncommitted: UncommittedTweets
         fileprivate let patience: Duration
@@ -71,14 +69,17 @@ final class SharedRows: Sendable {
     ///   - batch: its monthly partitions exist.
     ///   - limit: of the number of messages.
     ///   - claims: of the writer, which are compared first: what is settled may have been deleted since.
-    ///   - body: the writer's transaction, from its beginning to its end; runs again when it has waited in vain.
+    ///   - rollback: ends the writer's transaction when it has waited in vain: its locks would stop the turn that follows.
+    ///   - body: the writer's transaction, from its beginning to its end; runs again after `rollback`.
     /// - Returns: what `body` returns.
     /// - Throws: what `body` throws; `PostgresError` that is not a matter of a row; `DatabaseError` for a schema that this binary
     ///   does not know.
     func storing<Result>(
-        _ batch: Batch, limit: Int, _ claims: PartitionClaims, then body: (inout Turn) throws -> Result
+        _ batch: Batch, limit: Int, _ claims: PartitionClaims, rollback: () throws -> Void,
+        then body: (inout Turn) throws -> Result
     ) throws -> Result {
         do { return try use(try takeTurn(batch, limit, claims, isRepeated: false), body) } catch is NotStored {
+            try rollback()
             return try use(try takeTurn(batch, limit, claims, isRepeated: true), body)
         }
     }
@@ -103,7 +104,7 @@ final class SharedRows: Sendable {
             let uncommitted = UncommittedTweets(part)
             state.uncommitted.append(uncommitted)
             return Turn(
-                part: part, outcome: outcome, isRepeated: isRepeated, uncommitted: uncommitted, patience: patience)
+                part: part, outcome: outcome, uncommitted: uncommitted, patience: patience)
         }
     }
 
