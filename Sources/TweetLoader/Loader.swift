@@ -142,18 +142,25 @@ final class Loader {
         _ connection: borrowing PostgresConnection
     ) throws -> (part: Batch, outcome: TweetWriter.Outcome) {
         try tweets.prepare(batch, connection)
-        var (part, shared) = try sharedRows.store(batch, limit: limits.portion, claims)
-        try connection.execute("BEGIN")
-        try dropForeign(from: &part, connection)
-        let outcome = try tweets.write(part, shared, connection)
-        try settleOthers(part, outcome, connection)
-        try StreamLedger.append(part.settledNumbers, connection)
-        try KafkaHole.record(jumps: part.jumps, connection)
-        try claims.store(part.nextOffsets, part.identities(part.nextOffsets), connection)
-        FailPoint.commit.pass()
-        try connection.execute("COMMIT")
-        FailPoint.committed.pass()
-        return (part, outcome)
+        return try sharedRows.storing(
+            batch, limit: limits.portion, claims, rollback: { try connection.execute("ROLLBACK") }
+        ) { turn in
+            try connection.execute("BEGIN")
+            try dropForeign(from: &turn.part, connection)
+            let part = turn.part
+            let outcome = try tweets.write(part, turn.outcome, connection)
+            // Before anything is locked that other writers lock, too.
+            try turn.awaitIncluded()
+            try settleOthers(part, outcome, connection)
+            try StreamLedger.append(part.settledNumbers, connection)
+            try KafkaHole.record(jumps: part.jumps, connection)
+            try claims.store(part.nextOffsets, part.identities(part.nextOffsets), connection)
+            FailPoint.commit.pass()
+            try connection.execute("COMMIT")
+            turn.areTweetsStored = outcome.refused.isEmpty && part.deletions.isEmpty
+            FailPoint.committed.pass()
+            return (part, outcome)
+        }
     }
 
     /// Locks the offsets and takes out what is not ours to settle: partitions that another loader has claimed, and

@@ -11,6 +11,14 @@ package struct PipelineRun: Sendable {
     package static let kafka = Result { try KafkaSandboxProcess() }
     /// The PostgreSQL that runs of this process share; each has its own database there.
     package static let postgres = Result { try PostgresSandbox() }
+    /// A database with the tables, for runs to copy: making them takes longer.
+    private static let template = Result {
+        let (server, name) = (try postgres.get(), "template_of_runs")
+        let settings = ["DATABASE_URL": try server.createDatabase(name)]
+        let (exit, output) = try ChildProcess.run(ChildCommand(service: .loader, ["migrate"], settings: settings))
+        guard exit == .status(0) else { throw Failure(.unavailable, "tweet-loader migrate: \(exit): \(output)") }
+        return name
+    }
 
     package let pipeline: LocalPipeline
     /// The simulator of X.
@@ -100,9 +108,10 @@ package struct PipelineRun: Sendable {
             "X_BACKOFF_SCALE": "0.01", "X_CONNECT_BUDGET": "100000", "LOG_FORMAT": "json", "MALLOC_ARENA_MAX": "2",
             "KAFKA_PROPERTIES_FILE": folder.path + "/kafka.properties",
         ].merging(settings) { $1 }
-        let postgres = try postgres.get()
         let pipeline = try await blocking {
-            try LocalPipeline(configuration, bootstrapServers: servers, postgres: postgres, settings: usual)
+            try LocalPipeline(
+                configuration, bootstrapServers: servers, postgres: postgres.get(), template: template.get(),
+                settings: usual)
         }
         return PipelineRun(pipeline: pipeline, broker: nil, folder: folder)
     }

@@ -41,11 +41,12 @@ package final class LocalPipeline: Sendable {
     ///   - simulator: what X does.
     ///   - bootstrapServers: another broker than one of our own; a topic of our own is then used there.
     ///   - shared: another cluster than one of our own; a database of our own is then made there.
+    ///   - template: a database there with the tables, which is copied instead of creating them.
     ///   - settings: more settings of the services, by environment name.
     /// - Throws: `Failure` with what could not be started.
     package init(
         _ simulator: XSimulator.Configuration, bootstrapServers: String? = nil, postgres shared: PostgresSandbox? = nil,
-        settings: [String: String] = [:]
+        template: String? = nil, settings: [String: String] = [:]
     ) throws(Failure) {
         self.simulator = XSimulator(simulator)
         self.settings = settings
@@ -55,9 +56,9 @@ package final class LocalPipeline: Sendable {
         ownsPostgres = shared == nil
         if let shared { postgres = shared } else { postgres = try PostgresSandbox() }
         database = shared == nil ? "tweets" : topic
-        if let shared { _ = try shared.createDatabase(topic) }
+        if let shared { _ = try shared.createDatabase(topic, template: template) }
         folder = try SandboxFolder(user: nil)
-        try run(.loader, ["migrate"])
+        if shared == nil || template == nil { try run(.loader, ["migrate"]) }
     }
 
     deinit {

@@ -133,9 +133,14 @@ package final class PostgresSandbox: Sendable {
 
     /// A new database owned by `tweets`; returns its URL.
     ///
+    /// - Parameters:
+    ///   - name: its name.
+    ///   - template: the database that it is a copy of, to which nobody is connected; nil for an empty one.
+    /// - Returns: its URL.
     /// - Throws: `Failure` with psql's message.
-    package func createDatabase(_ name: String) throws(Failure) -> String {
-        try query("CREATE DATABASE \"\(name)\" OWNER tweets", database: "postgres")
+    package func createDatabase(_ name: String, template: String? = nil) throws(Failure) -> String {
+        let copied = template.map { " TEMPLATE \"\($0)\"" } ?? ""
+        try query("CREATE DATABASE \"\(name)\" OWNER tweets\(copied)", database: "postgres")
         return url(database: name)
     }
 

@@ -42,7 +42,7 @@ struct StreamLedger {
 
     /// Folds what is pending, unless another loader does so: a statement, and a transaction, of its own.
     ///
-    /// At most once a second, and so rarely that it uses at most a fiftieth of the time.
+    /// At most once a second, and so rarely that it uses at most 1/200 of the time.
     mutating func fold(_ connection: borrowing PostgresConnection) throws(PostgresError) {
         let start = ContinuousClock.now
         let answer = try connection.query(
@@ -58,7 +58,7 @@ struct StreamLedger {
             """, doing: "fold the ledger")
         // Nothing folded: another loader does so, and may have begun too early to see our last batch.
         attempts = answer.affectedRows > 0 ? 0 : attempts - 1
-        nextFold = max(start + .seconds(1), .now + (ContinuousClock.now - start) * 50)
+        nextFold = max(start + .seconds(1), .now + (ContinuousClock.now - start) * 200)
     }
 
     /// What is settled of each journal, folded or not.

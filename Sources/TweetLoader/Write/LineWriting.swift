@@ -42,10 +42,9 @@ struct LineWriting {
         guard let first = lines.first, let last = lines.last else { return TweetWriter.Outcome() }
         let messages = first.message...last.message
         let outcome = try writeTweets(messages, connection)
-        for relation in [Relation.tweetVersions, .tweetErrors] {
-            try tables.merge(RowFilter(rows.rows(relation, of: messages)).rows, into: relation, connection)
-        }
+        try tables.merge(RowFilter(rows.rows(.tweetErrors, of: messages)).rows, into: .tweetErrors, connection)
         guard case .rejected = shared else { return outcome }
+        try tables.merge(RowFilter(rows.rows(.tweetVersions, of: messages)).rows, into: .tweetVersions, connection)
         for relation in Relation.allCases where relation.isState {
             let writing = StateWriting(tables, relation, known: [:])
             _ = try writing.write(rows.rows(relation, of: messages), connection)
@@ -69,7 +68,7 @@ struct LineWriting {
 
     private func selection(_ messages: ClosedRange<Int>) -> TweetSelection {
         let tweets = rows.rows(.tweets, of: messages)
-        guard case .stored(let known) = shared else { return TweetSelection(tweets, isKnown: recent.contains) }
+        guard case .stored(let known, _) = shared else { return TweetSelection(tweets, isKnown: recent.contains) }
         var selection = TweetSelection(tweets) { recent.contains($0) || known.contains($0) }
         selection.included = []
         return selection
@@ -98,15 +97,16 @@ struct LineWriting {
     private func deleteIncluded(
         _ tweets: [RelationRows.Row], _ connection: borrowing PostgresConnection
     ) throws(PostgresError) {
-        guard !tweets.isEmpty else { return }
-        _ = try connection.query(
-            """
-            WITH locked AS MATERIALIZED (
-                SELECT found.id FROM unnest($1::bigint[]) AS wanted (id)
-                CROSS JOIN LATERAL (
-                    SELECT t.id FROM tweets AS t WHERE t.id = wanted.id AND NOT t.matched FOR UPDATE) AS found)
-            DELETE FROM tweets WHERE id = ANY (ARRAY(SELECT id FROM locked))
-            """, [arrayLiteral(RowFilter(tweets).rows.map(\.key))], doing: "replace included tweets")
+        for (partition, ids) in tweets.idsByPartition {
+            _ = try connection.query(
+                """
+                WITH locked AS MATERIALIZED (
+                    SELECT found.id FROM unnest($1::bigint[]) AS wanted (id)
+                    CROSS JOIN LATERAL (
+                        SELECT t.id FROM \(partition.name) AS t WHERE t.id = wanted.id AND NOT t.matched FOR UPDATE) AS found)
+                DELETE FROM \(partition.name) WHERE id = ANY (ARRAY(SELECT id FROM locked))
+                """, [arrayLiteral(ids)], doing: "replace included tweets")
+        }
     }
 
     /// Merges tweets through the staging table; returns how many a rule matched that were not there, or only included.

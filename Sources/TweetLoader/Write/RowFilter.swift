@@ -57,6 +57,16 @@ extension RelationRows {
 }
 
 extension [RelationRows.Row] {
+    /// The ids of tweets in their order, by partition.
+    var idsByPartition: [(partition: TweetPartition, ids: [Int64])] {
+        var parts: [(partition: TweetPartition, ids: [Int64])] = []
+        for id in map(\.key).sorted() {
+            if parts.last?.partition.contains(id) != true { parts.append((TweetPartition(containing: id), [])) }
+            parts[parts.count - 1].ids.append(id)
+        }
+        return parts
+    }
+
     /// The place of the first row of that line or a later one.
     fileprivate func firstIndex(from line: Int) -> Int {
         var (low, high) = (0, count)

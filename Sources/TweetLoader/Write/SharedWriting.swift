@@ -1,6 +1,7 @@
 import Postgres
 
-/// Writes what many lines bring alike, in a transaction of its own: states of users, media and other things, and included tweets.
+/// Writes what many lines bring alike, in a transaction of its own: states of users, media and other things, included tweets, and
+/// versions of tweets.
 struct SharedWriting {
     /// What became of the shared rows of a batch.
     enum Outcome: Sendable {
@@ -8,7 +9,8 @@ struct SharedWriting {
         ///
         /// - Parameters:
         ///   - known: tweets of the batch that may be stored already, because a line has included them lately.
-        case stored(known: Set<Int64>)
+        ///   - awaited: what stores the included tweets that were left out.
+        case stored(known: Set<Int64>, awaited: [UncommittedTweets])
         /// PostgreSQL rejects one of them: each line has to be written with all its rows.
         case rejected
     }
@@ -16,6 +18,8 @@ struct SharedWriting {
     private var states = StatePartitions()
     /// Tweets that were included or found lately.
     private var tweets = RecentIDs()
+    /// Tweets that a rule matched and a writer has stored lately.
+    private var matched = RecentIDs()
 
     /// How often included tweets are copied before they are merged. Each time another process has committed some of them.
     private static let attempts = 3
@@ -24,22 +28,28 @@ struct SharedWriting {
     mutating func forget() {
         states.forget()
         tweets = RecentIDs()
+        matched = RecentIDs()
+    }
+
+    /// Remembers tweets that a writer has stored: a line that includes one of them needs no statement for it.
+    mutating func remember(_ stored: Set<Int64>) {
+        matched.insert(stored)
     }
 
     /// Writes the shared rows of a batch, and ends the transaction.
     ///
     /// - Parameters:
     ///   - batch: its monthly partitions exist.
+    ///   - others: tweets that other transactions are about to store; they are left out.
     ///   - connection: with a transaction that has begun.
     /// - Returns: what became of them.
     /// - Throws: `PostgresError` that is not a matter of a row.
     mutating func write(
-        _ batch: Batch, _ connection: borrowing PostgresConnection
+        _ batch: Batch, leaving others: [UncommittedTweets], _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> Outcome {
         let known = known(in: batch)
         do {
-            try write(batch.rows, connection)
-            return .stored(known: known)
+            return .stored(known: known, awaited: try write(batch.rows, leaving: others, connection))
         } catch {
             guard error.disposition == .rejectRow else { throw error }
             forget()
@@ -54,15 +64,19 @@ struct SharedWriting {
     }
 
     private mutating func write(
-        _ rows: RelationRows, _ connection: borrowing PostgresConnection
-    ) throws(PostgresError) {
+        _ rows: RelationRows, leaving others: [UncommittedTweets], _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> [UncommittedTweets] {
         let tables = TableWriting(rows: rows)
-        let included = TweetSelection(rows[.tweets].rows[...], isKnown: tweets.contains).included
+        let all = TweetSelection(rows[.tweets].rows[...]) { tweets.contains($0) || matched.contains($0) }.included
+        let awaited = others.filter { other in all.contains { other.contains($0.key) } }
+        let included = all.filter { tweet in !awaited.contains { $0.contains(tweet.key) } }
         try write(included, tables, connection)
+        try tables.merge(RowFilter(rows[.tweetVersions].rows).rows, into: .tweetVersions, connection)
         let stored = try writeStates(tables, connection)
         try connection.execute("COMMIT")
         tweets.insert(included.map(\.key))
         for (relation, known) in stored { states.insert(known, of: relation) }
+        return awaited
     }
 
     /// What is stored now of the things whose states were written.
@@ -100,7 +114,7 @@ struct SharedWriting {
 extension Batch {
     /// Whether lines bring rows that others bring too.
     var sharesRows: Bool {
-        Relation.allCases.contains { $0.isState && !rows[$0].rows.isEmpty }
+        Relation.allCases.contains { ($0.isState || $0 == .tweetVersions) && !rows[$0].rows.isEmpty }
             || rows[.tweets].rows.contains { !$0.isMatched }
     }
 }

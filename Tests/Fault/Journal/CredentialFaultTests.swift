@@ -7,7 +7,7 @@ import Testing
 
 /// F51: certificates and credentials that Kafka, or we, refuse, and then others. The mock cluster has neither TLS nor SASL,
 /// so both stand before it.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct CredentialFaultTests {
+@Suite(.timeLimit(.minutes(5))) struct CredentialFaultTests {
     /// Both services are refused, lines wait in the journal; after `mend` all is there, and nobody was restarted. `told`
     /// refusals are from before.
     private func expectRefusalAndRecovery(

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// F52, F53: Kafka that is slow, and topics that grow.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct KafkaFaultTests {
+@Suite(.timeLimit(.minutes(5))) struct KafkaFaultTests {
     /// X sends more than twenty times what the line to Kafka takes.
     @Test func f52AtSixtyFourKilobitsASecondLinesWaitInTheJournal() async throws {
         let front = try KafkaFront(PipelineRun.kafka.get().bootstrapServers)

@@ -86,6 +86,91 @@ struct SharedRowsTests {
         #expect(try database.query(Self.counts) == [["20", "0", "1", "80", "0"]])
     }
 
+    /// Lines with these ids that include the tweet of line 20, which another writer brings itself.
+    private static func including(_ ids: Range<Int64>) -> [String?] {
+        ids.map { id in
+            RelationsTests.line(
+                first + id,
+                RelationsTests.user(id, "name") + #","tweets":[{"id":"\#(first + 20)","text":"x","author_id":"1"}]"#)
+        }
+    }
+
+    /// A writer whose transaction cannot end, as another one holds the key of its line 7; and one with lines 40 to 80.
+    private func writers(
+        _ holder: borrowing PostgresConnection, patience: Duration
+    ) throws -> (held: Background, including: Background) {
+        try prepare()
+        try hold(7, holder)
+        let (url, shared) = (database.url, SharedRows(try .test(database.url), patience: patience, stop: Stop()))
+        let held = Background {
+            try Loader.claiming(url, sharedRows: shared).settle(RelationsTests.batch(Self.lines(0..<40)))
+        }
+        try database.waitForBlocked()
+        let including = Background {
+            try Loader.claiming(url, [TopicPartition("tweets", 1)], owner: "second", sharedRows: shared).settle(
+                RelationsTests.batch(Self.including(40..<80), partition: 1, at: 40))
+        }
+        return (held, including)
+    }
+
+    /// Lines that are stored, and what line 20 is.
+    private static let stored = """
+        SELECT count(*) FILTER (WHERE matched), count(*) FILTER (WHERE id = \(first + 20) AND matched),
+            count(*) FILTER (WHERE id = \(first + 20) AND NOT matched) FROM tweets WHERE text = 'x'
+        """
+
+    @Test("an included tweet that another writer is about to store is left to it, and stored once")
+    func leftToOthers() throws {
+        let holder = try database.connect()
+        let writers = try writers(holder, patience: .seconds(60))
+        // It has written its own lines, and waits with its transaction open.
+        #expect(
+            try eventually {
+                try database.query(
+                    """
+                    SELECT count(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND state = 'idle in transaction'
+                        AND query = 'RELEASE SAVEPOINT piece' AND state_change < clock_timestamp() - interval '200 ms'
+                    """) == [["1"]]
+            })
+        #expect(try database.query(Self.stored) == [["0", "0", "0"]])
+        try holder.execute("ROLLBACK")
+        try writers.held.join()
+        try writers.including.join()
+        #expect(try database.query(Self.stored) == [["80", "1", "0"]])
+        #expect(try database.query(Self.counts) == [["60", "0", "1", "80", "0"]])
+    }
+
+    @Test("a writer that waits in vain for another one stores what its lines include itself")
+    func notLeftForever() throws {
+        let holder = try database.connect()
+        let writers = try writers(holder, patience: .milliseconds(200))
+        try writers.including.join()
+        #expect(try database.query(Self.stored) == [["40", "0", "1"]])
+        try holder.execute("ROLLBACK")
+        try writers.held.join()
+        #expect(try database.query(Self.stored) == [["80", "1", "0"]])
+    }
+
+    @Test(
+        "when the transaction of the other writer fails, the tweets that it was to store are stored by who includes them"
+    )
+    func otherFails() throws {
+        let holder = try database.connect()
+        let writers = try writers(holder, patience: .seconds(60))
+        #expect(try eventually { try database.query("SELECT count(*) FROM users") == [["60"]] })
+        _ = try database.superuser(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
+            """)
+        try writers.including.join()
+        #expect(try database.query(Self.stored) == [["40", "0", "1"]])
+        try holder.execute("ROLLBACK")
+        try writers.held.join()
+        #expect(try database.query(Self.stored) == [["80", "1", "0"]])
+    }
+
     @Test("what was deleted after its line was settled is not restored when the line comes again")
     func settledBefore() throws {
         let batch = RelationsTests.batch(Self.lines(0..<40))

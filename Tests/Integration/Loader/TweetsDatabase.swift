@@ -1,8 +1,6 @@
 import Core
 import KafkaClient
 import Postgres
-import Sandbox
-import Synchronization
 
 @testable import TweetLoader
 
@@ -11,15 +9,8 @@ struct TweetsDatabase: ~Copyable {
     let connection: PostgresConnection
     private var decoder: TweetDecoder
 
-    private static let server = Result { try PostgresSandbox() }
-    private static let counter = Atomic(0)
-
     init() throws {
-        let name = "tweets\(Self.counter.wrappingAdd(1, ordering: .relaxed).newValue)"
-        let url = try Self.server.get().createDatabase(name)
-        let connection = try PostgresConnection.connect(PostgresConninfo(url))
-        _ = try Migration.apply(to: connection)
-        self.connection = connection
+        connection = try TestDatabase().connect()
         decoder = TweetDecoder()
     }
 

@@ -52,7 +52,7 @@ struct LineEncoder {
         appendVersions(of: tweet, to: &rows)
         appendErrors(to: &rows)
         let included = appendIncludedTweets(to: &rows)
-        noteAttachments(of: [tweet] + included, in: &rows)
+        noteAttachments(of: included, in: &rows)
         let others = IncludesEncoder(seen: seen)
         for user in includes[.users].elements { others.appendUser(user, to: &rows) }
         for medium in includes[.media].elements { others.appendMedium(medium, to: &rows) }
@@ -142,17 +142,20 @@ struct LineEncoder {
         return tweets
     }
 
-    /// Takes note of who attaches what the line includes.
-    private func noteAttachments(of tweets: [TweetEncoder], in rows: inout RelationRows) {
+    /// Takes note of who attaches what the line includes: its tweet, or one that it includes.
+    private func noteAttachments(of included: [TweetEncoder], in rows: inout RelationRows) {
         guard includes[.media] != nil || includes[.polls] != nil else { return }
-        for tweet in tweets {
-            let attachments = tweet.tweet[.attachments]
-            for key in (attachments?["media_keys"]).elements {
-                if let key = key.string?.fingerprint { rows.attach(key, to: tweet.id) }
-            }
-            for poll in (attachments?["poll_ids"]).elements {
-                if let id = poll.id { rows.attach(id, to: tweet.id) }
-            }
+        Self.noteAttachments(of: tweet, in: &rows)
+        for tweet in included { Self.noteAttachments(of: tweet, in: &rows) }
+    }
+
+    private static func noteAttachments(of tweet: TweetEncoder, in rows: inout RelationRows) {
+        let attachments = tweet.tweet[.attachments]
+        for key in (attachments?["media_keys"]).elements {
+            if let key = key.string?.fingerprint { rows.attach(key, to: tweet.id) }
+        }
+        for poll in (attachments?["poll_ids"]).elements {
+            if let id = poll.id { rows.attach(id, to: tweet.id) }
         }
     }
 }

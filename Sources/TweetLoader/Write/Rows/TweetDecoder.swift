@@ -33,8 +33,9 @@ package struct TweetDecoder: ~Copyable {
                 unsafe appendPayload(payload, of: value, isAltered: isAltered, to: &row)
             }
             encoder.appendOthers(to: &rows)
-            KnownKeys.shared.walk(root) { path in rows.appendUnknownKey(path, tweet: encoder.id) }
-            return .tweet(id: encoder.id, isAltered: isAltered)
+            let id = encoder.id
+            KnownKeys.shared.walk(root) { path in rows.appendUnknownKey(path, tweet: id) }
+            return .tweet(id: id, isAltered: isAltered)
         } catch {
             return .reject(error)
         }

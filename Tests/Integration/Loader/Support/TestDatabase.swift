@@ -14,13 +14,18 @@ struct TestDatabase: Sendable {
 
     private static let server = Result { try PostgresSandbox() }
     private static let counter = Atomic(0)
+    /// A database with the schema, for others to copy: applying it takes longer.
+    private static let template = Result {
+        let name = "template_of_tests"
+        _ = try Migration.apply(
+            to: PostgresConnection.connect(PostgresConninfo(server.get().createDatabase(name))))
+        return name
+    }
 
     /// Makes the database, with or without the schema.
     init(migrated: Bool = true) throws {
         name = "test\(Self.counter.wrappingAdd(1, ordering: .relaxed).newValue)"
-        url = try Self.server.get().createDatabase(name)
-        guard migrated else { return }
-        _ = try Migration.apply(to: connect())
+        url = try Self.server.get().createDatabase(name, template: migrated ? Self.template.get() : nil)
     }
 
     /// Makes a database without the schema, with an encoding and an owner of its own; its locale is C, which fits them all.
