@@ -40,7 +40,7 @@ struct Producer {
         let loops = [
             try reader(journal, gaps, posts, lease), leaseKeeper(lease, journal),
             try publisher(journal.source, matches), archiver(journal.source),
-            uploader(journal.source), gapRepair(folder, gaps, beside, lease), ruleWatch(matches, beside, lease),
+            uploader(journal.source), gapRepair(folder, gaps, beside, lease), ruleWatch(matches, posts, beside, lease),
         ]
         try Service.run(
             loops.compactMap { $0 }, stop: stop, drain: settings.drain, logger: logger,
@@ -131,10 +131,15 @@ struct Producer {
         }
     }
 
-    private func ruleWatch(_ matches: RuleMatches, _ journal: LimitedJournal, _ lease: Lease?) -> Service.Loop {
+    private func ruleWatch(
+        _ matches: RuleMatches, _ posts: PostCounter, _ journal: LimitedJournal, _ lease: Lease?
+    ) -> Service.Loop {
         Service.Loop("rules") {
+            let refresh = FollowingRefresh(
+                settings.rules, posts: posts, limits: settings.stream.posts, stop: stop, logger: logger)
             var watch = RuleWatch(
                 settings: settings.rules, matches: matches, stop: stop, logger: logger,
+                refresh: settings.rules.refreshesFollowing ? refresh : nil,
                 isActive: { lease?.reads ?? true }, deliver: journal.deliver)
             watch.run()
         }
