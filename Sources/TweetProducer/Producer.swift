@@ -23,6 +23,8 @@ import XAPI
 /// | `standby` | Kafka's group of the stream's producers: which one reads | `Lease` |
 struct Producer {
     let settings: ProducerSettings
+    /// What `streams apply` has made of the stream; nil when the settings are not of its making.
+    let applied: AppliedSettings?
     let stop: Stop
     let logger: Logger
 
@@ -68,6 +70,7 @@ struct Producer {
             while true {
                 do {
                     try stream.run(into: journal)
+                    try applied?.recordEnd(in: journal)
                     try journal.append(PipelineEvent(.stopped))
                     return try journal.sync()
                 } catch let error as FileError {
@@ -161,6 +164,8 @@ struct Producer {
 
     private func declareStart(in journal: Journal) throws {
         try journal.declareCrash(logger)
+        // First of all: a crash is recognized by a journal that ends with `started`.
+        try applied?.recordStart(in: journal)
         var event = PipelineEvent(.started)
         event.detail = "tweet-producer \(productVersion)"
         try journal.append(event)

@@ -67,10 +67,13 @@ struct RunCommand: ParsableCommand {
                 common.values, x.values, stream.values, kafka.values, journal.values, producer.values, rules.values)
             var reader = try SettingsReader(flags: given, known: ProducerSettings.known)
             let settings = ProducerSettings(&reader)
+            let applied = AppliedSettings(path: reader.filePath)
             CommonSettings.startLogging(&reader)
             try reader.finish()
             let stop = Stop()
-            try Producer(settings: settings, stop: stop, logger: Logger(label: "tweet-producer")).run()
+            try Producer(
+                settings: settings, applied: applied, stop: stop, logger: Logger(label: "tweet-producer")
+            ).run()
         }
     }
 }
