@@ -81,6 +81,7 @@ struct StreamsApplication {
         for change in plan.changes {
             if let stream = desired[change.stream] { note(try bringUp(stream)) }
         }
+        try files.writeTargets()
         return outcomes
     }
 
