@@ -108,7 +108,9 @@ package struct JournalStatus: Encodable, Sendable, Equatable {
     }
 
     private mutating func readOldest(_ segments: [Segment]) throws(FileError) {
-        guard lastSeq > checkpoint, let segment = segments.last(where: { $0.firstSeq <= checkpoint + 1 }) else { return }
+        guard lastSeq > checkpoint, let segment = segments.last(where: { $0.firstSeq <= checkpoint + 1 }) else {
+            return
+        }
         let index = try SegmentIndex(reading: segment)
         let entry = try index.entry(index.position(of: checkpoint + 1, count: index.count()))
         oldestUnacknowledgedAt = entry?.receivedAt.description

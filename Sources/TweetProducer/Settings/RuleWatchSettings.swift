@@ -12,7 +12,8 @@ struct RuleWatchSettings: Sendable, SettingGroup {
         "X_RULES_SILENCE", .duration, default: "7d", "Time without a post after which a rule of the file is reported")
     static let followingSetting = Setting(
         "X_FOLLOWING_REFRESH", .one(of: Switch.self), default: "on",
-        "Whether the producer reads the accounts that filters follow again after a day, at X's price, and changes their rules")
+        "Whether the producer reads the accounts that filters follow again after a day, at X's price, and changes their rules"
+    )
     static let settings = [
         RulesFile.setting, AccountPlan.setting, RuleOwnership.setting, PostPrice.setting, UserPrice.setting,
         intervalSetting, silenceSetting, followingSetting,

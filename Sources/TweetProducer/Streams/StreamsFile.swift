@@ -92,7 +92,8 @@ struct StreamsFile: Sendable {
                 first[address] = stream
                 return nil
             }
-            return "streams '\(other.name)' (\(path):\(other.line)) and '\(stream.name)' (\(path):\(stream.line)) have the same"
+            return
+                "streams '\(other.name)' (\(path):\(other.line)) and '\(stream.name)' (\(path):\(stream.line)) have the same"
                 + " \(setting.fileKey): remove it, and each has a port of its own"
         }
     }

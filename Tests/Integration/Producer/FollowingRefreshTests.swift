@@ -26,6 +26,7 @@ import XAPI
 
     /// The list of account 42, read a day ago.
     private func keepYesterday(_ accounts: [String]) throws {
+        try files.prepare()
         let yesterday = Timestamp.now().advanced(by: .seconds(-86_400))
         try files.keep(FollowingList(account: "abe", id: "42", readAt: yesterday, accounts: accounts))
     }

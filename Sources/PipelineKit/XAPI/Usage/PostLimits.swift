@@ -50,6 +50,7 @@ package struct PostLimits: Equatable, Sendable {
     ///   - counter: what was received.
     ///   - more: posts that something is about to cost.
     ///   - now: the time.
+    /// - Returns: the limit, and when its next window opens.
     package func closing(_ counter: PostCounter, more: Int64 = 0, at now: Timestamp) -> Closing? {
         let month = perMonth.flatMap { limit in
             closing(

@@ -49,7 +49,8 @@ import Testing
             PrometheusTargets(folder: folder.path), folder.path + "/" + PrometheusTargets.fileName
         )
         try targets.write([
-            settings("b", listen: "0.0.0.0:9471"), settings("a", listen: "127.0.0.1:9470"), settings("c", listen: "off"),
+            settings("b", listen: "0.0.0.0:9471"), settings("a", listen: "127.0.0.1:9470"),
+            settings("c", listen: "off"),
             settings("d", listen: "[::]:9472"),
         ])
         #expect(
