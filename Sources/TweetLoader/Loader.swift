@@ -24,6 +24,7 @@ final class Loader {
     private let progress: LoaderProgress
     private var presence: LoaderPresence
     private var nextCheck = ContinuousClock.now + checkInterval
+    private var metrics: LoaderMetrics { progress.metrics }
 
     /// How often PostgreSQL is asked whether our claims still hold, while nothing is written.
     private static let checkInterval = Duration.seconds(10)
@@ -58,9 +59,10 @@ final class Loader {
         do {
             // Only a loader that can store may take partitions from others.
             try persistently { _ in }
-            let intake = JoinableThread(name: "intake") { [settings, mailbox, stop, logger, intakeHeart] in
+            metrics.writers.set(settings.owner, isConnected: true)
+            let intake = JoinableThread(name: "intake") { [settings, mailbox, stop, logger, intakeHeart, progress] in
                 Heartbeat.$current.withValue(intakeHeart) {
-                    Intake(settings, mailbox, stop: stop, logger: logger).run()
+                    Intake(settings, mailbox, stop: stop, logger: logger, metrics: progress.metrics.consuming).run()
                 }
             }
             outcome = Result { try load() }
@@ -87,6 +89,7 @@ final class Loader {
             follow(news.events)
             if !claims.wanted.isEmpty { try claimPartitions() }
             if !batch.isEmpty { try settle() }
+            metrics.writers.set(settings.owner, next: claims.held.mapValues(\.nextOffset))
             foldLedger()
             try checkClaims()
             for hole in news.holes { try pass(hole.partition, hole.kept, isReplaced: hole.isReplaced) }
@@ -116,8 +119,8 @@ final class Loader {
     private func settlePart() throws -> [TopicPartition: Int64]? {
         let start = ContinuousClock.now
         let (part, outcome) = try persistently { connection in
-            do { return try write(connection) } catch let error as PostgresError where error.disposition == .split {
-                limits.transactionWasTooLarge(batch.count)
+            do { return try write(connection) } catch {
+                if metrics.writing.failed(error) == .split { limits.transactionWasTooLarge(batch.count) }
                 throw error
             }
         }
@@ -129,6 +132,7 @@ final class Loader {
         ledger.committed()
         nextCheck = .now + Self.checkInterval
         progress.committed(part, outcome, in: duration, logger)
+        metrics.committed(part, outcome, in: duration, by: settings.owner)
         return part.nextOffsets == batch.nextOffsets ? nil : part.nextOffsets
     }
 
@@ -140,8 +144,8 @@ final class Loader {
         try connection.execute("BEGIN")
         try dropForeign(connection)
         let part = batch.first(limits.portion)
-        let outcome = try tweets.write(part, connection)
-        try settleOthers(part, outcome, connection)
+        var outcome = try tweets.write(part, connection)
+        try settleOthers(part, &outcome, connection)
         try StreamLedger.append(part.settledNumbers, connection)
         try KafkaHole.record(jumps: part.jumps, connection)
         try claims.store(part.nextOffsets, part.identities(part.nextOffsets), connection)
@@ -162,6 +166,7 @@ final class Loader {
 
     /// Removes what we no longer own. Kafka's group then assigns it again, PostgreSQL gives the offset.
     private func giveUp(_ locked: PartitionClaims.Locked) {
+        metrics.gaveUp(lost: locked.lost.count, setBack: locked.setBack.count)
         for (partition, owner) in locked.lost {
             logger.warning(
                 "another loader has claimed a partition; leaving it to that loader",
@@ -188,7 +193,7 @@ final class Loader {
 
     /// Deletions, events and rejects, among them the rows that PostgreSQL refused.
     private func settleOthers(
-        _ batch: borrowing Batch, _ outcome: TweetWriter.Outcome, _ connection: borrowing PostgresConnection
+        _ batch: borrowing Batch, _ outcome: inout TweetWriter.Outcome, _ connection: borrowing PostgresConnection
     ) throws {
         let refusedDeletions = try TweetDeletions.apply(of: batch, connection)
         let refusedEvents = try StreamEventsTable.insert(of: batch, connection)
@@ -196,7 +201,9 @@ final class Loader {
             Batch.Reject(
                 message: line.message, reason: "database", sqlstate: error.sqlstate, detail: error.serverMessage)
         }
-        try RejectsTable.insert(batch.rejects + refusedDeletions + refusedEvents + refusedRows, of: batch, connection)
+        let rejects = batch.rejects + refusedDeletions + refusedEvents + refusedRows
+        outcome.note(rejects, events: refusedEvents.count, deletions: refusedDeletions.count)
+        try RejectsTable.insert(rejects, of: batch, connection)
         try unknownKeys.count(batch.rows.unknownKeys, connection)
     }
 
@@ -227,13 +234,18 @@ final class Loader {
                 if let outage {
                     outage.end()
                     mailbox.setOutage(false)
+                    metrics.writers.set(settings.owner, isConnected: true)
                 }
                 return result
             } catch {
+                metrics.writing.note(error)
                 if !session.hasServed, let failure = error as? Failure { throw failure }
                 tweets.forgetTable()
                 guard !stop.isRaised else { throw Abandoned() }
-                if outage == nil { mailbox.setOutage(true) }
+                if outage == nil {
+                    mailbox.setOutage(true)
+                    metrics.writers.set(settings.owner, isConnected: false)
+                }
                 outage = outage ?? Outage(logger: logger)
                 wait(for: outage?.next(after: error) ?? .zero)
             }
@@ -252,7 +264,9 @@ extension Loader {
     private func follow(_ events: [BatchMailbox.GroupEvent]) {
         for event in events {
             switch event {
-            case .changed(let change): batch.drop(claims.apply([change]))
+            case .changed(let change):
+                batch.drop(claims.apply([change]))
+                metrics.writers.joined(settings.owner)
             case .left:
                 claims.releaseAll()
                 batch.removeAll()
@@ -276,7 +290,9 @@ extension Loader {
         let hole = KafkaHole(partition, wanted: wanted, in: kept, isReplaced: isReplaced)
         try persistently { connection in try hole.record(claims, settings.onHole, connection) }
         hole.tell(settings.onHole, logger)
-        if hole.isGone(under: settings.onHole) { mailbox.leave("start \(partition) at what Kafka has now") }
+        guard hole.isGone(under: settings.onHole) else { return }
+        metrics.consuming.rejoins[.hole].add()
+        mailbox.leave("start \(partition) at what Kafka has now")
     }
 }
 

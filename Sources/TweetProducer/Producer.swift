@@ -20,10 +20,13 @@ import XAPI
 /// | `uploader` | archived segments → S3, verified | the archive's folder |
 /// | `gaps` | gaps that have ended → X's recovery or search → the journal | the journal, `OpenGaps` |
 /// | `rules` | the rules at X, when they change → the journal; differences from the rules file → the log | the journal |
+/// | `facts` | the journal's folder, gaps and limits → metrics | |
 struct Producer {
     let settings: ProducerSettings
     let stop: Stop
     let logger: Logger
+    var metrics = ProducerMetrics()
+    var health = ServiceHealth()
 
     /// Runs until the stop is raised and what is journalled is published, or the drain's time is over.
     ///
@@ -31,16 +34,20 @@ struct Producer {
     func run() throws {
         let journal = try openJournal()
         let (folder, tail) = (journal.source.folder, journal.source.tail)
-        let gaps = OpenGaps(folder: folder)
+        metrics.journal.source.value = journal.source
+        metrics.journal.writable.set(true)
+        let gaps = OpenGaps(folder: folder, metrics: metrics.gaps)
         let posts = try PostCounter(folder: folder)
         let matches = RuleMatches(folder: folder)
         let beside = LimitedJournal(journal, posts: posts, limits: settings.stream.posts)
         let loops = [
             try reader(journal, gaps, posts), try publisher(journal.source, matches), archiver(journal.source),
             uploader(journal.source), gapRepair(folder, gaps, beside), ruleWatch(matches, beside),
+            facts(journal, gaps, posts),
         ]
+        health.done("journal")
         try Service.run(
-            loops.compactMap { $0 }, stop: stop, drain: settings.drain, logger: logger,
+            loops.compactMap { $0 }, stop: stop, drain: settings.drain, logger: logger, health: health,
             reopen: {
                 logger.info("SIGHUP: beginning a new journal segment")
                 tail.requestRoll()
@@ -58,7 +65,8 @@ struct Producer {
         return Service.Loop("reader", helper: ("sync", journal.syncHeart)) {
             defer { journal.close() }
             let stream = try FilteredStream(
-                settings: settings.stream, stop: stop, logger: logger, gaps: gaps, posts: posts)
+                settings: settings.stream, stop: stop, logger: logger, gaps: gaps, posts: posts,
+                metrics: metrics.stream)
             let outage = JournalOutage(stop: stop, logger: logger)
             while true {
                 do {
@@ -66,6 +74,8 @@ struct Producer {
                     try journal.append(PipelineEvent(.stopped))
                     return try journal.sync()
                 } catch let error as FileError {
+                    metrics.journal.writable.set(false)
+                    defer { metrics.journal.writable.set(true) }
                     guard outage.waitOut(error, in: journal, gaps) else {
                         throw JournalError(
                             .operator(.disk), "the journal cannot be written: \(error). What is in it is kept.")
@@ -80,8 +90,8 @@ struct Producer {
     private func publisher(_ source: JournalSource, _ matches: RuleMatches) throws -> Service.Loop {
         let count: @Sendable ([Int64], Timestamp) -> Void = { matches.count($0, at: $1) }
         let publisher = try Publisher(
-            settings: settings.publish, source: source, onMatch: settings.rules.file == nil ? nil : count, stop: stop,
-            logger: logger)
+            settings: settings.publish, source: source, onMatch: settings.rules.file == nil ? nil : count,
+            counts: metrics.publishing, stop: stop, logger: logger)
         // librdkafka is asked for topics in calls of 5 s, a few at a time.
         return Service.Loop("publisher", bound: .seconds(30), owning: publisher) { try $0.run() }
     }
@@ -118,8 +128,18 @@ struct Producer {
     private func ruleWatch(_ matches: RuleMatches, _ journal: LimitedJournal) -> Service.Loop {
         Service.Loop("rules") {
             var watch = RuleWatch(
-                settings: settings.rules, matches: matches, stop: stop, logger: logger, deliver: journal.deliver)
+                settings: settings.rules, matches: matches, stop: stop, logger: logger, metrics: metrics.rules,
+                deliver: journal.deliver)
             watch.run()
+        }
+    }
+
+    /// Nil when nobody can ask for metrics. Nothing depends on it; the folder's disk may hang.
+    private func facts(_ journal: Journal, _ gaps: OpenGaps, _ posts: PostCounter) -> Service.Loop? {
+        guard settings.listen != nil else { return nil }
+        return Service.Loop("facts", bound: .seconds(600)) {
+            var facts = ProducerFacts(settings, metrics, journal, gaps, posts, stop: stop, logger: logger)
+            facts.run()
         }
     }
 
@@ -128,7 +148,8 @@ struct Producer {
     /// Opens the journal and declares what a crash has left open.
     private func openJournal() throws -> Journal {
         let journal = try Journal.open(
-            folder: settings.journalFolder, stream: settings.stream.stream, options: settings.journal)
+            folder: settings.journalFolder, stream: settings.stream.stream, options: settings.journal,
+            counts: metrics.journal.counts)
         do { try declareStart(in: journal) } catch {
             guard let error = error as? FileError else { throw error }
             throw JournalError(
@@ -138,7 +159,7 @@ struct Producer {
     }
 
     private func declareStart(in journal: Journal) throws {
-        try journal.declareCrash(logger)
+        try journal.declareCrash(logger, metrics: metrics.gaps)
         var event = PipelineEvent(.started)
         event.detail = "tweet-producer \(productVersion)"
         try journal.append(event)

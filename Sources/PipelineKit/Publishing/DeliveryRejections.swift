@@ -127,6 +127,13 @@ extension Delivery {
             ])
     }
 
+    func setBatchBytes(_ bytes: Int) {
+        guard bytes < producer.batchBytes else { return }
+        batchBytes = bytes
+        _ = renew()
+        single = nil
+    }
+
     /// Publishes events with the numbers of rejects in their place, so that the loader settles them.
     func declare() {
         while !verdicts.isEmpty, undelivered == nil {
@@ -139,6 +146,7 @@ extension Delivery {
                     "seq": .stringConvertible(headers.seq),
                     "reason": "\(reason)",
                 ])
+            counts.failures[.reject].add()
             declared.insert(record.id)
             onReject(record.id, reason)
             var event = PipelineEvent(.rejected, connection: headers.connection, cause: reason)

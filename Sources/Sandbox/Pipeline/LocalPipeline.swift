@@ -161,12 +161,14 @@ extension ChildCommand {
         for name in ProcessInfo.processInfo.environment.keys where Self.isOurs(name) {
             environment.updateValue(nil, forKey: name)
         }
+        // Several services run at once on one host: only who wants to ask one gives it an address.
+        environment["LISTEN"] = "off"
         for (name, value) in settings { environment[name] = value }
     }
 
     private static func isOurs(_ name: String) -> Bool {
         let prefixes = ["X_", "KAFKA_", "JOURNAL_", "BATCH_", "MAX_", "PG", "LOG_", "TWEET_PIPELINE_"]
         return prefixes.contains { name.hasPrefix($0) }
-            || ["DATABASE_URL", "STREAM_NAME", "PAYLOAD", "DRAIN"].contains(name)
+            || ["DATABASE_URL", "STREAM_NAME", "PAYLOAD", "DRAIN", "LISTEN", "STATUS_TOKEN_FILE"].contains(name)
     }
 }

@@ -28,7 +28,8 @@ package struct TweetLoaderCommand: ParsableCommand {
         version: versionText([kafkaLibrary, postgresLibrary, jsonLibrary]),
         subcommands: [
             RunCommand.self, MigrateCommand.self, StatusCommand.self, VerifyCommand.self, ExplainCommand.self,
-            RejectsCommand.self, RetentionCommand.self, ForgetCommand.self, ConfigCommand<LoaderSettings>.self,
+            RejectsCommand.self, RetentionCommand.self, ForgetCommand.self, MetricsCommand.self,
+            ConfigCommand<LoaderSettings>.self,
         ]
     )
 

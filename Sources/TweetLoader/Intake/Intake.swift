@@ -10,6 +10,9 @@ final class Intake {
     private let stop: Stop
     private let logger: Logger
     private let mailbox: BatchMailbox
+    private var tally: ConsumeTally?
+    /// Whether the writer has asked to leave the group.
+    private var isOrderedToLeave = false
     private var consumer: KafkaConsumer?
     private var decoder = TweetDecoder()
     private var batch = Batch()
@@ -32,7 +35,10 @@ final class Intake {
     /// How long the group is not served at most.
     private static let longestSilence = Duration.milliseconds(500)
 
-    init(_ settings: LoaderSettings, _ mailbox: BatchMailbox, stop: Stop, logger: Logger) {
+    init(
+        _ settings: LoaderSettings, _ mailbox: BatchMailbox, stop: Stop, logger: Logger, metrics: ConsumeMetrics? = nil
+    ) {
+        tally = metrics.map { ConsumeTally($0) }
         self.settings = settings
         self.mailbox = mailbox
         self.stop = stop
@@ -86,6 +92,7 @@ final class Intake {
 
     /// Takes what Kafka has fetched, or waits for the first message; follows the group's rebalances.
     private func takeMessages(waiting timeout: Duration) {
+        defer { tally?.flush() }
         guard poll(timeout) else { return }
         for _ in 0..<100 {
             guard !batch.isFull(settings.limits), poll(.zero) else { return }
@@ -114,6 +121,7 @@ final class Intake {
     private func take(_ message: borrowing KafkaMessage) {
         if !check.isEmpty, check.isReplaced(message, cluster: cluster) { return halt(message.topicPartition) }
         guard assignment.takes(message.topicPartition, message.offset) else { return }
+        tally?.note(message, isTweet: message.topicPartition.topic == settings.topic)
         beginBatch()
         noteJump(message.topicPartition)
         batch.add(message, decoder: &decoder, payload: settings.payload, settled: &settled)
@@ -134,7 +142,10 @@ final class Intake {
     private func obey(_ orders: BatchMailbox.Orders) {
         if let settled = orders.settled { self.settled = settled }
         if let age = orders.age { self.age = age }
-        if let reason = orders.leave { membership.end(reason) }
+        if let reason = orders.leave {
+            isOrderedToLeave = true
+            membership.end(reason)
+        }
         if !orders.commits.isEmpty {
             consumer?.commit(orders.commits)
             membership.committed()
@@ -197,6 +208,8 @@ extension Intake {
     private func rejoin() {
         guard let (reason, delay) = membership.takeEnd() else { return }
         logger.warning("rejoining Kafka's group", metadata: ["reason": "\(reason)"])
+        if !isOrderedToLeave { tally?.metrics.rejoins[.kafka].add() }
+        isOrderedToLeave = false
         dropBatch()
         assignment.leave()
         check = LogCheck()

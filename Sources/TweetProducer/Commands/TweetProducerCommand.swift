@@ -20,7 +20,7 @@ package struct TweetProducerCommand: ParsableCommand {
         version: versionText([kafkaLibrary, httpLibrary, jsonLibrary] + digestLibraries),
         subcommands: [
             RunCommand.self, RulesCommand.self, GapsCommand.self, UsageCommand.self, JournalCommand.self,
-            ReplayCommand.self, ConfigCommand<ProducerSettings>.self,
+            ReplayCommand.self, MetricsCommand.self, ConfigCommand<ProducerSettings>.self,
         ])
 
     /// Required by the argument parser.

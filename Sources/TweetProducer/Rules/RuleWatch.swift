@@ -44,6 +44,7 @@ struct RuleWatch {
     private let stop: Stop
     private let logger: Logger
     private let deliver: @Sendable (JournalChunk) -> ChunkDelivery
+    private let metrics: RuleMetrics
     private var recorder = RuleRecorder()
     /// What the journal knows.
     private var journalled = Findings()
@@ -71,11 +72,13 @@ struct RuleWatch {
     ///   - matches: which rules match posts; requests are left in its folder.
     ///   - stop: ends it.
     ///   - logger: is warned.
+    ///   - metrics: what is known of the rules.
     ///   - deliver: hands events to the owner of the journal.
     init(
         settings: RuleWatchSettings, matches: RuleMatches, stop: Stop, logger: Logger,
-        deliver: @escaping @Sendable (JournalChunk) -> ChunkDelivery
+        metrics: RuleMetrics = RuleMetrics(), deliver: @escaping @Sendable (JournalChunk) -> ChunkDelivery
     ) {
+        self.metrics = metrics
         self.settings = settings
         self.matches = matches
         self.stop = stop
@@ -110,6 +113,8 @@ struct RuleWatch {
         }
         if obstacle != nil { logger.info("the rules at X can be read again") }
         (obstacle, failures) = (nil, 0)
+        metrics.atX.set(Int64(existing.count(where: settings.ownership.owns)))
+        metrics.lastCheck.set(now)
         if !recorder.record(existing, at: now, deliver), !stop.isRaised { failures = 1 }
         guard let file = settings.file else { return }
         do {
@@ -142,12 +147,21 @@ struct RuleWatch {
     private mutating func compare(_ existing: [XRule], with wanted: [WantedRule], now: Timestamp) throws {
         let plan = RulePlan(wanted: wanted, existing: existing, ownership: settings.ownership)
         let findings = findings(plan, now: now)
+        publish(findings)
         if logged?.findings != findings || logged.map({ $0.at.advanced(by: .seconds(3600)) <= now }) ?? true {
             warn(of: findings)
             logged = (findings, now)
         }
         journal(findings)
         try matches.save(keeping: Set(existing.map(\.id)))
+    }
+
+    private func publish(_ findings: Findings) {
+        metrics.silent.set(Int64(findings.silent.count))
+        for difference in RuleDifference.allCases {
+            guard let label = RuleDifferenceLabel(rawValue: difference.rawValue) else { continue }
+            metrics.differing[label].set(Int64(findings.differences[difference]?.count ?? 0))
+        }
     }
 
     private func findings(_ plan: RulePlan, now: Timestamp) -> Findings {

@@ -1,6 +1,7 @@
 import Core
 import Journal
 import KafkaClient
+import Operations
 import Publishing
 import XAPI
 
@@ -84,6 +85,10 @@ struct ProducerSettings: ConfiguredService, Sendable {
     var upload: UploadSettings?
     /// How the rules at X are recorded and compared with the rules file.
     var rules: RuleWatchSettings
+    /// Where metrics and health are served; nil: nowhere.
+    var listen: ListenSettings?
+    /// How many tags of rules get metrics of their own.
+    var mostTags: Int
 
     /// What publishing needs of them.
     var publish: PublishSettings {
@@ -100,7 +105,7 @@ struct ProducerSettings: ConfiguredService, Sendable {
     /// Every setting of the service, by group.
     static let groups: [any SettingGroup.Type] = [
         XSettings.self, StreamSettings.self, KafkaSettings.self, JournalSettings.self, PublishingSettings.self,
-        RuleWatchSettings.self, UploadSettings.self, CommonSettings.self,
+        RuleWatchSettings.self, UploadSettings.self, ListeningSettings.self, CommonSettings.self,
     ]
 
     /// Reads every setting; mistakes are added to the reader's.
@@ -139,6 +144,8 @@ struct ProducerSettings: ConfiguredService, Sendable {
         drain = reader.duration(ServiceSettings.drain)
         upload = UploadSettings.read(&reader)
         archive.uploaded = upload.map { _ in UploadedFiles() }
+        listen = ListenSettings.read(&reader, ListeningSettings.listen)
+        mostTags = reader.int(ListeningSettings.mostTags)
         rules = RuleWatchSettings.read(&reader, x: stream.x, plan: stream.plan)
         self.stream.rules = rules.file.map { StreamRules(file: $0, plan: rules.plan, ownership: rules.ownership) }
     }

@@ -5,9 +5,11 @@ import TweetFormat
 extension Journal {
     /// Declares what a crash has left: bytes that never became durable, and a connection that was open.
     ///
-    /// - Parameter logger: warns of cut bytes.
+    /// - Parameters:
+    ///   - logger: warns of cut bytes.
+    ///   - metrics: what is counted of gaps.
     /// - Throws: `FileError` or `JournalError` when the journal cannot be read or written.
-    func declareCrash(_ logger: Logger) throws {
+    func declareCrash(_ logger: Logger, metrics: GapMetrics = GapMetrics()) throws {
         if recovery.tornBytes > 0 {
             logger.warning(
                 "removed bytes from the journal's end that were never durable",
@@ -16,7 +18,7 @@ extension Journal {
             event.bytes = recovery.tornBytes
             try append(event)
         }
-        let gaps = OpenGaps(folder: source.folder)
+        let gaps = OpenGaps(folder: source.folder, metrics: metrics)
         guard try recovery.openConnection != 0 || mayHaveLostFirstLines(gaps) else { return }
         var event = PipelineEvent(.disconnected, connection: recovery.openConnection, cause: "crash")
         event.lastReceivedAt = recovery.lastReceivedAt?.description

@@ -24,6 +24,7 @@ package final class FilteredStream {
     private var asksBackfill: Bool
     private let gaps: OpenGaps?
     private let posts: PostCounter?
+    private let metrics: StreamMetrics
     /// What wakes `multi` when the stop is raised.
     private let wake: Registration
 
@@ -33,10 +34,13 @@ package final class FilteredStream {
     ///   - logger: logs what happens to the stream.
     ///   - gaps: the stream's gaps, when others look at them as well.
     ///   - posts: what was received, when others count as well.
+    ///   - metrics: what is counted.
     /// - Throws: `XError`: `wait` when libcurl cannot be set up.
     package init(
-        settings: StreamSettings, stop: Stop, logger: Logger, gaps: OpenGaps? = nil, posts: PostCounter? = nil
+        settings: StreamSettings, stop: Stop, logger: Logger, gaps: OpenGaps? = nil, posts: PostCounter? = nil,
+        metrics: StreamMetrics? = nil
     ) throws(XError) {
+        self.metrics = metrics ?? StreamMetrics()
         self.gaps = gaps
         self.posts = posts
         do { multi = try CurlMulti() } catch { throw XError(.wait, "libcurl: \(error)") }
@@ -46,6 +50,7 @@ package final class FilteredStream {
         policy = ReconnectPolicy(scale: settings.backoffScale)
         asksBackfill = settings.repair.isAutomatic
         wake = stop.onRaise { [waker = multi.waker] in waker.wake() }
+        self.metrics.budget.value = { [limit = settings.connectBudget] in Double(limit) }
     }
 
     /// Reads until the stop is raised; everything that came is durable then.
@@ -63,7 +68,7 @@ package final class FilteredStream {
             watch: PostWatch(folder: journal.source.folder, shortest: settings.quietAfter, logger: logger) {
                 journal.later($0)
             },
-            gaps: gaps ?? OpenGaps(folder: journal.source.folder))
+            gaps: gaps ?? OpenGaps(folder: journal.source.folder), metrics: metrics)
         observe(journal, reading.posts)
         try read(reading)
     }
@@ -120,9 +125,11 @@ package final class FilteredStream {
 
     /// Takes an attempt from the connect budget; false when there was none and the call waited for it.
     private func takeAttempt(_ token: Result<Secret, XError>, _ reading: StreamReading) throws -> Bool {
-        guard case .success = token, let delay = credential?.budget.takeAttempt(at: .now()), delay > .zero else {
-            return true
-        }
+        guard case .success = token, let budget = credential?.budget else { return true }
+        let delay = budget.takeAttempt(at: .now())
+        metrics.budget.value = { [window = budget.window] in Double(window.remaining(at: .now())) }
+        guard delay > .zero else { return true }
+        metrics.nextAttempt.set(Timestamp.now().advanced(by: delay))
         logger.warning(
             "the connect budget is used up; waiting",
             metadata: ["budget": .stringConvertible(settings.connectBudget), "next_attempt_in": "\(delay.short)"])
@@ -135,6 +142,8 @@ package final class FilteredStream {
             reading, connection: newConnection(), lineLimit: settings.lineLimit, logger: logger)
         let begun = Timestamp.now()
         noteOpening(recorder, begun, reading)
+        metrics.nextAttempt.set(Timestamp?.none)
+        defer { metrics.connected.set(false) }
         var backfill = asksBackfill ? Backfill(reading.gaps, plan: settings.plan, at: begun) : nil
         let hasAskedBackfill = backfill != nil
         do {
@@ -143,6 +152,7 @@ package final class FilteredStream {
             ) {
                 guard let begin = recorder.begin else { return }
                 if let event = reading.watch.look(posts: recorder.posts) { recorder.take(event) }
+                reading.metrics.quiet.set(reading.watch.isQuiet)
                 if try backfill?.settle(recorder, begin, begun, reading, scale: self.settings.backoffScale) == true {
                     self.logger.notice("backfill has filled a gap")
                     backfill = nil
@@ -150,6 +160,9 @@ package final class FilteredStream {
             }
             let end = try connection.run(on: multi)
             return StreamAttempt(end: hasAskedBackfill ? withoutBackfill(end) : end, recorder: recorder)
+        } catch let error as FileError {
+            if recorder.begin != nil { metrics.disconnects[.disk].add() }
+            throw error
         } catch let error as XError {
             return StreamAttempt(end: .failed(cause: "token", detail: error.description), recorder: recorder)
         } catch let error as CurlError {

@@ -20,6 +20,7 @@ extension FilteredStream {
         event.detail = closing.description
         try journal.append(event)
         try journal.sync()
+        reading.metrics.nextAttempt.set(closing.until)
         while !stop.isRaised, settings.posts.closing(posts, at: .now()) != nil {
             try rest(for: .seconds(1), reading) { false }
         }
@@ -42,6 +43,7 @@ extension FilteredStream {
     func pause(
         for delay: Duration, after end: ConnectionEnd, token: Secret?, _ reading: StreamReading
     ) throws {
+        reading.metrics.nextAttempt.set(Timestamp.now().advanced(by: delay))
         try rest(for: delay, reading) {
             guard case .file = settings.x.token, end.isAboutCredentials, let new = try? settings.x.token.read(),
                 new.value != token?.value

@@ -64,8 +64,18 @@ package enum Service {
     /// Starts every loop, waits until all have returned, and throws the first error among them.
     ///
     /// A loop that throws raises the stop for the others. The whole drain is bounded by `drain`.
+    ///
+    /// - Parameters:
+    ///   - loops: each on a thread of its own.
+    ///   - stop: ends them.
+    ///   - drain: the longest duration of the end.
+    ///   - logger: gets what happens.
+    ///   - health: learns how the loops are.
+    ///   - reopen: is called for SIGHUP.
+    /// - Throws: what the first loop that failed has thrown.
     package static func run(
-        _ loops: [Loop], stop: Stop, drain: Duration, logger: Logger, reopen: @escaping @Sendable () -> Void = {}
+        _ loops: [Loop], stop: Stop, drain: Duration, logger: Logger, health: ServiceHealth = ServiceHealth(),
+        reopen: @escaping @Sendable () -> Void = {}
     ) throws {
         let ends = LoopEnds()
         let hearts = loops.map { _ in Heartbeat() }
@@ -77,18 +87,23 @@ package enum Service {
         }
         let supervisor = Supervisor(ProcessEnvironment.current)
         supervisor.tell("READY=1")
-        let farewell = stop.onRaise { supervisor.tell("STOPPING=1") }
+        let farewell = stop.onRaise {
+            supervisor.tell("STOPPING=1")
+            health.drain()
+        }
         defer { farewell.end() }
         // A first sign at once: a loop that hangs from the beginning hangs as well.
         for heart in hearts { heart.beat() }
         let helpers = loops.compactMap { loop in loop.helper.map { ($0.name, $0.heart, loop.bound) } }
-        var watch = supervisor.watchdog.map { watchdog in
-            PulseWatch(zip(loops, hearts).map { ($0.name, $1, $0.bound) } + helpers, watchdog: watchdog)
-        }
-        waitForSignals(stop: stop, drain: drain, reopen: reopen, interval: watch?.interval ?? .seconds(3600)) {
+        let pulses = zip(loops, hearts).map { ($0.name, $1, $0.bound) } + helpers
+        var watch = PulseWatch(pulses, watchdog: supervisor.watchdog ?? usualWatchdog)
+        health.begin(pulses.map { ($0.0, $0.1) }, interval: watch.interval)
+        waitForSignals(stop: stop, drain: drain, reopen: reopen, interval: watch.interval) {
             let ended = ends.places
             // Helpers end with the loops that have started them.
-            if let silent = watch?.silent(hasEnded: { ended.contains($0) || $0 >= loops.count && stop.isRaised }) {
+            let silent = watch.silent(hasEnded: { ended.contains($0) || $0 >= loops.count && stop.isRaised })
+            health.look(silent.all)
+            if supervisor.watchdog != nil {
                 report(silent.new, logger)
                 if silent.all.isEmpty { supervisor.tell("WATCHDOG=1") }
             }
@@ -97,6 +112,9 @@ package enum Service {
         for thread in threads { thread.join() }
         if let failure = ends.failure { throw failure }
     }
+
+    /// By whose bounds loops are judged when systemd has no watchdog.
+    private static let usualWatchdog = Duration.seconds(30)
 
     private static func start(
         _ loop: Loop, _ heart: Heartbeat, onEnd: @escaping @Sendable ((any Error)?) -> Void

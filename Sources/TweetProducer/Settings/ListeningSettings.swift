@@ -1,0 +1,12 @@
+import Core
+import Operations
+
+/// Where `tweet-producer run` answers requests for metrics and health.
+enum ListeningSettings: SettingGroup {
+    static let title = "Metrics and health"
+    static let listen = ListenSettings.settings(port: 9464)
+    static let mostTags = Setting(
+        "METRICS_MAX_TAGS", .count(0...10_000), default: "100",
+        "Tags of rules that get metrics of their own, in order of their first post; `0`: none")
+    static let settings = [listen.address, listen.token, mostTags]
+}
