@@ -110,7 +110,8 @@ struct Producer {
         guard let upload = settings.upload, let uploaded = settings.archive.uploaded else { return nil }
         return Service.Loop("uploader", bound: .seconds(600)) {
             Uploader(
-                source, settings: upload.s3, options: upload.options, uploaded: uploaded, stop: stop, logger: logger
+                source, settings: upload.s3, options: upload.options, uploaded: uploaded, stop: stop, logger: logger,
+                metrics: metrics.uploads
             ).run()
         }
     }

@@ -64,6 +64,11 @@ extension String {
     fileprivate var isDisk: Bool { ["disk_full", "journal_full", "disk_error"].contains(self) }
 }
 
+/// What came of uploading a segment.
+enum UploadResult: String, MetricLabel {
+    case ok, failed
+}
+
 /// How an open gap can be filled.
 enum NextRepair: String, MetricLabel {
     case notConnected = "not_connected"

@@ -7,6 +7,7 @@ struct ProducerMetrics: Sendable {
     let registry = MetricsRegistry(prefix: "tweet_producer")
     let stream: StreamMetrics
     let journal: JournalMetrics
+    let uploads: UploadMetrics
     let publishing: PublishCounts
     let gaps: GapMetrics
     let rules: RuleMetrics
@@ -24,6 +25,7 @@ struct ProducerMetrics: Sendable {
             "Time from the creation of a post (its id) to its receipt; posts on the connection that was opened last.",
             unit: .seconds, publishing.delays)
         journal = JournalMetrics(registry)
+        uploads = UploadMetrics(registry)
         Self.declare(publishing, registry)
         gaps = GapMetrics(registry)
         rules = RuleMetrics(registry)
@@ -142,6 +144,25 @@ struct JournalMetrics: Sendable {
         registry.counters(
             "archive_segments", "Segments that the archiver is done with, and attempts that failed.", by: "result",
             counts.archived)
+    }
+}
+
+/// What is known of uploads to S3.
+package struct UploadMetrics: Sendable {
+    let segments: LabelledCounters<UploadResult>
+    let bytes: Counter
+    let waiting, oldest: Gauge
+
+    package init(_ registry: MetricsRegistry = MetricsRegistry(prefix: "")) {
+        segments = registry.counters(
+            "upload_segments", "Segments that were uploaded and verified, and attempts that failed.", by: "result")
+        bytes = registry.counter(
+            "upload_bytes", "Bytes that were uploaded and verified, receipts included.", unit: .bytes)
+        waiting = registry.gauge(
+            "upload_waiting_bytes", "Bytes of the archive that are not in the bucket.", unit: .bytes)
+        oldest = registry.gauge(
+            "upload_oldest_waiting_timestamp_seconds",
+            "When the oldest segment was archived that is not in the bucket; 0: there is none.", unit: .seconds)
     }
 }
 
