@@ -74,6 +74,8 @@ struct PublishTally {
     /// Posts by rule since the last addition, and when the newest was received.
     private var posts: [Int64: Int64] = [:]
     private var newest: Timestamp?
+    /// The newest line that was noted: older ones are handed over again.
+    private var last: Int64 = 0
 
     init(_ counts: PublishCounts) {
         self.counts = counts
@@ -92,6 +94,8 @@ struct PublishTally {
         } else {
             receipts.append(Receipt(first: line.seq, end: line.seq + 1, at: line.receivedAt))
         }
+        guard line.seq > last else { return }
+        last = line.seq
         if let post, Double(line.connection) == counts.connection.value, let made = Snowflake.timestamp(of: post) {
             delays.observe(Double(line.receivedAt.milliseconds - made.milliseconds) / 1000)
         }

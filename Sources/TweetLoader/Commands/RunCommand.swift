@@ -54,7 +54,7 @@ func runLoader(_ settings: LoaderSettings) throws {
     // Without a server nobody reads what it asks for.
     if server != nil {
         loops.append(
-            Service.Loop("facts", bound: .seconds(60)) {
+            Service.Loop("facts", bound: .seconds(600)) {
                 var facts = LoaderFacts(settings, metrics, stop: stop, logger: logger)
                 facts.run()
             })

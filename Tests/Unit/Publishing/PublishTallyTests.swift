@@ -78,6 +78,9 @@ import Testing
         note(1, in: &tally, rules: [1, 2])
         note(2, in: &tally, rules: [2, 3])
         note(3, in: &tally, rules: [4])
+        // After a failure of Kafka the same lines are handed over again.
+        tally.restart()
+        for seq in Int64(1)...3 { note(seq, in: &tally, rules: [1]) }
         for _ in 0..<2 { tally.flush(through: 0, tags: [1: "a", 2: "a", 3: "b", 4: ""]) }
         #expect(value(#"p_posts_total{tag="a"}"#) == "3" && value(#"p_posts_total{tag="b"}"#) == "1")
         #expect(value(#"p_posts_total{tag="_untagged"}"#) == "1")
