@@ -102,7 +102,7 @@ let package = Package(
             dependencies: [
                 "Core", "Digests", "HTTP", "TweetFormat", "Journal", "ObjectStore", "XAPI", "KafkaClient",
                 "Publishing", "Operations", argumentParser,
-                logging,
+                logging, "Yams",
             ],
             swiftSettings: strict),
         .target(
@@ -125,8 +125,8 @@ let package = Package(
         .executableTarget(name: "tweet-loader", dependencies: ["TweetLoader"], swiftSettings: strict),
         .executableTarget(name: "sandbox", dependencies: ["Sandbox"], swiftSettings: strict),
         .target(
-            name: "TestSupport", dependencies: ["Core", "Journal", logging], path: "Tests/Support",
-            swiftSettings: strict),
+            name: "TestSupport", dependencies: ["Core", "Journal", "TweetFormat", "TweetProducer", logging],
+            path: "Tests/Support", swiftSettings: strict),
         .target(
             name: "Harness", dependencies: modules + ["TestSupport", "Sandbox", "COpenSSL", logging],
             path: "Tests/Harness",

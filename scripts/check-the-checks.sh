@@ -50,6 +50,13 @@ echo 'let circle = ArchiveOptions.self' >"$circle"
 names folders.py 'Journal: circle between folders: Archive <-> Segments'
 rm "$circle"
 
+status_of=$copy/Sources/PipelineKit/Postgres/Status.swift
+echo 'let statusOfNothing = Failure(.badData, "no row")' >"$status_of"
+names folders.py 'Sources/PipelineKit/Postgres/Status.swift:1: exit statuses exist only in commands'
+mv "$status_of" "$copy/Sources/TweetLoader/Commands/"
+passes folders.py
+rm "$copy/Sources/TweetLoader/Commands/Status.swift"
+
 long=$copy/Sources/PipelineKit/Core/Long.swift
 function_of 30 >"$long"
 passes sizes.py

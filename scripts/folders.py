@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The walls between the modules, and the graph of the folders.
 
-  scripts/folders.py check    fails when a file imports a module that its own module may not see, or when folders of a module
-                              use each other in a circle
+  scripts/folders.py check    fails when a file imports a module that its own module may not see, when folders of a module
+                              use each other in a circle, or when a file that belongs to no command names an exit status
   scripts/folders.py graph    prints which module imports which, and which folder of a service uses which
 
 The imports are compared with the list below, the same as in Package.swift. The folders go by the names that files declare at
@@ -31,7 +31,7 @@ ARROWS = {
     "Publishing": "Core TweetFormat Journal KafkaClient Logging",
     "Operations": "Core Logging Hummingbird HTTPTypes NIOCore NIOPosix",
     "TweetProducer": "Core Digests HTTP TweetFormat Journal ObjectStore XAPI KafkaClient Publishing Operations ArgumentParser"
-    " Logging CCurl",
+    " Logging CCurl Yams",
     "TweetLoader": "Core TweetFormat Journal KafkaClient Postgres Operations ArgumentParser Logging",
     "Sandbox": "Core TweetFormat Journal KafkaClient Postgres TweetLoader ArgumentParser Logging Yams COpenSSLTLS CRdKafka"
     " CZlib Hummingbird HTTPTypes NIOCore NIOHTTPTypes",
@@ -45,6 +45,10 @@ NAME = re.compile(
     r"^(?:@\w+(?:\([^)]*\))? )*((?:[a-z]+(?:\([a-z]+\))? )*)(?:struct|class|enum|protocol|func|let|var|typealias|actor) (\w+)",
     re.M,
 )
+
+# Exit statuses exist only in commands; everything else throws errors with a disposition, which Core maps to a status.
+STATUS = re.compile(r"\bFailure\(\.\w|\bExitStatus\b|\bas[?!]? Failure\b")
+STATUS_FILES = {"Process/Disposition.swift", "Process/ExitStatus.swift", "Settings/Command.swift"}
 
 
 def module_of(path):
@@ -69,11 +73,24 @@ def check():
             if name not in SYSTEM and name not in allowed.split():
                 line = path.read_text()[: found.start()].count("\n") + 1
                 errors.append(f"{path.relative_to(ROOT)}:{line}: {module} must not import {name}")
+        errors += statuses(path)
     for module in ARROWS:
         for first, second in cycles(folder_edges(module)):
             errors.append(f"{module}: circle between folders: {first} <-> {second}")
     print("\n".join(errors) if errors else f"{len(sources())} files, no import crosses a wall")
     return 1 if errors else 0
+
+
+def statuses(path):
+    """Where a file that belongs to no command names an exit status."""
+    parts = path.relative_to(ROOT / "Sources").parts
+    if "Commands" in parts or parts[0] == "Sandbox" or "/".join(parts[-2:]) in STATUS_FILES:
+        return []
+    return [
+        f"{path.relative_to(ROOT)}:{number}: exit statuses exist only in commands: throw a DisposedError"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if STATUS.search(line.split("//")[0])
+    ]
 
 
 def without_comments(text):

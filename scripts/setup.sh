@@ -39,6 +39,7 @@ is_there() {
         logrotate) [ -x /usr/sbin/logrotate ] ;;
         procps) have_command pkill ;;
         supervisor) have_command supervisord ;;
+        systemd) have_command systemd-analyze ;;
         python3-venv) have_command python3 && python3 -c 'import venv, ensurepip' >/dev/null 2>&1 ;;
         *) have_command "$1" ;;
     esac
@@ -59,7 +60,8 @@ packages=(
     curl openssl                 # the tests talk to the simulator, and make throw-away certificates
     strace                       # makes the disk slow, for a test
     logrotate procps             # deploy/logrotate is tested with them
-    supervisor                   # deploy/supervisor is tested with it
+    supervisor                   # deploy/supervisor and `streams` are tested with it
+    systemd                      # it reads the units of deploy/systemd
     python3                      # a web server that is not X, for a test
     python3-venv                 # the tests start an S3 server from PyPI (scripts/s3-server.sh)
     "$@"

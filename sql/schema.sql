@@ -835,7 +835,7 @@ COMMENT ON TABLE stream_events IS
     'Events of the streams: those of the producer (connected, disconnected, ...) and messages of X that are not tweets.';
 COMMENT ON COLUMN stream_events.id IS 'Number of the event.';
 COMMENT ON COLUMN stream_events.type IS
-    'started, connected, disconnected, connect_failed, quiet, lively, rules, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, gap_closed, journal_forgotten, torn_tail, rejected, dropped or stopped, written by the producer; x_message for a message of X.';
+    'started, connected, disconnected, connect_failed, quiet, lively, rules, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, gap_closed, journal_forgotten, handed_over, passive, tally, torn_tail, rejected, dropped or stopped, written by the producer; x_message for a message of X.';
 COMMENT ON COLUMN stream_events.at IS 'When it happened; for a message of X, when it was received.';
 COMMENT ON COLUMN stream_events.stream IS 'Stream; null when tweet-producer did not write the message.';
 COMMENT ON COLUMN stream_events.journal IS 'Journal that holds the line.';
@@ -864,7 +864,7 @@ CREATE TABLE stream_gaps (
     connection bigint,
     newest_id  bigint,
     status     text NOT NULL DEFAULT 'open'
-        CHECK (status IN ('open', 'repaired_exactly', 'repaired_approximately', 'accepted')),
+        CHECK (status IN ('open', 'repaired_exactly', 'repaired_approximately', 'covered', 'accepted')),
     repaired_by       text,
     repaired_at       timestamptz,
     repaired_posts    bigint,
@@ -886,7 +886,7 @@ COMMENT ON COLUMN stream_gaps.cause IS 'Why the connection ended.';
 COMMENT ON COLUMN stream_gaps.connection IS 'Connection that ended.';
 COMMENT ON COLUMN stream_gaps.newest_id IS 'Highest tweet id received before the gap, where a repair begins.';
 COMMENT ON COLUMN stream_gaps.status IS
-    'open: not filled; repaired_exactly: X replayed all of it; repaired_approximately: filled by a search; accepted: closed by an operator.';
+    'open: not filled; repaired_exactly: X replayed all of it; repaired_approximately: filled by a search; covered: another journal of the stream has all of that time; accepted: closed by an operator.';
 COMMENT ON COLUMN stream_gaps.repaired_by IS 'Method of the last repair, successful or not: backfill, recovery, search.';
 COMMENT ON COLUMN stream_gaps.repaired_at IS 'When the last attempt ended.';
 COMMENT ON COLUMN stream_gaps.repaired_posts IS 'Number of posts found by all attempts.';

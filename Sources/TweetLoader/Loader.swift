@@ -18,6 +18,7 @@ final class Loader {
     /// What is being written.
     private(set) var batch = Batch()
     private var limits: BatchLimits
+    private let sharedRows: SharedRows
     private var tweets = TweetWriter()
     private var unknownKeys = UnknownKeysTable()
     private var ledger = StreamLedger()
@@ -32,12 +33,13 @@ final class Loader {
     /// - Parameters:
     ///   - settings: of this writer.
     ///   - progress: of all writers of the process; nil for the only one.
+    ///   - sharedRows: of all writers of the process; nil for the only one.
     ///   - stop: ends it.
     ///   - logger: gets what happens.
     ///   - intakeHeart: by it the watchdog sees that the intake lives.
     init(
-        _ settings: LoaderSettings, progress: LoaderProgress? = nil, stop: Stop, logger: Logger,
-        intakeHeart: Heartbeat? = nil
+        _ settings: LoaderSettings, progress: LoaderProgress? = nil, sharedRows: SharedRows? = nil, stop: Stop,
+        logger: Logger, intakeHeart: Heartbeat? = nil
     ) {
         self.settings = settings
         self.intakeHeart = intakeHeart
@@ -47,13 +49,14 @@ final class Loader {
         session = DatabaseSession(settings.conninfo, payload: settings.payload, stop: stop, logger: logger)
         claims = PartitionClaims(owner: settings.owner)
         limits = settings.limits
+        self.sharedRows = sharedRows ?? SharedRows(settings, stop: stop)
         self.progress = progress ?? LoaderProgress(writers: 1, logger: logger)
         presence = LoaderPresence(owner: settings.owner)
     }
 
     /// Loads until the stop is raised; then finishes the batch in hand and leaves the group.
     ///
-    /// - Throws: `Failure` for what waiting cannot heal: wrong settings, and a refusal of PostgreSQL at the start.
+    /// - Throws: `DatabaseError` for what waiting cannot heal: wrong settings, and a refusal of PostgreSQL at the start.
     func run() throws {
         let outcome: Result<Void, any Error>
         do {
@@ -129,6 +132,8 @@ final class Loader {
         mailbox.committed(part.nextOffsets, age: limits.age)
         claims.settled(part.nextOffsets)
         tweets.committed(part, outcome)
+        // What a tombstone deleted may arrive again.
+        if !part.deletions.isEmpty { sharedRows.forget() }
         ledger.committed()
         nextCheck = .now + Self.checkInterval
         progress.committed(part, outcome, in: duration, logger)
@@ -136,15 +141,15 @@ final class Loader {
         return part.nextOffsets == batch.nextOffsets ? nil : part.nextOffsets
     }
 
-    /// One transaction: the batch, or as much of it as PostgreSQL takes at once.
+    /// Two transactions: what lines share, then the batch, or as much of it as PostgreSQL takes at once.
     private func write(
         _ connection: borrowing PostgresConnection
     ) throws -> (part: Batch, outcome: TweetWriter.Outcome) {
         try tweets.prepare(batch, connection)
+        var (part, shared) = try sharedRows.store(batch, limit: limits.portion, claims)
         try connection.execute("BEGIN")
-        try dropForeign(connection)
-        let part = batch.first(limits.portion)
-        var outcome = try tweets.write(part, connection)
+        try dropForeign(from: &part, connection)
+        var outcome = try tweets.write(part, shared, connection)
         try settleOthers(part, &outcome, connection)
         try StreamLedger.append(part.settledNumbers, connection)
         try KafkaHole.record(jumps: part.jumps, connection)
@@ -157,8 +162,10 @@ final class Loader {
 
     /// Locks the offsets and takes out what is not ours to settle: partitions that another loader has claimed, and
     /// messages that are settled already, as after a COMMIT whose answer was lost.
-    private func dropForeign(_ connection: borrowing PostgresConnection) throws {
+    private func dropForeign(from part: inout Batch, _ connection: borrowing PostgresConnection) throws {
         let locked = try claims.lock(batch.nextOffsets.keys, connection)
+        part.drop(locked.foreign)
+        part.drop(below: locked.nextOffsets)
         giveUp(locked)
         batch.drop(below: locked.nextOffsets)
         claims.settled(locked.nextOffsets)
@@ -171,7 +178,7 @@ final class Loader {
             logger.warning(
                 "another loader has claimed a partition; leaving it to that loader",
                 metadata: ["partition": .stringConvertible(partition), "owner": "\(owner)"])
-            mailbox.leave("another loader has claimed a partition")
+            mailbox.leave("another loader has claimed a partition", lost: partition)
         }
         for partition in locked.setBack.sorted() {
             logger.warning(
@@ -179,9 +186,8 @@ final class Loader {
                 metadata: ["partition": .stringConvertible(partition)])
             mailbox.leave("PostgreSQL was set back")
         }
-        let gone = locked.setBack.union(locked.lost.keys)
-        claims.release(gone)
-        batch.drop(gone)
+        claims.release(locked.foreign)
+        batch.drop(locked.foreign)
     }
 
     /// Checks periodically whether PostgreSQL is reachable and has what it confirmed, also without messages.
@@ -197,11 +203,7 @@ final class Loader {
     ) throws {
         let refusedDeletions = try TweetDeletions.apply(of: batch, connection)
         let refusedEvents = try StreamEventsTable.insert(of: batch, connection)
-        let refusedRows = outcome.refused.map { line, error in
-            Batch.Reject(
-                message: line.message, reason: "database", sqlstate: error.sqlstate, detail: error.serverMessage)
-        }
-        let rejects = batch.rejects + refusedDeletions + refusedEvents + refusedRows
+        let rejects = batch.rejects + refusedDeletions + refusedEvents + outcome.refusedRows
         outcome.note(rejects, events: refusedEvents.count, deletions: refusedDeletions.count)
         try RejectsTable.insert(rejects, of: batch, connection)
         try unknownKeys.count(batch.rows.unknownKeys, connection)
@@ -225,7 +227,7 @@ final class Loader {
 
     /// Runs `work` until it succeeds, however long PostgreSQL is unreachable; the intake keeps our membership of the group.
     ///
-    /// - Throws: `Abandoned` when the stop is raised during an outage; `Failure` at the start.
+    /// - Throws: `Abandoned` when the stop is raised during an outage; `DatabaseError` at the start.
     private func persistently<Result>(_ work: (borrowing PostgresConnection) throws -> Result) throws -> Result {
         var outage: Outage?
         while true {
@@ -239,13 +241,11 @@ final class Loader {
                 return result
             } catch {
                 metrics.writing.note(error)
-                if !session.hasServed, let failure = error as? Failure { throw failure }
+                if !session.hasServed, let error = error as? DatabaseError { throw error }
                 tweets.forgetTable()
                 guard !stop.isRaised else { throw Abandoned() }
-                if outage == nil {
-                    mailbox.setOutage(true)
-                    metrics.writers.set(settings.owner, isConnected: false)
-                }
+                if outage == nil { mailbox.setOutage(true) }
+                metrics.writers.set(settings.owner, isConnected: false)
                 outage = outage ?? Outage(logger: logger)
                 wait(for: outage?.next(after: error) ?? .zero)
             }

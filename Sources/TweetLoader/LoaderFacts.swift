@@ -90,6 +90,10 @@ struct LoaderFacts {
             moments[partition] = lags[partition] == 0 ? .some(nil) : first.at
         }
         seen = now
+        publish(lags, moments)
+    }
+
+    private func publish(_ lags: [TopicPartition: Int64], _ moments: [TopicPartition: Timestamp?]) {
         metrics.consuming.lag.set(lags.sorted { $0.key < $1.key }.map { (Self.labels($0.key), Double($0.value)) })
         metrics.consuming.oldest.set(
             moments.sorted { $0.key < $1.key }.map { partition, moment in
@@ -145,7 +149,7 @@ struct LoaderFacts {
 
     private func openGaps(_ connection: borrowing PostgresConnection) throws(PostgresError) -> [String: Int64] {
         let answer = try connection.query(
-            "SELECT stream, count(*) FROM stream_gaps WHERE status = 'open' AND \(Dismissals.gapCounts) GROUP BY stream",
+            "SELECT stream, count(*) FROM stream_gaps WHERE \(LedgerFacts.isOpen) GROUP BY stream",
             doing: "count gaps")
         return (0..<answer.rowCount).reduce(into: [:]) { $0[answer.text($1, 0) ?? ""] = answer.integer($1, 1) }
     }

@@ -14,8 +14,7 @@ struct Writers {
     /// Holds the names in Kafka's group until the process ends.
     private let names: MemberNames?
 
-    /// As many writers as help, at most: half the processors, as a writer and its PostgreSQL backend keep two busy, the number of
-    /// partitions, or this one.
+    /// As many writers as help, at most: the processors, the number of partitions, or this one.
     private static let enough = 4
     /// Kafka may be unreachable at the start; the number of partitions then does not count.
     private static let patience = Duration.seconds(2)
@@ -24,10 +23,10 @@ struct Writers {
     ///   - settings: of the process.
     ///   - logger: gets what happens.
     ///   - metrics: of the process.
-    /// - Throws: `Failure` (78) when librdkafka rejects a property: here, because later it would be retried for ever.
+    /// - Throws: `KafkaClientError` when librdkafka rejects a property: here, because later it would be retried for ever.
     init(
         _ settings: LoaderSettings, logger: Logger, metrics: LoaderMetrics = LoaderMetrics()
-    ) throws(Failure) {
+    ) throws(KafkaClientError) {
         let inspector = try KafkaInspector(settings.kafka, group: settings.group, logger: logger)
         let count = settings.writers ?? Self.count(for: settings.topic, inspector)
         let names = settings.kafka.memberName == nil ? MemberNames(settings, count: count) : nil
@@ -42,22 +41,26 @@ struct Writers {
     private static func count(for topic: String, _ inspector: KafkaInspector) -> Int {
         let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
         let partitions = (try? inspector.topics(timeout: patience))?[topic] ?? enough
-        return max(1, min(enough, processors / 2, partitions))
+        return max(1, min(enough, processors, partitions))
     }
 
     /// The loops of the service, one for each writer.
     func loops(_ stop: Stop) -> [Service.Loop] {
-        settings.enumerated().map { place, settings in
+        let sharedRows = SharedRows(settings[0], stop: stop)
+        return settings.enumerated().map { place, settings in
             let number = place + 1
             let intakeHeart = Heartbeat()
             progress.metrics.writers.begin(settings.owner, step: "Kafka's group (writer \(number))")
             // libpq looks names up, and librdkafka asks for offsets, in calls of some seconds.
             return Service.Loop(
                 "loader-\(number)", bound: .seconds(30), helper: ("intake-\(number)", intakeHeart)
-            ) { [progress, logger] in
+            ) { [progress, logger, sharedRows] in
                 var logger = logger
                 if self.settings.count > 1 { logger[metadataKey: "writer"] = "\(number)" }
-                try Loader(settings, progress: progress, stop: stop, logger: logger, intakeHeart: intakeHeart).run()
+                try Loader(
+                    settings, progress: progress, sharedRows: sharedRows, stop: stop, logger: logger,
+                    intakeHeart: intakeHeart
+                ).run()
             }
         }
     }

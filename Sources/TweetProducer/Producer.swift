@@ -21,6 +21,7 @@ import XAPI
 /// | `gaps` | gaps that have ended → X's recovery or search → the journal | the journal, `OpenGaps` |
 /// | `rules` | the rules at X, when they change → the journal; differences from the rules file → the log | the journal |
 /// | `facts` | the journal's folder, gaps and limits → metrics | |
+/// | `standby` | Kafka's group of the stream's producers: which one reads | `Lease` |
 struct Producer {
     let settings: ProducerSettings
     let stop: Stop
@@ -39,10 +40,12 @@ struct Producer {
         let gaps = OpenGaps(folder: folder, metrics: metrics.gaps)
         let posts = try PostCounter(folder: folder)
         let matches = RuleMatches(folder: folder)
+        let lease = settings.standby == .on ? Lease(journal: journal.source.journal) : nil
         let beside = LimitedJournal(journal, posts: posts, limits: settings.stream.posts)
         let loops = [
-            try reader(journal, gaps, posts), try publisher(journal.source, matches), archiver(journal.source),
-            uploader(journal.source), gapRepair(folder, gaps, beside), ruleWatch(matches, beside),
+            try reader(journal, gaps, posts, lease), leaseKeeper(lease, journal),
+            try publisher(journal.source, matches), archiver(journal.source),
+            uploader(journal.source), gapRepair(folder, gaps, beside, lease), ruleWatch(matches, beside, lease),
             facts(journal, gaps, posts),
         ]
         health.done("journal")
@@ -57,7 +60,9 @@ struct Producer {
     // MARK: Read and append
 
     /// Reads X until the stop is raised; while the journal accepts no lines, it waits for room.
-    private func reader(_ journal: Journal, _ gaps: OpenGaps, _ posts: PostCounter) throws -> Service.Loop {
+    private func reader(
+        _ journal: Journal, _ gaps: OpenGaps, _ posts: PostCounter, _ lease: Lease?
+    ) throws -> Service.Loop {
         journal.observer.onDelayedRoll { [logger] in
             logger.error(
                 "cannot begin a new journal file; the open one grows", metadata: ["reason": "\($0)"])
@@ -65,7 +70,7 @@ struct Producer {
         return Service.Loop("reader", helper: ("sync", journal.syncHeart)) {
             defer { journal.close() }
             let stream = try FilteredStream(
-                settings: settings.stream, stop: stop, logger: logger, gaps: gaps, posts: posts,
+                settings: settings.stream, stop: stop, logger: logger, gaps: gaps, posts: posts, lease: lease,
                 metrics: metrics.stream)
             let outage = JournalOutage(stop: stop, logger: logger)
             while true {
@@ -82,6 +87,14 @@ struct Producer {
                     }
                 }
             }
+        }
+    }
+
+    /// Nil for a producer that is alone. librdkafka answers within 5 s, and leaving the group takes a second.
+    private func leaseKeeper(_ lease: Lease?, _ journal: Journal) -> Service.Loop? {
+        guard let lease else { return nil }
+        return Service.Loop("standby", bound: .seconds(30)) {
+            LeaseKeeper(settings, lease: lease, journal: journal, stop: stop, logger: logger).run()
         }
     }
 
@@ -118,19 +131,22 @@ struct Producer {
 
     // MARK: Beside the stream
 
-    private func gapRepair(_ folder: String, _ gaps: OpenGaps, _ journal: LimitedJournal) -> Service.Loop {
+    private func gapRepair(
+        _ folder: String, _ gaps: OpenGaps, _ journal: LimitedJournal, _ lease: Lease?
+    ) -> Service.Loop {
         Service.Loop("gaps") {
             GapRepair(
-                settings.stream, folder: folder, book: gaps, stop: stop, logger: logger, deliver: journal.deliver
+                settings.stream, folder: folder, book: gaps, stop: stop, logger: logger,
+                isActive: { lease?.reads ?? (settings.standby == .off) }, deliver: journal.deliver
             ).run()
         }
     }
 
-    private func ruleWatch(_ matches: RuleMatches, _ journal: LimitedJournal) -> Service.Loop {
+    private func ruleWatch(_ matches: RuleMatches, _ journal: LimitedJournal, _ lease: Lease?) -> Service.Loop {
         Service.Loop("rules") {
             var watch = RuleWatch(
                 settings: settings.rules, matches: matches, stop: stop, logger: logger, metrics: metrics.rules,
-                deliver: journal.deliver)
+                isActive: { lease?.reads ?? true }, deliver: journal.deliver)
             watch.run()
         }
     }

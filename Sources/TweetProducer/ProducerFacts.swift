@@ -85,7 +85,8 @@ struct ProducerFacts {
         var counts: [NextRepair: Int64] = [:]
         var oldest: Timestamp?
         for gap in gaps.gaps where gap.status == .open {
-            let method = gap.end == nil ? nil : RepairPlan.method(for: gap, plan: settings.stream.plan, at: now)
+            let (plan, kind) = (settings.stream.plan, settings.stream.source.kind)
+            let method = gap.end == nil ? nil : RepairPlan.method(for: gap, plan: plan, kind: kind, at: now)
             let next = gap.end == nil ? .notConnected : method.flatMap { NextRepair(rawValue: $0.rawValue) } ?? .none
             counts[next, default: 0] += 1
             if method != nil { oldest = min(oldest ?? gap.start, gap.start) }

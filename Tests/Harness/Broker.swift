@@ -5,6 +5,10 @@ import Sandbox
 
 /// The Kafka of a test, with topics of its own: the broker of `TEST_KAFKA_BOOTSTRAP_SERVERS`, or else a mock cluster.
 package final class Broker: Sendable {
+    private static let given = ProcessInfo.processInfo.environment["TEST_KAFKA_BOOTSTRAP_SERVERS"]
+    /// Whether it is a real broker: the mock cluster does not imitate everything.
+    package static var isReal: Bool { given != nil }
+
     /// The addresses for `bootstrap.servers`.
     package let servers: String
     /// The topic of tweets; that of events has `.events` behind its name.
@@ -20,7 +24,7 @@ package final class Broker: Sendable {
     /// - Throws: `Failure` or `KafkaError` when the topics cannot be created.
     package init(partitions: Int) throws {
         topic = "e2e-\(UInt32.random(in: 0 ... .max))"
-        guard let given = ProcessInfo.processInfo.environment["TEST_KAFKA_BOOTSTRAP_SERVERS"] else {
+        guard let given = Self.given else {
             let mock = try KafkaSandboxProcess(topics: [topic: partitions, topic + ".events": 1])
             (self.mock, servers) = (mock, mock.bootstrapServers)
             return

@@ -29,6 +29,7 @@ package final class KafkaFront: Sendable {
         var phantoms: [Int32: KafkaPhantoms] = [:]
         var refused = 0
         var accepted = 0
+        var unsigned = 0
     }
 
     /// The port of 127.0.0.1 that it listens on.
@@ -111,6 +112,9 @@ package final class KafkaFront: Sendable {
     /// How often somebody has signed in.
     package var accepted: Int { state.withLock { $0.accepted } }
 
+    /// How often somebody was disconnected who had not signed in.
+    package var unsigned: Int { state.withLock { $0.unsigned } }
+
     /// Cuts all connections there are.
     package func cut() {
         state.withLock { $0.isToCut = true }
@@ -182,7 +186,11 @@ package final class KafkaFront: Sendable {
         case KafkaAnswer.describeConfigs:
             return KafkaFrontPair.send(
                 KafkaAnswer.topicSettings(frame, correlation, topicSettings ?? [:]), to: pair.client)
-        default: if !pair.isSignedIn, credentials != nil { return false }
+        default:
+            if !pair.isSignedIn, credentials != nil {
+                state.withLock { $0.unsigned += 1 }
+                return false
+            }
         }
         if request.kind == KafkaAnswer.Kind.produce, let judge,
             let rejection = KafkaBatch.rejection(&wire, correlation, version: request.version, judge)

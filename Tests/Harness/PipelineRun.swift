@@ -128,7 +128,7 @@ package struct PipelineRun: Sendable {
         _ condition: () async throws -> Bool
     ) async throws {
         if try await holds(within: patience, condition) { return }
-        Issue.record("\(what): not within \(patience)\n\(log.suffix(3000))", sourceLocation: location)
+        Issue.record("\(what): not within \(patience)\n\(logs)", sourceLocation: location)
         throw Failure(.unavailable, "\(what)")
     }
 
@@ -195,7 +195,7 @@ package struct PipelineRun: Sendable {
     }
 
     /// The ends of both services' logs.
-    package var logs: String { "\(log.suffix(2000))\n\(pipeline.log(of: .loader).suffix(2000))" }
+    package var logs: String { "\(log.suffix(3000))\n\(pipeline.log(of: .loader).suffix(3000))" }
 
     /// What a failure shows beside its values.
     var details: Comment {

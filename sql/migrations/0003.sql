@@ -84,14 +84,14 @@ COMMENT ON COLUMN stream_events.problem IS
 
 ALTER TABLE stream_gaps DROP CONSTRAINT stream_gaps_status_check,
     ADD CONSTRAINT stream_gaps_status_check
-        CHECK (status IN ('open', 'repaired_exactly', 'repaired_approximately', 'accepted')),
+        CHECK (status IN ('open', 'repaired_exactly', 'repaired_approximately', 'covered', 'accepted')),
     ADD COLUMN accepted_at timestamptz, ADD COLUMN accepted_reason text;
 COMMENT ON COLUMN stream_gaps.status IS
-    'open: not filled; repaired_exactly: X replayed all of it; repaired_approximately: filled by a search; accepted: closed by an operator.';
+    'open: not filled; repaired_exactly: X replayed all of it; repaired_approximately: filled by a search; covered: another journal of the stream has all of that time; accepted: closed by an operator.';
 COMMENT ON COLUMN stream_gaps.accepted_at IS 'When an operator accepted it as lost.';
 COMMENT ON COLUMN stream_gaps.accepted_reason IS 'Reason given by the operator.';
 COMMENT ON COLUMN stream_events.type IS
-    'started, connected, disconnected, connect_failed, quiet, lively, rules, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, gap_closed, journal_forgotten, torn_tail, rejected, dropped or stopped, written by the producer; x_message for a message of X.';
+    'started, connected, disconnected, connect_failed, quiet, lively, rules, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, gap_closed, journal_forgotten, handed_over, passive, tally, torn_tail, rejected, dropped or stopped, written by the producer; x_message for a message of X.';
 
 CREATE TABLE dismissed (
     kind         text NOT NULL CHECK (kind IN ('topic', 'journal')),

@@ -9,6 +9,11 @@ package struct JournalIdentity: Codable, Sendable {
 
     private static let fileName = "journal.json"
 
+    /// Whether a text has the form of a journal's id: 8 hexadecimal digits in lower case.
+    package static func isID(_ text: some StringProtocol) -> Bool {
+        text.utf8.count == 8 && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+    }
+
     static func exists(in folder: String) throws(FileError) -> Bool {
         do { return try JournalFolder.size(folder + "/" + fileName) != nil } catch {
             // A plain file beside the streams' folders.
@@ -34,7 +39,7 @@ package struct JournalIdentity: Codable, Sendable {
             throw error.isDamaged ? damaged(file.path) : JournalError(error)
         }
         guard let identity = read else { return nil }
-        guard identity.journal.utf8.count == 8, identity.stream == stream else { throw damaged(file.path) }
+        guard isID(identity.journal), identity.stream == stream else { throw damaged(file.path) }
         return identity
     }
 

@@ -27,7 +27,7 @@ final class JournalLock: Sendable {
         self.file = file
     }
 
-    /// Tells others how the journal is; best effort, because the disk may be what is wrong.
+    /// Records the journal's state for other processes; best effort, because the disk may be what is wrong.
     func tell(state: String) {
         try? Self.write(state, since: since, to: file)
     }

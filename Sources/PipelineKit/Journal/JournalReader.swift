@@ -75,7 +75,7 @@ package struct JournalReader: ~Copyable {
         return nil
     }
 
-    /// Tells the reader of a segment that is no longer written where that ends.
+    /// Gives the reader of a segment that is no longer written its end.
     private static func close(
         _ reader: inout SegmentReader, _ end: JournalTail.End, _ segments: inout SegmentList
     ) throws(FileError) {

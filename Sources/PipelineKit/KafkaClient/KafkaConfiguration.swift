@@ -23,9 +23,9 @@ package struct KafkaConfiguration: Sendable {
     private var file: (path: String, overrides: [String: Property])?
     /// A file with a token for SASL/OAUTHBEARER, read whenever librdkafka wants one.
     package var tokenFile: String?
-    /// What the properties were read from, as it was then.
+    /// The files that the properties were read from, and their state at that time.
     private(set) var credentialFiles = CredentialFiles([])
-    /// Set when the client is made; it must not be changed by the user, because a guarantee hangs on it.
+    /// Set when the client is made. The user must not change these values, because a guarantee depends on them.
     private var fixed: [String: String] = [:]
 
     package init(_ properties: [String: Property]) {
@@ -34,17 +34,17 @@ package struct KafkaConfiguration: Sendable {
 
     /// Properties of a file, and some that come before them.
     ///
-    /// - Throws: `Failure` (78) when the file cannot be read, naming its line.
-    package init(file: String, overrides: [String: Property]) throws(Failure) {
+    /// - Throws: `KafkaClientError` when the file cannot be read, naming its line.
+    package init(file: String, overrides: [String: Property]) throws(KafkaClientError) {
         properties = [:]
         self.file = (file, overrides)
         self = try current()
     }
 
-    /// The same as the files say by now.
+    /// The same with what the files contain now.
     ///
-    /// - Throws: `Failure` (78) when the properties file cannot be read, naming its line.
-    package func current() throws(Failure) -> KafkaConfiguration {
+    /// - Throws: `KafkaClientError` when the properties file cannot be read, naming its line.
+    package func current() throws(KafkaClientError) -> KafkaConfiguration {
         var result = self
         var paths = [file?.path, tokenFile].compactMap { $0 }
         var files = CredentialFiles(paths)
@@ -53,10 +53,10 @@ package struct KafkaConfiguration: Sendable {
                 result.properties = try Self.defaults
                     .merging(KafkaProperties.parse(readTextFile(file.path), file: file.path)) { $1 }
                     .merging(file.overrides) { $1 }
-            } catch let error as FileError {
-                throw Failure(.badSettings, "KAFKA_PROPERTIES_FILE: \(error)")
+            } catch let error as KafkaClientError {
+                throw error
             } catch {
-                throw error as? Failure ?? Failure(.badSettings, "KAFKA_PROPERTIES_FILE: \(error)")
+                throw KafkaClientError(.operator(.settings), "KAFKA_PROPERTIES_FILE: \(error)")
             }
         }
         paths = CredentialFiles.properties.compactMap { result.properties[$0]?.value }
@@ -110,15 +110,15 @@ package struct KafkaConfiguration: Sendable {
         .milliseconds(properties["socket.timeout.ms"].flatMap { Int($0.value) } ?? 60_000)
     }
 
-    /// The same with properties that a guarantee hangs on.
+    /// The same with properties that a guarantee depends on.
     ///
-    /// - Throws: `Failure` (78) when one of them was set to something else.
-    package func fixing(_ values: [String: String]) throws(Failure) -> KafkaConfiguration {
+    /// - Throws: `KafkaClientError` when the user has set one of them to a different value.
+    package func fixing(_ values: [String: String]) throws(KafkaClientError) -> KafkaConfiguration {
         var result = self
         for (name, value) in values {
             if let found = properties[name], found.value != value {
-                throw Failure(
-                    .badSettings,
+                throw KafkaClientError(
+                    .operator(.settings),
                     "\(found.origin): \(name)=\(found.value) cannot be used:"
                         + " \(name)=\(value) is what keeps tweets from being lost or doubled. Remove the line.")
             }

@@ -17,7 +17,7 @@ package final class KafkaConsumer {
     /// The offset of the oldest record that Kafka still has.
     package static let earliest = Int64(RD_KAFKA_OFFSET_BEGINNING)
 
-    private let handle: KafkaHandle
+    let handle: KafkaHandle
     private let context: KafkaContext
     private var started: Set<TopicPartition> = []
     private var isClosed = false
@@ -25,7 +25,7 @@ package final class KafkaConsumer {
     private var errors: KafkaErrorLog
     private var ends: [TopicPartition: Int64] = [:]
     private var queue: KafkaQueue?
-    /// Whether `close` gives our place in the group up, which Kafka keeps for members with a name (KIP-345).
+    /// Whether `close` leaves the group, in which Kafka otherwise keeps the place of a member with a name (KIP-345).
     private let leavesAtClose: Bool
 
     /// Before 2.3.0, librdkafka aborts the process when a member leaves ahead of its first cooperative assignment
@@ -34,7 +34,7 @@ package final class KafkaConsumer {
         rd_kafka_version() >= 0x0203_0000 ? "cooperative-sticky" : "range,roundrobin"
     }
 
-    /// What a consumer is made with unless the user says otherwise.
+    /// The properties of a consumer, unless the user sets others.
     private static let defaults = [
         "partition.assignment.strategy": assignmentStrategy,
         // So that offsets without a message at the end of a partition are seen: what transactions and compaction leave.
@@ -45,11 +45,11 @@ package final class KafkaConsumer {
         "topic.metadata.refresh.interval.ms": "60000",
     ]
 
-    /// What the loader's guarantees hang on.
+    /// The properties that the loader's guarantees depend on.
     private static let fixed = [
         "enable.auto.commit": "false",
         "enable.auto.offset.store": "false",
-        // A hole in the topic is for the loader to see, never to be jumped over in silence.
+        // The loader must see a hole in the topic; librdkafka must not skip it silently.
         "auto.offset.reset": "error",
     ]
 
@@ -58,16 +58,17 @@ package final class KafkaConsumer {
     /// - Parameters:
     ///   - configuration: of the client.
     ///   - group: the group's name.
-    ///   - member: the member's name (`group.instance.id`); nil for none, whatever the configuration says. A member that is
-    ///     killed and started again has its place back at once; `close` gives it up unless the configuration has a name.
+    ///   - member: the member's name (`group.instance.id`); nil for none, whatever the configuration has. A member that is
+    ///     killed and started again has its place back at once; `close` leaves the group unless the configuration has a name.
     ///   - topics: what to consume.
     ///   - consumers: how many consumers of this process share the bounds of memory.
     ///   - logger: gets what happens to the client.
-    /// - Throws: `Failure` (78) when librdkafka refuses a property, 69 when the topics cannot be subscribed to.
+    /// - Throws: `KafkaClientError`: `operator` when librdkafka rejects a property, `wait` when it does not subscribe to the
+    ///   topics.
     package init(
         _ configuration: KafkaConfiguration, group: String, member: String? = nil, topics: [String],
         consumers: Int = 1, logger: Logger
-    ) throws(Failure) {
+    ) throws(KafkaClientError) {
         let configuration = try configuration.current()
         let context = KafkaContext(configuration, logger: logger)
         self.context = context
@@ -88,7 +89,8 @@ package final class KafkaConsumer {
         let list = KafkaPartitionList(topics.map { TopicPartition($0, RD_KAFKA_PARTITION_UA) })
         let code = unsafe rd_kafka_subscribe(handle.client, list.pointer)
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
-            throw Failure(.unavailable, "\(KafkaError(code, "subscribe to \(topics.joined(separator: ", "))"))")
+            throw KafkaClientError(
+                .wait, "\(KafkaError(code, "subscribe to \(topics.joined(separator: ", "))"))")
         }
     }
 
@@ -155,7 +157,7 @@ package final class KafkaConsumer {
         }
     }
 
-    /// What the group has given and taken since the last call, in order.
+    /// The partitions that the group has assigned and revoked since the last call, in order.
     package func takeAssignmentChanges() -> [AssignmentChange] {
         let changes = context.changes.withLock { changes in
             defer { changes.removeAll() }
@@ -223,7 +225,7 @@ package final class KafkaConsumer {
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(code, "resume") }
     }
 
-    /// Tells Kafka the next offset of each partition, without waiting for the answer.
+    /// Commits the next offset of each partition to Kafka, without waiting for the answer.
     package func commit(_ offsets: [TopicPartition: Int64]) {
         let list = KafkaPartitionList(offsets)
         let code = unsafe rd_kafka_commit(handle.client, list.pointer, 1)
@@ -253,7 +255,7 @@ package final class KafkaConsumer {
         unsafe rd_kafka_consumer_close(handle.client)
     }
 
-    /// Gives up our place in the group. `rd_kafka_consumer_close` alone keeps that of a member with a name.
+    /// Leaves the group. `rd_kafka_consumer_close` alone keeps the place of a member with a name.
     private func leave() {
         unsafe rd_kafka_unsubscribe(handle.client)
         let deadline = ContinuousClock.now + .seconds(1)

@@ -49,7 +49,7 @@ struct KafkaToken {
     let principal: String
     let expires: Timestamp
 
-    /// How long a token that does not say when it ends is used before the file is read again.
+    /// How long a token without an expiry time is used before the file is read again.
     private static let usualLife = Duration.seconds(3600)
 
     /// The claims of a JSON Web Token (RFC 7519, section 4.1) that matter here.
@@ -58,12 +58,12 @@ struct KafkaToken {
         let sub: String?
     }
 
-    /// Reads it; whoever checks its signature is the broker.
+    /// Reads it. Only the broker checks its signature.
     ///
-    /// - Throws: `Failure` (77) that names the file, and never holds the token: it is not there, no token, or has ended.
-    init(file: String) throws(Failure) {
+    /// - Throws: `KafkaClientError` that names the file and never holds the token, when there is no valid token in it.
+    init(file: String) throws(KafkaClientError) {
         let text: String
-        do { text = try readTextFile(file) } catch { throw Failure(.refusedCredentials, "KAFKA_TOKEN_FILE: \(error)") }
+        do { text = try readTextFile(file) } catch { throw Self.invalid("\(error)") }
         value = String(text.trimmed)
         Redaction.remember(value)
         // RFC 6750, section 2.1.
@@ -73,15 +73,19 @@ struct KafkaToken {
         }
         guard isToken, !value.isEmpty else {
             let hint = value.hasPrefix("Bearer ") ? "; leave out 'Bearer '" : ""
-            throw Failure(.refusedCredentials, "KAFKA_TOKEN_FILE: \(file) has no token\(hint)")
+            throw Self.invalid("\(file) has no token\(hint)")
         }
         let claims = Self.claims(of: value)
         principal = claims?.sub ?? "tweet-pipeline"
         expires =
             claims?.exp.map { Timestamp(milliseconds: Int64($0.clamped * 1000)) } ?? .now().advanced(by: Self.usualLife)
         guard expires > .now() else {
-            throw Failure(.refusedCredentials, "KAFKA_TOKEN_FILE: the token in \(file) ended at \(expires)")
+            throw Self.invalid("the token in \(file) ended at \(expires)")
         }
+    }
+
+    private static func invalid(_ reason: String) -> KafkaClientError {
+        KafkaClientError(.operator(.credentials), "KAFKA_TOKEN_FILE: \(reason)")
     }
 
     private static func claims(of token: String) -> Claims? {
@@ -103,12 +107,14 @@ extension Double {
 func kafkaTokenWanted(client: OpaquePointer?, configuration: UnsafePointer<CChar>?, opaque: UnsafeMutableRawPointer?) {
     guard let client = unsafe client, let opaque = unsafe opaque else { return }
     let context = unsafe Unmanaged<KafkaContext>.fromOpaque(opaque).takeUnretainedValue()
-    do throws(Failure) {
+    do throws(KafkaClientError) {
         let token = try KafkaToken(file: context.tokenFile)
         var reason = [CChar](repeating: 0, count: 512)
         let code = unsafe rd_kafka_oauthbearer_set_token(
             client, token.value, token.expires.milliseconds, token.principal, nil, 0, &reason, reason.count)
-        guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw Failure(.refusedCredentials, KafkaHandle.text(reason)) }
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
+            throw KafkaClientError(.operator(.credentials), KafkaHandle.text(reason))
+        }
     } catch {
         unsafe rd_kafka_oauthbearer_set_token_failure(client, error.description)
     }

@@ -19,12 +19,12 @@ struct KafkaHandle: ~Copyable {
     ///   - configuration: its properties.
     ///   - context: what its callbacks write to.
     ///   - prepare: sets callbacks on librdkafka's configuration object before the client is made.
-    /// - Throws: `Failure` (78) when a property is unknown or has a value that librdkafka refuses; 75 when the system
-    ///   has no room for a client.
+    /// - Throws: `KafkaClientError`: `operator` when a property is unknown or has a value that librdkafka rejects; `retry` when
+    ///   the system has no room for a client.
     init(
         _ type: rd_kafka_type_t, _ configuration: KafkaConfiguration, context: KafkaContext,
         prepare: (OpaquePointer) -> Void
-    ) throws(Failure) {
+    ) throws(KafkaClientError) {
         let settings = try unsafe Self.settings(configuration)
         let retained = unsafe Unmanaged.passRetained(context)
         unsafe rd_kafka_conf_set_opaque(settings, retained.toOpaque())
@@ -41,7 +41,8 @@ struct KafkaHandle: ~Copyable {
             unsafe retained.release()
             // Without threads or descriptors for a client another try may do, unlike with wrong settings.
             let isStarved = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE
-            throw Failure(isStarved ? .tryAgain : .badSettings, "Kafka settings: \(Self.text(reason))")
+            throw KafkaClientError(
+                isStarved ? .retry : .operator(.settings), "Kafka settings: \(Self.text(reason))")
         }
         if configuration.tokenFile != nil { unsafe Self.refreshTokens(of: created, context.logger) }
         unsafe client = created
@@ -56,7 +57,7 @@ struct KafkaHandle: ~Copyable {
     }
 
     /// librdkafka's configuration object with all properties; the caller destroys it, or makes a client of it.
-    private static func settings(_ configuration: KafkaConfiguration) throws(Failure) -> OpaquePointer {
+    private static func settings(_ configuration: KafkaConfiguration) throws(KafkaClientError) -> OpaquePointer {
         let settings = unsafe rd_kafka_conf_new()!
         do {
             try unsafe apply(configuration, to: settings)
@@ -72,7 +73,8 @@ struct KafkaHandle: ~Copyable {
         unsafe context.release()
     }
 
-    private static func apply(_ configuration: KafkaConfiguration, to settings: OpaquePointer) throws(Failure) {
+    private static func apply(_ configuration: KafkaConfiguration, to settings: OpaquePointer) throws(KafkaClientError)
+    {
         var mistakes: [String] = []
         for (name, property) in configuration.properties.sorted(by: { $0.key < $1.key }) {
             if KafkaConfiguration.isSecret(name) { Redaction.remember(property.value) }
@@ -80,7 +82,9 @@ struct KafkaHandle: ~Copyable {
             let code = unsafe rd_kafka_conf_set(settings, name, property.value, &reason, reason.count)
             if code != RD_KAFKA_CONF_OK { mistakes.append("\(property.origin): \(explain(name, code, text(reason)))") }
         }
-        if !mistakes.isEmpty { throw Failure(.badSettings, mistakes.joined(separator: "\n")) }
+        guard mistakes.isEmpty else {
+            throw KafkaClientError(.operator(.settings), mistakes.joined(separator: "\n"))
+        }
     }
 
     /// A message without the value, which may be a secret.
@@ -107,7 +111,7 @@ struct KafkaHandle: ~Copyable {
         Redaction.clean(String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
     }
 
-    /// The reason why the client is of no use any more; nil when it is still good.
+    /// The fatal error after which the client cannot be used; nil when there was none.
     func fatalError() -> KafkaError? {
         var reason = [CChar](repeating: 0, count: 512)
         let code = unsafe rd_kafka_fatal_error(client, &reason, reason.count)
@@ -135,6 +139,8 @@ final class KafkaContext: Sendable {
     let hasTimedOut = Atomic(false)
     private let outage: KafkaOutage
     private let isRefused = Atomic(false)
+    /// Whether a broker has failed since one answered.
+    private let hasFailed = Atomic(false)
     private let credentials: Mutex<(files: CredentialFiles, lookedAt: ContinuousClock.Instant)>
 
     /// - Parameters:
@@ -151,6 +157,7 @@ final class KafkaContext: Sendable {
 
     /// Logs that credentials or certificates were rejected once, not once a retry.
     func brokersRefused(_ reason: String) {
+        hasFailed.store(true, ordering: .relaxed)
         if !isRefused.exchange(true, ordering: .relaxed) {
             logger.error(
                 "Kafka rejects the connection; retrying, with new credentials when a file has them",
@@ -158,9 +165,12 @@ final class KafkaContext: Sendable {
         }
     }
 
-    /// Why a client must be recreated: Kafka rejected it, and its credentials have changed on the disk; else nil.
+    /// Why a client must be recreated: no broker accepts it, and its credentials have changed on the disk; else nil.
+    ///
+    /// Without a rejection, too: a file that was read while another program wrote it may have had no credentials at all, and a broker
+    /// that asks for some then only disconnects.
     func renewal() -> KafkaError? {
-        guard isRefused.load(ordering: .relaxed) else { return nil }
+        guard hasFailed.load(ordering: .relaxed) else { return nil }
         return credentials.withLock { credentials in
             guard credentials.lookedAt.duration(to: .now) >= .seconds(1) else { return nil }
             credentials.lookedAt = .now
@@ -172,17 +182,20 @@ final class KafkaContext: Sendable {
 
     /// Takes note of an error that belongs to no record, which is the cause when no broker can be reached afterwards.
     func brokerFailed(_ error: KafkaError) {
+        hasFailed.store(true, ordering: .relaxed)
         if error.isTimeOut { hasTimedOut.store(true, ordering: .relaxed) }
         outage.note(error.reason)
         logger.debug("a Kafka broker failed", metadata: ["error": "\(error.reason)"])
     }
 
     func brokersUnreachable(_ reason: String) {
+        hasFailed.store(true, ordering: .relaxed)
         outage.begin(reason, servers: servers)
     }
 
     func brokersAnswered() {
         outage.end()
+        if hasFailed.load(ordering: .relaxed) { hasFailed.store(false, ordering: .relaxed) }
         if isRefused.load(ordering: .relaxed), isRefused.exchange(false, ordering: .relaxed) {
             logger.info("Kafka accepts the connection again")
         }
@@ -230,7 +243,7 @@ private func kafkaLogged(
     let name = unsafe facility.map { unsafe String(cString: $0) } ?? ""
     // librdkafka reconnects by itself; the error callback reports when all brokers are unreachable.
     if name == "REQTMOUT" { context.hasTimedOut.store(true, ordering: .relaxed) }
-    let isRoutine = level > 4 || ["FAIL", "ERROR", "REQTMOUT"].contains(name)
+    let isRoutine = level > 4 || ["FAIL", "ERROR", "REQTMOUT", "COMMITFAIL"].contains(name)
     context.logger.log(
         level: isRoutine ? .debug : .warning, "librdkafka reports a problem; it retries by itself",
         metadata: ["text": "\(message)", "facility": "\(name)"])

@@ -30,8 +30,8 @@ package final class KafkaInspector {
     ///   - configuration: of a consumer.
     ///   - group: its `group.id`, which librdkafka requires; the group is not joined.
     ///   - logger: gets what happens to the client.
-    /// - Throws: `Failure` (78) when librdkafka rejects a property.
-    package init(_ configuration: KafkaConfiguration, group: String, logger: Logger) throws(Failure) {
+    /// - Throws: `KafkaClientError` when librdkafka rejects a property.
+    package init(_ configuration: KafkaConfiguration, group: String, logger: Logger) throws(KafkaClientError) {
         let configuration = try configuration.current()
         let context = KafkaContext(configuration, logger: logger)
         let fixed = Self.fixed.merging(["group.id": group]) { $1 }

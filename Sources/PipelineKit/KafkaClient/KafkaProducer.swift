@@ -57,7 +57,7 @@ package final class KafkaProducer {
     /// What the last poll has returned; its memory is used again.
     private var reports: [DeliveryReport] = []
 
-    /// What a producer is made with unless the user says otherwise.
+    /// The properties of a producer, unless the user sets others.
     private static let defaults = [
         "compression.type": "lz4",
         "linger.ms": "5",
@@ -77,7 +77,7 @@ package final class KafkaProducer {
     /// over, whatever the properties say. Records that are further behind will never be sent again.
     package static let mostUnderWay: Int64 = 100_000
 
-    /// What the producer's guarantees hang on.
+    /// The properties that the producer's guarantees depend on.
     private static let fixed = ["enable.idempotence": "true", "acks": "all"]
 
     /// - Parameters:
@@ -85,11 +85,11 @@ package final class KafkaProducer {
     ///   - batching: how it forms batches.
     ///   - outage: whether Kafka can be reached, shared by clients of the same brokers so that it is logged once.
     ///   - logger: gets what happens to it.
-    /// - Throws: `Failure` (78) when librdkafka rejects a property, or one that a guarantee depends on has a different value.
+    /// - Throws: `KafkaClientError` when librdkafka rejects a property, or one that a guarantee depends on has a different value.
     package init(
         _ configuration: KafkaConfiguration, batching: KafkaBatching = KafkaBatching(), outage: KafkaOutage? = nil,
         logger: Logger
-    ) throws(Failure) {
+    ) throws(KafkaClientError) {
         let configuration = try configuration.current()
         let context = KafkaContext(
             configuration, outage: outage ?? KafkaOutage(logger), logger: logger)
@@ -192,7 +192,7 @@ package final class KafkaProducer {
     /// Why a new producer is needed: Kafka refuses this one, and there are new credentials; nil while not.
     package var renewal: KafkaError? { context.renewal() }
 
-    /// Why this producer is of no use any more; nil while it is good.
+    /// The fatal error after which this producer cannot be used; nil when there was none.
     package var fatalError: KafkaError? { handle.fatalError() }
 
     /// Makes sure that a topic is there, creating it where the broker lets us.
@@ -202,7 +202,7 @@ package final class KafkaProducer {
         try unsafe KafkaTopics.ensure(topic, client: handle.client, timeout: timeout)
     }
 
-    /// Settings of a topic as the broker reports them; what it does not say is not in the answer.
+    /// Settings of a topic as the broker reports them; what it does not report is not in the answer.
     ///
     /// - Throws: `KafkaError` when the broker cannot be reached in time, or has no such topic.
     package func topicConfig(_ topic: String, names: [String], timeout: Duration) throws(KafkaError) -> [String: String]

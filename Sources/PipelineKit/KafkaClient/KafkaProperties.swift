@@ -6,8 +6,8 @@ enum KafkaProperties {
     /// `key value`, `#` and `!` before comments, a backslash at the end of a line, and escapes. White space at the end of a
     /// value belongs to it.
     ///
-    /// - Throws: `Failure` (78) naming the file and line that cannot be read.
-    static func parse(_ text: String, file: String) throws(Failure) -> [String: KafkaConfiguration.Property] {
+    /// - Throws: `KafkaClientError` naming the file and line that cannot be read.
+    static func parse(_ text: String, file: String) throws(KafkaClientError) -> [String: KafkaConfiguration.Property] {
         var result: [String: KafkaConfiguration.Property] = [:]
         for (number, line) in logicalLines(text) {
             let origin = "\(file):\(number)"
@@ -21,11 +21,12 @@ enum KafkaProperties {
                 rest = rest.dropFirst().drop(while: isBlank)
             }
             guard let name = unescaped(line[..<keyEnd]), let value = unescaped(rest) else {
-                throw Failure(.badSettings, "\(origin): \\u must be followed by four hexadecimal digits")
+                throw KafkaClientError(
+                    .operator(.settings), "\(origin): \\u must be followed by four hexadecimal digits")
             }
             // Java reads a key alone as one with an empty value, but no property of Kafka is meant so.
             guard !name.isEmpty, keyEnd < line.count else {
-                throw Failure(.badSettings, "\(origin): expected `property=value`")
+                throw KafkaClientError(.operator(.settings), "\(origin): expected `property=value`")
             }
             result[name] = .init(value, from: origin)
         }

@@ -3,7 +3,7 @@ import CRdKafka
 extension KafkaHandle {
     /// Settings of a topic as the broker reports them (DescribeConfigs), such as `max.message.bytes` and `cleanup.policy`.
     ///
-    /// A broker that does not know the request, or does not allow it, is no error: what it does not say is not in the answer.
+    /// A broker that does not know the request, or does not allow it, is no error: what it does not report is not in the answer.
     ///
     /// - Parameters:
     ///   - topic: the topic's name.

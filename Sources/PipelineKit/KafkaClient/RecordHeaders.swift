@@ -1,6 +1,6 @@
 import Core
 
-/// What the producer says about a line beside the line itself, as headers of the Kafka record.
+/// The producer's facts about a line, as headers of the Kafka record.
 ///
 /// A record without all of them was written by someone else: it settles by topic, partition and offset alone.
 package struct RecordHeaders: Sendable, Equatable {

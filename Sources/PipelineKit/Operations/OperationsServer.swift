@@ -23,10 +23,10 @@ package final class OperationsServer: Sendable {
     ///   - endpoints: what is answered.
     ///   - logger: gets where it listens, or why it does not.
     /// - Returns: the server; nil when it does not serve.
-    /// - Throws: `Failure` (78) when a chosen address cannot be listened on. A default address that is taken is only logged.
+    /// - Throws: `SettingsError` when a chosen address cannot be listened on. A default address that is taken is only logged.
     package static func start(
         _ settings: ListenSettings?, _ endpoints: OperationsEndpoints, logger: Logger
-    ) throws(Failure) -> OperationsServer? {
+    ) throws(SettingsError) -> OperationsServer? {
         guard let settings else { return nil }
         do {
             let server = try OperationsServer(settings, endpoints)
@@ -35,8 +35,8 @@ package final class OperationsServer: Sendable {
             return server
         } catch {
             guard !settings.isChosen else {
-                throw Failure(
-                    .badSettings, "LISTEN (--listen): cannot listen on \(settings.description): \(reason(error))")
+                throw SettingsError(
+                    "LISTEN (--listen): cannot listen on \(settings.description): \(reason(error))")
             }
             logger.warning(
                 "cannot listen on the default address; the service runs without metrics and probes",
@@ -115,13 +115,22 @@ private final class ServerRun: Sendable {
         signal.wait(until: .now + patience) { if case .starting = state.withLock({ $0 }) { false } else { true } }
         return switch state.withLock({ $0 }) {
         case .open: nil
-        case .starting: Failure(.unavailable, "the port was not opened within \(patience.short)")
-        case .ended(let error): error ?? Failure(.unavailable, "the server has ended")
+        case .starting: NotServing("the port was not opened within \(patience.short)")
+        case .ended(let error): error ?? NotServing("the server has ended")
         }
     }
 
     func hasEnded(within patience: Duration) -> Bool {
         signal.wait(until: .now + patience) { if case .ended = state.withLock({ $0 }) { true } else { false } }
+    }
+}
+
+/// Why a server does not serve.
+private struct NotServing: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) {
+        self.description = description
     }
 }
 

@@ -1,7 +1,7 @@
 import Core
 import SQLFiles
 
-/// Brings a database to the schema of this binary, and refuses one that it does not know.
+/// Migrates a database to the schema of this binary, and rejects a schema that the binary does not know.
 package enum Migration {
     /// The schema versions that this binary works with; it writes the highest.
     package static let supported = 3...3
@@ -15,15 +15,15 @@ package enum Migration {
         case created(Int)
         /// The schema was brought from a version to this one.
         case migrated(from: Int, to: Int)
-        /// Nothing was to do; the database has this version.
+        /// The database already has this version.
         case unchanged(Int)
     }
 
     /// Creates the schema, or brings an older one to the current version, in one transaction. Calling it again changes
     /// nothing.
     ///
-    /// - Throws: `Failure` (78) for a schema that is newer, or that no migration leads from, and for foreign tables of
-    ///   else; `PostgresError` otherwise.
+    /// - Throws: `DatabaseError` for a schema that is newer, or that no migration leads from, and for tables of others;
+    ///   `PostgresError` otherwise.
     package static func apply(to connection: borrowing PostgresConnection) throws -> Outcome {
         try connection.execute("BEGIN")
         do {
@@ -71,29 +71,34 @@ package enum Migration {
         return steps.count == versions.count ? steps : nil
     }
 
-    /// Throws `Failure` (78), which says what to do, unless this binary knows the database's schema.
+    /// Checks that this binary knows the database's schema.
+    ///
+    /// - Throws: `DatabaseError` with what to do when it does not; `PostgresError`.
     package static func check(_ connection: borrowing PostgresConnection) throws {
         guard let found = try version(in: connection) else {
             let path = try searchPath(of: connection).map { "; \($0)" } ?? ""
-            throw Failure(
-                .badSettings, "the database has no schema of this project yet: run `tweet-loader migrate` first\(path)")
+            throw DatabaseError(
+                .operator(.settings),
+                "the database has no schema of this project yet: run `tweet-loader migrate` first\(path)")
         }
         try check(found)
     }
 
-    private static func check(_ found: Int) throws(Failure) {
+    private static func check(_ found: Int) throws(DatabaseError) {
         let known = "this tweet-loader works with version \(supported.lowerBound) to \(supported.upperBound)"
         if found < supported.lowerBound {
-            throw Failure(
-                .badSettings, "the database's schema has version \(found), \(known): run `tweet-loader migrate`")
+            throw DatabaseError(
+                .operator(.settings), "the database's schema has version \(found), \(known): run `tweet-loader migrate`"
+            )
         }
         if found > supported.upperBound {
-            throw Failure(
-                .badSettings, "the database's schema has version \(found), \(known): install a newer tweet-loader")
+            throw DatabaseError(
+                .operator(.settings),
+                "the database's schema has version \(found), \(known): install a newer tweet-loader")
         }
     }
 
-    /// Where tables are looked for, and who said so; nil when that is PostgreSQL's default.
+    /// The schemas in which tables are looked up, and what set them; nil when that is PostgreSQL's default.
     private static func searchPath(of connection: borrowing PostgresConnection) throws(PostgresError) -> String? {
         guard let found = try connection.setting("search_path"), found.value != "\"$user\", public" else { return nil }
         return "search_path is \(found.value), set by \(found.source)"
@@ -112,11 +117,12 @@ package enum Migration {
             if error.sqlstate == "3F000" {
                 try connection.execute("ROLLBACK")
                 let path = try searchPath(of: connection) ?? "search_path names no schema that exists"
-                throw Failure(.badSettings, "the tables cannot be created: \(path); create that schema or correct it")
+                throw DatabaseError(
+                    .operator(.settings), "the tables cannot be created: \(path); create that schema or correct it")
             }
             guard error.sqlstate == "42P07" else { throw error }
-            throw Failure(
-                .badSettings,
+            throw DatabaseError(
+                .operator(.settings),
                 "the database already has tables with these names: \(error.serverMessage)\n"
                     + "give this project a database or schema of its own "
                     + "(for instance DATABASE_URL='postgresql://.../tweets')")

@@ -26,10 +26,10 @@ package struct PostgresConninfo: Sendable {
     /// - Parameters:
     ///   - text: URI or `key=value` pairs; empty leaves everything to `PG*`.
     ///   - environment: where `PG*` is looked up for the defaults of this type; libpq itself reads the process's.
-    /// - Throws: `Failure` (78) when libpq cannot read it or can never use it; the message shows names, never values.
+    /// - Throws: `SettingsError` when libpq cannot read it or can never use it; the message shows names, never values.
     package init(
         _ text: String, environment: [String: String] = ProcessEnvironment.current
-    ) throws(Failure) {
+    ) throws(SettingsError) {
         let text = text.trimmed
         self.text = Secret(text)
         let given = try Self.parse(text)
@@ -42,7 +42,7 @@ package struct PostgresConninfo: Sendable {
                 given, host: value("host", "PGHOST"), address: value("hostaddr", "PGHOSTADDR"),
                 port: value("port", "PGPORT"))
             ?? ConninfoCheck.fileMistake(mode: value("sslmode", "PGSSLMODE")) { value($0, "PG\($0.uppercased())") }
-        if let mistake { throw Failure(.badSettings, "\(Self.name): \(mistake)") }
+        if let mistake { throw SettingsError("\(Self.name): \(mistake)") }
         servers = Self.servers(
             host: value("host", "PGHOST"), address: value("hostaddr", "PGHOSTADDR"), port: value("port", "PGPORT"))
         let seconds = value("connect_timeout", "PGCONNECT_TIMEOUT").flatMap(Int.init) ?? 5
@@ -68,7 +68,7 @@ package struct PostgresConninfo: Sendable {
         return result
     }
 
-    private static func parse(_ text: String) throws(Failure) -> [String: String] {
+    private static func parse(_ text: String) throws(SettingsError) -> [String: String] {
         var message: UnsafeMutablePointer<CChar>?
         if let mistake = ConninfoCheck.shapeMistake(text) { throw unreadable(mistake) }
         guard let options = unsafe PQconninfoParse(text, &message) else {
@@ -96,9 +96,8 @@ package struct PostgresConninfo: Sendable {
 
     private static let name = setting.title
 
-    private static func unreadable(_ reason: String) -> Failure {
-        Failure(
-            .badSettings,
+    private static func unreadable(_ reason: String) -> SettingsError {
+        SettingsError(
             "\(name) is not a PostgreSQL connection string: \(reason)\n"
                 + "write postgresql://USER@HOST:5432/DATABASE or 'host=HOST dbname=DATABASE'")
     }

@@ -3,7 +3,7 @@ import Core
 
 /// A failure of PostgreSQL or of the way to it.
 ///
-/// `description` is fit for logs: it never holds a value of a row. What the server said in full is in `serverMessage`.
+/// `description` is fit for logs: it never holds a value of a row. `serverMessage` has the server's message in full.
 package struct PostgresError: Error, Sendable {
     /// What to do about it, decided in one place.
     package enum Disposition: Sendable {

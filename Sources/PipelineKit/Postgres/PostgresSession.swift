@@ -23,12 +23,12 @@ extension PostgresConnection {
             SET idle_in_transaction_session_timeout = '10s'; SET standard_conforming_strings = on;
             SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
             """, doing: "prepare session")
-        // A setting that this server's version does not have is passed over.
+        // A setting that this server's version does not have is passed over, as is a value that it was built without.
         _ = try query(
             """
             SELECT set_config(s.name, wanted.value, false)
             FROM unnest($1::text[], $2::text[]) AS wanted (name, value) JOIN pg_settings s USING (name)
-            WHERE s.setting IS DISTINCT FROM wanted.value
+            WHERE s.setting IS DISTINCT FROM wanted.value AND coalesce(wanted.value = ANY (s.enumvals), true)
             """, [arrayLiteral(SessionSettings.own.map(\.0)), arrayLiteral(SessionSettings.own.map(\.1))],
             doing: "prepare session")
         if role == .writer { try requireWriter() }
@@ -102,6 +102,8 @@ private enum SessionSettings {
         ("exit_on_error", "off"), ("transaction_timeout", "0"),
         // What statements can see: an error is better than rows that are left out silently.
         ("row_security", "off"), ("gin_fuzzy_search_limit", "0"), ("restrict_nonsystem_relation_kind", ""),
+        // How wide rows are packed, other than by a column's own method: pglz takes several times as long.
+        ("default_toast_compression", "lz4"),
     ]
 
     /// Values that are harmful, and why. A missing member is a performance matter, or the operator's choice.
@@ -141,7 +143,7 @@ private enum SessionSettings {
 
 /// Tweets are Unicode text: only a database in UTF8 can hold all of them.
 package enum DatabaseEncoding {
-    /// - Throws: `Failure` (78), with the command that makes a right database, unless the database's encoding is UTF8;
+    /// - Throws: `DatabaseError`, with the command that creates a database in UTF8, unless this database is in UTF8;
     ///   `PostgresError` when it cannot be read.
     package static func check(_ connection: borrowing PostgresConnection) throws {
         let answer = try connection.query(
@@ -154,8 +156,8 @@ package enum DatabaseEncoding {
         let name = answer.text(0, 1) ?? "tweets"
         let locale = (answer.text(0, 2) ?? "").uppercased()
         let fits = ["C", "POSIX"].contains(locale) || locale.hasSuffix("UTF-8") || locale.hasSuffix("UTF8")
-        throw Failure(
-            .badSettings,
+        throw DatabaseError(
+            .operator(.settings),
             "the database \(name) has the encoding \(encoding); tweets need UTF8, and an encoding cannot be changed\n"
                 + "create another one: createdb -E UTF8 -T template0 \(fits ? "" : "--locale=C.UTF-8 ")"
                 + "-O \(answer.text(0, 3) ?? "tweets") \(name)_utf8\nand name it in DATABASE_URL (--database)")

@@ -82,12 +82,12 @@ package final class Delivery {
     ///   - stop: ends waits.
     ///   - logger: gets what happens.
     ///   - isStopped: whether nothing is to be handed over any more.
-    /// - Throws: `Failure` (78) when librdkafka rejects a property.
+    /// - Throws: `KafkaClientError` when librdkafka rejects a property.
     package init(
         _ kafka: KafkaConfiguration, topics: Topics, acknowledged: Int64 = 0,
         mostUnderWay: Int64 = KafkaProducer.mostUnderWay, counts: PublishCounts = PublishCounts(), stop: Stop,
         logger: Logger, isStopped: @escaping () -> Bool
-    ) throws(Failure) {
+    ) throws(KafkaClientError) {
         self.mostUnderWay = mostUnderWay
         self.counts = counts
         (self.kafka, self.topics, self.stop, self.logger) = (kafka, topics, stop, logger)
@@ -276,12 +276,11 @@ package final class Delivery {
     /// Abandons what has no report, before an end that leaves it to the journal.
     package func purge() { producer.purge() }
 
-    /// The topic that rejects every record; nil when delivery is not paused.
-    package var pausedTopic: String? { stuck?.topic ?? breaker.pausedTopic }
-
-    /// Makes a client of what the files say by now; false when they are of no use, which must not end a service that runs.
+    /// Makes a new client from what the files contain now.
+    ///
+    /// - Returns: false when that is not possible, which must not end a running service.
     func renew() -> Bool {
-        let made = make { () throws(Failure) in
+        let made = make { () throws(KafkaClientError) in
             try KafkaProducer(kafka, batching: KafkaBatching(bytes: batchBytes), outage: outage, logger: logger)
         }
         guard let made else { return false }
@@ -290,8 +289,8 @@ package final class Delivery {
         return true
     }
 
-    func make<Client>(_ client: () throws(Failure) -> Client) -> Client? {
-        do throws(Failure) { return try client() } catch {
+    func make<Client>(_ client: () throws(KafkaClientError) -> Client) -> Client? {
+        do throws(KafkaClientError) { return try client() } catch {
             logger.error("cannot create a Kafka client; retrying", metadata: ["error": "\(error)"])
             return nil
         }

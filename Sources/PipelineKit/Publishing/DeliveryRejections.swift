@@ -105,7 +105,7 @@ extension Delivery {
 
     private func singleClient() -> KafkaProducer? {
         if let single { return single }
-        single = make { () throws(Failure) in
+        single = make { () throws(KafkaClientError) in
             try KafkaProducer(
                 kafka, batching: KafkaBatching(bytes: batchBytes, isSingle: true), outage: outage, logger: logger)
         }
@@ -126,6 +126,9 @@ extension Delivery {
                 "batch_bytes": .stringConvertible(old), "new_batch_bytes": .stringConvertible(producer.batchBytes),
             ])
     }
+
+    /// The topic that rejects every record; nil when delivery is not paused.
+    package var pausedTopic: String? { stuck?.topic ?? breaker.pausedTopic }
 
     func setBatchBytes(_ bytes: Int) {
         guard bytes < producer.batchBytes else { return }

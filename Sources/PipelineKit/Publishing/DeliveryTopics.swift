@@ -1,5 +1,5 @@
-package import Core
-internal import KafkaClient
+internal import Core
+package import KafkaClient
 
 extension Delivery {
     /// What of a topic's settings matters to a producer.
@@ -10,8 +10,8 @@ extension Delivery {
     /// Creates or checks the topics, and learns how large their batches may be; retries while Kafka is unreachable.
     ///
     /// - Parameter isUnneeded: whether to return without them.
-    /// - Throws: `Failure` (69) when a topic does not exist and Kafka does not create it.
-    package func ensureTopics(unless isUnneeded: () -> Bool) throws(Failure) {
+    /// - Throws: `KafkaClientError` (`wait`) when a topic does not exist and Kafka does not create it.
+    package func ensureTopics(unless isUnneeded: () -> Bool) throws(KafkaClientError) {
         for topic in [topics.tweets, topics.events] {
             // An error is reported only between two attempts, so the first are short; a slow broker needs longer ones.
             var timeouts = Backoff(first: .seconds(1), longest: .seconds(5), growth: .linear, spread: 1...1)
@@ -24,8 +24,8 @@ extension Delivery {
                     break
                 } catch {
                     guard error.isAway else {
-                        throw Failure(
-                            .unavailable, "\(error). Create the topics (kafka/create-topics.sh) or allow it.")
+                        throw KafkaClientError(
+                            .wait, "\(error). Create the topics (kafka/create-topics.sh) or allow it.")
                     }
                     _ = producer.poll(timeout: .zero)
                     if producer.renewal != nil, renew() { timeouts.reset() }

@@ -41,7 +41,7 @@ package final class Publisher {
     ///   - counts: what is counted.
     ///   - stop: ends publishing when it is immediate.
     ///   - logger: gets what happens.
-    /// - Throws: `Failure` (78) when librdkafka rejects a property, `JournalError` when the checkpoint cannot be read.
+    /// - Throws: `KafkaClientError` when librdkafka rejects a property, `JournalError` when the checkpoint cannot be read.
     package init(
         settings: PublishSettings, source: JournalSource, mostUnderWay: Int64 = KafkaProducer.mostUnderWay,
         onMatch: (@Sendable ([Int64], Timestamp) -> Void)? = nil, counts: PublishCounts = PublishCounts(), stop: Stop,
@@ -64,7 +64,8 @@ package final class Publisher {
 
     /// Runs until the journal is closed and every line is acknowledged, or the stop has become immediate.
     ///
-    /// - Throws: `Failure` (69) when a topic does not exist and cannot be created, `JournalError` when the journal cannot be read.
+    /// - Throws: `KafkaClientError` (`wait`) when a topic does not exist and cannot be created, `JournalError` when the journal
+    ///   cannot be read.
     package func run() throws {
         delivery.onWait = { [unowned self] in writeCheckpoint(isLast: false) }
         try delivery.ensureTopics { stop.isImmediate || (stop.isRaised && source.tail.isClosed) }

@@ -41,6 +41,14 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
         /// The rules at X, all of them, at start and whenever they have changed: `rules`, or a part of them in a list of `parts`
         /// events with the same `at`, of which this is number `part`; `lines` says how many rules there are in all.
         case rules
+        /// This producer reads the stream in place of another one; `last_received_at` and `newest_id` are those of the last line
+        /// of the stream that Kafka had, where the gap begins; `detail` says whose line that was.
+        case handedOver = "handed_over"
+        /// Another producer reads the stream, and this one is ready to take over; `cause` says why. It ends what this journal has
+        /// of a gap: the other producer declares its own.
+        case passive
+        /// How many posts came in a minute, with STANDBY=active; `at` is its beginning, `lines` says how many.
+        case tally
         /// The producer drained and ended.
         case stopped
         /// An operator accepted a gap as lost; `seq` is that of the event that opened it, `detail` the reason.

@@ -61,8 +61,7 @@ struct BenchCommand: ParsableCommand {
     @Flag(help: "List the loader's statements that take longest in PostgreSQL (pg_stat_statements).")
     var statements = false
 
-    @Flag(help: "Results as JSON.")
-    var json = false
+    @OptionGroup var output: OutputOptions
 
     func validate() throws {
         let numbers = [
@@ -90,8 +89,7 @@ struct BenchCommand: ParsableCommand {
                 case .latency: figures += try LatencyBench(seconds: seconds).run()
                 }
             }
-            let report = BenchReport(command: command, figures: figures)
-            say(json ? report.json : report.table)
+            output.show(BenchReport(command: command, figures: figures))
         }
     }
 

@@ -26,7 +26,7 @@ struct BenchKafka {
     ///   - bytes: compressed bytes that the topic must keep.
     ///   - others: more topics of twelve partitions, as endings of the topic's name.
     /// - Throws: `Failure` when there is no broker, or it refuses a topic.
-    init(keeping bytes: Double = 0, others: [String] = []) throws(Failure) {
+    init(keeping bytes: Double = 0, others: [String] = []) throws {
         let foreign = ProcessInfo.processInfo.environment["TEST_KAFKA_BOOTSTRAP_SERVERS"] ?? ""
         if foreign.isEmpty {
             partitions = max(12, Int((bytes / Self.bytesPerPartition).rounded(.up)))
@@ -75,7 +75,7 @@ struct BenchKafka {
         try count(in: topic, try observer())
     }
 
-    private func observer() throws(Failure) -> KafkaConsumer {
+    private func observer() throws(KafkaClientError) -> KafkaConsumer {
         try KafkaConsumer(configuration, group: "bench-observer", topics: [], logger: Self.quiet)
     }
 

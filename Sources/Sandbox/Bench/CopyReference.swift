@@ -89,7 +89,8 @@ struct CopyReference {
 
     private func time(_ command: String, in database: String) throws -> Double {
         let start = ContinuousClock.now
-        try postgres.query(command, database: database, role: "tweets")
+        // Over TCP, as the loader's connections are.
+        try postgres.query(command, database: database, role: "tweets", isOverTCP: true)
         return start.duration(to: .now).seconds
     }
 }

@@ -1,9 +1,8 @@
 import Core
-import FoundationEssentials
 import Glibc
 
 /// One measured number, and what it must be.
-struct Figure: Codable, Sendable {
+struct Figure: Encodable, Sendable {
     /// A stable name for programs.
     let name: String
     /// Nil when it could not be measured; `about` says why.
@@ -70,11 +69,11 @@ struct Figure: Codable, Sendable {
 }
 
 /// All that a run has measured, and on what.
-struct BenchReport: Codable {
-    struct Machine: Codable {
+struct BenchReport: Report {
+    struct Machine: Encodable {
         let processor: String
         let cores: Int
-        let memoryGiB: Int
+        let memoryGib: Int
         let kernel: String
     }
 
@@ -90,16 +89,11 @@ struct BenchReport: Codable {
         self.figures = figures
     }
 
-    var json: String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
-    }
-
-    var table: String {
-        let head = "\(machine.processor), \(machine.cores) cores, \(machine.memoryGiB) GiB, Linux \(machine.kernel)"
+    func text(on terminal: Terminal?) -> String {
+        let head = "\(machine.processor), \(machine.cores) cores, \(machine.memoryGib) GiB, Linux \(machine.kernel)"
         let rows = figures.map { [$0.about, $0.text, $0.unit, $0.bar] }
-        return head + "\n\n" + TextTable.render(header: ["measured", "value", "unit", "bar"], rows)
+        let table = FittingTable(header: ["measured", "value", "unit", "bar"], rows: rows)
+        return head + "\n\n" + table.text(on: terminal)
     }
 }
 
@@ -112,7 +106,7 @@ extension BenchReport.Machine {
         return Self(
             processor: model?.split(separator: ":").last.map { String($0.drop { $0 == " " }) } ?? "unknown processor",
             cores: sysconf(Int32(_SC_NPROCESSORS_ONLN)),
-            memoryGiB: (memory.flatMap { $0.count > 1 ? Int($0[1]) : nil } ?? 0) / 1_048_576,
+            memoryGib: (memory.flatMap { $0.count > 1 ? Int($0[1]) : nil } ?? 0) / 1_048_576,
             kernel: kernel.filter { $0 != "\n" })
     }
 }
@@ -153,7 +147,7 @@ extension Array<Double> {
     }
 }
 
-/// Tells on standard error what is being measured.
+/// Reports on standard error what is being measured.
 func tellProgress(_ text: String) {
     let bytes = Array("bench: \(text)\n".utf8)
     unsafe bytes.withUnsafeBytes { _ = unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }

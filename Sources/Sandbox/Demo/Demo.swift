@@ -1,4 +1,5 @@
 import Core
+import FoundationEssentials
 import Glibc
 
 /// The demo's script, top to bottom.
@@ -53,9 +54,12 @@ struct Demo {
             try pipeline.run(.producer, ["rules", "add", value, "--tag", tag])
             try pause(.zero)
         }
-        screen.say("tables migrated, \(Self.rules.count) rules added; starting tweet-producer and tweet-loader")
+        screen.say(
+            "tables migrated, \(Self.rules.count) rules added; starting tweet-loader and a tweet-producer for each stream"
+        )
         try pipeline.start(.loader)
         try pipeline.start(.producer)
+        try pipeline.start(.sample)
         return pipeline
     }
 
@@ -63,6 +67,19 @@ struct Demo {
         ("coffee café kaffee кофе コーヒー", "coffee"), ("cats gato 猫 แมว 고양이", "cats"),
         ("football fútbol futebol", "football"), ("#swift #kafka #postgres", "craft"),
     ]
+
+    /// A filter becomes rules at X while both streams are read; nothing is started again.
+    private func addFilter(_ pipeline: LocalPipeline) throws {
+        screen.say("+ rules apply: a filter is added, \(Self.filterWords)")
+        let file = URL(filePath: pipeline.rulesFile)
+        do { try Data("- filter: leisure\n  words: [\(Self.filterWords)]\n".utf8).write(to: file) } catch {
+            throw Failure(.disk, "\(error)")
+        }
+        // With a prefix the rules from above are not the file's.
+        try pipeline.run(.producer, ["rules", "apply", "--yes", "--prefix", "demo/", pipeline.rulesFile])
+    }
+
+    private static let filterWords = "album, concert, breakfast"
 
     private var configuration: XSimulator.Configuration {
         var configuration = XSimulator.Configuration()
@@ -82,31 +99,37 @@ struct Demo {
     private func disturb(_ pipeline: LocalPipeline) throws {
         let second = Duration.seconds(settings.seconds) / 20
         try watch(pipeline, for: second * 3)
-        screen.say("✂ X closes the stream")
-        pipeline.simulator.inject(Fault(.close))
-        try watch(pipeline, for: second * 3)
-        screen.say("✝ SIGKILL to tweet-producer")
-        pipeline.kill(.producer)
-        try watch(pipeline, for: second)
-        screen.say("  tweet-producer starts again")
-        try pipeline.start(.producer)
-        try watch(pipeline, for: second * 3)
-        screen.say("✝ SIGKILL to tweet-loader")
-        pipeline.kill(.loader)
-        try watch(pipeline, for: second)
-        screen.say("  tweet-loader starts again")
-        try pipeline.start(.loader)
+        try addFilter(pipeline)
         try watch(pipeline, for: second * 2)
+        screen.say("✂ X closes a stream")
+        pipeline.simulator.inject(Fault(.close))
+        try watch(pipeline, for: second * 2)
+        try kill(pipeline, second)
         screen.say("■ PostgreSQL stops")
         pipeline.postgres.stop(.immediate)
         try watch(pipeline, for: second * 3)
         screen.say("  PostgreSQL starts again")
         try pipeline.postgres.start()
         try watch(pipeline, for: second * 2)
-        screen.say("✂ X resets the stream in the middle of a line")
+        screen.say("✂ X resets a stream in the middle of a line")
         pipeline.simulator.inject(Fault(.reset))
         try watch(pipeline, for: second * 2)
         if case .generator = feed { pipeline.simulator.stopFeed() }
+    }
+
+    private func kill(_ pipeline: LocalPipeline, _ second: Duration) throws {
+        screen.say("✝ SIGKILL to tweet-producer")
+        pipeline.kill(.producer)
+        try watch(pipeline, for: second)
+        screen.say("  tweet-producer starts again")
+        try pipeline.start(.producer)
+        try watch(pipeline, for: second * 2)
+        screen.say("✝ SIGKILL to tweet-loader")
+        pipeline.kill(.loader)
+        try watch(pipeline, for: second)
+        screen.say("  tweet-loader starts again")
+        try pipeline.start(.loader)
+        try watch(pipeline, for: second * 2)
     }
 
     private func waitUntilQuiet(_ pipeline: LocalPipeline) throws {

@@ -8,9 +8,9 @@ struct DemoCommand: ParsableCommand {
         commandName: "demo",
         abstract: "The whole pipeline on this machine, while things are being killed.",
         discussion: """
-            Starts the simulator, a Kafka cluster and a PostgreSQL of its own, then tweet-loader and tweet-producer as \
-            processes. While tweets arrive it closes and resets the stream, kills both services by SIGKILL, and stops \
-            PostgreSQL for some seconds. When all is quiet, the simulator's own record of what it sent is compared with \
+            Starts the simulator, a Kafka cluster and a PostgreSQL of its own, then tweet-loader and two producers as \
+            processes: one of the filtered stream, one of a sample. While tweets arrive it adds a filter, closes and \
+            resets streams, kills both services by SIGKILL, and stops PostgreSQL for some seconds. When all is quiet, the simulator's own record of what it sent is compared with \
             the table. Everything is deleted at the end, also after Ctrl-C.
 
               sandbox demo

@@ -9,7 +9,12 @@ struct DemoReport {
     }
 
     private static let queries = [
-        ("by rule", "SELECT tag, count(*) FROM tweet_rules GROUP BY tag ORDER BY 2 DESC LIMIT 6"),
+        (
+            "by stream and rule",
+            """
+            SELECT stream, coalesce(tag, value) AS rule, count(*) FROM matched_rules GROUP BY 1, 2 ORDER BY 1, 3 DESC LIMIT 8
+            """
+        ),
         ("by language", "SELECT lang, count(*) FROM tweets WHERE matched GROUP BY lang ORDER BY 2 DESC LIMIT 6"),
         (
             "by hashtag",

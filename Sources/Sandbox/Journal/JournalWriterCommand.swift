@@ -8,7 +8,7 @@ import Synchronization
 /// Writes, reads, checkpoints and archives a journal as the producer does, without X and Kafka, to be killed in tests.
 ///
 /// Prints `durable N` when N lines of this run are on the disk. Each line names its run and its place in the run, so that
-/// a test can tell a hole from a double.
+/// a test can distinguish a hole from a double.
 struct JournalWriterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "journal-writer",

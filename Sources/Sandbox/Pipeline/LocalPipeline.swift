@@ -10,6 +10,16 @@ package final class LocalPipeline: Sendable {
     package enum Service: String, Sendable, CaseIterable {
         case producer = "tweet-producer"
         case loader = "tweet-loader"
+        /// A second producer, of a sample stream.
+        case sample = "tweet-producer-sample"
+
+        /// The program's name.
+        package var executable: String { self == .sample ? Service.producer.rawValue : rawValue }
+
+        /// Settings of its own, by environment name.
+        var settings: [String: String] {
+            self == .sample ? ["STREAM_NAME": "sample", "X_STREAM": "sample", "X_PLAN": "enterprise"] : [:]
+        }
     }
 
     package let simulator: XSimulator
@@ -69,6 +79,9 @@ package final class LocalPipeline: Sendable {
 
     /// The producer's journal folder.
     package var journalFolder: String { "\(folder.path)/journal" }
+
+    /// A file of rules for the services, which nobody has made yet.
+    package var rulesFile: String { "\(folder.path)/rules.yaml" }
 
     /// Runs a subcommand of a service to its end.
     ///
@@ -147,7 +160,7 @@ package final class LocalPipeline: Sendable {
     }
 
     private func command(_ service: Service, _ arguments: [String]) throws(Failure) -> ChildCommand {
-        try ChildCommand(service: service, arguments, settings: environment)
+        try ChildCommand(service: service, arguments, settings: environment.merging(service.settings) { $1 })
     }
 }
 
@@ -156,7 +169,7 @@ extension ChildCommand {
     package init(
         service: LocalPipeline.Service, _ arguments: [String], settings: [String: String]
     ) throws(Failure) {
-        self.init(try siblingExecutable(service.rawValue), arguments)
+        self.init(try siblingExecutable(service.executable), arguments)
         // What a developer has exported for other purposes must not lead the services elsewhere.
         for name in ProcessInfo.processInfo.environment.keys where Self.isOurs(name) {
             environment.updateValue(nil, forKey: name)

@@ -32,7 +32,7 @@ extension LocalPipeline {
     /// How far lines have come by now.
     package func progress() -> PipelineProgress {
         var progress = PipelineProgress()
-        progress.sent = simulator.connections.reduce(0) { $0 + $1.written.count }
+        progress.sent = simulator.channels.reduce(0) { $0 + $1.record.writtenCount }
         progress.published = acknowledged
         guard postgres.isRunning else { return progress }
         let sql = "SELECT (SELECT count(*) FROM tweets WHERE matched), (\(Self.settledSQL))"
@@ -63,9 +63,14 @@ extension LocalPipeline {
         try postgres.query(sql, database: database)
     }
 
-    /// The publisher's checkpoint (`Checkpoint`), read without the producer: it may be dead or just replacing it.
     private var acknowledged: Int64 {
-        let path = "\(journalFolder)/\(settingsStream)/checkpoint.json"
+        let streams = [settingsStream, Service.sample.settings["STREAM_NAME"] ?? ""]
+        return streams.reduce(0) { $0 + acknowledged(of: $1) }
+    }
+
+    /// A publisher's checkpoint (`Checkpoint`), read without the producer: it may be dead or just replacing it.
+    private func acknowledged(of stream: String) -> Int64 {
+        let path = "\(journalFolder)/\(stream)/checkpoint.json"
         let text = (try? readTextFile(path)) ?? ""
         let digits = text.split(separator: "\"acknowledged\":").last?.prefix { $0.isNumber }
         return digits.flatMap { Int64($0) } ?? 0

@@ -145,11 +145,14 @@ package final class PostgresSandbox: Sendable {
     ///   - sql: one or more statements.
     ///   - database: where to.
     ///   - role: nil for the superuser.
+    ///   - isOverTCP: whether not to use the Unix socket.
     /// - Returns: the rows: a row a line, `|` between columns.
     /// - Throws: `Failure` (badData) with psql's message.
     @discardableResult
-    package func query(_ sql: String, database: String = "tweets", role: String? = nil) throws(Failure) -> String {
-        try psql(["-A", "-t"], sql, database: database, role: role)
+    package func query(
+        _ sql: String, database: String = "tweets", role: String? = nil, isOverTCP: Bool = false
+    ) throws(Failure) -> String {
+        try psql(["-A", "-t"], sql, database: database, role: role, host: isOverTCP ? "127.0.0.1" : nil)
     }
 
     /// Runs one query with psql(1), as the role `tweets` in the database `tweets`.
@@ -161,10 +164,10 @@ package final class PostgresSandbox: Sendable {
     }
 
     private func psql(
-        _ format: [String], _ sql: String, database: String, role: String?
+        _ format: [String], _ sql: String, database: String, role: String?, host: String? = nil
     ) throws(Failure) -> String {
         let arguments = [
-            "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", folder.path, "-p", String(port),
+            "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", host ?? folder.path, "-p", String(port),
             "-U", role ?? "postgres", "-d", database, "-c", sql,
         ]
         let (exit, output) = try ChildProcess.run(

@@ -6,11 +6,12 @@ import Hummingbird
 ///
 /// Names and limits are X's; the values of `disconnect_reason` are made up, since X does not list its own.
 struct ConnectionsEndpoint: Sendable {
-    let record: StreamRecord
+    let simulator: XSimulator
 
     /// One connection as the endpoint reports it.
     private struct Listed {
         let id: String
+        let endpoint: String
         let address: String
         let startedAt: Timestamp
         let endedAt: Timestamp?
@@ -24,15 +25,14 @@ struct ConnectionsEndpoint: Sendable {
     private static let fields = [
         "client_ip", "connected_at", "disconnect_reason", "disconnected_at", "endpoint_name", "id",
     ]
-    private static let endpointName = "filtered_stream"
 
     func addRoutes(to router: RouterGroup<XContext>) {
         router.get { request, _ in list(request) }
         router.delete { request, _ in try await delete(request) }
         router.delete(":endpoint") { _, context in
             let name = context.parameters.get("endpoint") ?? ""
-            let isOurs = name == "all" || name == Self.endpointName
-            return killed(isOurs ? record.killAll() : [])
+            let ours = simulator.channels.filter { name == "all" || name == $0.stream.endpointName }
+            return killed(ours.flatMap { $0.record.killAll() })
         }
     }
 
@@ -44,10 +44,12 @@ struct ConnectionsEndpoint: Sendable {
         guard (1...100).contains(size), fields.isSubset(of: Self.fields),
             ["active", "inactive", "all"].contains(status)
         else { return Response(.invalidRequest("The query parameters of this endpoint have values it does not know")) }
-        let isWanted =
-            query["endpoints"].map { $0.split(separator: ",").contains(Substring(Self.endpointName)) } ?? true
+        let endpoints = query["endpoints"].map { Set($0.split(separator: ",").map(String.init)) }
         let start = query["pagination_token"].flatMap { Int($0) } ?? 0
-        let all = isWanted ? listed().filter { status == "all" || ($0.endedAt == nil) == (status == "active") } : []
+        let all = listed().filter { connection in
+            endpoints?.contains(connection.endpoint) != false
+                && (status == "all" || (connection.endedAt == nil) == (status == "active"))
+        }
         let page = Array(all.dropFirst(start).prefix(size))
         var writer = JSONWriter()
         writer.object { answer in
@@ -62,7 +64,7 @@ struct ConnectionsEndpoint: Sendable {
 
     private func write(_ connection: Listed, _ fields: Set<String>, _ writer: inout JSONWriter) {
         let values: [String: String?] = [
-            "id": connection.id, "client_ip": connection.address, "endpoint_name": Self.endpointName,
+            "id": connection.id, "client_ip": connection.address, "endpoint_name": connection.endpoint,
             "connected_at": connection.startedAt.description, "disconnected_at": connection.endedAt?.description,
             "disconnect_reason": connection.reason,
         ]
@@ -73,21 +75,25 @@ struct ConnectionsEndpoint: Sendable {
 
     /// What X believes: a connection that lingers is still open. Newest first.
     private func listed() -> [Listed] {
-        let now = record.clock.now
-        let (ours, others) = record.state.withLock { ($0.connections, $0.others) }
-        return
-            (ours.map { connection in
-                let isActive = connection.isActive(at: now)
-                return Listed(
-                    id: connection.id, address: connection.clientAddress, startedAt: connection.startedAt,
-                    endedAt: isActive ? nil : connection.endedAt,
-                    reason: isActive ? nil : connection.ending.reason)
-            }
+        simulator.channels.flatMap(listed).sorted { $0.startedAt > $1.startedAt }
+    }
+
+    private func listed(_ channel: StreamChannel) -> [Listed] {
+        let now = channel.record.clock.now
+        let (ours, others) = channel.record.state.withLock { ($0.connections, $0.others) }
+        let endpoint = channel.stream.endpointName
+        return ours.map { connection in
+            let isActive = connection.isActive(at: now)
+            return Listed(
+                id: connection.id, endpoint: endpoint, address: connection.clientAddress,
+                startedAt: connection.startedAt, endedAt: isActive ? nil : connection.endedAt,
+                reason: isActive ? nil : connection.ending.reason)
+        }
             + others.map { other in
                 Listed(
-                    id: other.id, address: other.clientAddress, startedAt: other.startedAt,
+                    id: other.id, endpoint: endpoint, address: other.clientAddress, startedAt: other.startedAt,
                     endedAt: other.isOpen(at: now) ? nil : other.killedAt ?? other.endsAt, reason: nil)
-            }).sorted { $0.startedAt > $1.startedAt }
+            }
     }
 
     private func delete(_ request: Request) async throws -> Response {
@@ -96,7 +102,7 @@ struct ConnectionsEndpoint: Sendable {
         guard let choice = try? JSONDecoder().decode(Choice.self, from: Data(body.readableBytesView)),
             (1...100).contains(choice.uuids.count)
         else { return Response(.invalidRequest("The request body is not JSON of the form {\"uuids\": […]}")) }
-        return killed(choice.uuids.map { ($0, record.kill($0)) })
+        return killed(choice.uuids.map { id in (id, simulator.channels.contains { $0.record.kill(id) }) })
     }
 
     private func killed(_ results: [(id: String, isDone: Bool)]) -> Response {
@@ -189,7 +195,7 @@ extension XSimulator {
     }
 
     func addConnectionRoutes(to router: Router<XContext>) {
-        ConnectionsEndpoint(record: record).addRoutes(
+        ConnectionsEndpoint(simulator: self).addRoutes(
             to: router.group("2/connections").add(middleware: XGate(simulator: self, endpoint: "connections")))
     }
 }

@@ -3,6 +3,7 @@ import TweetFormat
 /// One connection's way through the feed: lines when they are due, keep-alives between, faults when they come.
 struct Delivery {
     private let simulator: XSimulator
+    private let channel: StreamChannel
     private let socket: StreamSocket
     private let connection: Int
     private let record: StreamRecord
@@ -19,20 +20,23 @@ struct Delivery {
     private static let batch = 64
 
     /// - Parameters:
-    ///   - simulator: whose feed, faults and record.
+    ///   - simulator: whose faults.
+    ///   - channel: whose feed and record.
     ///   - socket: the head of the answer has been sent.
     ///   - connection: its number in the record.
     ///   - first: the line to begin with.
     ///   - gzip: compresses the body; the header has said so.
     init(
-        _ simulator: XSimulator, _ socket: StreamSocket, connection: Int, from first: Int64, gzip: GzipStream? = nil
+        _ simulator: XSimulator, _ channel: StreamChannel, _ socket: StreamSocket, connection: Int, from first: Int64,
+        gzip: GzipStream? = nil
     ) {
         self.gzip = gzip
         self.simulator = simulator
         self.socket = socket
         self.connection = connection
-        record = simulator.record
-        feed = simulator.feed
+        self.channel = channel
+        record = channel.record
+        feed = channel.feed
         position = first
     }
 
@@ -54,7 +58,7 @@ struct Delivery {
         }
         record.end(connection, .client)
         await socket.close(isComplete: false)
-        simulator.connectionEnded()
+        simulator.connectionEnded(channel)
     }
 
     /// Delivers lines of the past and closes.
@@ -170,7 +174,7 @@ extension Delivery {
     private func end(_ ending: StreamConnection.Ending, _ close: () async -> Void) async -> Bool {
         record.end(connection, ending)
         await close()
-        simulator.connectionEnded()
+        simulator.connectionEnded(channel)
         return true
     }
 

@@ -28,8 +28,8 @@ package struct Fault: Sendable, Codable, Equatable {
         case reorder
         /// Writes the next `count` lines (default 100) in pieces of `bytes` (default 1), each sent on its own.
         case split
-        /// Answers the next `count` requests (default 1) to `endpoint` (`stream`, `rules`, `connections`, `search`,
-        /// `usage`, `counts`; default any; `bare` without `x-rate-limit-*`) with `answer`.
+        /// Answers the next `count` requests (default 1) to `endpoint` (`stream`, `sample`, `sample10`, `rules`,
+        /// `connections`, `search`, `users`, `usage`, `counts`; default any; `bare` without `x-rate-limit-*`) with `answer`.
         case refuse
         /// Does what the next `count` requests (default 1) to `endpoint` ask for, and answers with `answer` all the same.
         case lostAnswer = "lost-answer"

@@ -54,38 +54,55 @@ extension XSimulator {
     ///   - stored: the ids in the table, as often as they are in it.
     ///   - rejected: the ids of rejected lines.
     ///   - gaps: from the gap ledger.
-    /// - Returns: what became of each line.
+    /// - Returns: what became of each line, of all streams.
     package func judge(stored: some Sequence<Int64>, rejected: Set<Int64> = [], gaps: [DeclaredGap] = []) -> Verdict {
-        Judge(self, stored: Array(stored), settled: rejected.union(stored), gaps: gaps).verdict()
+        let stored = Array(stored)
+        var verdict = Verdict()
+        var issued: Set<Int64> = []
+        for channel in channels {
+            Judge(self, channel, settled: rejected.union(stored), gaps: gaps).judgeLines(&verdict, &issued)
+        }
+        verdict.judgeTable(stored, issued)
+        return verdict
+    }
+}
+
+extension Verdict {
+    /// Judges the table by the ids that were issued.
+    fileprivate mutating func judgeTable(_ stored: [Int64], _ issued: Set<Int64>) {
+        var seen: Set<Int64> = []
+        for id in stored {
+            if !seen.insert(id).inserted { doubled.append(id) }
+            if !issued.contains(id) { strangers.append(id) }
+        }
     }
 }
 
 private struct Judge {
     private let simulator: XSimulator
+    private let feed: Feed
     private let connections: [StreamConnection]
-    private let stored: [Int64]
     private let settled: Set<Int64>
     private let gaps: [DeclaredGap]
     /// On how many connections each line was written.
     private let writes: [Int64: Int]
 
-    init(_ simulator: XSimulator, stored: [Int64], settled: Set<Int64>, gaps: [DeclaredGap]) {
+    init(_ simulator: XSimulator, _ channel: StreamChannel, settled: Set<Int64>, gaps: [DeclaredGap]) {
         self.simulator = simulator
-        self.stored = stored
         self.settled = settled
         self.gaps = gaps
-        connections = simulator.connections
-        let searched = simulator.record.state.withLock { $0.searched }
+        feed = channel.feed
+        connections = channel.record.connections
+        let searched = channel.record.state.withLock { $0.searched }
         writes = Dictionary(
             connections.flatMap { $0.written.map { ($0.index, 1) } } + searched.map { ($0, 1) }, uniquingKeysWith: +)
     }
 
-    func verdict() -> Verdict {
-        var verdict = Verdict()
-        var issued: Set<Int64> = []
+    /// Judges each line of the stream; `issued` gets their ids. A tweet that two streams bring counts once as received.
+    func judgeLines(_ verdict: inout Verdict, _ issued: inout Set<Int64>) {
         let excusable = excusableLines()
-        for index in 0..<simulator.issuedCount {
-            guard let id = simulator.id(ofLine: index) else {
+        for index in 0..<feed.issued {
+            guard let id = feed.id(of: index) else {
                 verdict.others += writes[index] == nil ? 0 : 1
                 continue
             }
@@ -99,22 +116,12 @@ private struct Judge {
                 verdict.undeclared.append(id)
             }
         }
-        judgeTable(&verdict, issued)
-        return verdict
-    }
-
-    private func judgeTable(_ verdict: inout Verdict, _ issued: Set<Int64>) {
-        var seen: Set<Int64> = []
-        for id in stored {
-            if !seen.insert(id).inserted { verdict.doubled.append(id) }
-            if !issued.contains(id) { verdict.strangers.append(id) }
-        }
     }
 
     private func isUndeclared(_ index: Int64, _ id: Int64) -> Bool {
         // A line that is still to be delivered was not withheld.
         guard simulator.configuration.losesWhileAway, !settled.contains(id) else { return false }
-        let moment = simulator.feed.time(of: index)
+        let moment = feed.time(of: index)
         return !gaps.contains { $0.covers(moment) }
     }
 
@@ -133,6 +140,6 @@ private struct Judge {
 
     /// Whether a line is stored and can only have come from the one connection that it was written on.
     private func isProvenRead(_ index: Int64) -> Bool {
-        writes[index] == 1 && (simulator.id(ofLine: index).map(settled.contains) ?? false)
+        writes[index] == 1 && (feed.id(of: index).map(settled.contains) ?? false)
     }
 }

@@ -1,37 +1,68 @@
 import Core
 import Hummingbird
 
-/// `GET /2/tweets/search/stream`.
+/// `GET /2/tweets/search/stream`, `/2/tweets/sample/stream` and `/2/tweets/sample10/stream`.
 struct StreamEndpoint: Sendable {
-    let simulator: XSimulator
+    enum Kind: Sendable {
+        case filtered, sample, sample10
+    }
 
-    private static let parameters: Set<Substring> = [
-        "backfill_minutes", "start_time", "end_time", "tweet.fields", "post.fields", "expansions", "user.fields",
-        "media.fields", "place.fields", "poll.fields",
+    let simulator: XSimulator
+    var kind = Kind.filtered
+
+    private static let common: Set<Substring> = [
+        "backfill_minutes", "tweet.fields", "post.fields", "expansions", "user.fields", "media.fields", "place.fields",
+        "poll.fields",
     ]
 
+    private var parameters: Set<Substring> {
+        switch kind {
+        case .filtered: Self.common.union(["start_time", "end_time"])
+        case .sample: Self.common
+        case .sample10: Self.common.union(["start_time", "end_time", "partition"])
+        }
+    }
+
+    /// The stream that a request asks for; nil for a partition that there is not.
+    static func stream(_ request: Request, _ kind: Kind) -> SimulatedStream? {
+        switch kind {
+        case .filtered: .filtered
+        case .sample: .sample
+        case .sample10:
+            request.uri.queryParameters["partition"].flatMap { Int($0) }
+                .flatMap { (1...2).contains($0) ? .sample10(partition: $0) : nil }
+        }
+    }
+
     func answer(_ request: Request, _ context: XContext) async throws -> Response {
+        guard let stream = Self.stream(request, kind) else {
+            let value = request.uri.queryParameters["partition"] ?? ""
+            return Response(.invalidRequest("The `partition` query parameter value [\(value)] is not between 1 and 2"))
+        }
         if let refusal = refusal(of: request) { return Response(refusal) }
+        let channel = simulator.channel(stream)
         let fault = simulator.faults.nextForAnswer()
         if let fault, fault.type != .gzip { return try await misbehave(fault, request, context) }
-        let window = window(of: request)
+        return deliver(channel, request, context, isCompressed: fault?.type == .gzip)
+    }
+
+    private func deliver(
+        _ channel: StreamChannel, _ request: Request, _ context: XContext, isCompressed: Bool
+    ) -> Response {
+        let window = window(of: request, channel.feed)
         guard
-            let number = simulator.record.open(
+            let number = channel.record.open(
                 query: request.uri.query ?? "", client: context.channel.remoteAddress?.ipAddress ?? "",
                 limit: window == nil ? simulator.connectionLimit : Self.recoveryLimit,
                 displaces: window == nil && simulator.configuration.displacesConnections, isRecovery: window != nil)
-        else {
-            return Response(.tooManyConnections)
-        }
+        else { return Response(.tooManyConnections) }
         let minutes = request.uri.queryParameters["backfill_minutes"].flatMap { Int64($0) } ?? 0
         // Before the header: a client takes that for the moment from which it gets everything.
-        let first = window?.lowerBound ?? simulator.firstLine(backfill: .seconds(60 * minutes))
-        let isCompressed = fault?.type == .gzip
+        let first = window?.lowerBound ?? simulator.firstLine(of: channel, backfill: .seconds(60 * minutes))
         let body = ResponseBody { _ in
             let socket = try await StreamSocket(context.channel)
             let gzip = isCompressed ? GzipStream() : nil
-            let delivery = Delivery(
-                simulator, socket, connection: number, from: first, gzip: gzip)
+            let delivery = Delivery(simulator, channel, socket, connection: number, from: first, gzip: gzip)
             if let window { await delivery.recover(upTo: window.upperBound) } else { await delivery.run() }
         }
         var response = Response(
@@ -47,10 +78,9 @@ struct StreamEndpoint: Sendable {
     private static let recoveryLimit = 2
 
     /// The lines of the past that a request asks for; nil when it asks for the present.
-    private func window(of request: Request) -> Range<Int64>? {
+    private func window(of request: Request, _ feed: Feed) -> Range<Int64>? {
         let values = request.uri.queryParameters
         guard values["start_time"] != nil || values["end_time"] != nil else { return nil }
-        let feed = simulator.feed
         feed.issueDue(position: feed.issued, wanted: 0)
         let start = values["start_time"].flatMap { Timestamp($0) }.map { feed.firstIndex(since: $0) } ?? 0
         let end = values["end_time"].flatMap { Timestamp($0) }.map { feed.firstIndex(since: $0) } ?? feed.issued
@@ -59,9 +89,9 @@ struct StreamEndpoint: Sendable {
 
     private func refusal(of request: Request) -> Refusal? {
         for (name, value) in request.uri.queryParameters {
-            guard Self.parameters.contains(name) else {
+            guard parameters.contains(name) else {
                 return .invalidRequest(
-                    "The query parameter [\(name)] is not one of [\(Self.parameters.sorted().joined(separator: ","))]")
+                    "The query parameter [\(name)] is not one of [\(parameters.sorted().joined(separator: ","))]")
             }
             if name == "backfill_minutes", !(Int(value).map { (0...5).contains($0) } ?? false) {
                 return .invalidRequest("The `backfill_minutes` query parameter value [\(value)] is not between 0 and 5")
@@ -69,7 +99,9 @@ struct StreamEndpoint: Sendable {
         }
         let values = request.uri.queryParameters
         let recovery = ["start_time", "end_time"].filter { values[Substring($0)] != nil }
-        if !simulator.configuration.isEnterprise, !recovery.isEmpty || values["backfill_minutes"] != nil {
+        if !simulator.configuration.isEnterprise,
+            kind != .filtered || !recovery.isEmpty || values["backfill_minutes"] != nil
+        {
             return .forbidden
         }
         let now = simulator.clock.now
@@ -78,7 +110,7 @@ struct StreamEndpoint: Sendable {
                 moment >= now.advanced(by: .seconds(-86_400))
             else { return .invalidRequest("The `\(name)` query parameter value is not a time of the last 24 hours") }
         }
-        return simulator.rules.all.isEmpty ? .noRules : nil
+        return kind == .filtered && simulator.rules.all.isEmpty ? .noRules : nil
     }
 
     /// Takes the connection and answers slowly, or not at all, until the client has enough.

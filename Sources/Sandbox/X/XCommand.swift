@@ -7,8 +7,9 @@ struct XCommand: ParsableCommand {
         commandName: "x",
         abstract: "X's filtered stream in the foreground, with faults on demand.",
         discussion: """
-            Serves GET /2/tweets/search/stream and the rules endpoints on 127.0.0.1 as X does (bodies, headers, status \
-            codes, keep-alives, limits), with made-up tweets or the lines of files, and prints what to export.
+            Serves GET /2/tweets/search/stream, the sample streams and the rules endpoints on 127.0.0.1 as X does \
+            (bodies, headers, status codes, keep-alives, limits), with made-up tweets or the lines of files, and prints \
+            what to export.
 
               sandbox x --rate 250
               export X_URL=… X_BEARER_TOKEN=…       (the lines it prints, in another terminal)

@@ -75,7 +75,8 @@ struct XGate: RouterMiddleware {
     func handle(
         _ request: Request, context: XContext, next: (Request, XContext) async throws -> Response
     ) async throws -> Response {
-        if endpoint == "stream" { simulator.record.attempt() }
+        let record = stream(of: request).map { simulator.channel($0).record }
+        record?.attempt()
         let (budget, mayPass) = simulator.limits.count("\(request.method) \(endpoint)")
         let fault = simulator.faults.nextRefusal(endpoint)
         var response: Response
@@ -85,7 +86,7 @@ struct XGate: RouterMiddleware {
         } else {
             response = try await next(request, context)
         }
-        if endpoint == "stream", response.status.code >= 400 { simulator.record.refuse(response.status.code) }
+        if response.status.code >= 400 { record?.refuse(response.status.code) }
         if fault?.bare != true {
             response.setUnlessPresent("x-rate-limit-limit", String(budget.limit))
             response.setUnlessPresent("x-rate-limit-remaining", String(budget.remaining))
@@ -94,6 +95,16 @@ struct XGate: RouterMiddleware {
         response.setUnlessPresent("x-access-level", "read")
         response.set("Date", simulator.clock.now.httpDate)
         return response
+    }
+
+    /// The stream that is asked for; nil for other endpoints.
+    private func stream(of request: Request) -> SimulatedStream? {
+        switch endpoint {
+        case "stream": .filtered
+        case "sample": .sample
+        case "sample10": StreamEndpoint.stream(request, .sample10)
+        default: nil
+        }
     }
 
     private func refusal(of request: Request, mayPass: Bool) -> Refusal? {

@@ -55,10 +55,12 @@ package final class XSimulator: Sendable {
     /// The simulator's time.
     package let clock: SandboxClock
     let record: StreamRecord
+    let samples: SampleChannels
     let search: SearchEndpoint
     let faults = FaultQueue()
     let limits: RateLimits
     let account = AccountEndpoints()
+    let follows = FollowingEndpoint()
     let history = RuleHistory()
     let keepAlive: Duration
     let connectionLimit: Int
@@ -80,6 +82,7 @@ package final class XSimulator: Sendable {
         let feed = Feed(configuration.feed, rate: configuration.rate, clock: clock)
         self.feed = feed
         record = StreamRecord(clock: clock)
+        samples = SampleChannels(configuration, clock: clock)
         search = SearchEndpoint(feed: feed, record: record)
         rules = RuleBook(
             maximalCount: configuration.maximalRules, maximalLength: configuration.maximalRuleLength,
@@ -92,6 +95,7 @@ package final class XSimulator: Sendable {
             [
                 "GET stream": 50, "GET rules": 450, "POST rules": 100, "GET usage": 50, "GET counts": 300,
                 "GET search": 450, "GET connections": 25, "DELETE connections": 25,
+                "GET sample": 50, "GET sample10": 100, "GET users": 300,
             ], isEnforced: configuration.enforcesRateLimits, clock: clock)
         keepAlive = configuration.keepAlive
         connectionLimit = configuration.connectionLimit
@@ -162,6 +166,8 @@ package final class XSimulator: Sendable {
         addAccountRoutes(to: router)
         addConnectionRoutes(to: router)
         addSearchRoutes(to: router)
+        addSampleRoutes(to: router)
+        addFollowingRoutes(to: router)
         ControlEndpoint(simulator: self).addRoutes(to: router.group("sandbox"))
         var logger = Logger(label: "sandbox.x")
         logger.logLevel = .critical
@@ -200,7 +206,7 @@ extension XSimulator {
 
     /// Issues no more lines; connections stay and get keep-alives.
     package func stopFeed() {
-        feed.stop()
+        for channel in channels { channel.feed.stop() }
     }
 
     /// Issues a number of lines now, whether a client is connected or not.
@@ -211,16 +217,16 @@ extension XSimulator {
     /// Lets time pass at once; what becomes due in it is issued, if the feed has begun.
     package func advance(by duration: Duration) {
         clock.advance(by: duration)
-        if feed.issued > 0 { feed.issueDue(position: feed.issued, wanted: 0) }
+        for feed in channels.map(\.feed) where feed.issued > 0 { feed.issueDue(position: feed.issued, wanted: 0) }
     }
 
     /// Lines a second from now on; nil as fast as the client takes them.
     package func setRate(_ rate: Double?) {
-        feed.setRate(rate)
+        for channel in channels { channel.feed.setRate(rate) }
     }
 
-    /// Whether every line there is was issued and written, with nothing left to deliver.
-    package var isDrained: Bool { feed.isFinished && record.firstUnwritten >= feed.issued }
+    /// Whether every line there is, of all streams, was issued and written, with nothing left to deliver.
+    package var isDrained: Bool { channels.allSatisfy { isDrained($0.stream) } }
 
     /// What was written to whom, so far.
     package var connections: [StreamConnection] { record.connections }
@@ -241,7 +247,8 @@ extension XSimulator {
     package func bytes(ofLine index: Int64) -> [UInt8] { feed.line(index).bytes }
 
     /// Where a new connection begins.
-    func firstLine(backfill: Duration) -> Int64 {
+    func firstLine(of channel: StreamChannel, backfill: Duration) -> Int64 {
+        let (feed, record) = (channel.feed, channel.record)
         var first = record.firstUnwritten
         if configuration.losesWhileAway {
             feed.issueDue(position: feed.issued, wanted: 0)
@@ -256,7 +263,7 @@ extension XSimulator {
         return first
     }
 
-    func connectionEnded() {
-        if !configuration.losesWhileAway, record.openCount == 0 { feed.skipTime() }
+    func connectionEnded(_ channel: StreamChannel) {
+        if !configuration.losesWhileAway, channel.record.openCount == 0 { channel.feed.skipTime() }
     }
 }

@@ -49,7 +49,7 @@ struct ForgetCommand: ParsableCommand {
         func run() throws {
             try runCommand {
                 if !options.yes {
-                    let settings = try options.base.read(flags: flags(kafka.values)) { reader throws(Failure) in
+                    let settings = try options.base.read(flags: flags(kafka.values)) { reader in
                         try LoaderSettings(&reader)
                     }
                     try PendingMessages(topic: name, settings).check()
@@ -190,5 +190,25 @@ struct DismissedReport: Report {
         guard !forgotten.isEmpty else { return "nothing was dismissed" }
         let rows = forgotten.map { [$0.kind, $0.name, $0.dismissedAt, $0.reason] }
         return FittingTable(header: ["kind", "name", "since", "reason"], rows: rows).text(on: terminal)
+    }
+}
+
+extension PendingMessages {
+    /// Makes sure that nothing is pending.
+    ///
+    /// - Throws: `Failure` 75 when messages are pending, 69 when Kafka did not answer.
+    func check() throws(Failure) {
+        if let problem {
+            throw Failure(
+                .unavailable,
+                "whether messages of topic '\(topic)' are pending could not be checked: \(problem). Try again when Kafka is"
+                    + " reachable, or pass --yes.")
+        }
+        guard count == 0 else {
+            throw Failure(
+                .tryAgain,
+                "\(counted(count, "message")) of topic '\(topic)' \(count == 1 ? "is" : "are") in Kafka and not loaded. Load"
+                    + " them, or pass --yes.")
+        }
     }
 }

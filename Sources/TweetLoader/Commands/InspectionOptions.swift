@@ -12,7 +12,7 @@ struct DatabaseCommandOptions: ParsableArguments {
 
     /// Reads the settings, with further flags by environment name.
     func read<Settings>(
-        flags own: [String: String] = [:], _ body: (inout SettingsReader) throws(Failure) -> Settings
+        flags own: [String: String] = [:], _ body: (inout SettingsReader) throws -> Settings
     ) throws -> Settings {
         var reader = try SettingsReader(
             flags: flags(database.values, common.values, own), known: LoaderSettings.known)
@@ -24,7 +24,7 @@ struct DatabaseCommandOptions: ParsableArguments {
 
     /// Where PostgreSQL is.
     func conninfo() throws -> PostgresConninfo {
-        try read { reader throws(Failure) in try DatabaseSettings.conninfo(&reader) }
+        try read { reader in try DatabaseSettings.conninfo(&reader) }
     }
 }
 
@@ -42,7 +42,7 @@ struct InspectionOptions: ParsableArguments {
 
     /// The settings of a loader that only looks.
     func settings() throws -> LoaderSettings {
-        try base.read(flags: flags(kafka.values, group.values)) { reader throws(Failure) in
+        try base.read(flags: flags(kafka.values, group.values)) { reader in
             try LoaderSettings(&reader)
         }
     }

@@ -72,7 +72,7 @@ struct MigrateCommand: ParsableCommand {
 ///   - isDryRun: whether to report only what would be done.
 ///   - isConfirmed: is asked before a table with rows is rewritten, with what that means.
 /// - Returns: the database, and what was done.
-/// - Throws: `Failure` with what to do.
+/// - Throws: `DatabaseError` with what to do.
 func migrate(
     _ conninfo: PostgresConninfo, payload: PayloadMode? = nil, isDryRun: Bool = false,
     isConfirmed: (String) throws -> Bool = { _ in true }
@@ -95,7 +95,7 @@ func migrate(
         }
         return try (report + bring(connection, payload)).joined(separator: "\n")
     } catch let error as PostgresError {
-        throw Failure(refusal: error, conninfo)
+        throw DatabaseError(error, conninfo)
     }
 }
 

@@ -171,7 +171,7 @@ struct RejectView: Report {
 struct RejectsReplayCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay",
-        abstract: "Load rejects again that are valid now.",
+        abstract: "Load rejects that are valid now.",
         discussion: """
             Each reject is decoded and written as if Kafka delivered it now. Those that become rows or events are removed \
             from the rejects; the others stay. The ledger does not change, because these lines are settled already. It \
@@ -193,7 +193,7 @@ struct RejectsReplayCommand: ParsableCommand {
 
     func run() throws {
         try runCommand {
-            let (conninfo, payload) = try options.read { reader throws(Failure) in
+            let (conninfo, payload) = try options.read { reader in
                 (
                     try DatabaseSettings.conninfo(&reader),
                     reader.choice(LoadingSettings.payload, PayloadMode.self) ?? .jsonb

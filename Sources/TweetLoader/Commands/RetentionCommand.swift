@@ -15,7 +15,7 @@ struct RetentionCommand: ParsableCommand {
               tweet-loader retention --keep 12months
               tweet-loader retention --keep 2years --json
 
-            Exit status: 0 done, 75 a lock was held all the time: try again later.
+            Exit status: 0 done, 75 other sessions hold locks: try again later.
             """)
 
     @Option(

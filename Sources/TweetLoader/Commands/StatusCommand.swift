@@ -78,7 +78,7 @@ struct StatusCommand: ParsableCommand {
 
 /// Asks PostgreSQL, then Kafka.
 ///
-/// - Throws: `Failure` when PostgreSQL does not answer; a silent Kafka is part of the answer.
+/// - Throws: `DatabaseError` when PostgreSQL does not answer; a silent Kafka is part of the answer.
 func readStatus(_ settings: LoaderSettings) throws -> LoaderStatus {
     var status = try onDatabase(settings.conninfo, role: .any) { connection in try LoaderStatus(connection) }
     do {

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Core
+import KafkaClient
+import Postgres
 
 struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -54,10 +56,24 @@ struct VerifyCommand: ParsableCommand {
     }
 
     private func addRows(to report: inout LedgerReport, _ settings: LoaderSettings) throws {
-        do { report.rows = try RowCheck.make(settings) } catch let failure as Failure
-            where failure.status == .unavailable
+        do { report.rows = try RowCheck.make(settings) } catch let error as DatabaseError
+            where error.disposition == .wait
         {
-            report.rows = RowCheck(problems: ["\(failure)"])
+            report.rows = RowCheck(problems: ["\(error)"])
+        } catch let error as KafkaError {
+            report.rows = RowCheck(problems: ["\(error)"])
+        }
+    }
+}
+
+extension LedgerReport {
+    /// How the command ends.
+    var status: ExitStatus {
+        switch verdict {
+        case .complete: .done
+        case .pending: waited == nil ? .done : .tryAgain
+        case .missing: .badData
+        case .unknown: .unavailable
         }
     }
 }

@@ -113,11 +113,11 @@ struct LoaderStatus: Report {
         schemaVersion = try connection.integer("SELECT max(version) FROM schema_version")
         partitions = try Self.partitions(connection)
         (loaders, secondsSinceSeen) = try Self.loaders(connection)
-        problems = Set(loaders.compactMap(\.problem)).sorted()
+        problems = try Set(loaders.compactMap(\.problem)).sorted() + ListenerTallies.problems(connection)
         rejects = try Self.rejects(connection)
         events = try connection.integer("SELECT count(*) FROM stream_events")
         openGaps = try connection.integer(
-            "SELECT count(*) FROM stream_gaps WHERE status = 'open' AND \(Dismissals.gapCounts)")
+            "SELECT count(*) FROM stream_gaps WHERE \(LedgerFacts.isOpen)")
         openHoles = try connection.integer(
             "SELECT count(*) FROM kafka_holes WHERE status = 'open' AND \(Dismissals.holeCounts)")
         let dismissed = try Dismissals.journals(connection)

@@ -1,6 +1,6 @@
 import KafkaClient
 
-/// What Kafka's group has given this loader, and how far each partition has been taken.
+/// The partitions that Kafka's group has assigned to this loader, and how far each has been read.
 struct Assignment {
     private struct Part {
         /// The number of the event that gave it.
@@ -20,10 +20,13 @@ struct Assignment {
     /// How many partitions are ours.
     var count: Int { parts.count }
 
-    /// Whether there are partitions of which PostgreSQL has not said yet where to start them.
+    /// Whether the group has assigned a partition to us.
+    func contains(_ partition: TopicPartition) -> Bool { parts[partition] != nil }
+
+    /// Whether there are partitions whose first offset PostgreSQL has not given yet.
     var isWaiting: Bool { parts.values.contains { $0.next == nil } }
 
-    /// Follows what the group has given and taken; returns the partitions that are not ours any more.
+    /// Follows what the group has assigned and revoked; returns the partitions that are no longer ours.
     mutating func apply(_ changes: [AssignmentChange]) -> Set<TopicPartition> {
         store()
         var gone: Set<TopicPartition> = []

@@ -14,7 +14,7 @@ final class BatchMailbox: Sendable {
         case left
     }
 
-    /// What the writer hears.
+    /// What the writer gets.
     struct News: Sendable {
         /// In the order in which they happened.
         fileprivate(set) var events: [GroupEvent] = []
@@ -48,6 +48,8 @@ final class BatchMailbox: Sendable {
         fileprivate(set) var age: Duration?
         /// Why to leave and rejoin the group.
         fileprivate(set) var leave: String?
+        /// A partition that another loader has claimed, when that is why.
+        fileprivate(set) var lost: TopicPartition?
         /// Whether PostgreSQL is unreachable, so that nothing is fetched.
         fileprivate(set) var isOutage = false
     }
@@ -120,7 +122,7 @@ extension BatchMailbox {
         state.withLock { $0.spare = batch }
     }
 
-    /// Says where to start partitions that were claimed, which logs the offsets belong to, and which lines are settled already.
+    /// Starts partitions that were claimed, with the logs of the offsets, and which lines are settled already.
     func start(
         _ offsets: [TopicPartition: Int64], of logs: [TopicPartition: LogIdentity] = [:], settled: SettledLines
     ) {
@@ -130,7 +132,7 @@ extension BatchMailbox {
         }
     }
 
-    /// Says what was committed, and how long the first message of a batch shall wait for others.
+    /// Reports what was committed, and how long the first message of a batch waits for others from now on.
     func committed(_ offsets: [TopicPartition: Int64], age: Duration) {
         order { state in
             state.orders.commits.merge(offsets) { $1 }
@@ -148,14 +150,18 @@ extension BatchMailbox {
     }
 
     /// Requests to leave and rejoin the group; no batch arrives before that is done.
-    func leave(_ reason: String) {
+    ///
+    /// - Parameters:
+    ///   - reason: for the log.
+    ///   - lost: a partition that another loader has claimed, when that is why.
+    func leave(_ reason: String, lost: TopicPartition? = nil) {
         order { state in
             // The group may have been left meanwhile: that serves as well.
             let hasLeft = state.news.events.contains { if case .left = $0 { true } else { false } }
             guard !hasLeft, !state.isLeaving else { return }
             state.isLeaving = true
             state.news.batch = nil
-            state.orders.leave = reason
+            (state.orders.leave, state.orders.lost) = (reason, lost)
         }
     }
 
@@ -212,7 +218,7 @@ extension BatchMailbox {
         }
     }
 
-    /// Tells what has changed in the group; what is `gone` is taken out of a batch that waits.
+    /// Reports what has changed in the group; what is `gone` is taken out of a batch that waits.
     func tell(_ changes: [AssignmentChange], gone: Set<TopicPartition>) {
         state.withLock { state in
             state.news.events += changes.map { .changed($0) }
@@ -221,7 +227,7 @@ extension BatchMailbox {
         writer.notify()
     }
 
-    /// Tells of messages that Kafka no longer has, or (`isReplaced`) that another log stands in their place.
+    /// Reports messages that Kafka no longer has, or (`isReplaced`) that another log stands in their place.
     func tell(holeIn partition: TopicPartition, kept: (low: Int64, high: Int64), isReplaced: Bool = false) {
         state.withLock { $0.news.holes.append((partition, kept, isReplaced)) }
         writer.notify()
@@ -232,13 +238,13 @@ extension BatchMailbox {
         state.withLock { $0.groupProblem = groupProblem }
     }
 
-    /// Tells that the group was left: what waits is of no use any more.
+    /// Reports that the group was left: what waits is dropped.
     func tellLeft() {
         state.withLock { state in
             state.news.events.append(.left)
             state.news.batch = nil
             state.news.holes = []
-            state.orders.leave = nil
+            (state.orders.leave, state.orders.lost) = (nil, nil)
             state.isLeaving = false
         }
         writer.notify()

@@ -7,14 +7,15 @@ final class DatabaseSession {
     private let conninfo: PostgresConninfo
     private let payload: PayloadMode
     private let stop: Stop
-    private let logger: Logger
+    /// Gets the weaknesses of the database's settings; nil when another session reports them.
+    private let logger: Logger?
     /// Weaknesses of the database's settings that were logged.
     private var known: [SessionFinding] = []
     private var connection: PostgresConnection?
     /// Whether PostgreSQL has taken us once; before that, a refusal ends the service instead of waiting.
     private(set) var hasServed = false
 
-    init(_ conninfo: PostgresConninfo, payload: PayloadMode, stop: Stop, logger: Logger) {
+    init(_ conninfo: PostgresConninfo, payload: PayloadMode, stop: Stop, logger: Logger? = nil) {
         self.logger = logger
         self.conninfo = conninfo
         self.payload = payload
@@ -23,7 +24,7 @@ final class DatabaseSession {
 
     /// Runs `work` once, on a connection that is made if there is none; rolls back what it left open when it throws.
     ///
-    /// - Throws: what `work` throws; `PostgresError` when there is no way to PostgreSQL; `Failure` for a schema that this
+    /// - Throws: what `work` throws; `PostgresError` when there is no way to PostgreSQL; `DatabaseError` for a schema that this
     ///   binary does not know, and for a refusal at the first connection.
     func attempt<Result>(_ work: (borrowing PostgresConnection) throws -> Result) throws -> Result {
         let current: PostgresConnection
@@ -48,14 +49,14 @@ final class DatabaseSession {
             hasServed = true
             return connection
         } catch let error as PostgresError where error.disposition == .refused && !hasServed {
-            throw Failure(refusal: error, conninfo)
+            throw DatabaseError(error, conninfo)
         }
     }
 
     private func checkSettings(of connection: borrowing PostgresConnection) throws {
         let found = try DatabaseCheck.run(connection)
         for finding in found where !known.contains(finding) {
-            logger.warning(
+            logger?.warning(
                 "a PostgreSQL setting weakens the guarantees",
                 metadata: [
                     "setting": "\(finding.name)", "value": "\(finding.value)", "source": "\(finding.source)",

@@ -11,8 +11,6 @@ final class Intake {
     private let logger: Logger
     private let mailbox: BatchMailbox
     private var tally: ConsumeTally?
-    /// Whether the writer has asked to leave the group.
-    private var isOrderedToLeave = false
     private var consumer: KafkaConsumer?
     private var decoder = TweetDecoder()
     private var batch = Batch()
@@ -26,11 +24,13 @@ final class Intake {
     private var policies: TopicPolicies
     /// Our name in the group, until another process turns out to use it.
     private var member: String?
+    /// Why the name is no longer used, and what to do; nil while it is.
+    private var nameProblem: String?
     private var settled = SettledLines()
     private var age: Duration
     private var isPaused = false
 
-    /// Long enough to sleep well, short enough to notice the stop and orders.
+    /// How long to wait for a message before the stop and orders are looked at.
     private static let patience = Duration.milliseconds(100)
     /// How long the group is not served at most.
     private static let longestSilence = Duration.milliseconds(500)
@@ -82,7 +82,7 @@ final class Intake {
             // In an outage the group is served, so that Kafka does not give our partitions away.
             takeMessages(waiting: Self.patience)
         } else if isFull {
-            // However long the writer takes, the group hears of us: that may bring one message more.
+            // The group must be served however long the writer takes; that may add one message to the batch.
             if !mailbox.waitForWriter(Self.longestSilence) { _ = poll(.zero) }
         } else {
             // The writer is busy: what comes meanwhile goes into the same transaction.
@@ -107,7 +107,7 @@ final class Intake {
             followGroup(consumer)
             followEnds(consumer)
             guard let message else {
-                mailbox.set(groupProblem: consumer.groupProblem)
+                mailbox.set(groupProblem: consumer.groupProblem ?? nameProblem)
                 return false
             }
             take(message)
@@ -132,7 +132,7 @@ final class Intake {
             if check.isReplaced(without: partition, cluster: cluster) { membership.replaced.insert(partition) }
             membership.holes.insert(partition)
         } else if [.rebuild, .settings].contains(error.disposition) {
-            if error.isNameTaken { giveNameUp() }
+            if error.isNameTaken { dropName(isFenced: true) }
             membership.end("\(error)")
         } else {
             logger.error("Kafka reports an error; retrying", metadata: ["reason": "\(error)"])
@@ -143,8 +143,9 @@ final class Intake {
         if let settled = orders.settled { self.settled = settled }
         if let age = orders.age { self.age = age }
         if let reason = orders.leave {
-            isOrderedToLeave = true
-            membership.end(reason)
+            let isContest = orders.lost.map { assignment.contains($0) } ?? false
+            if isContest, membership.noteContest() { dropName(isFenced: false) }
+            membership.end(reason, isOrdered: true)
         }
         if !orders.commits.isEmpty {
             consumer?.commit(orders.commits)
@@ -173,17 +174,19 @@ extension Intake {
             consumers: settings.writers ?? 1, logger: logger)
     }
 
-    /// Goes on without a name: two processes that insist on one would take each other's place for ever.
-    private func giveNameUp() {
+    /// Continues without a name: two processes that insist on one would take each other's partitions for ever.
+    ///
+    /// - Parameter isFenced: whether Kafka reports a different process with this name. A loader with much to do loses its
+    ///   partitions before its next heartbeat is answered, and some brokers never report it.
+    private func dropName(isFenced: Bool) {
         guard let name = member else { return }
         member = nil
+        nameProblem = GroupMembership.problem(ofName: name, isFenced: isFenced)
         logger.error(
-            "a different process has joined Kafka's group under this loader's name; going on without a name",
-            metadata: [
-                "group": "\(settings.group)", "name": "\(name)",
-                "remedy":
-                    "give each host a name of its own, or each process a different -X group.instance.id; until then, a restart takes as long as session.timeout.ms",
-            ])
+            isFenced
+                ? "a different process has joined Kafka's group under this loader's name; continuing without a name"
+                : "another loader repeatedly claims the partitions of this one; continuing without a name",
+            metadata: ["group": "\(settings.group)", "name": "\(name)", "remedy": "\(GroupMembership.nameRemedy)"])
     }
 
     private func followGroup(_ consumer: KafkaConsumer) {
@@ -206,10 +209,10 @@ extension Intake {
 
     /// Leaves and rejoins Kafka's group when our membership is unusable.
     private func rejoin() {
+        let isOrdered = membership.isOrderedToEnd
         guard let (reason, delay) = membership.takeEnd() else { return }
         logger.warning("rejoining Kafka's group", metadata: ["reason": "\(reason)"])
-        if !isOrderedToLeave { tally?.metrics.rejoins[.kafka].add() }
-        isOrderedToLeave = false
+        if !isOrdered { tally?.metrics.rejoins[.kafka].add() }
         dropBatch()
         assignment.leave()
         check = LogCheck()
@@ -218,7 +221,7 @@ extension Intake {
         consumer = nil
         mailbox.tellLeft()
         guard !stop.wait(for: delay) else { return }
-        // What a file says by now may be of no use; that must not end a loader that runs.
+        // The files may be invalid by now; that must not end a running loader.
         do { try join() } catch {
             logger.error("cannot join Kafka's group; retrying", metadata: ["reason": "\(error)"])
             membership.end("\(error)")

@@ -1,13 +1,13 @@
 import Postgres
 
-/// A loader's signs of life in the table `loaders`, by which `status` shows whether one runs.
+/// A loader's heartbeats in the table `loaders`, by which `status` shows whether one runs.
 struct LoaderPresence {
     let owner: String
     private var nextSign = ContinuousClock.now
     /// Why Kafka's group does not accept the loader, and what to do.
     private var problem: String?
 
-    /// How often a loader gives a sign, and after which silence it counts as ended.
+    /// How often a loader sends a heartbeat, and after which silence it counts as ended.
     static let interval = Duration.seconds(5)
     static let silence = Duration.seconds(15)
 
@@ -15,7 +15,7 @@ struct LoaderPresence {
         self.owner = owner
     }
 
-    /// Whether it is time for the next sign, which then is due after another interval, or when the problem changes.
+    /// Whether the next heartbeat is due: after each interval, and when the problem changes.
     mutating func takeTurn(problem: String? = nil) -> Bool {
         guard ContinuousClock.now >= nextSign || problem != self.problem else { return false }
         self.problem = problem

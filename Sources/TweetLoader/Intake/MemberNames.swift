@@ -21,17 +21,34 @@ struct MemberNames {
     ///   - count: of the names.
     init?(_ settings: LoaderSettings, count: Int) {
         let scope = "\(settings.kafka.bootstrapServers) \(settings.group) \(settings.topic)"
-        let host = LoaderSettings.hostName
         var names: [String] = []
         var sockets: [HeldName] = []
         for number in 1...Self.most where names.count < count {
             guard let socket = HeldName("\(scope) \(number)") else { continue }
             sockets.append(socket)
-            names.append("\(host)-\(settings.topic)-\(number)")
+            names.append(Self.name(host: LoaderSettings.hostName, topic: settings.topic, number: number))
         }
         guard names.count == count else { return nil }
         self.names = names
         self.sockets = sockets
+    }
+
+    /// One name, of what Kafka accepts in it: at most 249 letters, digits, '.', '_' and '-', as in a topic's name
+    /// (Kafka, `JoinGroupRequest.validateGroupInstanceId`).
+    ///
+    /// - Parameters:
+    ///   - host: the name of the host, of which other characters are replaced, and the end is cut when it does not fit.
+    ///   - topic: the topic of tweets.
+    ///   - number: of the member, from 1.
+    /// - Returns: the name.
+    static func name(host: String, topic: String, number: Int) -> String {
+        let end = "-\(topic)-\(number)"
+        let legal = host.unicodeScalars.map { scalar in
+            let character = Character(scalar)
+            let isLegal = character.isASCII && (character.isLetter || character.isNumber || "._-".contains(character))
+            return isLegal ? character : "-"
+        }
+        return String(legal.prefix(249 - end.utf8.count)) + end
     }
 }
 

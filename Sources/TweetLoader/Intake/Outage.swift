@@ -45,7 +45,7 @@ struct Outage {
         return kind != logged.kind || condition != logged.condition && age > .seconds(10) || age > .seconds(300)
     }
 
-    /// Tells that it is over.
+    /// Logs that it is over.
     func end() {
         guard logged != nil else { return }
         let duration = (ContinuousClock.now - start).milliseconds

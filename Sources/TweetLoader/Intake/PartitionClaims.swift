@@ -3,8 +3,8 @@ import Postgres
 
 /// The partitions that this loader holds, each with the fence from PostgreSQL and the offset to continue from.
 ///
-/// Kafka's group decides who shall load a partition; the fence in `loader_offsets` decides who can. A loader that was
-/// stopped or cut off while another one took over finds a higher fence and cannot commit.
+/// Kafka's group decides which loader should load a partition; the fence in `loader_offsets` decides which one can. A loader
+/// that was stopped or cut off while another one took over finds a higher fence and cannot commit.
 struct PartitionClaims {
     /// One partition's claim.
     struct Claim {
@@ -31,6 +31,9 @@ struct PartitionClaims {
         var setBack: Set<TopicPartition> = []
         /// Where each of the others stands.
         var nextOffsets: [TopicPartition: Int64] = [:]
+
+        /// What is not ours to settle now.
+        var foreign: Set<TopicPartition> { setBack.union(lost.keys) }
     }
 
     private(set) var held: [TopicPartition: Claim] = [:]
@@ -43,7 +46,7 @@ struct PartitionClaims {
         self.owner = owner
     }
 
-    /// Follows what the group has given and taken; returns the partitions that are not ours any more.
+    /// Follows what the group has assigned and revoked; returns the partitions that are no longer ours.
     mutating func apply(_ changes: [AssignmentChange]) -> Set<TopicPartition> {
         var gone: Set<TopicPartition> = []
         for change in changes {
@@ -71,7 +74,7 @@ struct PartitionClaims {
         wanted = []
     }
 
-    /// Claims what is wanted, which shuts out every earlier owner; returns where to start each partition.
+    /// Claims what is wanted, after which no earlier owner can commit; returns where to start each partition.
     mutating func claimWanted(
         _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> [TopicPartition: Int64] {

@@ -5,7 +5,7 @@ import Logging
 /// Which topics are compacted: there, Kafka deletes messages that were never read.
 struct TopicPolicies {
     private let logger: Logger
-    /// Whether each topic is compacted; topics of which the broker has not said it are absent.
+    /// Whether each topic is compacted; topics whose policy the broker has not reported are absent.
     private var compacted: [String: Bool] = [:]
     /// Attempts that are left: a cluster without a controller would hold up each rebalance.
     private var attempts = 3
@@ -22,7 +22,7 @@ struct TopicPolicies {
         for topic in topics.sorted() where compacted[topic] == nil && attempts > 0 {
             do {
                 let found = try consumer.topicConfig(topic, names: ["cleanup.policy"], timeout: .seconds(1))
-                // A broker that does not say it once will not say it later.
+                // A broker that does not report it once will not do so later.
                 note(topic, found["cleanup.policy"] ?? "")
             } catch {
                 attempts -= 1

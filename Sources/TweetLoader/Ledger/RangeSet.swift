@@ -45,7 +45,7 @@ extension RangeSet<Int64> {
     /// The numbers from 1 to `last` that it does not hold.
     var missing: RangeSet<Int64> { RangeSet(1..<Swift.max(1, last + 1)).subtracting(self) }
 
-    /// For people: `1-4, 7, 9-12`, with at most 20 ranges: nobody reads hundreds.
+    /// For people: `1-4, 7, 9-12`, with at most 20 ranges.
     var listed: String {
         let parts = ranges.prefix(20).map { range in
             range.lowerBound == range.upperBound - 1

@@ -1,13 +1,13 @@
 import KafkaClient
 import Postgres
 
-/// The lines that PostgreSQL has settled, as its ledger said when partitions were claimed: they are passed over unread when
-/// Kafka brings them again under other offsets, as after a producer's kill or when `loader_offsets` was lost.
+/// The lines that the ledger had settled when partitions were claimed: the loader skips them unread when Kafka has them again
+/// under other offsets, as after a producer's kill or when `loader_offsets` was lost.
 ///
 /// What was settled since then is not in it; such a line is merged like any other that comes twice.
 struct SettledLines {
     private var journals: [JournalName: RangeSet<Int64>] = [:]
-    /// Lines that Kafka had rejected: a replay may still bring them, and then they are rows.
+    /// Lines that Kafka had rejected: a replay may still publish them, and then they become rows.
     private var rejected: [JournalName: RangeSet<Int64>] = [:]
     private var last: (name: JournalName, numbers: RangeSet<Int64>)?
 

@@ -3,11 +3,11 @@ import Postgres
 
 /// Keeps the ledger of settled sequence numbers in PostgreSQL.
 ///
-/// Each batch appends its own numbers, so that loaders never wait for each other; whoever gets an advisory lock folds them
-/// into the one row of a journal.
+/// Each batch appends its own numbers, so that loaders never wait for each other; the loader that gets an advisory lock folds
+/// them into the one row of a journal.
 struct StreamLedger {
     private var nextFold = ContinuousClock.now
-    /// Attempts to fold before giving up until the next batch; at first, for what a loader that died has left.
+    /// Attempts to fold until the next batch; at first, for what a killed loader has left.
     private var attempts = 2
 
     /// Two loaders never fold at once, and none waits for it; the number is arbitrary but must not change.
@@ -40,9 +40,9 @@ struct StreamLedger {
     /// Whether it is time to fold.
     var isDue: Bool { attempts > 0 && ContinuousClock.now >= nextFold }
 
-    /// Folds what is pending, unless another loader is at it: a statement, and a transaction, of its own.
+    /// Folds what is pending, unless another loader does so: a statement, and a transaction, of its own.
     ///
-    /// At most once a second, and so rarely that it uses at most a twentieth of the time.
+    /// At most once a second, and so rarely that it uses at most a fiftieth of the time.
     mutating func fold(_ connection: borrowing PostgresConnection) throws(PostgresError) {
         let start = ContinuousClock.now
         let answer = try connection.query(
@@ -56,12 +56,16 @@ struct StreamLedger {
             SELECT stream, journal, range_agg(range) FROM taken, unnest(settled) AS range GROUP BY stream, journal
             ON CONFLICT (stream, journal) DO UPDATE SET settled = l.settled + excluded.settled, folded_at = now()
             """, doing: "fold the ledger")
-        // Nothing folded: another loader is at it, and may have begun too early to see our last batch.
+        // Nothing folded: another loader does so, and may have begun too early to see our last batch.
         attempts = answer.affectedRows > 0 ? 0 : attempts - 1
-        nextFold = max(start + .seconds(1), .now + (ContinuousClock.now - start) * 20)
+        nextFold = max(start + .seconds(1), .now + (ContinuousClock.now - start) * 50)
     }
 
     /// What is settled of each journal, folded or not.
+    ///
+    /// - Parameter connection: to the database.
+    /// - Returns: the numbers by journal.
+    /// - Throws: `PostgresError`; `DatabaseError` when the table holds what is no set of numbers.
     static func read(_ connection: borrowing PostgresConnection) throws -> [JournalName: RangeSet<Int64>] {
         let answer = try connection.query(
             """
@@ -74,7 +78,7 @@ struct StreamLedger {
         for row in 0..<answer.rowCount {
             guard let stream = answer.text(row, 0), let journal = answer.text(row, 1) else { continue }
             guard let settled = RangeSet(multirange: answer.text(row, 2) ?? "{}") else {
-                throw Failure(.badData, "the ledger of \(stream) \(journal) is not an int8multirange")
+                throw DatabaseError(.reject, "the ledger of \(stream) \(journal) is not an int8multirange")
             }
             result[JournalName(stream: stream, journal: journal)] = settled
         }

@@ -20,10 +20,10 @@ struct RejectReplay: ~Copyable {
         func text(on terminal: Terminal?) -> String {
             var lines = [
                 "\(isDryRun ? "would replay" : "replayed") \(replayed) of \(rejects): \(inserted) tweets, "
-                    + "\(duplicates) that were there already, \(events) events"
+                    + "\(duplicates) already stored, \(events) events"
             ]
             for (reason, count) in remaining.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
-                lines.append("\(count) stay: \(reason)")
+                lines.append("\(count) remain rejects: \(reason)")
             }
             return lines.joined(separator: "\n")
         }
@@ -43,14 +43,14 @@ struct RejectReplay: ~Copyable {
 
     /// Replays what is selected, some hundred in a transaction.
     ///
-    /// - Throws: `PostgresError`; `Failure` when PostgreSQL accepts no row at all.
+    /// - Throws: `PostgresError`; `DatabaseError` (`wait`) when PostgreSQL accepts no row at all.
     mutating func run(_ selection: RejectSelection, _ connection: borrowing PostgresConnection) throws -> Result {
         var last: Int64 = 0
         while true {
             let page = try StoredReject.read(selection, after: last, limit: 500, connection)
             guard let end = page.last else { return result }
             do { try replay(page, connection) } catch let error as TweetWriter.EveryRowRefused {
-                throw Failure(.unavailable, "\(error)")
+                throw DatabaseError(.wait, "\(error)")
             }
             last = end.id
         }
@@ -70,7 +70,7 @@ struct RejectReplay: ~Copyable {
             doing: "lock rejects")
         let ours = Set((0..<locked.rowCount).compactMap { locked.integer($0, 0) })
         batch.drop(messages: whole.indices.filter { !ours.contains(whole[$0].id) })
-        let outcome = try tweets.write(batch, connection)
+        let outcome = try tweets.write(batch, .rejected, connection)
         let refused = try StreamEventsTable.insert(of: batch, connection)
         let bad =
             batch.rejects.map(\.message) + refused.map(\.message) + outcome.refused.map(\.line.message)

@@ -14,8 +14,8 @@ enum DatabaseSettings: SettingGroup {
     ///
     /// - Parameter reader: the settings.
     /// - Returns: where PostgreSQL is.
-    /// - Throws: `Failure` (78) when even `PG*` variables cannot be used.
-    static func conninfo(_ reader: inout SettingsReader) throws(Failure) -> PostgresConninfo {
+    /// - Throws: `SettingsError` when even `PG*` variables cannot be used.
+    static func conninfo(_ reader: inout SettingsReader) throws(SettingsError) -> PostgresConninfo {
         let setting = PostgresConninfo.setting
         let environment = ProcessEnvironment.current
         let text = reader.string(setting)
@@ -46,7 +46,7 @@ enum LoadingSettings: SettingGroup {
         "Time that the first message of a transaction waits for others")
     static let writers = Setting(
         "WRITERS", flag: "writers", .count(1...16),
-        unset: "one for two processors, at most as many as partitions and 4",
+        unset: "one for each processor, at most as many as partitions and 4",
         "Writers in this process, each with partitions, a connection to PostgreSQL and transactions of its own")
     static let payload = Setting(
         "PAYLOAD", flag: "payload", .one(of: PayloadMode.self), default: "jsonb",
@@ -94,7 +94,7 @@ struct LoaderSettings: ConfiguredService, Sendable {
 
     static let program = "tweet-loader"
 
-    static func read(_ reader: inout SettingsReader) throws(Failure) { _ = try LoaderSettings(&reader) }
+    static func read(_ reader: inout SettingsReader) throws(SettingsError) { _ = try LoaderSettings(&reader) }
 
     /// Every setting of the service, by group.
     static let groups: [any SettingGroup.Type] = [
@@ -104,8 +104,8 @@ struct LoaderSettings: ConfiguredService, Sendable {
     /// Reads every setting; mistakes are added to the reader's.
     ///
     /// - Parameter reader: the settings.
-    /// - Throws: `Failure` (78) when even `PG*` variables cannot be used.
-    init(_ reader: inout SettingsReader) throws(Failure) {
+    /// - Throws: `SettingsError` when even `PG*` variables cannot be used.
+    init(_ reader: inout SettingsReader) throws(SettingsError) {
         self.init(
             conninfo: try DatabaseSettings.conninfo(&reader), kafka: KafkaSettings.configuration(&reader),
             topic: KafkaSettings.topicName(&reader))
@@ -125,7 +125,7 @@ struct LoaderSettings: ConfiguredService, Sendable {
             )
         }
         if let timeout = conninfo.statementTimeout, timeout < .seconds(1) {
-            reader.addMistake("\(reader.origin(LoadingSettings.databaseTimeout)): at least 1s")
+            reader.addMistake("\(reader.origin(LoadingSettings.databaseTimeout)): must be at least 1s")
         }
     }
 

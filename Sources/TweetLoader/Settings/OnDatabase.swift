@@ -2,6 +2,13 @@ import Core
 import Postgres
 
 /// Runs a command's work on one connection; what PostgreSQL refuses ends the command.
+///
+/// - Parameters:
+///   - conninfo: where PostgreSQL is.
+///   - role: what the server must be.
+///   - work: what to do.
+/// - Returns: what `work` returns.
+/// - Throws: `DatabaseError` with what to do; what `work` throws beside `PostgresError`.
 func onDatabase<Result>(
     _ conninfo: PostgresConninfo, role: PostgresConnection.Role,
     _ work: (borrowing PostgresConnection) throws -> Result
@@ -15,7 +22,7 @@ func onDatabase<Result>(
         try Migration.check(connection)
         return try work(connection)
     } catch let error as PostgresError {
-        throw Failure(refusal: error, conninfo)
+        throw DatabaseError(error, conninfo)
     }
 }
 
@@ -24,39 +31,43 @@ enum DatabaseCheck {
     /// Checks encoding and settings.
     ///
     /// - Returns: settings that weaken the guarantees, and that the operator may have chosen.
-    /// - Throws: `Failure` (78) for an encoding other than UTF8, and for a setting that makes results wrong.
+    /// - Throws: `DatabaseError` for an encoding other than UTF8, and for a setting that makes results wrong; `PostgresError`.
     static func run(_ connection: borrowing PostgresConnection) throws -> [SessionFinding] {
         try DatabaseEncoding.check(connection)
         let findings = try connection.findings()
-        if let wrong = findings.first(where: \.isError) { throw Failure(.badSettings, "PostgreSQL: \(wrong)") }
+        if let wrong = findings.first(where: \.isError) {
+            throw DatabaseError(.operator(.settings), "PostgreSQL: \(wrong)")
+        }
         return findings
     }
 }
 
-extension Failure {
-    /// A refusal that waiting does not heal, as the end of a command, with what to do about it.
-    init(refusal error: PostgresError, _ conninfo: PostgresConninfo) {
+extension DatabaseError {
+    /// What a failure of PostgreSQL means for a command, or for the start of a loader.
+    init(_ error: PostgresError, _ conninfo: PostgresConninfo) {
         let place = "PostgreSQL at \(conninfo.place)"
         switch error {
         case _ where error.isUnknownDatabase:
             self.init(
-                .badSettings,
+                .operator(.settings),
                 "\(place): \(error)\ncreate the database (createdb) or correct DATABASE_URL, then run `tweet-loader migrate`"
             )
         case _ where error.isRefusedCredentials:
             self.init(
-                .refusedCredentials,
+                .operator(.credentials),
                 "\(place): \(error)\ncheck user and password in DATABASE_URL, PGPASSWORD or ~/.pgpass")
         case _ where error.isMissingRight:
-            self.init(.refusedCredentials, "\(place): \(error)\n\(Self.grant(for: error))")
+            self.init(.operator(.credentials), "\(place): \(error)\n\(Self.grant(for: error))")
         case _ where error.localFailure == .settings:
             self.init(
-                .badSettings,
+                .operator(.settings),
                 "\(place): \(error)\ncorrect DATABASE_URL (--database), the PG* variable, or the file that it names")
         case _ where error.disposition == .refused:
-            self.init(.badSettings, "\(place): \(error)\nis the schema that of `tweet-loader migrate`?")
+            self.init(
+                .operator(.settings),
+                "\(place): \(error)\ncheck that the tables are those that `tweet-loader migrate` creates")
         default:
-            self.init(.unavailable, "\(place): \(error)")
+            self.init(.wait, "\(place): \(error)")
         }
     }
 
@@ -85,14 +96,19 @@ func quotedName(_ name: String) -> String {
 
 /// The type of the payload column must fit what is sent into it.
 enum PayloadColumn {
-    /// Throws `Failure` (78) when `tweets.payload` has a different type than `mode` needs.
+    /// Checks the column's type.
+    ///
+    /// - Parameters:
+    ///   - mode: what is to be stored.
+    ///   - connection: to the database.
+    /// - Throws: `DatabaseError` when `tweets.payload` has a different type than `mode` needs; `PostgresError`.
     static func check(_ mode: PayloadMode, _ connection: borrowing PostgresConnection) throws {
         guard let wanted = mode.columnType else { return }
         let answer = try connection.query(PayloadMode.columnTypeSQL, doing: "look at the payload column")
         let found = answer.rowCount == 1 ? answer.text(0, 0) ?? "" : "missing"
         guard found == wanted else {
-            throw Failure(
-                .badSettings,
+            throw DatabaseError(
+                .operator(.settings),
                 "PAYLOAD (--payload) is \(mode.rawValue), but the column tweets.payload is \(found)\n"
                     + "use --payload \(found), or run `tweet-loader migrate --payload \(mode.rawValue)` to change the column"
             )

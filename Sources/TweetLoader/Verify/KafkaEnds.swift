@@ -4,11 +4,11 @@ import Logging
 
 /// Where Kafka's partitions begin and end, and what they hold, for commands that only look.
 struct KafkaEnds {
-    /// What Kafka says of its partitions.
+    /// What Kafka reports of its partitions.
     struct Answer {
         /// The oldest offset and the last stable offset of each partition.
         var ends: [TopicPartition: (low: Int64, high: Int64)] = [:]
-        /// What could not be found out, and why.
+        /// What could not be read, and why.
         var problems: [String] = []
     }
 
@@ -26,10 +26,10 @@ struct KafkaEnds {
     private let inspector: KafkaInspector
     private let servers: String
     private let group: String
-    /// When to stop asking, although Kafka has not answered everything; nil: each question has its own limit.
+    /// When to stop asking, although Kafka has not answered everything; nil when each request has only its own limit.
     var deadline: ContinuousClock.Instant?
 
-    init(_ configuration: KafkaConfiguration, group: String) throws(Failure) {
+    init(_ configuration: KafkaConfiguration, group: String) throws(KafkaClientError) {
         servers = configuration.bootstrapServers
         self.group = group
         inspector = try KafkaInspector(
@@ -165,10 +165,10 @@ struct KafkaEnds {
     ///
     /// - Parameters:
     ///   - ranges: offsets to read of each partition.
-    ///   - timeout: how long to wait without any message before giving up.
+    ///   - timeout: how long to wait without any message.
     ///   - body: gets each message.
     /// - Returns: the partitions that were not read to the end of their range, and why.
-    /// - Throws: `Failure` or `KafkaError` when the client cannot read at all; what `body` throws.
+    /// - Throws: `KafkaError` when the client cannot read at all; what `body` throws.
     func messages(
         in ranges: [TopicPartition: Range<Int64>], timeout: Duration = .seconds(10),
         _ body: (borrowing KafkaMessage) throws -> Void

@@ -27,7 +27,7 @@ struct LedgerLook {
 
     /// Looks at everything but Kafka's messages.
     ///
-    /// - Throws: `Failure` when PostgreSQL does not answer.
+    /// - Throws: `DatabaseError` when PostgreSQL does not answer.
     init(_ settings: LoaderSettings, journals: String?, _ kafka: KafkaEnds) throws {
         if let journals { readJournals(journals) }
         let known = try onDatabase(settings.conninfo, role: .writer) { connection in
@@ -146,17 +146,26 @@ struct LedgerFacts {
         forgotten = try Dismissals.entries(inEffect: true, connection)
     }
 
+    /// Condition on `stream_gaps`: no journal of the stream has what came in that time.
+    static let isOpen = "status = 'open' AND \(Dismissals.gapCounts) AND NOT (\(StreamCoverage.isCovered))"
+
     private mutating func readGaps(_ connection: borrowing PostgresConnection) throws {
         let sum = try connection.query(
             """
             SELECT count(*), coalesce(sum(extract(epoch FROM coalesce(ended_at, now()) - started_at)), 0)::bigint
-            FROM stream_gaps WHERE status = 'open' AND \(Dismissals.gapCounts)
+            FROM stream_gaps WHERE \(Self.isOpen)
             """, doing: "count gaps")
         (gaps.open, gaps.seconds) = (sum.integer(0, 0) ?? 0, sum.integer(0, 1) ?? 0)
+        let covered = try connection.query(
+            """
+            SELECT count(*) FROM stream_gaps
+            WHERE (status = 'covered' OR status = 'open' AND \(StreamCoverage.isCovered)) AND \(Dismissals.gapCounts)
+            """, doing: "count covered gaps")
+        gaps.covered = covered.integer(0, 0) ?? 0
         let answer = try connection.query(
             """
             SELECT stream, journal, \(rfc3339("started_at")), \(rfc3339("ended_at")), cause
-            FROM stream_gaps WHERE status = 'open' AND \(Dismissals.gapCounts) ORDER BY started_at DESC LIMIT 5
+            FROM stream_gaps WHERE \(Self.isOpen) ORDER BY started_at DESC LIMIT 5
             """, doing: "read gaps")
         gaps.last = answer.rows.reversed().map { row in
             LedgerReport.Gap(

@@ -59,6 +59,8 @@ struct LedgerReport: Report {
         var open: Int64 = 0
         /// How long they are together.
         var seconds: Int64 = 0
+        /// Gaps of single journals whose time other journals of the stream have.
+        var covered: Int64 = 0
         /// The five that began last.
         var last: [Gap] = []
     }
@@ -133,16 +135,6 @@ struct LedgerReport: Report {
         return pending == 0 ? .complete : .pending
     }
 
-    /// How the command ends.
-    var status: ExitStatus {
-        switch verdict {
-        case .complete: .done
-        case .pending: waited == nil ? .done : .tryAgain
-        case .missing: .badData
-        case .unknown: .unavailable
-        }
-    }
-
     private enum CodingKeys: CodingKey {
         case verdict, pending, missing, journals, rejected, damaged, gaps, holes, rows, lag, problems
         case forgotten
@@ -197,9 +189,11 @@ extension LedgerReport {
     }
 
     private var gapLines: [String] {
-        guard gaps.open > 0 else { return [] }
+        let covered =
+            gaps.covered > 0 ? ["gaps: \(gaps.covered) covered by other journals of the stream"] : []
+        guard gaps.open > 0 else { return covered }
         let count = "gaps: \(gaps.open) open, \(shortAge(gaps.seconds)) in all"
-        return [count + (gaps.open > Int64(gaps.last.count) ? "; the last \(gaps.last.count):" : ":")]
+        return covered + [count + (gaps.open > Int64(gaps.last.count) ? "; the last \(gaps.last.count):" : ":")]
             + gaps.last.map { gap in
                 "  \(gap.stream) \(gap.journal) from \(gap.startedAt) to \(gap.endedAt ?? "now")"
                     + " (\(gap.cause ?? "unknown"))"

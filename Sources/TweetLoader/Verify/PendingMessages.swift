@@ -7,14 +7,14 @@ struct PendingMessages {
     private(set) var count: Int64 = 0
     /// What could not be checked, and why.
     private(set) var problem: String?
-    private let topic: String
+    let topic: String
 
     /// Asks PostgreSQL, then Kafka.
     ///
     /// - Parameters:
     ///   - topic: its name; one that Kafka does not have has no messages.
     ///   - settings: of the loader.
-    /// - Throws: `Failure` when PostgreSQL does not answer; `Failure` (78) when librdkafka rejects a property.
+    /// - Throws: `DatabaseError` when PostgreSQL does not answer; `KafkaClientError` when librdkafka rejects a property.
     init(topic: String, _ settings: LoaderSettings) throws {
         self.topic = topic
         let offsets = try onDatabase(settings.conninfo, role: .writer) { connection in
@@ -35,24 +35,6 @@ struct PendingMessages {
             }
         } catch {
             problem = "\(error)"
-        }
-    }
-
-    /// Makes sure that nothing is pending.
-    ///
-    /// - Throws: `Failure` 75 when messages are pending, 69 when Kafka did not answer.
-    func check() throws(Failure) {
-        if let problem {
-            throw Failure(
-                .unavailable,
-                "whether messages of topic '\(topic)' are pending could not be checked: \(problem). Try again when Kafka is"
-                    + " reachable, or pass --yes.")
-        }
-        guard count == 0 else {
-            throw Failure(
-                .tryAgain,
-                "\(counted(count, "message")) of topic '\(topic)' \(count == 1 ? "is" : "are") in Kafka and not loaded. Load"
-                    + " them, or pass --yes.")
         }
     }
 }

@@ -18,7 +18,7 @@ struct RowCheck: Encodable {
 
     /// Reads every settled message that Kafka still has.
     ///
-    /// - Throws: `Failure` when PostgreSQL does not answer.
+    /// - Throws: `DatabaseError` when PostgreSQL does not answer; `KafkaClientError`.
     static func make(_ settings: LoaderSettings) throws -> RowCheck {
         let kafka = try KafkaEnds(settings.kafka, group: settings.group)
         return try onDatabase(settings.conninfo, role: .writer) { connection in

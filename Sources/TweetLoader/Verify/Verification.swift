@@ -1,6 +1,7 @@
 import Core
 import Journal
 import KafkaClient
+import Postgres
 
 /// Looks at the ledger, Kafka and the journal until it is known what is missing.
 ///
@@ -28,8 +29,9 @@ struct Verification {
     private var kafka: KafkaEnds
     private var seen = SeenMessages()
 
-    /// - Throws: `Failure` (78) when librdkafka rejects a property.
-    init(_ settings: LoaderSettings, journals: String? = nil, patience: Patience = Patience()) throws(Failure) {
+    /// - Throws: `KafkaClientError` when librdkafka rejects a property.
+    init(_ settings: LoaderSettings, journals: String? = nil, patience: Patience = Patience()) throws(KafkaClientError)
+    {
         self.settings = settings
         self.journals = journals
         self.patience = patience
@@ -40,7 +42,7 @@ struct Verification {
     ///
     /// - Parameter wait: how long to wait for what is pending, and for looks after the first.
     /// - Returns: what is known then.
-    /// - Throws: `Failure` for what is neither an outage nor bad data, such as credentials that PostgreSQL rejects.
+    /// - Throws: `DatabaseError` for what is neither an outage nor bad data, such as credentials that PostgreSQL rejects.
     mutating func run(wait: Duration? = nil) throws -> LedgerReport {
         let deadline = wait.map { ContinuousClock.now + $0 }
         // One look needs some time, however short the wait.
@@ -63,10 +65,10 @@ struct Verification {
     /// One look, with the messages in Kafka that no look has seen yet.
     private mutating func look() throws -> LedgerLook {
         var look: LedgerLook
-        do { look = try LedgerLook(settings, journals: journals, kafka) } catch let failure as Failure
-            where failure.status == .unavailable || failure.status == .tryAgain
+        do { look = try LedgerLook(settings, journals: journals, kafka) } catch let error as DatabaseError
+            where error.disposition == .wait || error.disposition == .retry
         {
-            look = LedgerLook(problem: "\(failure)")
+            look = LedgerLook(problem: "\(error)")
         }
         do {
             for (_, problem) in try seen.read(look.unsettled, kafka).sorted(by: { $0.key < $1.key }) {

@@ -2,19 +2,33 @@ import Postgres
 
 /// Writes the rows of lines into their tables, in the order of `Relation`; each call is one savepoint's work.
 struct LineWriting {
+    /// How tweets get into their table, the fastest way first.
+    enum Way {
+        /// Copied, those that are known to be stored left out; a unique violation when one is stored that is not known.
+        case copyUnknown
+        /// Copied, after all of them were looked up; a unique violation only when another process commits one meanwhile.
+        case copyAbsent
+        /// Merged through staging.
+        case merge
+    }
+
     private let rows: RelationRows
     private let tables: TableWriting
     private let recent: RecentIDs
-    private let states: StatePartitions
-    /// Whether tweets may be copied straight into the table.
-    private let mayCopy: Bool
+    private let shared: SharedWriting.Outcome
+    private let way: Way
 
-    init(_ rows: RelationRows, recent: RecentIDs, states: StatePartitions, mayCopy: Bool) {
+    /// - Parameters:
+    ///   - rows: of a batch.
+    ///   - recent: tweets that were stored lately.
+    ///   - shared: what became of the rows that lines share; those that are stored are left out.
+    ///   - way: of the tweets.
+    init(_ rows: RelationRows, recent: RecentIDs, shared: SharedWriting.Outcome, _ way: Way) {
         self.rows = rows
         tables = TableWriting(rows: rows)
         self.recent = recent
-        self.states = states
-        self.mayCopy = mayCopy
+        self.shared = shared
+        self.way = way
     }
 
     /// Empties every staging table, for another piece of the same transaction.
@@ -27,14 +41,14 @@ struct LineWriting {
     ) throws(PostgresError) -> TweetWriter.Outcome {
         guard let first = lines.first, let last = lines.last else { return TweetWriter.Outcome() }
         let messages = first.message...last.message
-        var outcome = try writeTweets(messages, connection)
+        let outcome = try writeTweets(messages, connection)
         for relation in [Relation.tweetVersions, .tweetErrors] {
             try tables.merge(RowFilter(rows.rows(relation, of: messages)).rows, into: relation, connection)
         }
-        let writing = StateWriting(tables, known: states)
+        guard case .rejected = shared else { return outcome }
         for relation in Relation.allCases where relation.isState {
-            let stored = try writing.write(rows.rows(relation, of: messages), of: relation, connection)
-            outcome.states.append((relation, stored))
+            let writing = StateWriting(tables, relation, known: [:])
+            _ = try writing.write(rows.rows(relation, of: messages), connection)
         }
         return outcome
     }
@@ -44,13 +58,21 @@ struct LineWriting {
     private func writeTweets(
         _ messages: ClosedRange<Int>, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> TweetWriter.Outcome {
-        let tweets = TweetSelection(rows.rows(.tweets, of: messages), recent: recent)
+        let tweets = selection(messages)
         let rules = RowFilter(rows.rows(.tweetRules, of: messages)).rows
-        if mayCopy { return try copy(tweets, rules, connection) }
+        if way != .merge { return try copy(tweets, rules, connection) }
         let inserted = try mergeTweets(tweets.all, connection)
         try tables.merge(rules, into: .tweetRules, connection)
         let duplicates = tweets.matchedCount - inserted
         return TweetWriter.Outcome(inserted: inserted, duplicates: duplicates, isSurprised: duplicates > 0)
+    }
+
+    private func selection(_ messages: ClosedRange<Int>) -> TweetSelection {
+        let tweets = rows.rows(.tweets, of: messages)
+        guard case .stored(let known) = shared else { return TweetSelection(tweets, isKnown: recent.contains) }
+        var selection = TweetSelection(tweets) { recent.contains($0) || known.contains($0) }
+        selection.included = []
+        return selection
     }
 
     /// Copies what is thought to be new straight into `tweets`; a unique violation when it is not. A matched tweet that was only
@@ -58,32 +80,18 @@ struct LineWriting {
     private func copy(
         _ tweets: TweetSelection, _ rules: [RelationRows.Row], _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> TweetWriter.Outcome {
-        let stored = try storedTweets(among: tweets.again + tweets.included, connection)
-        try deleteIncluded(tweets.again.filter { stored[$0.key] == false }, connection)
-        let matched = tweets.fresh + tweets.again.filter { stored[$0.key] != true }
-        let included = tweets.included.filter { stored[$0.key] == nil }
+        let unsure = tweets.again + tweets.included + (way == .copyAbsent ? tweets.fresh : [])
+        let stored = try StoredTweets(among: unsure, connection)
+        let matched = (tweets.fresh + tweets.again).filter { !stored.hasMatched($0.key) }
+        try deleteIncluded(matched.filter { stored.contains($0.key) }, connection)
+        let included = tweets.included.filter { !stored.contains($0.key) }
         try tables.copy(RowFilter(matched + included).rows, into: .tweets, connection)
-        let mayBeStored = { (id: Int64) in stored[id] == true || tweets.repeated.contains(id) }
+        let mayBeStored = { (id: Int64) in stored.hasMatched(id) || tweets.repeated.contains(id) }
         try tables.copy(rules.filter { !mayBeStored($0.key) }, into: .tweetRules, connection)
         try tables.merge(rules.filter { mayBeStored($0.key) }, into: .tweetRules, connection)
-        return TweetWriter.Outcome(inserted: matched.count, duplicates: tweets.matchedCount - matched.count)
-    }
-
-    /// Which of the tweets are stored, and whether a rule matched them; asked id by id, as a join might read every partition.
-    private func storedTweets(
-        among tweets: [RelationRows.Row], _ connection: borrowing PostgresConnection
-    ) throws(PostgresError) -> [Int64: Bool] {
-        guard !tweets.isEmpty else { return [:] }
-        let answer = try connection.query(
-            """
-            SELECT wanted.id, found.matched FROM unnest($1::bigint[]) AS wanted (id)
-            CROSS JOIN LATERAL (SELECT t.matched FROM tweets AS t WHERE t.id = wanted.id LIMIT 1) AS found
-            """, [arrayLiteral(tweets.map(\.key))], doing: "look up tweets")
-        var stored = [Int64: Bool](minimumCapacity: answer.rowCount)
-        for row in 0..<answer.rowCount {
-            if let id = answer.integer(row, 0) { stored[id] = answer.text(row, 1) == "t" }
-        }
-        return stored
+        let duplicates = tweets.matchedCount - matched.count
+        return TweetWriter.Outcome(
+            inserted: matched.count, duplicates: duplicates, isSurprised: way == .copyAbsent && duplicates > 0)
     }
 
     /// Deletes rows of tweets that no rule matched. They are locked in the order of ids, as every loader does.
@@ -119,13 +127,16 @@ struct TweetSelection {
     /// Matched, and stored lately, perhaps as an included one.
     private(set) var again: [RelationRows.Row] = []
     /// Only included, and not stored lately.
-    private(set) var included: [RelationRows.Row] = []
+    fileprivate(set) var included: [RelationRows.Row] = []
     /// Matched by several of these lines: the same rule may come twice.
     private(set) var repeated: Set<Int64> = []
     /// How many lines there are.
     private(set) var matchedCount = 0
 
-    init(_ tweets: ArraySlice<RelationRows.Row>, recent: RecentIDs) {
+    /// - Parameters:
+    ///   - tweets: rows of the lines.
+    ///   - isKnown: whether a tweet was stored lately.
+    init(_ tweets: ArraySlice<RelationRows.Row>, isKnown: (Int64) -> Bool) {
         var ids = Set<Int64>(minimumCapacity: tweets.count)
         for tweet in tweets where tweet.isMatched {
             matchedCount += 1
@@ -133,13 +144,9 @@ struct TweetSelection {
                 repeated.insert(tweet.key)
                 continue
             }
-            guard recent.contains(tweet.key) else {
-                fresh.append(tweet)
-                continue
-            }
-            again.append(tweet)
+            if isKnown(tweet.key) { again.append(tweet) } else { fresh.append(tweet) }
         }
-        for tweet in tweets where !tweet.isMatched && !recent.contains(tweet.key) && ids.insert(tweet.key).inserted {
+        for tweet in tweets where !tweet.isMatched && !isKnown(tweet.key) && ids.insert(tweet.key).inserted {
             included.append(tweet)
         }
     }

@@ -35,6 +35,8 @@ struct Retention {
 
     private let cut: Timestamp
     private let isDryRun: Bool
+    /// How often a partition is tried that other sessions have locked.
+    var attempts = 10
 
     /// Keeps the month of `now` and at least this number of months before.
     init(_ keep: KeptTime, at now: Timestamp, isDryRun: Bool) {
@@ -45,7 +47,11 @@ struct Retention {
         self.isDryRun = isDryRun
     }
 
-    /// Throws `PostgresError`; `Failure` (75) when locks were held all the time.
+    /// Drops them, or finds out what would be dropped.
+    ///
+    /// - Parameter connection: to the database.
+    /// - Returns: what was dropped, or would be.
+    /// - Throws: `PostgresError`; `DatabaseError` (`retry`) when other sessions held locks in every attempt.
     func run(_ connection: borrowing PostgresConnection) throws -> Result {
         var result = Result(isDryRun: isDryRun, cut: cut.description)
         for partition in try partitions(connection) {
@@ -105,13 +111,14 @@ struct Retention {
 
     /// Whoever waits for a lock of that strength keeps everybody waiting who comes after: so for a second at most, and again.
     private func drop(_ partition: TweetPartition, _ connection: borrowing PostgresConnection) throws {
-        for _ in 1...10 {
+        for _ in 1...attempts {
             if try isDropped(partition, connection) { return }
             Stop().wait(for: .seconds(1))
         }
-        throw Failure(
-            .tryAgain,
-            "\(partition.name) is in use all the time: end long transactions that read tweets, or try again later")
+        throw DatabaseError(
+            .retry,
+            "\(partition.name) was locked by other sessions in each of \(attempts) attempts: end long transactions that"
+                + " read tweets, or try again later")
     }
 
     /// False when another session holds a lock.

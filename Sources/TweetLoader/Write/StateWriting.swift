@@ -8,14 +8,17 @@ import Postgres
 /// loaders wait for each other, never in a circle.
 struct StateWriting {
     private let tables: TableWriting
-    private let known: StatePartitions
+    private let relation: Relation
+    /// What is known to be stored of these things.
+    private let cached: StatePartitions.Known
 
     /// How often rows are copied before they are merged. Each time another loader has committed some of them.
     private static let attempts = 3
 
-    init(_ tables: TableWriting, known: StatePartitions) {
+    init(_ tables: TableWriting, _ relation: Relation, known: StatePartitions.Known) {
         self.tables = tables
-        self.known = known
+        self.relation = relation
+        cached = known
     }
 
     /// What to write of one relation.
@@ -42,25 +45,24 @@ struct StateWriting {
         }
     }
 
-    /// Writes states of one relation.
+    /// Writes states.
     ///
     /// - Returns: what is stored of these things now, as far as it was not known before.
     /// - Throws: `PostgresError`.
     func write(
-        _ states: ArraySlice<RelationRows.Row>, of relation: Relation, _ connection: borrowing PostgresConnection
+        _ states: ArraySlice<RelationRows.Row>, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> StatePartitions.Known {
-        let cached = known[relation]
         let unknown = RowFilter(states: states.lazy.filter { cached[$0.key] == nil }, known: { _ in nil }).rows
-        var stored = try lookUp(unknown, of: relation, connection)
+        var stored = try lookUp(unknown, connection)
         var plan = Plan(states, cached, stored)
         for attempt in 1... {
             do {
-                try write(plan, of: relation, connection)
+                try write(plan, connection)
                 break
             } catch {
                 guard error.isUniqueViolation, !plan.new.isEmpty else { throw error }
             }
-            let found = try lookUp(unknown, of: relation, connection)
+            let found = try lookUp(unknown, connection)
             // Without a new finding another constraint of the table is violated: merging finds the row.
             let isAnswer = found.count > stored.count && attempt < Self.attempts
             stored = found
@@ -75,7 +77,7 @@ struct StateWriting {
 
     /// What PostgreSQL has of these things.
     private func lookUp(
-        _ things: [RelationRows.Row], of relation: Relation, _ connection: borrowing PostgresConnection
+        _ things: [RelationRows.Row], _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> StatePartitions.Known {
         guard !things.isEmpty else { return [:] }
         let keys =
@@ -93,9 +95,7 @@ struct StateWriting {
         return stored
     }
 
-    private func write(
-        _ plan: Plan, of relation: Relation, _ connection: borrowing PostgresConnection
-    ) throws(PostgresError) {
+    private func write(_ plan: Plan, _ connection: borrowing PostgresConnection) throws(PostgresError) {
         let keepsPast = relation == .users
         if !plan.new.isEmpty || (keepsPast && !plan.past.isEmpty) {
             try connection.inSavepoint { () throws(PostgresError) in

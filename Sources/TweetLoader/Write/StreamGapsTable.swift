@@ -2,16 +2,21 @@ import Postgres
 
 /// The gap ledger: what the events say about the times in which nothing was received.
 enum StreamGapsTable {
-    /// Opens a gap for each first `disconnected` or `stopped` after a `connected`, and ends it at the next `connected`.
+    /// Opens a gap for each first `disconnected` or `stopped` after a `connected`, and ends it at the next `connected`; where
+    /// several producers share the stream, `handed_over` opens one as well, and `handed_over` and `passive` end one.
     ///
     /// A host whose clock was set back meanwhile has gaps of no length, not negative ones. Worked out from `stream_events` by sequence number, so that an event that comes twice changes nothing.
     static func update(with events: [EventRow], _ connection: borrowing PostgresConnection) throws(PostgresError) {
-        let openings = events.filter { $0.message.headers != nil && ["disconnected", "stopped"].contains($0.type) }
+        let openings = events.filter {
+            $0.message.headers != nil && ["disconnected", "stopped", "handed_over"].contains($0.type)
+        }
         if !openings.isEmpty { try open(openings, connection) }
         let journals = Set(events.compactMap { $0.message.headers.map { JournalName($0) } }).sorted()
         if !journals.isEmpty { try end(journals, connection) }
         let repairs = events.filter { $0.repair != nil && $0.message.headers != nil }
         if !repairs.isEmpty { try repair(repairs, connection) }
+        let streams = Set(journals.map(\.stream))
+        if !streams.isEmpty { try StreamCoverage.update(streams, connection) }
     }
 
     private static func open(_ events: [EventRow], _ connection: borrowing PostgresConnection) throws(PostgresError) {
@@ -19,12 +24,13 @@ enum StreamGapsTable {
         _ = try connection.query(
             """
             INSERT INTO stream_gaps (stream, journal, opened_seq, started_at, cause, connection, newest_id)
-            SELECT e.* FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::text[], $6::bigint[],
-                $7::bigint[]) AS e (stream, journal, seq, started_at, cause, connection, newest_id)
-            WHERE coalesce((
+            SELECT e.stream, e.journal, e.seq, e.started_at, e.cause, e.connection, e.newest_id
+            FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::text[], $6::bigint[],
+                $7::bigint[], $8::boolean[]) AS e (stream, journal, seq, started_at, cause, connection, newest_id, is_handover)
+            WHERE e.is_handover OR coalesce((
                 SELECT before.type FROM stream_events before
                 WHERE before.stream = e.stream AND before.journal = e.journal AND before.seq < e.seq
-                    AND before.type IN ('connected', 'disconnected', 'stopped')
+                    AND before.type IN ('connected', 'disconnected', 'stopped', 'handed_over', 'passive')
                 ORDER BY before.seq DESC LIMIT 1), 'connected') = 'connected'
             ON CONFLICT DO NOTHING
             """,
@@ -36,6 +42,7 @@ enum StreamGapsTable {
                 arrayLiteral(events.map { $0.cause ?? $0.type }),
                 arrayLiteral(events.map(\.connection)),
                 arrayLiteral(events.map(\.newestID)),
+                arrayLiteral(events.map { $0.type == "handed_over" ? "t" : "f" }),
             ], doing: "open gaps")
     }
 
@@ -48,7 +55,8 @@ enum StreamGapsTable {
                 SELECT o.opened_seq, e.at, e.seq
                 FROM stream_gaps o CROSS JOIN LATERAL (
                     SELECT e.at, e.seq FROM stream_events e
-                    WHERE e.stream = o.stream AND e.journal = o.journal AND e.seq > o.opened_seq AND e.type = 'connected'
+                    WHERE e.stream = o.stream AND e.journal = o.journal AND e.seq > o.opened_seq
+                        AND e.type IN ('connected', 'handed_over', 'passive')
                     ORDER BY e.seq LIMIT 1) e
                 WHERE o.stream = j.stream AND o.journal = j.journal AND o.ended_at IS NULL) c
             WHERE g.stream = j.stream AND g.journal = j.journal AND g.opened_seq = c.opened_seq

@@ -2,9 +2,9 @@ import Postgres
 
 /// Brings a batch's rows into `tweets` and the tables beside it, inside the batch's transaction.
 ///
-/// COPY straight into the table is the fast way for tweets and for new users, media, polls and places, and nearly always right. A
-/// row that is there already makes PostgreSQL reject the whole COPY; then, or when a repetition is known beforehand, the rows go
-/// through a staging table and are merged. A line is written whole, in all its tables, or rejected whole.
+/// COPY straight into the table is the fast way, and nearly always right. A row that is there already makes PostgreSQL reject the
+/// whole COPY; then, or when repetitions are expected, all tweets are looked up first. What lines share is stored ahead
+/// (`SharedWriting`); otherwise a line is written whole, in all its tables, or rejected whole.
 struct TweetWriter {
     /// What became of a batch's lines.
     struct Outcome {
@@ -14,8 +14,13 @@ struct TweetWriter {
         var isSurprised = false
         /// Lines with a row that PostgreSQL refuses even alone, while others are taken.
         var refused: [(line: Batch.Line, error: PostgresError)] = []
-        /// What is stored of things that were not known before.
-        var states: [(relation: Relation, stored: StatePartitions.Known)] = []
+        /// The same as rejects.
+        var refusedRows: [Batch.Reject] {
+            refused.map { line, error in
+                Batch.Reject(
+                    message: line.message, reason: "database", sqlstate: error.sqlstate, detail: error.serverMessage)
+            }
+        }
         /// All rejects of the batch, by reason.
         var rejects: [String: Int] = [:]
         /// Events and deletions that became rejects.
@@ -41,7 +46,6 @@ struct TweetWriter {
     }
 
     private var recent = RecentIDs()
-    private var states = StatePartitions()
     private var partitions = KnownPartitions()
     private var expectsDuplicates = false
     private var probe = ProbeRow()
@@ -54,21 +58,23 @@ struct TweetWriter {
     /// Forgets what is known of the tables: another server may stand behind a new connection.
     mutating func forgetTable() {
         partitions.forget()
-        forgetRows()
-    }
-
-    private mutating func forgetRows() {
         recent = RecentIDs()
-        states.forget()
     }
 
     /// Writes the rows.
     ///
+    /// - Parameters:
+    ///   - batch: its monthly partitions exist.
+    ///   - shared: what became of the rows that its lines share.
+    ///   - connection: with a transaction that has begun.
+    /// - Returns: what became of the lines.
     /// - Throws: `EveryRowRefused`; `PostgresError` that is not a matter of a row.
-    mutating func write(_ batch: borrowing Batch, _ connection: borrowing PostgresConnection) throws -> Outcome {
+    mutating func write(
+        _ batch: borrowing Batch, _ shared: SharedWriting.Outcome, _ connection: borrowing PostgresConnection
+    ) throws -> Outcome {
         guard !batch.lines.isEmpty else { return Outcome() }
         let (rows, lines) = (batch.rows, batch.lines)
-        do { return try writeAll(rows, lines, connection) } catch  where error.disposition == .rejectRow {
+        do { return try writeAll(rows, lines, shared, connection) } catch  where error.disposition == .rejectRow {
             try partitions.recheck(after: error)
             guard try probe.isTaken(connection) else { throw EveryRowRefused(error: error) }
             return try writeGood(rows, lines, connection)
@@ -76,21 +82,23 @@ struct TweetWriter {
     }
 
     private func writeAll(
-        _ rows: RelationRows, _ lines: [Batch.Line], _ connection: borrowing PostgresConnection
+        _ rows: RelationRows, _ lines: [Batch.Line], _ shared: SharedWriting.Outcome,
+        _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> Outcome {
-        if !expectsDuplicates {
-            do { return try write(rows, lines, mayCopy: true, connection) } catch {
+        for way in expectsDuplicates ? [.copyAbsent] : [LineWriting.Way.copyUnknown, .copyAbsent] {
+            do { return try write(rows, lines, shared, way, connection) } catch {
                 // Something is there already that was thought to be new.
                 guard error.isUniqueViolation else { throw error }
             }
         }
-        return try write(rows, lines, mayCopy: false, connection)
+        return try write(rows, lines, shared, .merge, connection)
     }
 
     private func write(
-        _ rows: RelationRows, _ lines: [Batch.Line], mayCopy: Bool, _ connection: borrowing PostgresConnection
+        _ rows: RelationRows, _ lines: [Batch.Line], _ shared: SharedWriting.Outcome, _ way: LineWriting.Way,
+        _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> Outcome {
-        let writing = LineWriting(rows, recent: recent, states: states, mayCopy: mayCopy)
+        let writing = LineWriting(rows, recent: recent, shared: shared, way)
         return try connection.inSavepoint { () throws(PostgresError) in try writing.write(lines[...], connection) }
     }
 
@@ -98,14 +106,13 @@ struct TweetWriter {
     private func writeGood(
         _ rows: RelationRows, _ lines: [Batch.Line], _ connection: borrowing PostgresConnection
     ) throws -> Outcome {
-        let writing = LineWriting(rows, recent: recent, states: states, mayCopy: false)
+        let writing = LineWriting(rows, recent: recent, shared: .rejected, .merge)
         var outcome = Outcome()
         let refused = try connection.isolating(lines[...]) { piece throws(PostgresError) in
             let part = try writing.write(piece, connection)
             try connection.execute(LineWriting.clearStagingSQL, doing: "clear the staging tables")
             outcome.inserted += part.inserted
             outcome.duplicates += part.duplicates
-            outcome.states += part.states
         }
         outcome.refused = refused.map { ($0.item, $0.error) }
         return outcome
@@ -119,8 +126,7 @@ struct TweetWriter {
             probe.remember(batch.rows, of: good.message)
         }
         // What a tombstone deleted may arrive again.
-        guard batch.deletions.isEmpty else { return forgetRows() }
+        guard batch.deletions.isEmpty else { return recent = RecentIDs() }
         recent.insert(batch.rows[.tweets].rows.lazy.filter { !refused.contains($0.line) }.map(\.key))
-        for (relation, stored) in outcome.states { states.insert(stored, of: relation) }
     }
 }

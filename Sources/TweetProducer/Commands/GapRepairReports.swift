@@ -81,6 +81,6 @@ struct QueuedRepair: Report {
     let queued: Int
 
     func text(on terminal: Terminal?) -> String {
-        "queued \(queued) for the producer that runs; see `tweet-producer gaps list`"
+        "queued \(queued) for the running producer; see `tweet-producer gaps list`"
     }
 }

@@ -51,7 +51,7 @@ struct GapRepairRun {
             let names = job.seqs.map(String.init).joined(separator: ", ")
             writeToStandardError(
                 "warning: gap \(names) lasted \(missing.short), the search covers \(window.short): most of its posts are"
-                    + " stored already, and X charges for them. --min-gap leaves short gaps out; `gaps close` accepts one.\n"
+                    + " stored already, and X charges for them. --min-gap skips short gaps; `gaps close` accepts one.\n"
             )
         }
     }
@@ -71,7 +71,7 @@ struct GapRepairRun {
                 posts: posts, dollars: posts.map { Double($0) * price.dollars },
                 unsearchable: unsearchable.map(\.value))
         }
-        warnOfMargins(RepairPlan.jobs(chosen, plan: stream.plan, at: .now()))
+        warnOfMargins(RepairPlan.jobs(chosen, plan: stream.plan, kind: stream.source.kind, at: .now()))
         output.show(RepairCosts(jobs: costs, price: price))
     }
 
@@ -79,7 +79,7 @@ struct GapRepairRun {
     ///
     /// - Throws: `Failure` 64 without a budget where one is needed, 69 when a gap stays open.
     func repair() throws {
-        let jobs = RepairPlan.jobs(chosen, plan: stream.plan, at: .now())
+        let jobs = RepairPlan.jobs(chosen, plan: stream.plan, kind: stream.source.kind, at: .now())
         guard !jobs.isEmpty else { return output.show(RepairResults(jobs: [])) }
         if stream.repair.postsPerDay < 10, jobs.contains(where: { $0.method == .search }) {
             throw Failure(
@@ -116,7 +116,7 @@ struct GapRepairRun {
         do {
             try RepairRequest(gaps: gaps, maxPosts: stream.repair.postsPerDay).leave(in: path)
         } catch {
-            throw Failure(.disk, "the request cannot be left for the producer that runs: \(error)")
+            throw Failure(.disk, "the request to the running producer cannot be written: \(error)")
         }
         guard waits else { return output.show(QueuedRepair(queued: gaps.count)) }
         try waitForProducer(gaps)
@@ -140,7 +140,7 @@ struct GapRepairRun {
             usleep(500_000)
         }
         if isTerminal { writeToStandardError("\r\u{1B}[K") }
-        let rows = chosenNow(gaps).map { GapRow($0, plan: stream.plan, now: .now()) }
+        let rows = chosenNow(gaps).map { GapRow($0, plan: stream.plan, kind: stream.source.kind, now: .now()) }
         output.show(GapList(gaps: rows))
         guard rows.allSatisfy({ $0.status != StreamGap.Status.open.rawValue }) else {
             throw Failure(.unavailable, "not every gap could be filled; those stay open")

@@ -21,8 +21,13 @@ struct GapRow: Encodable {
     let filledFrom: String?
     let note: String?
 
-    /// The row of a gap; `isQueued` says whether a producer has a request to fill it.
-    init(_ gap: StreamGap, plan: AccountPlan, now: Timestamp, isQueued: Bool = false) {
+    /// - Parameters:
+    ///   - gap: the gap.
+    ///   - plan: the account's contract.
+    ///   - kind: of the stream.
+    ///   - now: the time.
+    ///   - isQueued: whether a producer has a request to fill it.
+    init(_ gap: StreamGap, plan: AccountPlan, kind: StreamKind = .filtered, now: Timestamp, isQueued: Bool = false) {
         self.gap = gap.seq
         started = gap.start.description
         ended = gap.end?.description
@@ -33,11 +38,10 @@ struct GapRow: Encodable {
         repairedBy = gap.repairedBy?.rawValue
         posts = gap.posts
         repairConnection = gap.repairConnection
+        let method = RepairPlan.method(for: gap, plan: plan, kind: kind, at: now)
         next =
             gap.status != .open
-            ? nil
-            : gap.end == nil
-                ? "not connected" : RepairPlan.method(for: gap, plan: plan, at: now)?.rawValue ?? "too old"
+            ? nil : gap.end == nil ? "not connected" : method?.rawValue ?? (kind == .filtered ? "too old" : "no method")
         filledFrom = gap.filledFrom.map { Timestamp(milliseconds: $0).description }
         note = gap.note
     }

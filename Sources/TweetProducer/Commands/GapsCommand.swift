@@ -19,7 +19,8 @@ struct GapsCommand: ParsableCommand {
 
         /// What they accept beside X's and the common settings.
         enum Flags: SettingGroup {
-            static let settings = [JournalSettings.folder, StreamSettings.streamSetting, AccountPlan.setting]
+            static let settings =
+                [JournalSettings.folder, StreamSettings.streamSetting, AccountPlan.setting] + StreamSource.settings
         }
 
         @OptionGroup var own: SettingFlags<Flags>
@@ -35,8 +36,9 @@ struct GapsCommand: ParsableCommand {
             discussion: """
                 It only reads, also beside a running producer. NEXT is how a gap can be filled: `recovery` (X sends \
                 it again; enterprise plans, the last 24 hours), `search` (a search for each rule, charged per post; the last \
-                seven days) or `too old`. STATUS `queued` means that a producer has the request of a `gaps repair`. When a gap began too long ago, its latest part is filled and it stays open. The \
-                ledger in the database (stream_gaps) keeps every gap.
+                seven days) or `too old`; a sample stream has no search (`no method`). STATUS `queued` means that a producer has \
+                the request of a `gaps repair`. When a gap began too long ago, its latest part is filled and it stays open. \
+                The ledger in the database (stream_gaps) keeps every gap.
 
                   tweet-producer gaps list
                   tweet-producer gaps list --all --json | jq '.gaps[] | select(.status == "open")'
@@ -56,13 +58,15 @@ struct GapsCommand: ParsableCommand {
                 let folder = reader.text(JournalSettings.folder)
                 let stream = reader.text(StreamSettings.streamSetting)
                 let plan = AccountPlan.read(&reader)
+                let kind = StreamSource.read(&reader).kind
                 CommonSettings.startLogging(&reader)
                 try reader.finish()
                 try requireJournal(folder, stream)
                 let gaps = OpenGaps(folder: folder + "/" + stream).gaps.filter { all || $0.status == .open }
                 let request = RepairRequest.waiting(in: folder + "/" + stream)
                 let rows = gaps.map {
-                    GapRow($0, plan: plan, now: .now(), isQueued: request?.asks(for: $0.seq) == true)
+                    GapRow(
+                        $0, plan: plan, kind: kind, now: .now(), isQueued: request?.asks(for: $0.seq) == true)
                 }
                 options.output.show(GapList(gaps: rows))
             }
@@ -186,13 +190,13 @@ extension GapsCommand {
     }
 }
 
-/// What came of closing a gap: `accepted`, or `queued` for the producer that runs.
+/// What came of closing a gap: `accepted`, or `queued` for the running producer.
 private struct ClosedGap: Report {
     let gap: Int64
     let status: String
 
     func text(on terminal: Terminal?) -> String {
-        "gap \(gap): \(status)" + (status == "queued" ? " for the producer that runs" : "")
+        "gap \(gap): \(status)" + (status == "queued" ? " for the running producer" : "")
     }
 }
 

@@ -123,7 +123,7 @@ extension JournalStatus {
             rows: [
                 ["stream", "\(stream) (journal \(journal))"],
                 ["folder", folder],
-                ["state", process.map { "\(state ?? ""), \($0)" } ?? "no producer is at work"],
+                ["state", process.map { "\(state ?? ""), \($0)" } ?? "no producer is running"],
                 ["lines", "\(lines) in \(segments) files, \(bytes) bytes; numbers \(range)"],
                 ["acknowledged", "up to \(checkpoint); \(unacknowledged) not yet"],
                 ["archived", "\(archived.lines) lines in \(archived.segments) files, \(archived.bytes) bytes"],
@@ -150,7 +150,7 @@ extension JournalVerification {
         let summary =
             "\(stream) (journal \(journal)): \(lines) lines in \(files) files, \(bytes) bytes;"
             + " \(removedLines) lines removed, \(droppedLines) dropped"
-        let findings = problems.map { "  wrong: \($0)" }
+        let findings = problems.map { "  problem: \($0)" }
         return ([summary] + (findings.isEmpty ? ["  OK"] : findings)).joined(separator: "\n")
     }
 }

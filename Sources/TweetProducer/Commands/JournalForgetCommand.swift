@@ -33,8 +33,8 @@ struct JournalForgetCommand: ParsableCommand {
                 throw Failure(
                     .usage, "\(folder) has the streams \(streams.joined(separator: ", ")): name one with --stream")
             }
-            guard id.utf8.count == 8, id.allSatisfy({ $0.isHexDigit && !$0.isUppercase }) else {
-                throw Failure(.usage, "'\(id)' is not the id of a journal: 8 hexadecimal digits in lower case")
+            guard JournalIdentity.isID(id) else {
+                throw Failure(.usage, "'\(id)' is not a journal's id: use 8 hexadecimal digits in lower case")
             }
             try Self.checkDeleted(id, in: folder)
             var event = PipelineEvent(.journalForgotten, cause: id)
@@ -59,12 +59,12 @@ struct JournalForgetCommand: ParsableCommand {
     }
 }
 
-/// What came of dismissing a journal: `forgotten`, or `queued` for the producer that runs.
+/// What came of dismissing a journal: `forgotten`, or `queued` for the running producer.
 private struct ForgottenJournal: Report {
     let journal: String
     let status: String
 
     func text(on terminal: Terminal?) -> String {
-        "journal \(journal): \(status)" + (status == "queued" ? " for the producer that runs" : "")
+        "journal \(journal): \(status)" + (status == "queued" ? " for the running producer" : "")
     }
 }

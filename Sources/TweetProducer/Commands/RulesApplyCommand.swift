@@ -1,17 +1,19 @@
 import ArgumentParser
 import Core
-import Glibc
 import XAPI
 
 extension RulesCommand {
     struct Apply: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make the rules at X those of a file.",
+            abstract: "Change the rules at X to those of a rules file.",
             discussion: """
                 Checks the file, shows the changes, validates every new rule at X (dry run), and then changes the rules so \
                 that a rule that you keep stays active throughout: new rules are added before old ones are deleted. A \
                 changed tag uses a second rule with the same meaning, since X can neither change a tag nor hold a value \
                 twice. At the end the rules are read back and compared.
+
+                Filters expand to rules, of which those stay that have what the filter asks for. The accounts that a filter \
+                follows are read from X the first time, and again after a day or with --refresh, at the price that is shown.
 
                 When a request fails, completed changes stay, and the next `rules apply` continues from there.
 
@@ -27,34 +29,47 @@ extension RulesCommand {
         @Argument(help: ArgumentHelp("The rules file (X_RULES_FILE).", valueName: "file"))
         var file: String?
 
-        @Flag(help: "Change the rules without confirmation.")
+        @Flag(help: "Change the rules, and pay for lists of accounts, without confirmation.")
         var yes = false
+
+        @Flag(help: "Read the accounts that filters follow from X again, at X's price.")
+        var refresh = false
+
+        @OptionGroup var price: SettingFlags<PriceFlag>
+
+        /// The answer to a question was no.
+        private struct Declined: Error {}
 
         func run() throws {
             try runCommand {
-                let settings = try RulesSettings(common, x, rules, file: file)
-                let comparison = try settings.compare()
-                let (application, plan) = (settings.application, comparison.plan)
-                print(RulePlanView(plan, price: settings.price).text(on: .ofStandardOutput))
-                if plan.isEmpty { return }
-                guard try yes || isConfirmed() else {
-                    print("nothing was changed")
-                    return
-                }
-                // Also after a failure: what was changed by then is to be recorded.
-                defer { settings.requestCheck() }
-                try application.apply(plan, wanted: comparison.wanted)
-                print("done: X has \(plan.finalCount) rules, as in the file")
+                let settings = try RulesSettings(common, x, rules, file: file, flags: price.values)
+                do { try apply(settings) } catch is Declined { print("nothing was changed") }
             }
         }
 
-        private func isConfirmed() throws -> Bool {
-            guard isatty(STDIN_FILENO) == 1 else {
-                throw Failure(.usage, "No terminal to confirm on; pass --yes")
+        private func apply(_ settings: RulesSettings) throws {
+            let purchase = FollowingPurchase(settings)
+            let comparison = try settings.compare { file in
+                let due = try purchase.lookUp(purchase.due(file.filters, all: refresh))
+                guard !due.isEmpty else { return }
+                for line in purchase.text(due) { print(line) }
+                try confirm("Read these accounts from X?")
+                try purchase.read(due)
             }
-            print("Change the rules at X? [y/N] ", terminator: "")
-            fflush(nil)
-            return ["y", "yes"].contains(readLine()?.lowercased())
+            let (application, plan) = (settings.application, comparison.plan)
+            let filters = comparison.expansion.filters.map { FilterRow($0, due: [], price: settings.userPrice) }
+            print(RulePlanView(plan, price: settings.price, filters: filters).text(on: .ofStandardOutput))
+            if plan.isEmpty { return }
+            try confirm("Change the rules at X?")
+            // Also after a failure: what was changed by then is to be recorded.
+            defer { settings.requestCheck() }
+            try application.apply(plan, wanted: comparison.wanted)
+            print("done: X has \(plan.finalCount) rules, as in the file")
+        }
+
+        private func confirm(_ question: String) throws {
+            if yes { return }
+            guard try TweetProducer.confirm(question) else { throw Declined() }
         }
     }
 
@@ -124,6 +139,9 @@ extension RulesCommand {
                 print(
                     "\(path): \(checked.rules.count) of at most \(plan.maximalRules) rules, the longest has \(longest) of "
                         + "\(plan.maximalRuleLength) characters")
+                for account in checked.filters.flatMap(\.following) {
+                    print("not counted: the accounts that \(FollowingPurchase.name(account)) follows; see rules plan")
+                }
             }
         }
     }

@@ -11,6 +11,8 @@ struct RulesCommand: ParsableCommand {
             applies a change to a running connection within about 20 seconds, and a `tweet-producer run` that \
             waits because there are no rules connects by itself.
 
+            Sample streams (X_STREAM) have no rules.
+
             Keep them in a file, and apply it:
               tweet-producer rules export > rules.yaml
               tweet-producer rules plan rules.yaml --estimate
@@ -107,7 +109,7 @@ struct RulesCommand: ParsableCommand {
                 throw ValidationError("Pass ids or --value: `rules list` shows both.")
             }
             if let wrong = ids.first(where: { !$0.allSatisfy { $0.isASCII && $0.isNumber } }) {
-                throw ValidationError("'\(wrong)' is not an id; a rule itself is given with --value.")
+                throw ValidationError("'\(wrong)' is not an id; pass the text of a rule with --value.")
             }
         }
 
@@ -130,6 +132,7 @@ private func connectToRules(
         flags: flags(common.values, x.values),
         known: ProducerSettings.known)
     let settings = XSettings(&reader)
+    StreamSource.requireFiltered(&reader)
     CommonSettings.startLogging(&reader)
     let journal = reader.text(JournalSettings.folder)
     try reader.finish()

@@ -13,6 +13,17 @@ extension RulesCommand {
                     tag: swift
                     note: for the newsletter      # stays in the file
 
+                An entry may be a filter instead of a rule. It expands to rules, as few as fit:
+
+                  - filter: coffee                # the tag; coffee.2 and so on for more rules
+                    words: [coffee, espresso, flat white]
+                    people: ['@baristas', '2244994945']
+                    locations: ['[-74.1 40.6 -73.7 40.9]']
+                    following: '@abestockmon'     # the accounts that this account follows
+
+                X charges for each account in the list that `following` needs (--user-price). The plan shows the price; \
+                `rules apply` reads a list the first time, and again after a day. --refresh reads all lists now.
+
                 Unchanged rules are counted and, with --all or --estimate, listed. New rules are validated at X \
                 (dry run); a rule that X already holds is valid.
 
@@ -44,16 +55,19 @@ extension RulesCommand {
         @Flag(help: "Estimate the number and cost of posts of each rule.")
         var estimate = false
 
+        @Flag(help: "Read the accounts that filters follow from X again, at X's price.")
+        var refresh = false
+
         @OptionGroup var price: SettingFlags<PriceFlag>
 
         func run() throws {
             var isEmpty = true
             try runCommand {
                 let settings = try RulesSettings(common, x, rules, file: file, flags: price.values)
-                let comparison = try settings.compare()
+                let (comparison, filters) = try compare(settings)
                 let plan = comparison.plan
-                isEmpty = plan.isEmpty
-                var view = RulePlanView(plan, price: settings.price)
+                isEmpty = comparison.isEmpty
+                var view = RulePlanView(plan, price: settings.price, filters: filters)
                 if estimate {
                     let estimator = RuleEstimator(settings.x, plan: settings.plan)
                     view.estimates = try estimator.estimate(comparison.wanted.map(\.oneLine))
@@ -66,27 +80,51 @@ extension RulesCommand {
             }
             if exitCode, !isEmpty { throw ExitCode(2) }
         }
+
+        /// Compares, with what reading the lists of followed accounts would cost, or has cost.
+        private func compare(_ settings: RulesSettings) throws -> (RulesSettings.Comparison, [FilterRow]) {
+            let purchase = FollowingPurchase(settings)
+            var due: [FollowingPurchase.Item] = []
+            let comparison = try settings.compare { file in
+                due = try purchase.lookUp(purchase.due(file.filters, all: refresh))
+                guard refresh else { return }
+                for line in purchase.text(due) { writeToStandardError("reading from X: \(line)\n") }
+                try purchase.read(due)
+                due = []
+            }
+            let filters = comparison.expansion.filters.map { FilterRow($0, due: due, price: settings.userPrice) }
+            return (comparison, filters)
+        }
     }
 }
 
 /// The price of a post, for commands that estimate.
 enum PriceFlag: SettingGroup {
-    static let settings = [PostPrice.setting]
+    static let settings = [PostPrice.setting, UserPrice.setting]
 }
 
 /// A plan, and what its rules would cost.
 struct RulePlanView: Report {
     private let plan: RulePlan
     private let price: PostPrice
+    private let filters: [FilterRow]
     /// By value; empty when X was not asked.
     var estimates: [RuleEstimate] = []
     /// Whether the text lists unchanged rules, too.
     var showsKept = false
 
-    init(_ plan: RulePlan, price: PostPrice) {
+    /// - Parameters:
+    ///   - plan: what is to be done.
+    ///   - price: of a post.
+    ///   - filters: of the file.
+    init(_ plan: RulePlan, price: PostPrice, filters: [FilterRow] = []) {
         self.plan = plan
         self.price = price
+        self.filters = filters
     }
+
+    /// Whether X lacks something of the file, or has too much, or a filter is not complete yet.
+    private var isPending: Bool { !plan.isEmpty || filters.contains(where: \.isIncomplete) }
 
     private struct Row {
         let sign: String
@@ -124,7 +162,8 @@ struct RulePlanView: Report {
             let figures = "\("POSTS/30 DAYS".leftPadded(13))  \("DOLLARS".leftPadded(12))"
             lines.insert("  \("WHAT".padded(6))  \("TAG".padded(tagWidth))  \(figures)  RULE", at: 0)
         }
-        lines.append(plan.isEmpty ? "nothing to do: \(plan.summary)" : plan.summary)
+        lines.append(isPending ? plan.summary : "nothing to do: \(plan.summary)")
+        lines += filters.flatMap(\.lines)
         if !estimates.isEmpty { lines += sums }
         return lines.joined(separator: "\n")
     }
@@ -155,7 +194,7 @@ struct RulePlanView: Report {
 
 extension RulePlanView {
     private enum Key: CodingKey {
-        case pending, added, changed, removed, kept, taken, foreign, estimates
+        case pending, added, changed, removed, kept, taken, foreign, filters, estimates
     }
 
     private struct Added: Encodable {
@@ -184,10 +223,10 @@ extension RulePlanView {
         }
     }
 
-    /// The rules by what would become of them, whether anything would change, and estimates if there are any.
+    /// The rules by what would become of them, whether anything would change, and filters and estimates if there are any.
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
-        try container.encode(!plan.isEmpty, forKey: .pending)
+        try container.encode(isPending, forKey: .pending)
         try container.encode(plan.added.map { Added(value: $0.value, tag: $0.tag) }, forKey: .added)
         try container.encode(
             plan.changed.map {
@@ -198,6 +237,7 @@ extension RulePlanView {
         ] {
             try container.encode(rules.map(RuleList.Rule.init), forKey: key)
         }
+        if !filters.isEmpty { try container.encode(filters, forKey: .filters) }
         if !estimates.isEmpty { try container.encode(estimates.map(encoded), forKey: .estimates) }
     }
 

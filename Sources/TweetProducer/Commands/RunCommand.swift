@@ -8,7 +8,7 @@ import XAPI
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Read X's filtered stream and publish it to Kafka.",
+        abstract: "Read a stream of X and publish it to Kafka.",
         discussion: """
             A line from X counts as received when it is durable in the journal. From there it is published, in batches, \
             to the topic (tweets) and TOPIC.events (everything else), and again after a crash until Kafka has \
@@ -26,6 +26,9 @@ struct RunCommand: ParsableCommand {
             Manage rules with `tweet-producer rules`. Without rules (409) the service logs one warning and \
             retries every 30 seconds; with a rules file (--rules-file) it adds the rules of the file.
 
+            With an enterprise account --x-stream sample reads 1 % of all posts, and --x-stream sample10 with --x-partition 1 \
+            or 2 one half of 10 %. A sample has no rules. Give each stream a name of its own (--stream).
+
             With a rules file the rules at X are compared with it every 5 minutes (X_RULES_CHECK). Differences, and rules \
             without a matching post for a week, are logged and recorded as events; nothing is changed.
 
@@ -33,8 +36,8 @@ struct RunCommand: ParsableCommand {
             ledger record, and continues with the next day (UTC) or billing cycle. The count survives restarts.
 
             Each period without a connection is a gap (`tweet-producer gaps list`). With an enterprise plan (--plan) gaps are \
-            filled by X's backfill or recovery, exactly; otherwise by a search for each rule, approximately, and only as \
-            far as --max-repair-posts pays for. X_REPAIR=off leaves them open.
+            filled by X's backfill or recovery, exactly; otherwise by a search for each rule, approximately, for at most \
+            --max-repair-posts posts a day. X_REPAIR=off leaves them open.
 
             SIGTERM or SIGINT ends the connection, publishes what is journalled within --drain, and exits 0; what \
             could not be published stays in the journal for the next start. A second signal ends at once, safely.
@@ -52,9 +55,10 @@ struct RunCommand: ParsableCommand {
     @OptionGroup(title: "Rules") var rules: SettingFlags<WatchFlags>
     @OptionGroup(title: "Metrics and health") var listening: SettingFlags<ListeningSettings>
 
-    /// The settings of `run` about rules: without the price, which only estimates need.
+    /// The settings of `run` about rules: without the prices, which only estimates need.
     enum WatchFlags: SettingGroup {
-        static let settings = RuleWatchSettings.settings.filter { $0.environment != PostPrice.setting.environment }
+        private static let prices = [PostPrice.setting.environment, UserPrice.setting.environment]
+        static let settings = RuleWatchSettings.settings.filter { !prices.contains($0.environment) }
     }
 
     func run() throws {

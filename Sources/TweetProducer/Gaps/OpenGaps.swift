@@ -61,6 +61,15 @@ package final class OpenGaps: Sendable {
         }
     }
 
+    /// Another producer has declared the gap that has not ended: it is not filled here.
+    func cover(at moment: Timestamp) {
+        update { content in
+            guard let last = content.gaps.indices.last, content.gaps[last].ended == nil else { return }
+            content.gaps[last].ended = max(moment.milliseconds, content.gaps[last].started)
+            if content.gaps[last].status == .open { content.gaps[last].status = .covered }
+        }
+    }
+
     /// Changes gaps by name.
     func change(_ seqs: [Int64], _ change: (inout StreamGap) -> Void) {
         changeUnsaved(seqs, change)

@@ -45,8 +45,18 @@ package enum RepairPlan {
     }
 
     /// How a gap that has ended, or the latest part of it, can still be filled; nil when it is too old for everything.
-    package static func method(for gap: StreamGap, plan: AccountPlan, at now: Timestamp) -> RepairMethod? {
-        let methods: [RepairMethod] = plan == .enterprise ? [.recovery, .search] : [.search]
+    ///
+    /// - Parameters:
+    ///   - gap: what is missing.
+    ///   - plan: the account's contract.
+    ///   - kind: of the stream: a sample cannot be searched, and X sends a window of `sample10` only again.
+    ///   - now: the time.
+    /// - Returns: the best method.
+    package static func method(
+        for gap: StreamGap, plan: AccountPlan, kind: StreamKind = .filtered, at now: Timestamp
+    ) -> RepairMethod? {
+        var methods: [RepairMethod] = plan == .enterprise && kind.hasRecovery ? [.recovery] : []
+        if kind == .filtered { methods.append(.search) }
         return methods.first { method in
             let begin = now.advanced(by: .zero - reach(of: method))
             return gap.start >= begin || gap.missingUntil.map { $0 >= begin.advanced(by: shortestPart) } ?? false
@@ -76,10 +86,20 @@ package enum RepairPlan {
     }
 
     /// The jobs that fill gaps that have ended, oldest first.
-    package static func jobs(_ gaps: [StreamGap], plan: AccountPlan, at now: Timestamp) -> [Job] {
+    ///
+    /// - Parameters:
+    ///   - gaps: of the stream; only those that are open and have ended count.
+    ///   - plan: the account's contract.
+    ///   - kind: of the stream.
+    ///   - now: the time.
+    /// - Returns: the jobs.
+    package static func jobs(
+        _ gaps: [StreamGap], plan: AccountPlan, kind: StreamKind = .filtered, at now: Timestamp
+    ) -> [Job] {
         var jobs: [Job] = []
         for gap in gaps.sorted(by: { $0.started < $1.started }) {
-            guard gap.status == .open, let end = gap.missingUntil, let method = method(for: gap, plan: plan, at: now)
+            guard gap.status == .open, let end = gap.missingUntil,
+                let method = method(for: gap, plan: plan, kind: kind, at: now)
             else {
                 continue
             }

@@ -22,6 +22,8 @@ package struct StreamGap: Codable, Equatable, Sendable {
         case repairedApproximately = "repaired_approximately"
         /// An operator closed it without a repair; `note` has the reason.
         case accepted
+        /// Another producer of the stream has declared it, and fills it.
+        case covered
     }
 
     /// The sequence number of the event that opened it: its name in the ledger, too.
@@ -64,7 +66,7 @@ package struct StreamGap: Codable, Equatable, Sendable {
 
     /// A gap that an event opens; nil for an event that opens none.
     package init?(_ event: PipelineEvent, seq: Int64) {
-        guard event.type == .disconnected, let at = Timestamp(event.at) else { return nil }
+        guard [.disconnected, .handedOver].contains(event.type), let at = Timestamp(event.at) else { return nil }
         self.seq = seq
         connection = event.connection.flatMap { Int64($0) } ?? 0
         started = (event.lastReceivedAt.flatMap { Timestamp($0) } ?? at).milliseconds

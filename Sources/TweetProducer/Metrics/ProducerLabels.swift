@@ -38,6 +38,8 @@ enum DisconnectCause: String, MetricLabel {
     /// The journal accepted no more.
     case disk
     case postLimit = "post_limit"
+    /// Another producer has the lease of the stream.
+    case standby
     case stop
     case other
 
@@ -51,7 +53,7 @@ enum DisconnectCause: String, MetricLabel {
 enum GapCause: String, MetricLabel {
     case closed, reset, stall, timeout, control, disk
     case postLimit = "post_limit"
-    case stop, crash, other
+    case standby, stop, crash, other
 
     /// - Parameter cause: as the gap ledger has it.
     init(_ cause: String) {

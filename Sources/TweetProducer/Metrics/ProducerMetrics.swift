@@ -120,13 +120,7 @@ struct JournalMetrics: Sendable {
             unit: .seconds, counts.syncs)
         unsynced = registry.gauge(
             "journal_unsynced_bytes", "Bytes that were received and are not durable yet.", unit: .bytes)
-        registry.gauge("journal_durable_seq", "Number of the last durable line.") { [source] in
-            Double(source.value?.tail.lastSeq ?? 0)
-        }
-        registry.gauge("journal_acknowledged_seq", "Every line up to this number was acknowledged by Kafka.") {
-            [source] in
-            Double(source.value?.tail.acknowledged ?? 0)
-        }
+        Self.declareNumbers(of: source, registry)
         oldest = registry.gauge(
             "journal_oldest_unacknowledged_timestamp_seconds",
             "When the oldest line was received that Kafka has not acknowledged; 0: there is none.", unit: .seconds)
@@ -144,6 +138,15 @@ struct JournalMetrics: Sendable {
         registry.counters(
             "archive_segments", "Segments that the archiver is done with, and attempts that failed.", by: "result",
             counts.archived)
+    }
+
+    private static func declareNumbers(of source: Late<JournalSource>, _ registry: MetricsRegistry) {
+        registry.gauge("journal_durable_seq", "Number of the last durable line.") {
+            Double(source.value?.tail.lastSeq ?? 0)
+        }
+        registry.gauge("journal_acknowledged_seq", "Every line up to this number was acknowledged by Kafka.") {
+            Double(source.value?.tail.acknowledged ?? 0)
+        }
     }
 }
 

@@ -24,7 +24,7 @@ package struct EventRequest: Codable, Equatable, Sendable {
         }
         do throws(FileError) { try Self.file(in: folder).write(self) } catch {
             throw JournalError(
-                .operator(.disk), "the request cannot be left for the producer that runs: \(error)")
+                .operator(.disk), "the request to the running producer cannot be written: \(error)")
         }
     }
 

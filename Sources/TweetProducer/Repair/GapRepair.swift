@@ -20,6 +20,7 @@ package final class GapRepair {
     private let stop: Stop
     private let logger: Logger
     private let deliver: (JournalChunk) -> ChunkDelivery
+    private let isActive: () -> Bool
     private var notBefore = ContinuousClock.now
 
     private static let glance = Duration.seconds(1)
@@ -35,16 +36,18 @@ package final class GapRepair {
     ///   - book: its gaps.
     ///   - stop: ends everything soon.
     ///   - logger: logs which gaps were filled, and which were not.
+    ///   - isActive: whether gaps are filled without a request: one of the producers that share a stream does that.
     ///   - deliver: hands lines and events to the owner of the journal and returns when they are durable.
     package init(
         _ settings: StreamSettings, folder: String, book: OpenGaps, stop: Stop, logger: Logger,
-        deliver: @escaping (JournalChunk) -> ChunkDelivery
+        isActive: @escaping () -> Bool = { true }, deliver: @escaping (JournalChunk) -> ChunkDelivery
     ) {
         self.settings = settings
         self.folder = folder
         self.book = book
         self.stop = stop
         self.logger = logger
+        self.isActive = isActive
         self.deliver = deliver
     }
 
@@ -62,7 +65,7 @@ package final class GapRepair {
                 // What a stop has interrupted is done by the next run.
                 let isLeft = book.gaps.contains { $0.status == .open && $0.end != nil && request.asks(for: $0.seq) }
                 if !stop.isRaised || !isLeft { request.finish(in: folder) }
-            } else if settings.repair.isAutomatic, ContinuousClock.now >= notBefore {
+            } else if settings.repair.isAutomatic, isActive(), ContinuousClock.now >= notBefore {
                 repairWhatIsDue()
             }
         }
@@ -75,7 +78,7 @@ package final class GapRepair {
         let due = book.gaps.filter { gap in
             guard gap.status == .open, !gap.isWanted, gap.tries < Self.mostTries, let end = gap.end,
                 end.advanced(by: settings.repair.delay) <= now,
-                let method = RepairPlan.method(for: gap, plan: settings.plan, at: now)
+                let method = RepairPlan.method(for: gap, plan: settings.plan, kind: settings.source.kind, at: now)
             else { return false }
             return method == .recovery || budget >= 10
         }
@@ -95,7 +98,8 @@ package final class GapRepair {
     package func repair(_ gaps: [StreamGap], budget: Int64) -> [Report] {
         var left = budget
         var reports: [Report] = []
-        for job in RepairPlan.jobs(gaps, plan: settings.plan, at: .now()) where !stop.isRaised {
+        for job in RepairPlan.jobs(gaps, plan: settings.plan, kind: settings.source.kind, at: .now())
+        where !stop.isRaised {
             if job.method == .search, left < 10 {
                 var outcome = RepairOutcome()
                 outcome.fail("the budget is used up")
@@ -123,7 +127,8 @@ package final class GapRepair {
             if job.method == .recovery {
                 let name = ConnectBudget.name(url: settings.x.url, token: try settings.x.token.read())
                 let budget = ConnectBudget(
-                    folder: CredentialLock.budgetFolder(folder), credential: name, limit: settings.connectBudget,
+                    folder: CredentialLock.budgetFolder(folder),
+                    credential: CredentialLock.budgetName(name, settings.source.kind), limit: settings.connectBudget,
                     logger: logger)
                 return RecoveryRepair(settings: settings, budget: budget, stop: stop, deliver: deliver)
                     .run(job, connection: connection)
@@ -153,7 +158,7 @@ package final class GapRepair {
     package func estimate(
         _ gaps: [StreamGap]
     ) throws(XError) -> [(job: RepairPlan.Job, posts: Int64?, unsearchable: [XRule])] {
-        let jobs = RepairPlan.jobs(gaps, plan: settings.plan, at: .now())
+        let jobs = RepairPlan.jobs(gaps, plan: settings.plan, kind: settings.source.kind, at: .now())
         let rules = jobs.contains { $0.method == .search } ? try rules() : []
         let unsearchable = rules.filter { SearchRepair.obstacle($0, settings.plan) != nil }
         var result: [(RepairPlan.Job, Int64?, [XRule])] = []

@@ -102,8 +102,8 @@ struct RecoveryRepair {
             let left = watch.timeLeft(
                 in: collector.hasBegun ? .stream : .answer, bytes: collector.bytes, waited: waited)
             if let result { return finish(transfer, collector, transfer.error(result), &outcome) }
-            if stop.isRaised { return outcome.fail("the service ends") }
-            if left <= .zero { return outcome.fail("nothing came for too long") }
+            if stop.isRaised { return outcome.fail("the service is stopping") }
+            if left <= .zero { return outcome.fail("X sent nothing for too long") }
             let before = ContinuousClock.now
             try multi.poll(timeout: left)
             waited = before.duration(to: .now)
@@ -124,9 +124,9 @@ struct RecoveryRepair {
             return outcome.fail(transfer.answer.problem.description)
         }
         if let control = collector.control {
-            outcome.fail("X ended it: \(control.cause)")
+            outcome.fail("X closed the connection: \(control.cause)")
         } else if error.code != 0 {
-            outcome.fail("it broke off: \(error)")
+            outcome.fail("the connection was lost: \(error)")
         } else if collector.tooLong > 0 {
             outcome.fail("\(collector.tooLong) lines were over the limit (X_LINE_LIMIT)")
         }

@@ -49,10 +49,20 @@ struct SearchRepair {
         return outcome
     }
 
+    /// A rule that is longer than a query is searched in parts; a post that is found by several is journalled once.
     private func search(
         _ rule: XRule, _ job: RepairPlan.Job, _ budget: Int64, _ connection: Int64, _ outcome: inout RepairOutcome
     ) {
         var seen: Set<String> = []
+        for query in CountQuery.queries(for: rule.value, plan: plan) where outcome.obstacle == nil {
+            search(query.text, rule, job, budget, connection, &seen, &outcome)
+        }
+    }
+
+    private func search(
+        _ text: String, _ rule: XRule, _ job: RepairPlan.Job, _ budget: Int64, _ connection: Int64,
+        _ seen: inout Set<String>, _ outcome: inout RepairOutcome
+    ) {
         var idle = 0
         var token: String?
         repeat {
@@ -61,7 +71,7 @@ struct SearchRepair {
                 return outcome.fail("the budget of \(budget) posts is used up")
             }
             let page: SearchPage
-            do throws(XError) { page = try ask(rule, job, size: size, token: token) } catch {
+            do throws(XError) { page = try ask(text, rule, job, size: size, token: token) } catch {
                 return outcome.fail(error.description)
             }
             outcome.posts += Int64(page.ids.count)
@@ -76,9 +86,9 @@ struct SearchRepair {
     }
 
     private func ask(
-        _ rule: XRule, _ job: RepairPlan.Job, size: Int64, token: String?
+        _ text: String, _ rule: XRule, _ job: RepairPlan.Job, size: Int64, token: String?
     ) throws(XError) -> SearchPage {
-        var query = [(name: "query", value: rule.value)] + Self.window(job) + [(name: "max_results", value: "\(size)")]
+        var query = [(name: "query", value: text)] + Self.window(job) + [(name: "max_results", value: "\(size)")]
         for parameter in StreamFields.allCases {
             guard let names = fields[parameter], !names.isEmpty else { continue }
             query.append((parameter.rawValue, names.joined(separator: ",")))
@@ -86,7 +96,7 @@ struct SearchRepair {
         if let token { query.append(("next_token", token)) }
         let body = try api.get(Self.path, query: query)
         guard let page = SearchPage(body, rule: .init(id: rule.id, tag: rule.tag)) else {
-            throw XError(.wait, "X's answer to a search is not understood (\(body.count) bytes)")
+            throw XError(.wait, "X's answer to a search has an unexpected form (\(body.count) bytes)")
         }
         return page
     }
@@ -95,19 +105,24 @@ struct SearchRepair {
     ///
     /// - Throws: `XError` when X cannot be asked.
     func estimate(_ job: RepairPlan.Job, _ rule: XRule) throws(XError) -> Int64 {
-        let query = [(name: "query", value: rule.value)] + Self.window(job) + [(name: "granularity", value: "hour")]
-        let answer = try? JSONDecoder().decode(JSONValue.self, from: Data(try api.get(Self.counts, query: query)))
-        let meta = answer?["meta"]
-        guard let posts = (meta?["total_tweet_count"] ?? meta?["total_post_count"])?.number else {
-            throw XError(.wait, "X's answer about counts is not understood")
+        var sum: Int64 = 0
+        for part in CountQuery.queries(for: rule.value, plan: plan) {
+            let query = [(name: "query", value: part.text)] + Self.window(job) + [(name: "granularity", value: "hour")]
+            let answer = try? JSONDecoder().decode(JSONValue.self, from: Data(try api.get(Self.counts, query: query)))
+            let meta = answer?["meta"]
+            guard let posts = (meta?["total_tweet_count"] ?? meta?["total_post_count"])?.number else {
+                throw XError(.wait, "X's answer about counts has an unexpected form")
+            }
+            sum += Int64(posts)
         }
-        return Int64(posts)
+        return sum
     }
 
     /// Why a rule cannot be searched; nil when it can.
     static func obstacle(_ rule: XRule, _ plan: AccountPlan) -> String? {
-        let query = CountQuery(rule.value, plan: plan)
-        return query.obstacle ?? (query.share < 1 ? "the search has no sample:" : nil)
+        let queries = CountQuery.queries(for: rule.value, plan: plan)
+        return queries.compactMap(\.obstacle).first
+            ?? (queries.contains { $0.share < 1 } ? "the search has no sample:" : nil)
     }
 
     /// X takes whole seconds.

@@ -51,7 +51,7 @@ final class Replay {
 
     /// Files are published in the order given; `source` is what the user named, and a state file of another is refused.
     ///
-    /// - Throws: `Failure` (78) when librdkafka rejects a property; `ReplayError`: `operator` when the state file is another
+    /// - Throws: `KafkaClientError` when librdkafka rejects a property; `ReplayError`: `operator` when the state file is another
     ///   replay's or cannot be read, `reject` when it is not one.
     init(
         _ source: String, files: [ReplayFile], settings: ReplaySettings, isTerminal: Bool, stop: Stop, logger: Logger
@@ -76,7 +76,7 @@ final class Replay {
 
     /// Runs until every line is acknowledged, or the stop is raised; returns whether all were.
     ///
-    /// - Throws: `ReplayError` when a file cannot be read, `Failure` (69) when Kafka rejects the topics.
+    /// - Throws: `ReplayError` when a file cannot be read, `KafkaClientError` (`wait`) when Kafka rejects the topics.
     func run() throws -> Bool {
         delivery.onReject = { [unowned self] id, reason in
             if let place = place(of: id) { refused.insert(place.state.published, reason: reason) }

@@ -62,7 +62,7 @@ package struct ReplayFile: Sendable {
         return files
     }
 
-    static let noFiles = "has no file of JSON Lines (.jsonl, .ndjson, .json, each also .gz)"
+    static let noFiles = "has no JSON Lines file (.jsonl, .ndjson, .json, each also .gz)"
 
     private static func inFolder(_ folder: String) throws -> [ReplayFile] {
         let journals = try journals(folder)
@@ -124,7 +124,7 @@ package struct ReplayFile: Sendable {
         if let name = ArchiveName(file), try JournalFolder.size(folder + "/" + name.receipts) != nil {
             let listed = try journals ?? Self.journals(folder)
             if let id = listed[file]
-                ?? parts.dropLast().last.map(String.init).flatMap({ Self.isJournalID($0) ? $0 : nil })
+                ?? parts.dropLast().last.map(String.init).flatMap({ JournalIdentity.isID($0) ? $0 : nil })
             {
                 self.init(
                     path: path, bytes: size, journal: (name.stream, id),
@@ -140,15 +140,11 @@ package struct ReplayFile: Sendable {
         let parts = object.key.split(separator: "/").map(String.init)
         var journal: (String, String)?
         if object.receipts != nil, let name = parts.last.flatMap(ArchiveName.init),
-            let id = parts.dropLast().last, Self.isJournalID(id)
+            let id = parts.dropLast().last, JournalIdentity.isID(id)
         {
             journal = (name.stream, id)
         }
         self.init(path: object.url, bytes: object.bytes, journal: journal, kind: .object(object))
-    }
-
-    static func isJournalID(_ text: String) -> Bool {
-        text.utf8.count == 8 && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
     }
 
     /// Runs `body` with the file on this host: an object is fetched, and removed when `body` ends.

@@ -54,7 +54,7 @@ struct S3Object: Sendable {
             defer { folder.remove() }
             // The folder's name in the bucket is the journal's; see `ReplayFile.init`. Any other name stays outside.
             let parts = key.split(separator: "/").map(String.init)
-            let id = parts.dropLast().last.flatMap { ReplayFile.isJournalID($0) ? $0 : nil }
+            let id = parts.dropLast().last.flatMap { JournalIdentity.isID($0) ? $0 : nil }
             let journal = folder.path + "/" + (id ?? "object")
             try JournalFolder.create(journal)
             var client = try S3Client(settings, bucket: bucket, stop: stop)

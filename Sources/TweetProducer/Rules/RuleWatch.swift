@@ -43,6 +43,7 @@ struct RuleWatch {
     private let matches: RuleMatches
     private let stop: Stop
     private let logger: Logger
+    private let isActive: @Sendable () -> Bool
     private let deliver: @Sendable (JournalChunk) -> ChunkDelivery
     private let metrics: RuleMetrics
     private var recorder = RuleRecorder()
@@ -58,6 +59,8 @@ struct RuleWatch {
     private struct Findings: Equatable {
         var differences: [RuleDifference: [String]] = [:]
         var silent: [String] = []
+        /// Accounts whose followed accounts a filter needs, and that no command has read from X.
+        var unread: [String] = []
     }
 
     /// How often the folder is checked for a request.
@@ -73,16 +76,19 @@ struct RuleWatch {
     ///   - stop: ends it.
     ///   - logger: is warned.
     ///   - metrics: what is known of the rules.
+    ///   - isActive: whether X is asked: one of the producers that share a stream does that.
     ///   - deliver: hands events to the owner of the journal.
     init(
         settings: RuleWatchSettings, matches: RuleMatches, stop: Stop, logger: Logger,
-        metrics: RuleMetrics = RuleMetrics(), deliver: @escaping @Sendable (JournalChunk) -> ChunkDelivery
+        metrics: RuleMetrics = RuleMetrics(), isActive: @escaping @Sendable () -> Bool = { true },
+        deliver: @escaping @Sendable (JournalChunk) -> ChunkDelivery
     ) {
         self.metrics = metrics
         self.settings = settings
         self.matches = matches
         self.stop = stop
         self.logger = logger
+        self.isActive = isActive
         self.deliver = deliver
     }
 
@@ -91,7 +97,7 @@ struct RuleWatch {
         var due = ContinuousClock.now
         while !stop.isRaised {
             let isRequested = RuleCheckRequest.take(from: matches.folder)
-            if isRequested || ContinuousClock.now >= due {
+            if isActive(), isRequested || ContinuousClock.now >= due {
                 check(now: .now())
                 due = .now + (isRequested ? min(Self.settling, delay) : delay)
             }
@@ -105,6 +111,7 @@ struct RuleWatch {
 
     /// One check.
     mutating func check(now: Timestamp) {
+        guard settings.source == .filtered else { return recordSample(now: now) }
         let existing: [XRule]
         do throws(XError) {
             existing = try rules.list()
@@ -118,7 +125,7 @@ struct RuleWatch {
         if !recorder.record(existing, at: now, deliver), !stop.isRaised { failures = 1 }
         guard let file = settings.file else { return }
         do {
-            try compare(existing, with: RulesFile(path: file, plan: settings.plan).rules, now: now)
+            try compare(existing, with: RulesFile(path: file, plan: settings.plan), now: now)
         } catch {
             if !stop.isRaised {
                 logger.warning(
@@ -126,6 +133,11 @@ struct RuleWatch {
                     metadata: ["reason": "\(error)"])
             }
         }
+    }
+
+    /// A sample has no rules at X: what was asked is the sample itself.
+    private mutating func recordSample(now: Timestamp) {
+        failures = recorder.record([settings.source.asRule], at: now, deliver) || stop.isRaised ? 0 : 1
     }
 
     private var rules: XRules {
@@ -144,9 +156,12 @@ struct RuleWatch {
             "cannot read the rules at X; retrying", metadata: ["reason": "\(error)", "next": "\(delay.short)"])
     }
 
-    private mutating func compare(_ existing: [XRule], with wanted: [WantedRule], now: Timestamp) throws {
-        let plan = RulePlan(wanted: wanted, existing: existing, ownership: settings.ownership)
-        let findings = findings(plan, now: now)
+    private mutating func compare(_ existing: [XRule], with file: RulesFile, now: Timestamp) throws {
+        let expansion = file.expanded(
+            beside: existing, ownership: settings.ownership, following: settings.following.list)
+        let plan = RulePlan(wanted: expansion.rules, existing: existing, ownership: settings.ownership)
+        var findings = findings(plan, now: now)
+        findings.unread = expansion.filters.flatMap(\.unread)
         publish(findings)
         if logged?.findings != findings || logged.map({ $0.at.advanced(by: .seconds(3600)) <= now }) ?? true {
             warn(of: findings)
@@ -179,6 +194,7 @@ struct RuleWatch {
             warn(difference.warning, findings.differences[difference] ?? [])
         }
         warn("rules in the file have matched no post for longer than X_RULES_SILENCE", findings.silent)
+        warn("accounts that filters follow were never read from X; run rules apply", findings.unread)
     }
 
     private func warn(_ message: Logger.Message, _ values: [String]) {

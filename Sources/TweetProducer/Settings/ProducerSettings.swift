@@ -32,7 +32,7 @@ enum JournalSettings: SettingGroup {
         "JOURNAL_QUOTA", .bytes, unset: "no limit", "Bytes that a stream's folder may use, archive included")
     static let reserve = Setting(
         "JOURNAL_RESERVE", .bytes, default: "4MiB",
-        "Bytes of the quota and of the disk that are kept for what must be written when nothing else can be")
+        "Bytes of the quota and of the disk that are reserved for events when no line fits")
     static let full = Setting(
         "JOURNAL_FULL", .one(of: JournalFullPolicy.self), default: "stop",
         "Without room: `stop` reading X, a declared gap; or `drop-oldest`: of the archive, then what Kafka has, then"
@@ -40,6 +40,26 @@ enum JournalSettings: SettingGroup {
     static let settings = [
         folder, syncDelay, syncBytes, segmentBytes, segmentAge, compress, keep, quota, reserve, full,
     ]
+
+    /// How the journal is written; errors are added to the reader's.
+    ///
+    /// - Parameter reader: the settings.
+    /// - Returns: the options.
+    static func readOptions(_ reader: inout SettingsReader) -> JournalOptions {
+        var options = JournalOptions()
+        options.syncDelay = reader.duration(syncDelay)
+        options.syncBytes = reader.bytes(syncBytes)
+        options.segmentBytes = Int64(reader.bytes(segmentBytes))
+        options.segmentAge = reader.duration(segmentAge)
+        options.quota = readQuota(&reader)
+        options.reserve = Int64(reader.bytes(reserve))
+        if let quota = options.quota, quota < 4 * max(options.reserve, 1 << 20) {
+            reader.addMistake(
+                "\(reader.origin(self.quota)): \(quota) bytes are too few; set at least 4 MiB and four times"
+                    + " JOURNAL_RESERVE")
+        }
+        return options
+    }
 
     /// The quota that is set.
     ///
@@ -89,6 +109,8 @@ struct ProducerSettings: ConfiguredService, Sendable {
     var listen: ListenSettings?
     /// How many tags of rules get metrics of their own.
     var mostTags: Int
+    /// How several producers of the stream work together.
+    var standby = StandbyMode.off
 
     /// What publishing needs of them.
     var publish: PublishSettings {
@@ -100,12 +122,16 @@ struct ProducerSettings: ConfiguredService, Sendable {
 
     static let program = "tweet-producer"
 
-    static func read(_ reader: inout SettingsReader) throws(Failure) { _ = ProducerSettings(&reader) }
+    static func read(_ reader: inout SettingsReader) throws(SettingsError) {
+        _ = ProducerSettings(&reader)
+        _ = FleetSettings(&reader)
+    }
 
     /// Every setting of the service, by group.
     static let groups: [any SettingGroup.Type] = [
-        XSettings.self, StreamSettings.self, KafkaSettings.self, JournalSettings.self, PublishingSettings.self,
-        RuleWatchSettings.self, UploadSettings.self, ListeningSettings.self, CommonSettings.self,
+        XSettings.self, StreamSettings.self, StandbySettings.self, KafkaSettings.self, JournalSettings.self,
+        PublishingSettings.self, RuleWatchSettings.self, UploadSettings.self, ListeningSettings.self,
+        FleetSettings.self, CommonSettings.self,
     ]
 
     /// Reads every setting; mistakes are added to the reader's.
@@ -123,17 +149,7 @@ struct ProducerSettings: ConfiguredService, Sendable {
         self.kafka = kafka
         self.topic = topic
         journalFolder = reader.text(JournalSettings.folder)
-        journal.syncDelay = reader.duration(JournalSettings.syncDelay)
-        journal.syncBytes = reader.bytes(JournalSettings.syncBytes)
-        journal.segmentBytes = Int64(reader.bytes(JournalSettings.segmentBytes))
-        journal.segmentAge = reader.duration(JournalSettings.segmentAge)
-        journal.quota = JournalSettings.readQuota(&reader)
-        journal.reserve = Int64(reader.bytes(JournalSettings.reserve))
-        if let quota = journal.quota, quota < 4 * max(journal.reserve, 1 << 20) {
-            reader.addMistake(
-                "\(reader.origin(JournalSettings.quota)): \(quota) bytes are too few; set at least 4 MiB and four times"
-                    + " JOURNAL_RESERVE")
-        }
+        journal = JournalSettings.readOptions(&reader)
         archive.whenFull = reader.choice(JournalSettings.full, JournalFullPolicy.self) ?? .stop
         archive.isCompressed = reader.isOn(JournalSettings.compress)
         archive.keep = reader.value(JournalSettings.keep, ArchiveKeep.init(setting:)) ?? .all
@@ -146,7 +162,9 @@ struct ProducerSettings: ConfiguredService, Sendable {
         archive.uploaded = upload.map { _ in UploadedFiles() }
         listen = ListenSettings.read(&reader, ListeningSettings.listen)
         mostTags = reader.int(ListeningSettings.mostTags)
-        rules = RuleWatchSettings.read(&reader, x: stream.x, plan: stream.plan)
-        self.stream.rules = rules.file.map { StreamRules(file: $0, plan: rules.plan, ownership: rules.ownership) }
+        standby = StandbySettings.read(&reader, plan: stream.plan)
+        self.stream.countsMinutes = standby == .active
+        rules = RuleWatchSettings.read(&reader, stream: stream)
+        self.stream.rules = rules.ofStream
     }
 }

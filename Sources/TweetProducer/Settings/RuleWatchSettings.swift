@@ -11,8 +11,8 @@ struct RuleWatchSettings: Sendable, SettingGroup {
     static let silenceSetting = Setting(
         "X_RULES_SILENCE", .duration, default: "7d", "Time without a post after which a rule of the file is reported")
     static let settings = [
-        RulesFile.setting, AccountPlan.setting, RuleOwnership.setting, PostPrice.setting, intervalSetting,
-        silenceSetting,
+        RulesFile.setting, AccountPlan.setting, RuleOwnership.setting, PostPrice.setting, UserPrice.setting,
+        intervalSetting, silenceSetting,
     ]
 
     var x: XSettings
@@ -20,6 +20,10 @@ struct RuleWatchSettings: Sendable, SettingGroup {
     var file: String?
     var plan: AccountPlan
     var ownership: RuleOwnership
+    /// The lists of accounts that filters of the file follow, as commands have read them.
+    var following: FollowingFiles
+    /// Which stream it is: a sample has no rules, and records that it is a sample.
+    var source: StreamSource
     /// From one comparison to the next.
     var interval: Duration
     /// How long a rule may bring nothing.
@@ -28,28 +32,47 @@ struct RuleWatchSettings: Sendable, SettingGroup {
     init(
         x: XSettings, file: String? = nil, plan: AccountPlan = .selfServe,
         ownership: RuleOwnership = RuleOwnership(prefix: ""),
+        following: FollowingFiles = FollowingFiles(journalFolder: "."), source: StreamSource = .filtered,
         interval: Duration = .seconds(300), silence: Duration = .seconds(7 * 86_400)
     ) {
         self.x = x
         self.file = file
         self.plan = plan
         self.ownership = ownership
+        self.following = following
+        self.source = source
         self.interval = interval
         self.silence = silence
     }
 
+    /// The rules to add when X has none; nil without a rules file.
+    var ofStream: StreamRules? {
+        file.map { StreamRules(file: $0, plan: plan, ownership: ownership, following: following) }
+    }
+
     /// Reads the settings. Errors in the rules file and others are added to the reader's.
-    static func read(_ reader: inout SettingsReader, x: XSettings, plan: AccountPlan) -> RuleWatchSettings {
+    ///
+    /// - Parameters:
+    ///   - reader: the settings.
+    ///   - stream: those of the stream.
+    /// - Returns: the settings.
+    static func read(_ reader: inout SettingsReader, stream: StreamSettings) -> RuleWatchSettings {
         let settings = RuleWatchSettings(
-            x: x, file: reader.string(RulesFile.setting), plan: plan,
+            x: stream.x, file: reader.string(RulesFile.setting), plan: stream.plan,
             ownership: RuleOwnership(prefix: reader.text(RuleOwnership.setting)),
+            following: FollowingFiles(journalFolder: reader.text(JournalSettings.folder)), source: stream.source,
             interval: reader.duration(intervalSetting),
             silence: reader.duration(silenceSetting))
         if settings.interval < .seconds(10) {
             reader.addMistake(
-                "\(reader.origin(intervalSetting)): at least 10s, since X limits the questions")
+                "\(reader.origin(intervalSetting)): must be at least 10s: X limits how often rules are read")
         }
         if let file = settings.file {
+            if stream.source != .filtered {
+                reader.addMistake(
+                    "\(reader.origin(RulesFile.setting)): a \(stream.source.kind.rawValue) stream has no rules; remove it, or"
+                        + " set \(StreamSource.kindSetting.environment)=filtered")
+            }
             do { _ = try RulesFile(path: file, plan: settings.plan) } catch { reader.addMistake("\(error)") }
         }
         return settings
@@ -62,10 +85,21 @@ package struct StreamRules: Sendable {
     package var file: String
     package var plan: AccountPlan
     package var ownership: RuleOwnership
+    /// The lists of accounts that its filters follow.
+    package var following: FollowingFiles
 
-    package init(file: String, plan: AccountPlan, ownership: RuleOwnership) {
+    /// - Parameters:
+    ///   - file: the rules file.
+    ///   - plan: the account's contract.
+    ///   - ownership: which rules are ours.
+    ///   - following: the lists of accounts that its filters follow.
+    package init(
+        file: String, plan: AccountPlan, ownership: RuleOwnership,
+        following: FollowingFiles = FollowingFiles(journalFolder: ".")
+    ) {
         self.file = file
         self.plan = plan
         self.ownership = ownership
+        self.following = following
     }
 }

@@ -1,11 +1,13 @@
 import Core
 import XAPI
 
-/// How to read the filtered stream.
+/// How to read the stream.
 package struct StreamSettings: Sendable, SettingGroup {
     /// The name under which lines are journalled and counted.
     package var stream: String
     package var x: XSettings
+    /// Which of X's streams.
+    package var source = StreamSource.filtered
     /// The names asked for, by parameter; an empty list leaves the parameter out.
     package var fields: [StreamFields: [String]]
     /// How long nothing, not even a keep-alive, may come before the connection counts as dead.
@@ -24,6 +26,8 @@ package struct StreamSettings: Sendable, SettingGroup {
     package var plan = AccountPlan.selfServe
     /// The rules to add when X has none at all; nil to wait until rules are added.
     package var rules: StreamRules?
+    /// Whether the posts of each minute are journalled, so that several listeners can be compared.
+    package var countsMinutes = false
     /// How gaps are filled.
     package var repair = RepairSettings()
     /// Where this host's locks of credentials are, the same for every user (Filesystem Hierarchy Standard 3.0, section 5.9).
@@ -40,7 +44,7 @@ package struct StreamSettings: Sendable, SettingGroup {
         "X_LINE_LIMIT", .bytes, default: "4MiB", "Longest line that is kept whole")
     package static let connectBudgetSetting = Setting(
         "X_CONNECT_BUDGET", .count(1...1_000_000), default: "40",
-        "Connection attempts in 15 minutes, counted over restarts; X allows 50")
+        "Connection attempts in 15 minutes, counted across restarts; X allows 50")
     package static let backoffScaleSetting = Setting(
         "X_BACKOFF_SCALE", .number(0.0001...100), default: "1",
         "Factor of every wait before a new connection, for tests")
@@ -51,7 +55,7 @@ package struct StreamSettings: Sendable, SettingGroup {
         "X_LOCK_DIR", .folder, default: "/run/lock",
         "Folder of the locks that let one process use a credential; the same for every producer of the host")
     package static let settings =
-        [streamSetting] + StreamFields.allCases.map(\.setting) + PostLimits.settings + [
+        [streamSetting] + StreamSource.settings + StreamFields.allCases.map(\.setting) + PostLimits.settings + [
             stallTimeoutSetting, lineLimitSetting, connectBudgetSetting, lockFolderSetting, quietAfterSetting,
         ] + RepairSettings.settings + [backoffScaleSetting]
 
@@ -83,13 +87,16 @@ package struct StreamSettings: Sendable, SettingGroup {
         for parameter in StreamFields.allCases { fields[parameter] = parameter.read(&reader) }
         let stallTimeout = reader.duration(Self.stallTimeoutSetting)
         if stallTimeout < .milliseconds(100) {
-            reader.addMistake("\(reader.origin(Self.stallTimeoutSetting)): less than 100ms would drop every connection")
+            reader.addMistake(
+                "\(reader.origin(Self.stallTimeoutSetting)): must be at least 100ms: a shorter time would drop every connection"
+            )
         }
         self.init(
             stream: name, x: XSettings(&reader), fields: fields, stallTimeout: stallTimeout,
             lineLimit: reader.bytes(Self.lineLimitSetting),
             connectBudget: reader.int(Self.connectBudgetSetting),
             backoffScale: reader.number(Self.backoffScaleSetting))
+        source = StreamSource.read(&reader)
         posts = PostLimits(&reader)
         plan = AccountPlan.read(&reader)
         repair = RepairSettings(&reader, posts: repairPosts)

@@ -6,7 +6,7 @@ import Synchronization
 import TweetFormat
 import XAPI
 
-/// X's filtered stream, read until the stop: connects, journals every line, and reconnects by X's rules.
+/// X's filtered stream, or a sample stream, read until the stop: connects, journals every line, and reconnects by X's rules.
 ///
 /// Create it and run it on one thread. Everything that X does is waited out; only what waiting cannot heal at the very
 /// start ends it: refused credentials that come from no file, and a request that X does not accept.
@@ -25,6 +25,10 @@ package final class FilteredStream {
     private let gaps: OpenGaps?
     private let posts: PostCounter?
     private let metrics: StreamMetrics
+    let lease: Lease?
+    /// Whether the journal has it that another producer reads.
+    var isPassive = false
+    private var tally = MinuteTally()
     /// What wakes `multi` when the stop is raised.
     private let wake: Registration
 
@@ -34,15 +38,17 @@ package final class FilteredStream {
     ///   - logger: logs what happens to the stream.
     ///   - gaps: the stream's gaps, when others look at them as well.
     ///   - posts: what was received, when others count as well.
+    ///   - lease: whether it is read, when several producers share the stream.
     ///   - metrics: what is counted.
     /// - Throws: `XError`: `wait` when libcurl cannot be set up.
     package init(
         settings: StreamSettings, stop: Stop, logger: Logger, gaps: OpenGaps? = nil, posts: PostCounter? = nil,
-        metrics: StreamMetrics? = nil
+        lease: Lease? = nil, metrics: StreamMetrics? = nil
     ) throws(XError) {
         self.metrics = metrics ?? StreamMetrics()
         self.gaps = gaps
         self.posts = posts
+        self.lease = lease
         do { multi = try CurlMulti() } catch { throw XError(.wait, "libcurl: \(error)") }
         self.settings = settings
         self.stop = stop
@@ -62,13 +68,20 @@ package final class FilteredStream {
         if settings.x.url.hasPrefix("http://") {
             logger.warning("X_URL is not https; the token is sent unencrypted", metadata: url)
         }
+        if settings.source != .filtered, settings.plan != .enterprise {
+            logger.warning(
+                "X offers sample streams to enterprise accounts only; X_PLAN is not enterprise",
+                metadata: ["stream": "\(settings.source.text)", "plan": "\(settings.plan.rawValue)"])
+        }
         warnOfUnknownFields()
         let reading = StreamReading(
             journal: journal, posts: try posts ?? PostCounter(folder: journal.source.folder),
             watch: PostWatch(folder: journal.source.folder, shortest: settings.quietAfter, logger: logger) {
                 journal.later($0)
             },
-            gaps: gaps ?? OpenGaps(folder: journal.source.folder), metrics: metrics)
+            gaps: gaps ?? OpenGaps(folder: journal.source.folder),
+            facts: StreamFactsKeeper(folder: journal.source.folder) { journal.later($0) }, lease: lease,
+            metrics: metrics)
         observe(journal, reading.posts)
         try read(reading)
     }
@@ -86,12 +99,15 @@ package final class FilteredStream {
 
     private func read(_ reading: StreamReading) throws {
         let journal = reading.journal
-        while try waitForPosts(reading) {
+        while try waitForLease(reading), try waitForPosts(reading) {
             let token = Result { () throws(XError) in try settings.x.token.read() }
             try adopt(try? token.get(), journal)
+            shareBudget(.now())
             guard try takeAttempt(token, reading) else { continue }
             let attempt = try connect(token, reading)
             let delay = try settle(attempt, reading)
+            let interruption = Interruption(attempt.end)
+            reading.facts.enter(.waiting, cause: interruption.cause, detail: interruption.detail, delay: delay)
             try journal.sync()
             if let failure = failureForGood(attempt.end) { throw failure }
             if let delay, settings.posts.closing(reading.posts, at: .now()) == nil {
@@ -125,16 +141,35 @@ package final class FilteredStream {
 
     /// Takes an attempt from the connect budget; false when there was none and the call waited for it.
     private func takeAttempt(_ token: Result<Secret, XError>, _ reading: StreamReading) throws -> Bool {
-        guard case .success = token, let budget = credential?.budget else { return true }
+        guard case .success = token, let budget = credential?.budget else {
+            noteAttempts()
+            return true
+        }
         let delay = budget.takeAttempt(at: .now())
         metrics.budget.value = { [window = budget.window] in Double(window.remaining(at: .now())) }
-        guard delay > .zero else { return true }
+        guard delay > .zero else {
+            noteAttempts()
+            return true
+        }
         metrics.nextAttempt.set(Timestamp.now().advanced(by: delay))
         logger.warning(
             "the connect budget is used up; waiting",
             metadata: ["budget": .stringConvertible(settings.connectBudget), "next_attempt_in": "\(delay.short)"])
+        reading.facts.enter(.waiting, cause: "connect_budget", detail: "the connect budget is used up", delay: delay)
         try rest(for: delay, reading) { false }
         return false
+    }
+
+    /// Shows what has come; journals that posts come slower than usual, and, for active listeners, the posts of each minute.
+    private func count(_ recorder: StreamRecorder, _ reading: StreamReading) {
+        reading.facts.look(bytes: recorder.bytes, posts: recorder.posts)
+        reading.lease?.heard(at: recorder.lastReceivedAt, on: recorder.connection)
+        if let event = reading.watch.look(posts: recorder.posts) { recorder.take(event) }
+        metrics.quiet.set(reading.watch.isQuiet)
+        guard settings.countsMinutes else { return }
+        if let event = tally.look(posts: recorder.posts, connection: recorder.connection, at: .now()) {
+            recorder.take(event)
+        }
     }
 
     private func connect(_ token: Result<Secret, XError>, _ reading: StreamReading) throws -> StreamAttempt {
@@ -151,8 +186,7 @@ package final class FilteredStream {
                 settings, query: backfill?.query ?? [], token: try token.get(), reading, recorder: recorder, stop: stop
             ) {
                 guard let begin = recorder.begin else { return }
-                if let event = reading.watch.look(posts: recorder.posts) { recorder.take(event) }
-                reading.metrics.quiet.set(reading.watch.isQuiet)
+                self.count(recorder, reading)
                 if try backfill?.settle(recorder, begin, begun, reading, scale: self.settings.backoffScale) == true {
                     self.logger.notice("backfill has filled a gap")
                     backfill = nil
@@ -175,8 +209,10 @@ package final class FilteredStream {
         recorder.onBegin = { [budget = credential?.budget, stream = settings.stream] in
             let opened = Timestamp.now()
             reading.gaps.end(at: opened)
+            reading.facts.enter(.connected)
             let connection = OpenedConnection(
                 stream: stream, begun: begun.milliseconds, opened: opened.milliseconds)
+            reading.lease?.opened(connection)
             // Both wait for files; X sends on meanwhile.
             reading.journal.later { [gaps = reading.gaps] in
                 budget?.noteOpened(connection)

@@ -3,7 +3,7 @@ import Glibc
 import Journal
 import Logging
 
-/// Waits until the journal can be written again; X is read after the disk or the quota has refused them.
+/// Waits until the journal can be written again; reading from X continues after the disk or the quota has refused them.
 ///
 /// X is not read meanwhile: what cannot be made durable must not count as received. The interruption is journalled as
 /// soon as the journal accepts that much, and everything continues without a restart.
@@ -53,14 +53,15 @@ struct JournalOutage {
         journal.resume()
         journal.tell(state: "writing")
         logger.info(
-            "the journal can be written again; X is read", metadata: ["after": "\(begin.duration(to: .now).short)"])
+            "the journal can be written again; reading from X continues",
+            metadata: ["after": "\(begin.duration(to: .now).short)"])
         return true
     }
 
     private func tell(_ error: FileError, cause: String, in journal: Journal) {
         journal.tell(state: "stopped: \(error)")
         logger.error(
-            "the journal cannot be written; X is not read until it can",
+            "the journal cannot be written; reading from X is paused until it can",
             metadata: [
                 "cause": "\(cause)", "reason": "\(error)",
                 "waiting": .stringConvertible(journal.source.tail.lastSeq - journal.source.tail.acknowledged),

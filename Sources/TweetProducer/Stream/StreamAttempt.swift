@@ -21,7 +21,10 @@ extension FilteredStream {
         let remedies = StreamRemedies(settings: settings, stop: stop, logger: logger)
         guard let begin = recorder.begin else {
             if let outcome = ConnectOutcome(attempt.end) { reading.metrics.attempts[outcome].add() }
+            if let delay = waitForPredecessor(attempt.end) { return delay }
+            knowPredecessor(attempt.end)
             let isRemedied = remedies.remedy(attempt.end, credential)
+            if !isRemedied, isDisplaced(attempt.end, reading) { return nil }
             return try settleFailure(interruption, recorder, reading.journal, isRemedied: isRemedied)
         }
         hasConnected = true
@@ -33,16 +36,27 @@ extension FilteredStream {
         if let gap = StreamGap(event, seq: recorder.lastEventSeq) { reading.gaps.open(gap) }
         // Remedies ask X and take their time: first what has come is made durable.
         try reading.journal.sync()
-        let delay = policy.delay(
+        if attempt.end == .handedOver || isDisplaced(attempt.end, reading) {
+            logger.log(level: interruption.level, "disconnected", metadata: metadata(interruption, recorder, nil))
+            return nil
+        }
+        let ladder = policy.delay(
             for: interruption.retry, lifetime: lifetime, delivered: recorder.hasDelivered,
             retryAfter: interruption.retryAfter, isRemedied: remedies.remedy(attempt.end, credential))
+        let delay = ladder.map { max($0, courtesy) }
+        logEnd(interruption, recorder, lifetime, delay)
+        return delay
+    }
+
+    private func logEnd(
+        _ interruption: Interruption, _ recorder: StreamRecorder, _ lifetime: Duration, _ delay: Duration?
+    ) {
         var metadata = metadata(interruption, recorder, delay)
         metadata["lines"] = "\(recorder.lines)"
         metadata["bytes"] = "\(recorder.bytes)"
         metadata["seconds"] = "\(lifetime.components.seconds)"
         if recorder.unknownLines > 0 { metadata["unknown_lines"] = "\(recorder.unknownLines)" }
         logger.log(level: interruption.level, "disconnected", metadata: metadata)
-        return delay
     }
 
     func settleFailure(
@@ -86,10 +100,10 @@ extension FilteredStream {
 }
 
 extension ConnectOutcome {
-    /// What an attempt that did not connect has come to; nil when the stop was raised.
+    /// What an attempt that did not connect has come to; nil when it was given up.
     fileprivate init?(_ end: ConnectionEnd) {
         switch end {
-        case .stopped: return nil
+        case .stopped, .handedOver: return nil
         case .failed(let cause, _):
             self = cause == "token" ? .credentials : cause == "backfill_refused" ? .http : .network
         case .lost, .control: self = .network

@@ -77,6 +77,7 @@ struct StreamConnection: ~Copyable {
         if let control = recorder.control { return .control(control) }
         if let result { return end(transfer.error(result), isComplete: result == CURLE_OK) }
         if stop.isRaised { return .stopped }
+        if let lease = reading.lease, !lease.reads { return .handedOver }
         if let closing = settings.posts.closing(reading.posts, at: .now()) {
             return .lost(cause: "post_limit", detail: closing.description)
         }
@@ -105,8 +106,8 @@ struct StreamConnection: ~Copyable {
             guard let names = settings.fields[parameter], !names.isEmpty else { return nil }
             return "\(parameter.rawValue)=\(names.joined(separator: ","))"
         }
-        let path = settings.x.url + "/2/tweets/search/stream"
-        let query = more.map { "\($0.name)=\($0.value)" } + fields
+        let path = settings.x.url + settings.source.kind.path
+        let query = (settings.source.query + more).map { "\($0.name)=\($0.value)" } + fields
         return query.isEmpty ? path : path + "?" + query.joined(separator: "&")
     }
 }

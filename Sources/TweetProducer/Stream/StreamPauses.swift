@@ -11,20 +11,21 @@ extension FilteredStream {
         let (posts, journal) = (reading.posts, reading.journal)
         guard !stop.isRaised, let closing = settings.posts.closing(posts, at: .now()) else { return !stop.isRaised }
         logger.warning(
-            "the limit of posts is reached; X is not read until the next window",
+            "the limit of posts is reached; reading from X is paused until the next window",
             metadata: [
                 "limit": "\(closing.setting) \(closing.limit)", "posts": "\(closing.posts)",
                 "until": "\(closing.until)",
             ])
         var event = PipelineEvent(.connectFailed, cause: "post_limit")
         event.detail = closing.description
+        reading.facts.enter(.waiting, cause: "post_limit", detail: closing.description)
         try journal.append(event)
         try journal.sync()
         reading.metrics.nextAttempt.set(closing.until)
         while !stop.isRaised, settings.posts.closing(posts, at: .now()) != nil {
             try rest(for: .seconds(1), reading) { false }
         }
-        if !stop.isRaised { logger.info("the limit of posts has a new window; X is read again") }
+        if !stop.isRaised { logger.info("the limit of posts has a new window; reading from X continues") }
         return !stop.isRaised
     }
 
@@ -35,6 +36,7 @@ extension FilteredStream {
             let wait = min(.seconds(1), ContinuousClock.now.duration(to: deadline))
             stop.wait(for: wait)
             try reading.journal.check()
+            reading.facts.look()
             if isEnough() { return }
         }
     }
@@ -44,7 +46,9 @@ extension FilteredStream {
         for delay: Duration, after end: ConnectionEnd, token: Secret?, _ reading: StreamReading
     ) throws {
         reading.metrics.nextAttempt.set(Timestamp.now().advanced(by: delay))
+        let wasUnsure = lease?.role == .unsure
         try rest(for: delay, reading) {
+            if let lease, !lease.reads || wasUnsure && lease.role == .active { return true }
             guard case .file = settings.x.token, end.isAboutCredentials, let new = try? settings.x.token.read(),
                 new.value != token?.value
             else { return false }

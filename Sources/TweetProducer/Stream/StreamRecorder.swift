@@ -11,6 +11,9 @@ struct StreamReading {
     let posts: PostCounter
     let watch: PostWatch
     let gaps: OpenGaps
+    let facts: StreamFactsKeeper
+    /// Nil for a producer that is alone.
+    var lease: Lease?
     var metrics = StreamMetrics()
 }
 
@@ -44,7 +47,8 @@ final class StreamRecorder {
     private let metrics: StreamMetrics
     private let logger: Logger
     private var framer: LineFramer
-    private var lastReceivedAt: Timestamp?
+    /// When the last line or keep-alive was received.
+    private(set) var lastReceivedAt: Timestamp?
     private var caughtUpAt: Timestamp?
     private var lastPost: [UInt8] = []
 

@@ -101,6 +101,31 @@ import Testing
         }
     }
 
+    /// Both services read the file while another program writes it, and find nothing in it.
+    @Test func f51AFileThatIsReadWhileItIsWrittenIsReadAgain() async throws {
+        let folder = try TemporaryFolder()
+        let front = try KafkaFront(PipelineRun.kafka.get().bootstrapServers)
+        front.credentials = .plain(user: "tweets", password: "first")
+        try folder.write(Self.properties("PLAIN", "first"), to: "kafka.properties")
+        let settings = ["KAFKA_PROPERTIES_FILE": folder.path + "/kafka.properties"]
+        try await PipelineRun.with(settings, servers: front.servers) { run in
+            try await run.expect("lines are acknowledged") { try run.status().checkpoint > 20 }
+            front.credentials = .plain(user: "tweets", password: "second")
+            try folder.write("", to: "kafka.properties")
+            front.cut()
+            try await run.expect("both have read it") {
+                [run.log, run.pipeline.log(of: .loader)].allSatisfy {
+                    $0.contains("the files of the credentials have changed")
+                }
+            }
+            let unsigned = front.unsigned
+            try await run.expect("both are disconnected") { front.unsigned > unsigned + 10 }
+            try folder.write(Self.properties("PLAIN", "second"), to: "kafka.properties")
+            try await run.expectConserved()
+            #expect(run.x.connections.count == 1)
+        }
+    }
+
     /// The file is not there, then has a token that has ended, then one that the broker does not know, then the right one.
     @Test func f51ATokenInAFileIsReadUntilOneIsAccepted() async throws {
         let folder = try TemporaryFolder()

@@ -59,6 +59,25 @@ import Testing
         #expect(loaders.end("second"))
     }
 
+    /// Of two busy loaders with one name, each finds the partitions claimed by the other before Kafka expels it.
+    @Test func aLoaderThatLosesItsPartitionsTwiceContinuesWithoutItsName() throws {
+        let loaders = try LoaderRun()
+        try loaders.noteInsertions()
+        let loader = try loaders.start()
+        try loaders.publish(1...100)
+        try loaders.expectAll(100)
+        let message = "another loader repeatedly claims the partitions of this one; continuing without a name"
+        for round in 1...2 as ClosedRange<Int64> {
+            #expect(!loaders.logged().contains(message), "\(loaders.logged())")
+            try loaders.query("UPDATE loader_offsets SET fence = fence + 1, owner = 'other'")
+            try loaders.publish(round * 100 + 1...round * 100 + 100)
+            try loaders.expectAll(round * 100 + 100)
+        }
+        #expect(loaders.logged().contains(message), "\(loaders.logged())")
+        #expect(loader.exit == nil)
+        #expect(loaders.wait { try loaders.run(["status"]).contains("problem: a different process probably is") })
+    }
+
     /// Heartbeat answers that another member has the same group.instance.id: librdkafka's client is of no use any more.
     @Test func afterAFatalErrorOfTheClientTheGroupIsJoinedAnew() throws {
         let kafka = try KafkaSandbox(topics: ["tweets": 4, "tweets.events": 1])
@@ -69,9 +88,12 @@ import Testing
         try loaders.expectAll(100)
         kafka.fail(request: 12, with: [82])
         #expect(loaders.wait { loaders.logged().contains("rejoining Kafka's group") }, "\(loaders.logged())")
-        #expect(loaders.logged().contains("under this loader's name; going on without a name"), "\(loaders.logged())")
+        #expect(loaders.logged().contains("under this loader's name; continuing without a name"), "\(loaders.logged())")
         try loaders.publish(101...200)
         try loaders.expectAll(200)
         #expect(loader.exit == nil)
+        let problem =
+            "problem: FENCED_INSTANCE_ID: a different process has joined Kafka's group as 'one': give each host"
+        #expect(loaders.wait { try loaders.run(["status"]).contains(problem) }, "\(loaders.logged())")
     }
 }

@@ -12,6 +12,9 @@ import Testing
     /// `make soak` asks for 500.
     static let rounds = KillSoakTests.environment["ARCHIVE_KILL_ROUNDS"].flatMap { Int($0) } ?? 8
 
+    /// For how long X sends again what it has sent.
+    static let repeated = Duration.seconds(120)
+
     /// How often a place is passed at most before the kill: as often as in a second or two.
     static let passes: [(FailPoint, Int)] = [
         (.append, 200), (.fsync, 120), (.roll, 30), (.compress, 40), (.upload, 50), (.delete, 30), (.checkpoint, 8),
@@ -22,16 +25,9 @@ import Testing
         let seed = KillSoakTests.seed
         print("archive kill soak: SOAK_SEED=\(seed) ARCHIVE_KILL_ROUNDS=\(Self.rounds)")
         var random = SplitMix64(seed: seed)
-        var configuration = XSimulator.Configuration()
-        configuration.feed = .generator(seed: seed, count: nil)
-        // What was in the socket comes again, also when one producer after the other is killed before it has read that far;
-        // and so each of them begins with some hundred lines, enough for a dozen segments.
-        configuration.rate = 6
-        configuration.redelivery = .seconds(60)
-        configuration.enforcesRateLimits = false
         let server = try S3TestServer()
         try await PipelineRun.alone(
-            configuration, partitions: 64,
+            Self.configuration(seed), partitions: 64,
             settings: server.environment().merging(["JOURNAL_SEGMENT_BYTES": "32KiB"]) { $1 }
         ) { run in
             run.x.addRules([("pipeline", "soak")])
@@ -39,7 +35,11 @@ import Testing
             try run.startLoader()
             var audit = ArchiveAudit(run.pipeline.journalFolder, server: server)
             var kills: [FailPoint: Int] = [:]
+            var complete = ContinuousClock.now
             for round in 0..<Self.rounds {
+                if complete.duration(to: .now) > Self.repeated / 3 {
+                    complete = try await catchUp(run, since: complete)
+                }
                 if let point = try killProducer(run, round, &random) { kills[point, default: 0] += 1 }
                 try audit.look("SOAK_SEED=\(seed), round \(round)")
                 if round % 25 == 24 { try audit.compareBucket() }
@@ -48,6 +48,35 @@ import Testing
             #expect(kills.values.reduce(0, +) > Self.rounds / 2, "too few are killed where they should be")
             try await judge(run, &audit, "SOAK_SEED=\(seed)")
         }
+    }
+
+    private static func configuration(_ seed: UInt64) -> XSimulator.Configuration {
+        var configuration = XSimulator.Configuration()
+        configuration.feed = .generator(seed: seed, count: nil)
+        // What was in the socket comes again, also when one producer after the other is killed before it has read that far;
+        // and so each of them begins with some hundred lines, enough for a dozen segments.
+        configuration.rate = 6
+        configuration.redelivery = repeated
+        configuration.enforcesRateLimits = false
+        return configuration
+    }
+
+    /// Lets a producer read all that X has sent: of lines that none has read for longer than X repeats them, X has no copy.
+    /// Returns when that was asked.
+    private func catchUp(
+        _ run: PipelineRun, since complete: ContinuousClock.Instant
+    ) async throws -> ContinuousClock.Instant {
+        let begin = ContinuousClock.now
+        let issued = run.issuedIDs
+        try run.pipeline.start(.producer, settings: ["JOURNAL_KEEP": "0"])
+        _ = try await holds(within: Self.repeated) { try issued.isSubset(of: run.storedIDs()) }
+        let missing = try issued.subtracting(run.storedIDs())
+        #expect(missing.sorted() == [])
+        run.pipeline.kill(.producer)
+        #expect(
+            complete.duration(to: .now) < Self.repeated, "the machine is too slow: what X repeats says nothing any more"
+        )
+        return begin
     }
 
     /// Starts the producer and waits until it has killed itself, or kills it after a while; returns where it did.

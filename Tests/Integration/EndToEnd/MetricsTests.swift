@@ -8,33 +8,6 @@ import Testing
 
 /// What a scraper gets from both services of a running pipeline.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct MetricsTests {
-    /// One exposition, and the values in it by name and labels as they are written.
-    private struct Exposition {
-        let text: String
-        let values: [String: Double]
-
-        init(_ text: String) {
-            self.text = text
-            let samples = text.split(separator: "\n").filter { !$0.hasPrefix("#") }.compactMap { line in
-                line.lastIndex(of: " ").flatMap { space in
-                    Double(line[line.index(after: space)...]).map { (String(line[..<space]), $0) }
-                }
-            }
-            values = Dictionary(samples, uniquingKeysWith: { first, _ in first })
-            #expect(values.count == samples.count, "a series stands there twice")
-        }
-
-        subscript(name: String) -> Double? { values[name] }
-
-        /// The same, and less than nothing for a series that is not there.
-        func value(_ name: String) -> Double { values[name] ?? -1 }
-
-        /// The sum of a family's series.
-        func sum(_ name: String) -> Double {
-            values.filter { $0.key == name || $0.key.hasPrefix(name + "{") }.values.reduce(0, +)
-        }
-    }
-
     /// curl(1) as the client: status, header and body are judged by a program that is not ours.
     private func get(_ url: String, _ arguments: [String] = []) async throws -> (status: Int, text: String) {
         let command = ChildCommand("/usr/bin/curl", ["-s", "-m", "10", "-w", "\n%{http_code}"] + arguments + [url])
@@ -45,6 +18,10 @@ import Testing
 
     private func scrape(_ url: String, _ arguments: [String] = []) async throws -> Exposition {
         Exposition(try await get(url + "/metrics", arguments).text)
+    }
+
+    private func expectAlive(_ address: String) async throws {
+        for probe in ["livez", "readyz"] { #expect(try await get("http://\(address)/\(probe)").status == 200) }
     }
 
     /// Two free addresses, and the settings that make the services listen there.
@@ -197,8 +174,7 @@ import Testing
             #expect(isShown, "\(found.text)\n\(run.pipeline.log(of: .loader).suffix(2000))")
             #expect(found.sum("tweet_loader_postgres_errors_total") > 0)
             // It lives and is ready: neither is a matter of PostgreSQL.
-            #expect(try await get("http://\(loader)/livez").status == 200)
-            #expect(try await get("http://\(loader)/readyz").status == 200)
+            try await expectAlive(loader)
             try run.pipeline.postgres.start()
             let isOver = try await holds {
                 found = try await scrape("http://\(loader)")
@@ -237,8 +213,7 @@ import Testing
                         && found[#"tweet_producer_x_connect_attempts_total{outcome="connected"}"#] == 2
                 })
             #expect(found.sum("tweet_producer_gaps_total") == 1)
-            #expect(try await get("http://\(address)/livez").status == 200)
-            #expect(try await get("http://\(address)/readyz").status == 200)
+            try await expectAlive(address)
         }
     }
 

@@ -18,12 +18,20 @@ struct RecordedLinesTests {
     }
 
     /// Sends lines through the whole pipeline and hands it over when the ledger has settled all of them.
-    private func send(_ lines: [[UInt8]], _ body: (PipelineRun) throws -> Void) async throws {
+    ///
+    /// - Parameters:
+    ///   - lines: what X sends.
+    ///   - settings: of the services, by environment name.
+    ///   - body: the test.
+    /// - Throws: what the body throws, or what could not be started.
+    private func send(
+        _ lines: [[UInt8]], settings: [String: String] = [:], _ body: (PipelineRun) throws -> Void
+    ) async throws {
         var configuration = XSimulator.Configuration()
         configuration.feed = .lines(lines)
         configuration.rate = nil
-        try await PipelineRun.alone(configuration) { run in
-            run.x.addRules([("pipeline", "recorded")])
+        try await PipelineRun.alone(configuration, settings: settings) { run in
+            if settings.isEmpty { run.x.addRules([("pipeline", "recorded")]) }
             try run.startLoader()
             try run.pipeline.start(.producer)
             // Beside the lines there are two events: started and connected.
@@ -42,6 +50,24 @@ struct RecordedLinesTests {
             #expect(try run.value("SELECT count(*) FROM rejects") == "0")
             #expect(try run.storedIDs() == Set(ids.compactMap { Int64($0) }))
             #expect(try run.value("SELECT count(*) FROM tweets WHERE matched") == "\(ids.count)")
+        }
+    }
+
+    /// The same lines from a sample stream: without rules at X, and stored as matched by the stream.
+    @Test func everyRecordedTweetIsStoredFromASample() async throws {
+        let folder = try #require(recordedData)
+        let lines = try lines(folder)
+        let ids = Set(lines.compactMap { TweetLine($0)?.data.id })
+        try await send(lines, settings: ["X_STREAM": "sample", "X_PLAN": "enterprise"]) { (run: PipelineRun) throws in
+            #expect(run.x.connections.isEmpty && !run.x.connections(of: .sample).isEmpty)
+            #expect(try run.value("SELECT count(*) FROM rejects") == "0")
+            #expect(try run.storedIDs() == Set(ids.compactMap { Int64($0) }))
+            let unmatched =
+                "SELECT count(*) FROM tweets t WHERE matched AND NOT EXISTS (SELECT FROM tweet_rules WHERE tweet_id = t.id)"
+            #expect(try run.value(unmatched) == "0")
+            let byStream =
+                "SELECT count(DISTINCT tweet_id) > 0 FROM matched_rules WHERE rule_id = 0 AND value = 'GET /2/tweets/sample/stream'"
+            #expect(try run.value(byStream) == "t")
         }
     }
 

@@ -1,3 +1,5 @@
+import Core
+import Postgres
 import TestSupport
 import Testing
 
@@ -15,6 +17,18 @@ struct CommandTests {
         let connection = try database.connect()
         var replay = RejectReplay(payload: .jsonb, isDryRun: isDryRun)
         return try replay.run(RejectSelection.parse(arguments), connection)
+    }
+
+    @Test("where PostgreSQL accepts no row at all, no reject is judged")
+    func replayWithoutAnyRow() throws {
+        try database.query("ALTER TABLE tweets ADD CONSTRAINT no_bad CHECK (text <> 'bad')")
+        let line = TestLines.tweet(TestLines.firstID, text: "bad")
+        try Loader.claiming(database.url).settle(TestLines.batch([line]))
+        try database.query("ALTER TABLE tweets ADD CONSTRAINT nothing CHECK (false) NOT VALID")
+        let error = #expect(throws: DatabaseError.self) { try replay() }
+        #expect(error?.disposition == .wait)
+        #expect(error?.description.contains("PostgreSQL rejects every row") == true, "\(error as Any)")
+        #expect(try database.query("SELECT count(*) FROM rejects") == [["1"]])
     }
 
     private func read(_ arguments: [String]) throws -> [Int64] {

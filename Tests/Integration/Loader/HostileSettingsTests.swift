@@ -117,11 +117,11 @@ struct HostileSettingsTests {
     func replicaRole() throws {
         let database = try TestDatabase()
         _ = try database.superuser("ALTER DATABASE \(database.name) SET session_replication_role = replica")
-        let failure = #expect(throws: Failure.self) { _ = try Loader.claiming(database.url) }
-        #expect(failure?.status == .badSettings)
+        let failure = #expect(throws: DatabaseError.self) { _ = try Loader.claiming(database.url) }
+        #expect(failure?.disposition == .operator(.settings))
         let text = failure?.description ?? ""
         #expect(text.contains("session_replication_role is replica, set by ALTER DATABASE ... SET"), "\(text)")
-        #expect(throws: Failure.self) { _ = try migrate(PostgresConninfo(database.url)) }
+        #expect(throws: DatabaseError.self) { _ = try migrate(PostgresConninfo(database.url)) }
         try onDatabase(PostgresConninfo(database.url), role: .any) { _ in }
     }
 }

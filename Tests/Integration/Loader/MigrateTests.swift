@@ -127,8 +127,8 @@ struct MigrateTests {
     func encodings(encoding: String) throws {
         let database = try TestDatabase(encoding: encoding)
         func expectRefusal(_ body: () throws -> Void) {
-            let failure = #expect(throws: Failure.self) { try body() }
-            #expect(failure?.status == .badSettings)
+            let failure = #expect(throws: DatabaseError.self) { try body() }
+            #expect(failure?.disposition == .operator(.settings))
             #expect(failure?.description.contains("has the encoding \(encoding)") == true)
             let command = "createdb -E UTF8 -T template0 -O tweets \(database.name)_utf8"
             #expect(failure?.description.contains(command) == true, "\(String(describing: failure))")
@@ -148,8 +148,8 @@ struct MigrateTests {
         let database = try TestDatabase(owner: "postgres")
         _ = try database.superuser(
             "GRANT ALL ON DATABASE \(database.name) TO tweets; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-        let failure = #expect(throws: Failure.self) { _ = try migrate(PostgresConninfo(database.url)) }
-        #expect(failure?.status == .refusedCredentials)
+        let failure = #expect(throws: DatabaseError.self) { _ = try migrate(PostgresConninfo(database.url)) }
+        #expect(failure?.disposition == .operator(.credentials))
         let text = failure?.description ?? ""
         #expect(text.contains("ALTER DATABASE \(database.name) OWNER TO tweets"), "\(text)")
         #expect(text.contains("GRANT CREATE ON SCHEMA public TO tweets") && !text.contains("password"))
@@ -161,10 +161,10 @@ struct MigrateTests {
     func searchPath() throws {
         let database = try TestDatabase(migrated: false)
         _ = try database.superuser("ALTER ROLE tweets IN DATABASE \(database.name) SET search_path = nowhere")
-        let created = #expect(throws: Failure.self) { _ = try migrate(PostgresConninfo(database.url)) }
-        let loaded = #expect(throws: Failure.self) { _ = try Loader.claiming(database.url) }
+        let created = #expect(throws: DatabaseError.self) { _ = try migrate(PostgresConninfo(database.url)) }
+        let loaded = #expect(throws: DatabaseError.self) { _ = try Loader.claiming(database.url) }
         for failure in [created, loaded] {
-            #expect(failure?.status == .badSettings)
+            #expect(failure?.disposition == .operator(.settings))
             let text = failure?.description ?? ""
             #expect(text.contains("search_path is nowhere, set by ALTER ROLE ... IN DATABASE ... SET"), "\(text)")
         }

@@ -47,24 +47,26 @@ struct MigrationTests {
     func outside(version: Int, remedy: String) throws {
         _ = try migrate(PostgresConninfo(database.url), payload: .jsonb)
         try database.query("UPDATE schema_version SET version = \(version)")
-        let failure = #expect(throws: Failure.self) { try Migration.check(database.connect()) }
-        #expect(failure?.status == .badSettings)
+        let failure = #expect(throws: DatabaseError.self) { try Migration.check(database.connect()) }
+        #expect(failure?.disposition == .operator(.settings))
         #expect(failure?.description.contains(remedy) == true)
-        #expect(throws: Failure.self) { _ = try migrate(PostgresConninfo(database.url), payload: .jsonb) }
-        #expect(throws: Failure.self) { _ = try Loader.claiming(database.url) }
+        #expect(throws: DatabaseError.self) { _ = try migrate(PostgresConninfo(database.url), payload: .jsonb) }
+        #expect(throws: DatabaseError.self) { _ = try Loader.claiming(database.url) }
     }
 
     @Test("a database without the schema is refused, with what to do")
     func missing() throws {
-        let failure = #expect(throws: Failure.self) { try Migration.check(database.connect()) }
+        let failure = #expect(throws: DatabaseError.self) { try Migration.check(database.connect()) }
         #expect(failure?.description.contains("tweet-loader migrate") == true)
     }
 
     @Test("tables of somebody else are left alone")
     func foreign() throws {
         try database.query("CREATE TABLE rejects (mine text)")
-        let failure = #expect(throws: Failure.self) { _ = try migrate(PostgresConninfo(database.url), payload: .jsonb) }
-        #expect(failure?.status == .badSettings)
+        let failure = #expect(throws: DatabaseError.self) {
+            _ = try migrate(PostgresConninfo(database.url), payload: .jsonb)
+        }
+        #expect(failure?.disposition == .operator(.settings))
         #expect(failure?.description.contains("rejects") == true)
         #expect(try database.query("SELECT to_regclass('tweets')") == [[nil]])
     }
@@ -74,7 +76,7 @@ struct MigrationTests {
         let conninfo = try PostgresConninfo(database.url)
         _ = try migrate(conninfo, payload: .json)
         #expect(try database.query(PayloadMode.columnTypeSQL) == [["json"]])
-        let failure = #expect(throws: Failure.self) { _ = try Loader.claiming(database.url) }
+        let failure = #expect(throws: DatabaseError.self) { _ = try Loader.claiming(database.url) }
         #expect(failure?.description.contains("--payload json") == true)
         #expect(try migrate(conninfo, payload: .jsonb).contains("tweets.payload is jsonb now"))
         _ = try Loader.claiming(database.url)
@@ -116,7 +118,7 @@ struct MigrationTests {
     @Test("a database of version 1 becomes the very one that a fresh schema is, and keeps its rows")
     func fromVersion1() throws {
         let partition = try makeVersion1()
-        let failure = #expect(throws: Failure.self) { try Migration.check(database.connect()) }
+        let failure = #expect(throws: DatabaseError.self) { try Migration.check(database.connect()) }
         #expect(failure?.description.contains("run `tweet-loader migrate`") == true)
         let conninfo = try PostgresConninfo(database.url)
         #expect(

@@ -110,18 +110,18 @@ struct OutageTests {
     }
 
     @Test(
-        "a refusal at the start ends with its exit status and a remedy",
+        "a refusal at the start ends with its disposition and a remedy",
         arguments: [
-            ("nowhere", "tweets", Core.ExitStatus.badSettings, "createdb"),
-            ("empty", "tweets", .badSettings, "migrate"),
-            ("empty", "nobody", .refusedCredentials, "password"),
+            ("nowhere", "tweets", Disposition.operator(.settings), "createdb"),
+            ("empty", "tweets", .operator(.settings), "migrate"),
+            ("empty", "nobody", .operator(.credentials), "password"),
         ])
-    func refusedAtStart(database: String, user: String, status: Core.ExitStatus, remedy: String) throws {
+    func refusedAtStart(database: String, user: String, disposition: Disposition, remedy: String) throws {
         let empty = try TestDatabase(migrated: false)
         let name = database == "empty" ? empty.name : database
         let url = empty.url.replacing("/\(empty.name)", with: "/\(name)").replacing("tweets@", with: "\(user)@")
-        let failure = #expect(throws: Failure.self) { _ = try Loader.claiming(url) }
-        #expect(failure?.status == status)
+        let failure = #expect(throws: DatabaseError.self) { _ = try Loader.claiming(url) }
+        #expect(failure?.disposition == disposition)
         #expect(failure?.description.contains(remedy) == true)
     }
 }

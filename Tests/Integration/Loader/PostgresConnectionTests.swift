@@ -108,8 +108,8 @@ struct PostgresConnectionTests {
             "postgres//u:geheim@h/d", "host=h geheim", "postgresql://u:geheim%zz@h/d", "hast=geheim",
         ])
     func badConninfo(text: String) {
-        let failure = #expect(throws: Failure.self) { _ = try PostgresConninfo(text) }
-        #expect(failure?.status == .badSettings)
+        let failure = #expect(throws: SettingsError.self) { _ = try PostgresConninfo(text) }
+        #expect(failure?.disposition == .operator(.settings))
         #expect(failure?.description.contains("geheim") == false)
         #expect(failure?.description.contains("DATABASE_URL") == true)
     }
@@ -119,8 +119,10 @@ struct PostgresConnectionTests {
         arguments: ["sslrootcert", "sslcert", "sslkey"])
     func missingFile(option: String) throws {
         func message(_ text: String, _ environment: [String: String] = [:]) -> String? {
-            let failure = #expect(throws: Failure.self) { _ = try PostgresConninfo(text, environment: environment) }
-            #expect(failure?.status == .badSettings)
+            let failure = #expect(throws: SettingsError.self) {
+                _ = try PostgresConninfo(text, environment: environment)
+            }
+            #expect(failure?.disposition == .operator(.settings))
             return failure?.description
         }
         let named = message("host=h \(option)=/nowhere/file.pem")
@@ -187,7 +189,7 @@ struct PostgresConnectionTests {
     }
 
     @Test(
-        "what libpq can never use is a matter of settings, at once and with 78",
+        "what libpq can never use is a matter of settings, at once",
         arguments: [
             "sslmode=no-verify", "port=S3", "sslmode=require", "hostaddr=nowhere", "sslmode=verify-full",
             "service=nowhere", "target_session_attrs=any-way", "gssencmode=maybe", "connect_timeout=soon",
@@ -199,8 +201,9 @@ struct PostgresConnectionTests {
         let text =
             "host=127.0.0.1 port=\(try TestDatabase.port) user=tweets dbname=\(database.name) "
             + "sslrootcert=/dev/null \(setting)"
-        let failure = #expect(throws: Failure.self) { _ = try Loader.claiming(text) }
-        #expect(failure?.status == .badSettings, "\(String(describing: failure))")
+        let error = #expect(throws: (any Error).self) { _ = try Loader.claiming(text) }
+        let disposition = (error as? any DisposedError)?.disposition
+        #expect(disposition == .operator(.settings), "\(String(describing: error))")
     }
 
     @Test(

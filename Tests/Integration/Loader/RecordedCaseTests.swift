@@ -24,8 +24,9 @@ struct RecordedCaseTests {
         #expect(try database.query("SELECT count(*) FROM tweets") == [["\(lines.count)"]])
         #expect(try database.query("SELECT count(*) FROM rejects") == [["0"]])
         let other = try TestDatabase(encoding: "LATIN1")
-        let failure = #expect(throws: Failure.self) { _ = try migrate(PostgresConninfo(other.url)) }
-        #expect(failure?.status == .badSettings && failure?.description.contains("createdb -E UTF8") == true)
+        let failure = #expect(throws: DatabaseError.self) { _ = try migrate(PostgresConninfo(other.url)) }
+        #expect(
+            failure?.disposition == .operator(.settings) && failure?.description.contains("createdb -E UTF8") == true)
     }
 
     @Test("case 27: every odd payload is a row or a reject with its reason")

@@ -143,10 +143,12 @@ struct RelationsTests {
         }
         try Loader.claiming(database.url).settle(Self.batch(lines))
         #expect(try database.query("SELECT reason, sqlstate, seq FROM rejects") == [["database", "23514", "38"]])
-        for counted in [
-            "tweets", "tweet_rules", "tweet_errors", "users", "media", "places", "polls", "context_entities",
-        ] {
-            #expect(try database.query("SELECT count(*) FROM \(counted)") == [["63"]], "\(counted)")
+        // What lines share is stored ahead of them, and stays when a line has a bad row of its own.
+        let shared = ["users", "media", "places", "polls", "context_entities"]
+        let isShared = shared.contains(table)
+        for counted in ["tweets", "tweet_rules", "tweet_errors"] + shared {
+            let count = !isShared && shared.contains(counted) ? "64" : "63"
+            #expect(try database.query("SELECT count(*) FROM \(counted)") == [[count]], "\(counted)")
         }
         #expect(try database.query("SELECT settled FROM stream_ledger_pending") == [["{[1,65)}"]])
     }

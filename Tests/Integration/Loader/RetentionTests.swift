@@ -98,6 +98,21 @@ struct RetentionTests {
         #expect(try counts[0][0] == "2")
     }
 
+    @Test("a lock that stays held is a matter of trying again, and nothing is dropped")
+    func staysLocked() throws {
+        let before = try counts
+        let reader = try database.connect()
+        try reader.execute("BEGIN; SELECT count(*) FROM tweets")
+        var retention = Retention(
+            try KeptTime(argument: "12months"), at: try #require(Self.now), isDryRun: false)
+        retention.attempts = 1
+        let error = #expect(throws: DatabaseError.self) { try retention.run(database.connect()) }
+        #expect(error?.disposition == .retry)
+        #expect(error?.description.contains("tweets_oldest was locked") == true, "\(error as Any)")
+        try reader.execute("COMMIT")
+        #expect(try counts == before)
+    }
+
     @Test("times that make no sense are refused", arguments: ["", "12", "months", "0months", "12weeks", "99999years"])
     func mistakes(text: String) {
         #expect(throws: ValidationError.self) { _ = try KeptTime(argument: text) }

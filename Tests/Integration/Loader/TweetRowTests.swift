@@ -118,7 +118,7 @@ struct TweetRowTests {
     func oddMembers() throws {
         var database = try TweetsDatabase()
         for (data, column, value) in Self.odd {
-            try database.connection.execute("DELETE FROM tweets")
+            try database.connection.execute("WITH rules AS (DELETE FROM tweet_rules) DELETE FROM tweets")
             try database.copy([SampleTweets.line(5, data)])
             #expect(try database.value("SELECT \(column) FROM tweets") == value, "\(data)")
             #expect(try database.value("SELECT payload -> 'data' ->> 'id' FROM tweets") == "5", "\(data)")
@@ -138,7 +138,7 @@ struct TweetRowTests {
         var database = try TweetsDatabase()
         if let sql = mode.alterSQL { try database.connection.execute(sql) }
         for (text, value) in Self.altered {
-            try database.connection.execute("DELETE FROM tweets")
+            try database.connection.execute("WITH rules AS (DELETE FROM tweet_rules) DELETE FROM tweets")
             let line = Array(#"{"data":{"id":"5","text":""#.utf8) + text + Array(#""}}"#.utf8)
             try database.copy([line], payload: mode)
             let hex = line.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()

@@ -13,11 +13,6 @@ struct VerificationTests: VerifyFixture {
     let database: TestDatabase
     let kafka: KafkaSandbox
 
-    init() throws {
-        database = try TestDatabase()
-        kafka = try KafkaSandbox(topics: ["tweets": 4, "tweets.events": 1])
-    }
-
     @Test("everything settled is complete, with rows too")
     func complete() throws {
         try publish(1...200)

@@ -11,11 +11,6 @@ struct VerifyUnknownTests: VerifyFixture {
     let database: TestDatabase
     let kafka: KafkaSandbox
 
-    init() throws {
-        database = try TestDatabase()
-        kafka = try KafkaSandbox(topics: ["tweets": 4, "tweets.events": 1])
-    }
-
     @Test("f71: lines that a stopped producer may still hold are unknown until its journal is read")
     func f71StoppedProducer() throws {
         try publish((1...300).filter { $0 != 17 && $0 != 290 && $0 != 291 })

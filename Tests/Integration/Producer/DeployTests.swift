@@ -99,11 +99,27 @@ import Testing
 
     // MARK: Supervisors
 
-    @Test(arguments: ["tweet-producer", "tweet-loader"])
+    @Test(arguments: ["tweet-producer", "tweet-loader", "tweet-producer@"])
     func systemdEndsOnUsageCredentialsAndSettings(name: String) throws {
         let unit = try readTextFile(path("systemd/\(name).service"))
         #expect(unit.contains("\nRestartPreventExitStatus=64 77 78\n"))
         #expect(unit.contains("\nRestart=always\n"))
+    }
+
+    /// systemd itself reads every unit without a complaint; programs and settings files are where this machine has them.
+    @Test func systemdAcceptsEveryUnit() throws {
+        let folder = try TemporaryFolder()
+        let names = try FileManager.default.contentsOfDirectory(atPath: path("systemd"))
+        #expect(names.count == 4)
+        for name in names {
+            let text = try readTextFile(path("systemd/" + name)).replacing("/usr/local/bin/tweet-", with: "/bin/true ")
+            try folder.write(text, to: name)
+        }
+        let units = names.map { folder.path + "/" + $0.replacing("@.", with: "@my-stream.") }
+        let (exit, output) = try ChildProcess.run(
+            ChildCommand("/usr/bin/systemd-analyze", ["verify", "--man=no"] + units))
+        #expect(exit == .status(0), "\(output)")
+        #expect(!output.contains(folder.path), "\(output)")
     }
 
     /// The file that is shipped, with `service` of a folder as the producer, and what supervisord needs for itself.

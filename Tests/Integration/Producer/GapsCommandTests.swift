@@ -106,7 +106,7 @@ import XAPI
         defer { server.close() }
         let journal = try Journal.open(folder: folder.path, stream: "default")
         let handed = try run(["repair", "--max-posts", "100"], url: server.url)
-        #expect(handed.status == 0 && handed.output.contains("queued 1 for the producer that runs"))
+        #expect(handed.status == 0 && handed.output.contains("queued 1 for the running producer"))
         let listed = try run(["list"]).output.split(separator: "\n")
         #expect(listed.last?.contains("queued") == true && listed.dropLast().last?.contains("queued") == false)
         #expect(server.requests.isEmpty)

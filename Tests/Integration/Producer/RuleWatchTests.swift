@@ -187,37 +187,35 @@ import XAPI
         #expect(messages == ["cannot read the rules at X; retrying", "the rules at X can be read again"])
     }
 
-    @Test func aLongListIsCutIntoEventsThatBelongTogether() throws {
-        let rules = (0..<3000).map { number in
-            XRule(id: "\(9_000 - number)", value: String(repeating: "é\"", count: 200) + "\(number)", tag: "t\(number)")
-        }
-        var recorder = RuleRecorder()
-        var chunks: [JournalChunk] = []
-        var left = 2
-        // The journal fails in the middle of the list: the next call journals all of it.
-        let first = recorder.record(rules, at: Timestamp(milliseconds: 1000)) { _ in
-            left -= 1
-            return left < 0 ? .failed : .durable
-        }
-        #expect(!first)
-        let second = recorder.record(rules.shuffled(), at: Timestamp(milliseconds: 2000)) { chunk in
-            chunks.append(chunk)
-            return .durable
-        }
-        #expect(second)
-        let events = chunks.flatMap(\.events)
-        #expect(events.count > 5 && chunks.count == events.count)
-        #expect(events.map(\.part) == (1...events.count).map { $0 })
-        #expect(events.allSatisfy { $0.parts == events.count && $0.lines == 3000 && $0.at == events[0].at })
-        #expect(events.allSatisfy { $0.line.count < 300 << 10 })
-        let read = events.compactMap { PipelineEvent(line: $0.line)?.rules }.flatMap { $0 }
-        #expect(Set(read.map(\.id)) == Set(rules.map(\.id)) && read.count == 3000)
-        #expect(read.first { $0.id == "9000" } == PipelineEvent.Rule(id: "9000", value: rules[0].value, tag: "t0"))
-        let third = recorder.record(rules, at: Timestamp(milliseconds: 3000)) { _ in
-            Issue.record("nothing has changed")
-            return .durable
-        }
-        #expect(third)
+    @Test func aSampleIsRecordedInThePlaceOfRules() async throws {
+        let x = XSettings(url: "http://127.0.0.1:1", token: .value(Secret("t")))
+        var settings = RuleWatchSettings(x: x, source: StreamSource(.sample10, partition: 2))
+        settings.interval = .seconds(10)
+        var watch = RuleWatch(
+            settings: settings, matches: RuleMatches(folder: folder.path), stop: Stop(), logger: log.logger,
+            deliver: journal.take)
+        watch.check(now: .now())
+        #expect(journal.takeRules() == ["1/1 of 1: GET /2/tweets/sample10/stream?partition=2 -"])
+        // Once; and X is not asked.
+        watch.check(now: .now())
+        #expect(journal.takeRules() == [] && log.lines.isEmpty)
+    }
+
+    /// A filter whose list of accounts no command has read yet: told, and the rules that X holds for it are no strangers.
+    @Test func aListThatWasNeverReadIsTold() async throws {
+        let lines = try await warnings(
+            "- filter: stock\n  words: [coffee]\n  following: '@abestockmon'\n", [("coffee OR from:7", "stock")])
+        #expect(lines.map(\.message) == ["accounts that filters follow were never read from X; run rules apply"])
+        #expect(lines.map { $0.metadata["values"] } == ["abestockmon"])
+        #expect(journal.takeEvents().isEmpty)
+    }
+
+    @Test func whatAFilterLacksAtXDiffers() async throws {
+        let lines = try await warnings("- filter: tea\n  words: [tea, chai]\n", [("tea", "tea"), ("mate", "tea.2")])
+        #expect(
+            lines.map { "\($0.message): \($0.metadata["values"] ?? "")" } == [
+                "rules in the file are missing at X: tea OR chai", "rules at X are not in the file: tea | mate",
+            ])
     }
 
     @Test func aRequestIsTakenOnce() throws {
@@ -235,16 +233,6 @@ import XAPI
         let matches = RuleMatches(folder: folder.path, now: Timestamp(milliseconds: 1000))
         #expect(matches.quietSince("1") == Timestamp(milliseconds: 1000))
         #expect(matches.posts(of: "1") == 0)
-    }
-
-    @Test func keysTellWhichRulesMatched() {
-        var key = TweetKey()
-        let line =
-            #"{"data":{"id":"1","text":"\"matching_rules\":[{\"id\":\"9\"}]"},"matching_rules":[{"id":"7","tag":"a"},{"id":8}]}"#
-        #expect(unsafe Array(line.utf8).withBytes { unsafe key.key(of: $0) } == 1)
-        #expect(key.matchingRules == [7, 8])
-        #expect(unsafe Array("{}".utf8).withBytes { unsafe key.key(of: $0) } == nil)
-        #expect(key.matchingRules.isEmpty)
     }
 }
 

@@ -166,7 +166,7 @@ import Testing
 
     @Test(arguments: [
         ("s3://", Disposition.operator(.settings), "must be s3://BUCKET"),
-        ("s3://\(S3TestServer.bucket)/nothing", .operator(.settings), "has no file of JSON Lines"),
+        ("s3://\(S3TestServer.bucket)/nothing", .operator(.settings), "has no JSON Lines file"),
         ("s3://no-such-bucket/x", .wait, "NoSuchBucket"),
     ])
     func aSourceThatIsNotThereIsNamed(url: String, disposition: Disposition, says: String) throws {

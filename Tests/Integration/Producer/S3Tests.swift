@@ -193,8 +193,8 @@ import Testing
         if case .value = try chosen(file.merging(value) { $1 }) {} else { Issue.record("the environment comes first") }
         if case .file = try chosen(file) {} else { Issue.record("then the file") }
         for broken in [["AWS_ACCESS_KEY_ID": "a"], file.merging(["AWS_PROFILE": "none"]) { $1 }] {
-            let failure = try #require(throws: Failure.self) { try chosen(broken) }
-            #expect(failure.status == .badSettings)
+            let failure = try #require(throws: SettingsError.self) { try chosen(broken) }
+            #expect(failure.disposition == .operator(.settings))
         }
     }
 

@@ -9,15 +9,6 @@ import Testing
 @testable import TweetProducer
 @testable import XAPI
 
-private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset", of now: Timestamp) throws -> StreamGap
-{
-    var event = PipelineEvent(.disconnected, at: now.advanced(by: .seconds(from)), connection: seq, cause: cause)
-    event.newestID = "1"
-    var gap = try #require(StreamGap(event, seq: seq))
-    gap.ended = to.map { now.advanced(by: .seconds($0)).milliseconds }
-    return gap
-}
-
 @Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct XGapRepairTests {
     private static let window = RepairPlan.Job(
         gaps: [], method: .search, from: Timestamp(milliseconds: 0), to: Timestamp(milliseconds: 1000))
@@ -80,6 +71,26 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
         #expect(book.spent(on: now.day) == 140)
         let search = try #require(server.requests.first { $0.head.contains("query=cats") })
         #expect(search.head.contains("start_time=") && search.head.contains("tweet.fields=article%2C"))
+    }
+
+    /// A filter's rule is longer than a query of the search.
+    @Test func aLongRuleIsSearchedInParts() throws {
+        let value = (0..<100).map { "word\($0)" }.joined(separator: " OR ")
+        let server = try ScriptedServer { [self] connection in
+            if connection.head.contains("/rules") {
+                return connection.answer(200, "{\"data\":[{\"id\":\"5\",\"value\":\"\(value)\",\"tag\":\"many\"}]}")
+            }
+            // Each part finds ten posts, five of which the part before has found.
+            connection.answer(200, page(connection.index * 5..<connection.index * 5 + 10, next: nil))
+        }
+        defer { server.close() }
+        let folder = try TemporaryFolder()
+        var settings = StreamSettings.test(server.url)
+        settings.repair.delay = .zero
+        let (reports, taken, book) = repair(settings, folder, [try gap(4, -100, -50, of: .now())], budget: 1000)
+        #expect(reports.map(\.outcome.obstacle) == [nil] && reports[0].outcome.posts == 20)
+        #expect(taken.lines.count == 15 && taken.lines.allSatisfy { $0.contains(#""matching_rules":[{"id":"5""#) })
+        #expect(server.requests.count == 3 && book.gaps[0].status == .repairedApproximately)
     }
 
     @Test func aTokenThatRepeatsForEverEndsAfterThreePagesWithoutANewPost() throws {

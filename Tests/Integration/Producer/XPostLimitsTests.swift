@@ -79,7 +79,8 @@ import XAPI
                 let journal = try Journal.open(folder: journalFolder, stream: "s")
                 try FilteredStream(settings: settings, stop: stop, logger: log.logger).run(into: journal)
             }
-            let isLogged = log.wait(for: "the limit of posts is reached; X is not read until the next window")
+            let isLogged = log.wait(
+                for: "the limit of posts is reached; reading from X is paused until the next window")
             stop.raise()
             try reader.join()
             return isLogged

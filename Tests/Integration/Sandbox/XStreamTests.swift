@@ -147,4 +147,61 @@ struct XStreamTests {
             #expect(simulator.connections.first?.query == "tweet.fields=id,nonsense&backfill_minutes=5")
         }
     }
+
+    @Test("sample streams have no rules, lines of their own, and a connection each")
+    func samples() async throws {
+        try await withSimulator(rules: []) { simulator, curl in
+            for (path, stream) in [
+                ("sample/stream", SimulatedStream.sample), ("sample10/stream?partition=1", .sample10(partition: 1)),
+                ("sample10/stream?partition=2", .sample10(partition: 2)),
+            ] {
+                simulator.inject(Fault(.close, after: 200))
+                let answer = try await curl("/2/tweets/" + path, seconds: 60)
+                #expect(answer.status == 200 && answer.lines.count == 200 && simulator.isDrained(stream))
+                #expect(answer.lines.allSatisfy { !$0.contains("matching_rules") })
+                #expect(simulator.issuedIDs(of: stream).count == 200)
+                #expect(simulator.connections(of: stream).map(\.ending) == [.closed])
+            }
+            #expect(simulator.connections.isEmpty)
+            let listed = try await curl("/2/connections?status=all&connection.fields=endpoint_name")
+            #expect(listed.body.components(separatedBy: "\"sample10_stream\"").count == 3)
+            #expect(listed.body.components(separatedBy: "\"sample_stream\"").count == 2)
+            let filtered = try await curl(Curl.stream)
+            #expect(filtered.status == 409)
+        }
+    }
+
+    @Test("what X refuses of sample streams")
+    func refusedSamples() async throws {
+        try await withSimulator(rules: []) { simulator, curl in
+            for path in [
+                "sample/stream?partition=1", "sample/stream?start_time=2026-01-01T00:00:00Z", "sample10/stream",
+                "sample10/stream?partition=3", "sample10/stream?partition=x", "sample10/stream?partition=1&x=1",
+            ] {
+                let answer = try await curl("/2/tweets/" + path)
+                #expect(answer.status == 400, "\(path)")
+            }
+        }
+        try await withSimulator({ $0.isEnterprise = false }) { simulator, curl in
+            for path in ["sample/stream", "sample10/stream?partition=1"] {
+                let answer = try await curl("/2/tweets/" + path)
+                #expect(answer.status == 403, "\(path)")
+            }
+        }
+    }
+
+    @Test("the lines of files go by turns to the partitions, and all of them to the sample")
+    func samplesOfFiles() async throws {
+        let lines = (0..<7).map { "{\"data\":{\"id\":\"\($0 + 10)\"}}" }
+        try await withSimulator({ $0.feed = .lines(lines.map { Array($0.utf8) }) }) { simulator, curl in
+            for (path, expected) in [
+                ("sample/stream", lines), ("sample10/stream?partition=1", [0, 2, 4, 6].map { lines[$0] }),
+                ("sample10/stream?partition=2", [1, 3, 5].map { lines[$0] }),
+            ] {
+                simulator.inject(Fault(.close, after: expected.count))
+                let answer = try await curl("/2/tweets/" + path, seconds: 60)
+                #expect(answer.lines == expected, "\(path)")
+            }
+        }
+    }
 }

@@ -17,4 +17,10 @@ import Testing
         #expect(failure.status.rawValue == status)
         #expect(failure.description == "the peer: the reason: the remedy")
     }
+
+    @Test func settingsAreForAnOperator() {
+        let failure = Failure(SettingsError("a.yaml:3: 'x' is not a time"))
+        #expect(failure.status == .badSettings)
+        #expect(failure.description == "a.yaml:3: 'x' is not a time")
+    }
 }

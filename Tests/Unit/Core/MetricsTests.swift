@@ -13,12 +13,16 @@ import Testing
         registry.text(format).split(separator: "\n").map(String.init)
     }
 
-    @Test func bothFormats() {
+    private func countReads() {
         let bytes = registry.counter("read_bytes", "Bytes.", unit: .bytes)
         registry.info("build", "Version.", [("version", "1.0")])
         registry.histogram("wait_seconds", "Wait.", unit: .seconds, Histogram(bounds: [0.5, 1, 100])).observe(
             1, count: 2)
         bytes.add(7)
+    }
+
+    @Test func theFormatOfPrometheus() {
+        countReads()
         #expect(
             registry.text(.prometheus) == """
                 # TYPE p_read_bytes_total counter
@@ -37,6 +41,10 @@ import Testing
                 p_wait_seconds_count 2
 
                 """)
+    }
+
+    @Test func openMetrics() {
+        countReads()
         #expect(
             registry.text(.openMetrics) == """
                 # TYPE p_read_bytes counter

@@ -101,7 +101,7 @@ import Testing
                     !Self.leaks("\(error?.description ?? "") \(error?.serverMessage ?? "")"), "\(text): \(error as Any)"
                 )
             } catch {
-                #expect(error.status == .badSettings)
+                #expect(error.disposition == .operator(.settings))
                 #expect(!Self.leaks(error.description), "\(text): \(error)")
             }
         }
@@ -120,8 +120,8 @@ import Testing
         ("host=a,b,c port=1,2", "2 ports for 3 hosts"), ("service=none-of-this-name", "none-of-this-name"),
     ])
     func whatLibpqCanNeverUseIsASettingsError(text: String, expected: String) {
-        let failure = #expect(throws: Failure.self) { _ = try PostgresConninfo(text, environment: [:]) }
-        #expect(failure?.status == .badSettings)
+        let failure = #expect(throws: SettingsError.self) { _ = try PostgresConninfo(text, environment: [:]) }
+        #expect(failure?.disposition == .operator(.settings))
         #expect(failure?.description.contains(expected) == true, "\(failure as Any)")
     }
 

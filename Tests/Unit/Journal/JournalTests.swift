@@ -21,6 +21,16 @@ import Testing
 
     func path(_ name: String) -> String { folder.path + "/s/" + name }
 
+    @Test(arguments: [
+        ("0a1b2c3d", true), ("00000000", true), ("0A1B2C3D", false), ("0a1b2c3", false), ("0a1b2c3d4", false),
+        ("0a1b2cé", false), ("0a1b2c3g", false), ("", false),
+    ])
+    func theIDOfAJournalIsEightHexadecimalDigitsInLowerCase(text: String, isID: Bool) throws {
+        #expect(JournalIdentity.isID(text) == isID)
+        let journal = try open()
+        #expect(JournalIdentity.isID(journal.source.journal))
+    }
+
     @Test func linesComeBackWithWhatTheIndexKnows() throws {
         let journal = try open { $0.syncDelay = .seconds(3600) }
         try journal.append("one", at: 1000, connection: 7)

@@ -41,7 +41,9 @@ import Testing
 
     @Test func anEscapeThatIsNoneIsNamed() {
         for text in ["a=\\u00g1", "a=\\u12", "\\u=b"] {
-            let failure = #expect(throws: Failure.self) { try KafkaProperties.parse("x=y\n" + text, file: "f") }
+            let failure = #expect(throws: KafkaClientError.self) {
+                try KafkaProperties.parse("x=y\n" + text, file: "f")
+            }
             #expect(failure?.description.hasPrefix("f:2: ") == true)
         }
     }
@@ -53,7 +55,7 @@ import Testing
         var reader = try SettingsReader(
             flags: ["KAFKA_BOOTSTRAP_SERVERS": servers], configFile: nil, known: [], environment: [:])
         _ = KafkaSettings.configuration(&reader)
-        let failure = #expect(throws: Failure.self) { try reader.finish() }
+        let failure = #expect(throws: SettingsError.self) { try reader.finish() }
         #expect(failure?.description.contains("is not host:port") == true)
         #expect(failure?.description.contains("S3cret") == false)
     }
@@ -67,14 +69,16 @@ import Testing
     }
 
     @Test func aLineThatIsNoPropertyIsNamed() {
-        let failure = #expect(throws: Failure.self) { try KafkaProperties.parse("a=b\nnonsense\n", file: "f") }
+        let failure = #expect(throws: KafkaClientError.self) { try KafkaProperties.parse("a=b\nnonsense\n", file: "f") }
         #expect(failure?.description == "f:2: expected `property=value`")
-        #expect(failure?.status == .badSettings)
+        #expect(failure?.disposition == .operator(.settings))
     }
 
     @Test func whatAGuaranteeHangsOnCannotBeChanged() {
         let configuration = KafkaConfiguration(["enable.auto.commit": .init("true", from: "x.properties:3")])
-        let failure = #expect(throws: Failure.self) { try configuration.fixing(["enable.auto.commit": "false"]) }
+        let failure = #expect(throws: KafkaClientError.self) {
+            try configuration.fixing(["enable.auto.commit": "false"])
+        }
         #expect(failure?.description.hasPrefix("x.properties:3: enable.auto.commit=true") == true)
     }
 }

@@ -49,12 +49,12 @@ import Testing
         #expect(error?.description.contains(path) == true)
         let rules = #expect(throws: XError.self) { try RulesFile(path: path, plan: .selfServe) }
         #expect(rules?.disposition == .reject && rules?.description.contains(expected) == true)
-        let settings = #expect(throws: Failure.self) {
+        let settings = #expect(throws: SettingsError.self) {
             try SettingsReader(flags: [:], configFile: path, known: [], environment: [:])
         }
-        #expect(settings?.status == .badSettings && settings?.description.contains(expected) == true)
-        let properties = #expect(throws: Failure.self) { try KafkaConfiguration(file: path, overrides: [:]) }
-        #expect(properties?.status == .badSettings && properties?.description.contains(expected) == true)
+        #expect(settings?.disposition == .operator(.settings) && settings?.description.contains(expected) == true)
+        let properties = #expect(throws: KafkaClientError.self) { try KafkaConfiguration(file: path, overrides: [:]) }
+        #expect(properties?.disposition == .operator(.settings) && properties?.description.contains(expected) == true)
         let token = #expect(throws: XError.self) { try BearerToken.file(path).read() }
         #expect(token?.disposition == .operator(.settings) && token?.description.contains(expected) == true)
         let keys = #expect(throws: S3Error.self) { try S3CredentialSource.read(path, profile: "default") }
@@ -115,7 +115,7 @@ import Testing
         var reader = try reader(
             known, environment: ["X_BEARER_TOKEN": "t", "X_CONNECT_BUDGET": "no"], flags: ["X_URL": "api"])
         _ = StreamSettings(&reader)
-        let text = #expect(throws: Failure.self) { try reader.finish() }?.description ?? ""
+        let text = #expect(throws: SettingsError.self) { try reader.finish() }?.description ?? ""
         for expected in [
             "\(path):1: unknown setting 'kafka_topik'; did you mean kafka_topic?",
             "\(path):2: unknown setting 'plan'; did you mean x_plan?",
@@ -132,7 +132,7 @@ import Testing
 
     @Test func whatYAMLCannotReadIsNamedWithoutItsText() throws {
         try folder.write("kafka_topic: a\nx_bearer_token: \"C4nary: S3cret\n", to: "file")
-        let failure = #expect(throws: Failure.self) { try reader(XSettings.settings) }
+        let failure = #expect(throws: SettingsError.self) { try reader(XSettings.settings) }
         #expect(failure?.description.contains("line") == true)
         #expect(failure?.description.contains("S3cret") == false)
     }

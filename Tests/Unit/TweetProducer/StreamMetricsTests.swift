@@ -11,7 +11,7 @@ import TweetFormat
         let causes = [
             "closed": "closed", "reset": "reset", "stall": "stall", "timeout": "timeout", "control": "control",
             "disk_full": "disk", "journal_full": "disk", "disk_error": "disk", "post_limit": "post_limit",
-            "stop": "stop", "encoding": "other", "curl_61": "other",
+            "standby": "standby", "stop": "stop", "encoding": "other", "curl_61": "other",
         ]
         for (cause, label) in causes {
             #expect(DisconnectCause(cause).rawValue == label && GapCause(cause).rawValue == label)

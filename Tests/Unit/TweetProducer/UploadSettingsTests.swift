@@ -62,16 +62,16 @@ import Testing
         (["S3_STYLE": "sub-folder"], "S3_STYLE"),
     ])
     func mistakesAreNamed(settings: [String: String], says: String) throws {
-        let failure = try #require(throws: Failure.self) {
+        let failure = try #require(throws: SettingsError.self) {
             try read(["ARCHIVE_S3_URL": "s3://bucket"].merging(settings) { $1 })
         }
-        #expect(failure.status == .badSettings)
+        #expect(failure.disposition == .operator(.settings))
         #expect(failure.description.contains(says), "\(failure)")
         #expect(!failure.description.contains("AWS_SECRET_ACCESS_KEY"))
     }
 
     @Test func allMistakesAreToldTogether() throws {
-        let failure = try #require(throws: Failure.self) {
+        let failure = try #require(throws: SettingsError.self) {
             try read(["ARCHIVE_S3_URL": "s3://bucket", "S3_PART_BYTES": "1", "S3_TIMEOUT": "0s", "AWS_REGION": "A"])
         }
         for name in ["S3_PART_BYTES", "S3_TIMEOUT", "AWS_REGION"] { #expect(failure.description.contains(name)) }

@@ -8,15 +8,6 @@ import Testing
 @testable import TweetProducer
 @testable import XAPI
 
-private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset", of now: Timestamp) throws -> StreamGap
-{
-    var event = PipelineEvent(.disconnected, at: now.advanced(by: .seconds(from)), connection: seq, cause: cause)
-    event.newestID = "1"
-    var gap = try #require(StreamGap(event, seq: seq))
-    gap.ended = to.map { now.advanced(by: .seconds($0)).milliseconds }
-    return gap
-}
-
 @Suite(.timeLimit(.minutes(1))) struct XRepairPlanTests {
     private let now = Timestamp(milliseconds: 1_763_600_000_000)
 
@@ -47,6 +38,21 @@ private func gap(_ seq: Int64, _ from: Int, _ to: Int?, cause: String = "reset",
         #expect(try method(-90_000, .enterprise) == .search)
         #expect(try method(-3600, .selfServe) == .search)
         #expect(try method(-8 * 86_400, .enterprise) == nil)
+    }
+
+    /// No search finds a sample, and X sends only that of `sample10` again.
+    @Test func theRungFollowsFromTheKindOfStream() throws {
+        func methods(_ kind: StreamKind, _ plan: AccountPlan) throws -> [RepairMethod?] {
+            let gaps = [try gap(1, -3600, -3590, of: now), try gap(2, -90_000, -89_990, of: now)]
+            #expect(
+                RepairPlan.jobs(gaps, plan: plan, kind: kind, at: now).map(\.method)
+                    == gaps.reversed().compactMap { RepairPlan.method(for: $0, plan: plan, kind: kind, at: now) })
+            return gaps.map { RepairPlan.method(for: $0, plan: plan, kind: kind, at: now) }
+        }
+        #expect(try methods(.filtered, .enterprise) == [.recovery, .search])
+        #expect(try methods(.sample, .enterprise) == [nil, nil])
+        #expect(try methods(.sample10, .enterprise) == [.recovery, nil])
+        #expect(try methods(.sample10, .selfServe) == [nil, nil])
     }
 
     @Test func ofALongGapThePartThatXStillGivesIsFilled() throws {

@@ -20,7 +20,7 @@ import Testing
             _ = try read(environment)
             return ""
         } catch {
-            #expect((error as? Failure)?.status == .badSettings)
+            #expect(error is SettingsError)
             return "\(error)"
         }
     }
@@ -81,5 +81,58 @@ import Testing
         #expect(throws: XError.self) { try settings.x.token.read() }
         #expect(mistakes(["X_BEARER_TOKEN_FILE": folder.path + "/none"]).contains("X_BEARER_TOKEN_FILE: open"))
         #expect(mistakes(["X_BEARER_TOKEN_FILE": path, "X_BEARER_TOKEN": "t"]).contains("both set"))
+    }
+
+    @Test func theStreamIsChosenWithItsPartition() throws {
+        #expect(try read(["X_BEARER_TOKEN": "t"]).source == .filtered)
+        #expect(try read(["X_BEARER_TOKEN": "t", "X_STREAM": "sample"]).source == StreamSource(.sample))
+        let tenth = try read(["X_BEARER_TOKEN": "t", "X_STREAM": "sample10", "X_PARTITION": "2"]).source
+        #expect(
+            tenth == StreamSource(.sample10, partition: 2)
+                && tenth.asRule.value == "GET /2/tweets/sample10/stream?partition=2")
+        for (settings, expected) in [
+            (["X_STREAM": "sample10"], "X_PARTITION (--x-partition) is not set: sample10 has the partitions 1 and 2"),
+            (
+                ["X_STREAM": "sample10", "X_PARTITION": "3"],
+                "environment X_PARTITION: '3' is not a whole number from 1 to 2"
+            ),
+            (
+                ["X_STREAM": "sample", "X_PARTITION": "1"],
+                "environment X_PARTITION: the stream sample has no partitions"
+            ),
+            (["X_PARTITION": "1"], "environment X_PARTITION: the stream filtered has no partitions"),
+            (["X_STREAM": "firehose"], "environment X_STREAM: 'firehose' is not one of filtered, sample, sample10"),
+        ] {
+            let text = mistakes(settings.merging(["X_BEARER_TOKEN": "t"]) { $1 })
+            #expect(text.contains(expected), "\(expected) is not in:\n\(text)")
+        }
+    }
+
+    @Test func aSampleHasNoRulesFile() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("- value: cat\n", to: "rules.yaml")
+        var reader = try SettingsReader(
+            flags: [:], configFile: nil, known: ProducerSettings.known,
+            environment: [
+                "X_BEARER_TOKEN": "t", "X_STREAM": "sample", "X_RULES_FILE": folder.path + "/rules.yaml",
+                "KAFKA_BOOTSTRAP_SERVERS": "localhost:9092",
+            ])
+        _ = ProducerSettings(&reader)
+        let expected = "environment X_RULES_FILE: a sample stream has no rules; remove it, or set X_STREAM=filtered"
+        #expect(reader.mistakes == [expected])
+    }
+
+    @Test func aStreamIsAskedForByItsPath() {
+        func url(_ source: StreamSource) -> String {
+            var settings = StreamSettings(
+                x: XSettings(url: "https://x", token: .value(Secret("t"))), fields: [.tweetFields: ["id"]])
+            settings.source = source
+            return StreamConnection.url(settings, [("backfill_minutes", "2")])
+        }
+        let rest = "backfill_minutes=2&tweet.fields=id"
+        #expect(url(.filtered) == "https://x/2/tweets/search/stream?" + rest)
+        #expect(url(StreamSource(.sample)) == "https://x/2/tweets/sample/stream?" + rest)
+        #expect(
+            url(StreamSource(.sample10, partition: 1)) == "https://x/2/tweets/sample10/stream?partition=1&" + rest)
     }
 }

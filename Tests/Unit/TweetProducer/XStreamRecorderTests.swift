@@ -23,7 +23,8 @@ import Testing
         let path = journal.source.folder
         let reading = StreamReading(
             journal: journal, posts: try PostCounter(folder: path),
-            watch: PostWatch(folder: path, shortest: nil, logger: logger), gaps: OpenGaps(folder: path))
+            watch: PostWatch(folder: path, shortest: nil, logger: logger), gaps: OpenGaps(folder: path),
+            facts: StreamFactsKeeper(folder: path) { $0() })
         return (StreamRecorder(reading, connection: 5, lineLimit: 5000, logger: logger), reading.posts)
     }
 

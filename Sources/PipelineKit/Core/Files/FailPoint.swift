@@ -10,6 +10,8 @@ package enum FailPoint: String, Sendable {
     /// In the loader: a COPY is sent and not ended, a transaction is done and not committed, committed and not used.
     case copyEnd = "copy_end"
     case commit, committed
+    /// Between two steps of `tweet-producer streams apply`.
+    case streams
 
     /// The places in the journal.
     package static let ofJournal: [FailPoint] = [.append, .fsync, .roll, .compress, .delete, .checkpoint]

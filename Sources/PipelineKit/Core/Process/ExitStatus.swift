@@ -10,7 +10,7 @@ package enum ExitStatus: Int32, Sendable {
     case badSettings = 78
 }
 
-/// The end of a command: what to tell the user, and the status to exit with.
+/// The end of a command: what to report on standard error, and the status to exit with.
 ///
 /// The message names the input, the place and the remedy; it never holds a secret or a tweet's text.
 package struct Failure: Error, CustomStringConvertible, Sendable {

@@ -9,8 +9,8 @@ package protocol ConfiguredService: SendableMetatype {
     /// Reads every setting as `run` does; mistakes are added to the reader's.
     ///
     /// - Parameter reader: the settings.
-    /// - Throws: `Failure` (78) when a mistake keeps others from being found.
-    static func read(_ reader: inout SettingsReader) throws(Failure)
+    /// - Throws: `SettingsError` when an error keeps others from being found.
+    static func read(_ reader: inout SettingsReader) throws(SettingsError)
 }
 
 extension ConfiguredService {

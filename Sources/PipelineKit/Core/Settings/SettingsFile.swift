@@ -11,19 +11,53 @@ package struct SettingsFile {
     /// - Parameters:
     ///   - path: of the file.
     ///   - known: every setting that the file may hold.
-    /// - Throws: `Failure` (78) when it cannot be read as YAML.
-    package init(_ path: String, known: [Setting]) throws(Failure) {
+    /// - Throws: `SettingsError` when it cannot be read as YAML.
+    package init(_ path: String, known: [Setting]) throws(SettingsError) {
         self.path = path
         let text: String
-        do { text = try readTextFile(path) } catch { throw Failure(.badSettings, "settings file: \(error)") }
+        do { text = try readTextFile(path) } catch { throw SettingsError("settings file: \(error)") }
         let root: Node?
         do { root = try Yams.compose(yaml: text) } catch {
-            throw Failure(.badSettings, "settings file \(path): not YAML: \(Self.reason(error))")
+            throw SettingsError("settings file \(path): not YAML: \(Self.reason(error))")
         }
         guard let root, !root.isNull else { return }
         guard let mapping = root.mapping else {
-            throw Failure(.badSettings, "settings file \(path): expected lines of the form `name: value`")
+            throw SettingsError("settings file \(path): expected lines of the form `name: value`")
         }
+        read(mapping, known)
+    }
+
+    /// Settings that are a part of another YAML file.
+    ///
+    /// - Parameters:
+    ///   - path: of that file, for messages.
+    ///   - mapping: the part; nil for none.
+    ///   - known: every setting that it may hold.
+    package init(_ path: String, mapping: Node.Mapping?, known: [Setting]) {
+        self.path = path
+        if let mapping { read(mapping, known) }
+    }
+
+    /// The same settings with those of another file over them.
+    ///
+    /// - Parameter other: what counts where both have a value.
+    /// - Returns: the settings of both.
+    package func overridden(by other: SettingsFile) -> SettingsFile {
+        var result = self
+        result.values.merge(other.values) { $1 }
+        result.mistakes += other.mistakes
+        return result
+    }
+
+    /// Gives a setting a value, in place of the one that it had.
+    ///
+    /// - Parameters:
+    ///   - name: the environment name.
+    ///   - text: the value.
+    ///   - line: where it stands in the file, from 1.
+    package mutating func set(_ name: String, to text: String, line: Int) { values[name] = (text, line) }
+
+    private mutating func read(_ mapping: Node.Mapping, _ known: [Setting]) {
         let names = Dictionary(known.filter(\.isInFile).map { ($0.fileKey, $0) }) { first, _ in first }
         for (key, value) in mapping { read(key, value, names) }
     }
@@ -45,7 +79,10 @@ package struct SettingsFile {
     }
 
     /// What YAML's parser says without the line of the file that it quotes, which may hold a secret.
-    private static func reason(_ error: any Error) -> String {
+    ///
+    /// - Parameter error: of the parser.
+    /// - Returns: the problem with its line and column.
+    package static func reason(_ error: any Error) -> String {
         switch error as? YamlError {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):

@@ -16,11 +16,11 @@ package struct SettingsReader {
     ///   - configFile: the settings file, or nil for that of --config or `TWEET_PIPELINE_CONFIG`.
     ///   - known: every setting that the settings file may hold.
     ///   - environment: the environment to read.
-    /// - Throws: `Failure` (78) when the settings file cannot be read as YAML.
+    /// - Throws: `SettingsError` when the settings file cannot be read as YAML.
     package init(
         flags: [String: String], configFile: String? = nil, known: [Setting],
         environment: [String: String] = ProcessEnvironment.current
-    ) throws(Failure) {
+    ) throws(SettingsError) {
         self.flags = flags
         self.environment = environment
         let config = CommonSettings.config.environment
@@ -29,6 +29,14 @@ package struct SettingsReader {
             mistakes = found.mistakes
             file = found
         }
+    }
+
+    /// - Parameters:
+    ///   - file: settings that were read already, in place of those of a settings file.
+    ///   - environment: the environment to read.
+    package init(file: SettingsFile, environment: [String: String] = [:]) {
+        (flags, self.environment, self.file) = ([:], environment, file)
+        mistakes = file.mistakes
     }
 
     /// The text of a setting, or nil when it is set nowhere. An empty text counts as not set.
@@ -140,9 +148,11 @@ package struct SettingsReader {
         if !mistakes.contains(text) { mistakes.append(text) }
     }
 
-    /// Throws all mistakes that were found, as one `Failure` (78).
-    package func finish() throws(Failure) {
-        guard mistakes.isEmpty else { throw Failure(.badSettings, mistakes.joined(separator: "\n")) }
+    /// Ends reading.
+    ///
+    /// - Throws: one `SettingsError` with all errors that were found.
+    package func finish() throws(SettingsError) {
+        guard mistakes.isEmpty else { throw SettingsError(mistakes.joined(separator: "\n")) }
     }
 }
 

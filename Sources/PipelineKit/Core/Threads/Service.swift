@@ -61,6 +61,11 @@ package enum Service {
         signal(SIGPIPE, SIG_IGN)
     }
 
+    /// Shows a text as the service's status in systemd (`STATUS=` of sd_notify(3)).
+    package static func show(status: String) {
+        Supervisor(ProcessEnvironment.current).tell("STATUS=\(status)")
+    }
+
     /// Starts every loop, waits until all have returned, and throws the first error among them.
     ///
     /// A loop that throws raises the stop for the others. The whole drain is bounded by `drain`.
@@ -79,12 +84,7 @@ package enum Service {
     ) throws {
         let ends = LoopEnds()
         let hearts = loops.map { _ in Heartbeat() }
-        let threads = loops.indices.map { place in
-            start(loops[place], hearts[place]) { failure in
-                ends.note(place, failure)
-                if failure != nil { stop.raise(drain: drain) }
-            }
-        }
+        let threads = start(loops, hearts, ends) { stop.raise(drain: drain) }
         let supervisor = Supervisor(ProcessEnvironment.current)
         supervisor.tell("READY=1")
         let farewell = stop.onRaise {
@@ -115,6 +115,18 @@ package enum Service {
 
     /// By whose bounds loops are judged when systemd has no watchdog.
     private static let usualWatchdog = Duration.seconds(30)
+
+    /// Starts every loop; one that throws calls `onFailure`.
+    private static func start(
+        _ loops: [Loop], _ hearts: [Heartbeat], _ ends: LoopEnds, onFailure: @escaping @Sendable () -> Void
+    ) -> [LoopThread] {
+        loops.indices.map { place in
+            start(loops[place], hearts[place]) { failure in
+                ends.note(place, failure)
+                if failure != nil { onFailure() }
+            }
+        }
+    }
 
     private static func start(
         _ loop: Loop, _ heart: Heartbeat, onEnd: @escaping @Sendable ((any Error)?) -> Void

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Tells systemd that the service is ready, alive, or ending, by its notification protocol (sd_notify(3)).
+/// Notifies systemd that the service is ready, alive, or ending, by its notification protocol (sd_notify(3)).
 ///
 /// Without `NOTIFY_SOCKET` in the environment it does nothing.
 struct Supervisor {

@@ -40,6 +40,9 @@ package final class JournalTail: Sendable {
 
     var end: End { state.withLock { $0.end } }
 
+    /// The first sequence number of the segment that is open.
+    package var segment: Int64 { end.segment }
+
     /// The sequence number of the last durable line; 0 when there is none.
     package var lastSeq: Int64 { end.seq - 1 }
 

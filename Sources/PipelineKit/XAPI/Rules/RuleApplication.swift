@@ -23,6 +23,12 @@ package struct RuleApplication: Sendable {
         self.logger = logger
     }
 
+    /// The rules that X holds.
+    ///
+    /// - Returns: all of them, also those of other owners.
+    /// - Throws: `XError` when X cannot be asked.
+    package func list() throws(XError) -> [XRule] { try rules.list() }
+
     /// What would have to be done now.
     ///
     /// - Throws: `XError` when X cannot be asked.

@@ -4,6 +4,9 @@ import Glibc
 enum RuleAreaCheck {
     private static let kilometresPerMile = 1.609344
     private static let maximalMiles = 25.0
+    private static let milesPerDegree = 69.055
+    /// Into how many boxes a larger one is cut at most.
+    static let maximalBoxes = 1000
 
     static func pointRadius(_ value: RuleValue) -> RuleValueCheck.Finding? {
         let parts = value.text.split(separator: " ")
@@ -27,10 +30,41 @@ enum RuleAreaCheck {
         guard west < east, south < north else {
             return .mistake("the box must go from west to east and from south to north")
         }
-        let milesPerDegree = 69.055
         let width = (east - west) * milesPerDegree * cos((south + north) / 2 * .pi / 180)
         let isLarge = max(width, (north - south) * milesPerDegree) > maximalMiles
         return isLarge ? .doubt("X accepts a box with sides up to 25mi (40km)") : nil
+    }
+
+    /// Cuts a box into equal ones whose sides X accepts, row by row from the south-west.
+    ///
+    /// - Parameter value: one that `boundingBox` finds only too large.
+    /// - Returns: the edges of each as X wants them; nil when they would be more than `maximalBoxes`.
+    static func boxes(of value: RuleValue) -> [String]? {
+        let texts = value.text.split(separator: " ")
+        let edges = texts.compactMap { Double($0) }
+        guard edges.count == 4 else { return nil }
+        let (west, south, east, north) = (edges[0], edges[1], edges[2], edges[3])
+        // A degree of longitude is widest where the box is nearest to the equator.
+        let nearest = south <= 0 && north >= 0 ? 0 : min(abs(south), abs(north))
+        let width = (east - west) * milesPerDegree * cos(nearest * .pi / 180)
+        // A little less than the limit: edges are rounded, to 11 m.
+        let columns = max(1, (width / (maximalMiles - 0.1)).rounded(.up))
+        let rows = max(1, ((north - south) * milesPerDegree / (maximalMiles - 0.1)).rounded(.up))
+        guard columns * rows <= Double(maximalBoxes) else { return nil }
+        func edge(_ index: Int, of count: Double, from first: Int) -> String {
+            if index == 0 { return String(texts[first]) }
+            if Double(index) == count { return String(texts[first + 2]) }
+            let (low, high) = (edges[first], edges[first + 2])
+            return "\(((low + (high - low) * Double(index) / count) * 1e4).rounded() / 1e4)"
+        }
+        return (0..<Int(rows)).flatMap { row in
+            (0..<Int(columns)).map { column in
+                [
+                    edge(column, of: columns, from: 0), edge(row, of: rows, from: 1),
+                    edge(column + 1, of: columns, from: 0), edge(row + 1, of: rows, from: 1),
+                ].joined(separator: " ")
+            }
+        }
     }
 
     private static func check(longitudes: [Double], latitudes: [Double]) -> RuleValueCheck.Finding? {

@@ -49,16 +49,23 @@ package struct RuleEstimator: Sendable {
         return result
     }
 
+    /// A rule that is asked about in parts counts a post that matches several for each.
     private func estimate(_ value: String) throws(XError) -> RuleEstimate {
-        let query = CountQuery(value, plan: plan)
-        if let obstacle = query.obstacle { return RuleEstimate(value: value, outcome: .unknown(obstacle)) }
+        let queries = CountQuery.queries(for: value, plan: plan)
+        if let obstacle = queries.compactMap(\.obstacle).first {
+            return RuleEstimate(value: value, outcome: .unknown(obstacle))
+        }
         do throws(XError) {
-            let body = try api.get(
-                "/2/tweets/counts/recent", query: [("query", query.text), ("granularity", "day")])
-            guard let month = Self.postsInThirtyDays(body) else {
-                return RuleEstimate(value: value, outcome: .unknown("X's answer is not understood"))
+            var posts = 0.0
+            for query in queries {
+                let body = try api.get(
+                    "/2/tweets/counts/recent", query: [("query", query.text), ("granularity", "day")])
+                guard let month = Self.postsInThirtyDays(body) else {
+                    return RuleEstimate(value: value, outcome: .unknown("X's answer has an unexpected form"))
+                }
+                posts += month * query.share
             }
-            return RuleEstimate(value: value, outcome: .posts(month * query.share))
+            return RuleEstimate(value: value, outcome: .posts(posts))
         } catch {
             guard error.disposition == .reject else { throw error }
             return RuleEstimate(value: value, outcome: .unknown("X does not count it: \(error.description)"))
@@ -82,7 +89,7 @@ package struct RuleEstimator: Sendable {
 
 /// A rule as X's counts and its search can be asked about it.
 package struct CountQuery {
-    private(set) var text: String
+    package private(set) var text: String
     /// The share of the counted posts that the stream would bring.
     package private(set) var share = 1.0
     /// Why it cannot be asked; nil when it can.
@@ -103,6 +110,24 @@ package struct CountQuery {
         } else if text.unicodeScalars.count > plan.maximalQueryLength {
             obstacle = "X's counts accept \(plan.maximalQueryLength) characters; the rule is longer"
         }
+    }
+
+    /// The queries that together ask about a rule: itself, or, where it is longer than X's counts and search accept, parts of
+    /// the alternatives that it consists of (`a OR b OR …`).
+    ///
+    /// - Parameters:
+    ///   - value: the rule.
+    ///   - plan: limits the length of a query.
+    /// - Returns: at least one; the one of a rule that cannot be cut has the obstacle.
+    package static func queries(for value: String, plan: AccountPlan) -> [CountQuery] {
+        let whole = CountQuery(value, plan: plan)
+        guard value.unicodeScalars.count > plan.maximalQueryLength,
+            case .any(let parts) = RuleCheck(value, plan: plan).expression
+        else { return [whole] }
+        let scalars = Array(value.unicodeScalars)
+        let texts = parts.map { String(String.UnicodeScalarView(scalars[$0.place])) }
+        guard texts.allSatisfy({ $0.unicodeScalars.count <= plan.maximalQueryLength }) else { return [whole] }
+        return TermGroups(texts, limit: plan.maximalQueryLength).groups.map { CountQuery($0.value, plan: plan) }
     }
 
     /// A `sample:` beside everything else is a factor.

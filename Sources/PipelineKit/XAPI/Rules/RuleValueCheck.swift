@@ -29,7 +29,7 @@ enum RuleValueCheck {
         }
     }
 
-    private static func isID(_ text: String) -> Bool {
+    static func isID(_ text: String) -> Bool {
         (1...19).contains(text.utf8.count) && text.utf8.allSatisfy { (48...57).contains($0) }
     }
 

@@ -15,7 +15,7 @@ struct RulesAnswer {
     /// - Throws: `XError`: `wait` when the body is not such an answer; `call` names the call in it.
     init(_ body: [UInt8], call: String) throws(XError) {
         guard let decoded = try? JSONDecoder().decode(Body.self, from: Data(body)) else {
-            throw XError(.wait, "X's answer to a \(call) of rules is not understood (\(body.count) bytes)")
+            throw XError(.wait, "X's answer to a \(call) of rules has an unexpected form (\(body.count) bytes)")
         }
         for rule in decoded.data ?? [] {
             guard let value = rule.value else { continue }

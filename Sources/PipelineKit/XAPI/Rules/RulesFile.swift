@@ -44,8 +44,15 @@ struct ExactText: Hashable, Sendable {
     init(_ text: String) { bytes = Array(text.utf8) }
 }
 
-/// The file of rules: a YAML list of `value`, `tag` and, if wanted, `note`.
+/// The file of rules: a YAML list of rules (`value`, `tag`, `note`) and of filters that expand to rules (`filter`, `words`,
+/// `people`, `locations`, `following`, `note`).
 package struct RulesFile: Sendable {
+    /// What stands in the list.
+    enum Entry: Equatable, Sendable {
+        case rule(WantedRule)
+        case filter(RuleFilter)
+    }
+
     /// Something about a rule, which does not matter any more when X holds it.
     struct Finding: Sendable {
         /// Nil for what concerns no single rule.
@@ -54,7 +61,11 @@ package struct RulesFile: Sendable {
     }
 
     package let path: String
+    /// Its rules and those of its filters, as if X held no rule, and without accounts that others follow: what can be checked
+    /// without X. What X is to have is `expanded`.
     package let rules: [WantedRule]
+    private let entries: [Entry]
+    private let plan: AccountPlan
     private let formErrors: [String]
     /// What X would reject.
     private let ruleErrors: [Finding]
@@ -77,9 +88,12 @@ package struct RulesFile: Sendable {
     package init(path: String, text: String, plan: AccountPlan) {
         var reading = RulesFileReading(path: path)
         reading.read(text)
-        reading.check(plan)
+        let expansion = RuleExpansion(reading.entries, plan: plan)
+        reading.check(plan, expansion.rules)
         self.path = path
-        rules = reading.rules
+        self.plan = plan
+        rules = expansion.rules
+        entries = reading.entries
         ruleDoubts = reading.doubts
         formErrors = reading.formErrors
         ruleErrors = reading.ruleErrors
@@ -92,6 +106,24 @@ package struct RulesFile: Sendable {
         let text: String
         do { text = try readTextFile(path) } catch { throw XError(.reject, "rules file: \(error)") }
         return RulesFile(path: path, text: text, plan: plan)
+    }
+
+    /// Its filters, in order.
+    package var filters: [RuleFilter] {
+        entries.compactMap { if case .filter(let filter) = $0 { filter } else { nil } }
+    }
+
+    /// What the file wants X to have: a filter keeps rules that X holds for it as far as they have what it asks for.
+    ///
+    /// - Parameters:
+    ///   - held: the rules that X holds.
+    ///   - ownership: which of them are ours.
+    ///   - following: the list of the accounts that an account follows; nil when it was never read.
+    /// - Returns: the rules, and what each filter has become.
+    package func expanded(
+        beside held: [XRule], ownership: RuleOwnership, following: (String) -> FollowingList?
+    ) -> RuleExpansion {
+        RuleExpansion(entries, plan: plan, held: held, ownership: ownership, following: following)
     }
 
     /// Checks that X can accept the file.

@@ -3,9 +3,9 @@ import Yams
 /// One pass over a rules file, collecting everything that is wrong.
 struct RulesFileReading {
     let path: String
-    private(set) var rules: [WantedRule] = []
+    private(set) var entries: [RulesFile.Entry] = []
     /// What makes the file no list of rules.
-    private(set) var formErrors: [String] = []
+    var formErrors: [String] = []
     /// What X would reject.
     private(set) var ruleErrors: [RulesFile.Finding] = []
     /// What is probably not meant.
@@ -28,23 +28,34 @@ struct RulesFileReading {
             formErrors.append("\(path)\(line(of: root)): expected a list of rules: `- value: …`, `  tag: …`")
             return
         }
-        for node in list { readRule(node) }
+        for node in list { readEntry(node) }
     }
 
-    private mutating func readRule(_ node: Node) {
+    private mutating func readEntry(_ node: Node) {
         guard let mapping = node.mapping else {
-            formErrors.append("\(path)\(line(of: node)): a rule is written `- value: …` with `tag: …` below it")
+            formErrors.append(
+                "\(path)\(line(of: node)): a rule is written `- value: …` with `tag: …` below it, a filter `- filter: …`"
+                    + " with `words: […]` below it")
             return
         }
+        if mapping["filter"] != nil {
+            if let filter = readFilter(mapping) { entries.append(.filter(filter)) }
+        } else {
+            readRule(mapping, at: node)
+        }
+    }
+
+    private mutating func readRule(_ mapping: Node.Mapping, at node: Node) {
         let texts = texts(of: mapping)
         guard let value = texts["value"] else {
             if mapping["value"] == nil { formErrors.append("\(path)\(line(of: node)): the rule has no value") }
             return
         }
         let tag = texts["tag"]?.text ?? ""
-        rules.append(
-            WantedRule(
-                value: value.text, tag: tag.isEmpty ? nil : tag, note: texts["note"]?.text, line: value.line))
+        entries.append(
+            .rule(
+                WantedRule(
+                    value: value.text, tag: tag.isEmpty ? nil : tag, note: texts["note"]?.text, line: value.line)))
     }
 
     /// The texts of a rule by key, with their lines; what has no text is left out.
@@ -72,7 +83,7 @@ struct RulesFileReading {
     }
 
     /// What stands in quotation marks counts as it is; block scalars become one line.
-    private func text(of scalar: Node.Scalar) -> String {
+    func text(of scalar: Node.Scalar) -> String {
         switch scalar.style {
         case .singleQuoted: scalar.string
         // Yams drops a byte order mark at the beginning of a scalar, also one that is escaped.
@@ -89,7 +100,7 @@ struct RulesFileReading {
         return Substring(scalars.dropFirst(mark.column - 1))
     }
 
-    private func line(of node: Node) -> String {
+    func line(of node: Node) -> String {
         node.mark.map { ":\($0.line)" } ?? ""
     }
 
@@ -128,7 +139,13 @@ struct RulesFileReading {
 
     // MARK: Checks
 
-    mutating func check(_ plan: AccountPlan) {
+    /// Checks what X would reject, or what is probably not meant.
+    ///
+    /// - Parameters:
+    ///   - plan: limits number and length.
+    ///   - rules: the rules of the file, and of its filters.
+    mutating func check(_ plan: AccountPlan, _ rules: [WantedRule]) {
+        checkNames()
         var known: [ExactText: Int] = [:]
         for rule in rules {
             if let first = known.updateValue(rule.line, forKey: ExactText(rule.value)) {
@@ -142,6 +159,27 @@ struct RulesFileReading {
         if rules.count > plan.maximalRules {
             let text = "\(rules.count) rules; the plan \(plan.rawValue) allows \(plan.maximalRules) (X_PLAN, --plan)"
             ruleErrors.append(RulesFile.Finding(value: nil, text: "\(path): \(text)"))
+        }
+    }
+
+    /// A tag tells which filter a rule at X belongs to, so only the filter's own rules may have it.
+    private mutating func checkNames() {
+        var filters: [String: RuleFilter] = [:]
+        for case .filter(let filter) in entries {
+            if let other = filters.updateValue(filter, forKey: filter.name) {
+                formErrors.append(
+                    "\(path):\(filter.line): the filter '\(filter.name)' is also in line \(other.line); give one another name"
+                )
+            }
+        }
+        for case .rule(let rule) in entries {
+            guard let tag = rule.tag else { continue }
+            let owner = filters[tag] ?? tag.lastIndex(of: ".").flatMap { filters[String(tag[..<$0])] }
+            if let owner, owner.number(of: tag) != nil {
+                formErrors.append(
+                    "\(path):\(rule.line): the tag '\(tag)' belongs to the filter in line \(owner.line); choose another tag"
+                )
+            }
         }
     }
 

@@ -19,7 +19,7 @@ package struct PostUsage: Equatable, Sendable {
         let fields = "cap_reset_day,daily_client_app_usage,daily_project_usage,project_cap,project_id,project_usage"
         let body = try XAPI(settings).get("/2/usage/tweets", query: [("days", "31"), ("usage.fields", fields)])
         guard let usage = PostUsage(body) else {
-            throw XError(.wait, "X's answer about usage is not understood (\(body.count) bytes)")
+            throw XError(.wait, "X's answer about usage has an unexpected form (\(body.count) bytes)")
         }
         return usage
     }

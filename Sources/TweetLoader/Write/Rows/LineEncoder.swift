@@ -62,17 +62,25 @@ struct LineEncoder {
         for tweet in included { others.appendContext(tweet.tweet[.contextAnnotations], to: &rows) }
     }
 
-    /// Rows of `tweet_rules`; a rule without an id is only in the payload.
+    /// Rows of `tweet_rules`; a rule without an id is only in the payload. A line without `matching_rules`, such as one of a
+    /// sample, was matched by its stream: number 0, which no rule at X has.
     private func appendRules(to rows: inout RelationRows) {
-        for rule in line[.matchingRules].elements {
-            guard let ruleID = rule["id"]?.id else { continue }
-            rows.append(to: .tweetRules, key: id, detail: ruleID) { row in
-                row.append(int8: id)
-                row.append(int8: ruleID)
-                row.append(text: record.headers?.stream ?? "")
-                row.append(text: rule["tag"]?.string)
-                row.append(timestamptz: record.headers?.receivedAt)
-            }
+        guard let rules = line[.matchingRules] else {
+            if record.headers != nil { appendRule(0, tag: nil, to: &rows) }
+            return
+        }
+        for rule in rules.elements {
+            if let ruleID = rule["id"]?.id { appendRule(ruleID, tag: rule["tag"]?.string, to: &rows) }
+        }
+    }
+
+    private func appendRule(_ ruleID: Int64, tag: JSONString?, to rows: inout RelationRows) {
+        rows.append(to: .tweetRules, key: id, detail: ruleID) { row in
+            row.append(int8: id)
+            row.append(int8: ruleID)
+            row.append(text: record.headers?.stream ?? "")
+            row.append(text: tag)
+            row.append(timestamptz: record.headers?.receivedAt)
         }
     }
 

@@ -4,16 +4,6 @@ import FoundationEssentials
 import Logging
 import Synchronization
 
-/// A connection that X answered with 200, by this host's clock.
-struct OpenedConnection: Codable, Equatable, Sendable {
-    /// The stream that it was made for.
-    var stream: String
-    /// When it was begun, in milliseconds since 1970.
-    var begun: Int64
-    /// When the 200 came.
-    var opened: Int64
-}
-
 /// The connection attempts of a credential and the connections that came of them, in a file that outlives this process.
 ///
 /// X counts attempts per app, so every process that uses the same folder and credential shares the file. The file's name
@@ -96,6 +86,14 @@ final class ConnectBudget: Sendable {
     /// The connections of a stream that X may still hold.
     func opened(for stream: String) -> [OpenedConnection] {
         update { $0.opened.filter { $0.stream == stream } }
+    }
+
+    /// The attempts of the last window, in milliseconds since 1970, oldest first.
+    var attempts: [Int64] { state.withLock { $0.known.attempts } }
+
+    /// Takes note of attempts that a producer on another host has made.
+    func add(attempts: [Int64]) {
+        update { $0.attempts = Set($0.attempts).union(attempts).sorted() }
     }
 
     private func update<Result: Sendable>(_ change: (inout Content) -> Result) -> Result {

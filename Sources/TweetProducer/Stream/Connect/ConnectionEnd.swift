@@ -6,6 +6,8 @@ import XAPI
 enum ConnectionEnd: Equatable {
     /// The stop was raised.
     case stopped
+    /// Another producer has the lease of the stream.
+    case handedOver
     /// No usable answer came: name lookup, connect, TLS, time-out, or a token that cannot be read.
     case failed(cause: String, detail: String)
     /// X answered, but not with the stream.
@@ -14,6 +16,15 @@ enum ConnectionEnd: Equatable {
     case lost(cause: String, detail: String?)
     /// X said in the stream that it ends.
     case control(StreamControl)
+
+    /// Whether X has given the app's one connection to somebody else.
+    var isDisplacement: Bool {
+        switch self {
+        case .refused(let problem): problem.kind == .tooManyConnections
+        case .control(let control): control.reaction == .waitForOtherConnection || control.cause == "ForceDisconnect"
+        default: false
+        }
+    }
 
     /// Whether another token may help.
     var isAboutCredentials: Bool {
@@ -41,6 +52,8 @@ struct Interruption: Equatable {
         switch end {
         case .stopped:
             self.init(cause: "stop", level: .info)
+        case .handedOver:
+            self.init(cause: "standby", detail: "another producer has the lease of the stream", level: .notice)
         case .failed(let cause, let detail):
             self.init(cause: cause, detail: detail, retry: .network)
         case .lost(let cause, let detail):

@@ -19,7 +19,8 @@ final class CredentialLock {
         self.name = name
         lock = try Self.takeLock(name, settings, folder: folder, logger: logger)
         budget = ConnectBudget(
-            folder: Self.budgetFolder(folder), credential: name, limit: settings.connectBudget, logger: logger)
+            folder: Self.budgetFolder(folder), credential: Self.budgetName(name, settings.source.kind),
+            limit: settings.connectBudget, logger: logger)
     }
 
     /// Whether it is certain that no other process of this host reads the stream with this credential.
@@ -28,6 +29,16 @@ final class CredentialLock {
     /// Where the budgets are: beside the streams' folders, because a credential may serve several.
     static func budgetFolder(_ folder: String) -> String {
         String(folder[..<(folder.lastIndex(of: "/") ?? folder.startIndex)]) + "/.x"
+    }
+
+    /// Names a budget: X limits the attempts for each endpoint.
+    ///
+    /// - Parameters:
+    ///   - name: from `ConnectBudget.name`.
+    ///   - kind: of the stream.
+    /// - Returns: the credential of `ConnectBudget`.
+    static func budgetName(_ name: String, _ kind: StreamKind) -> String {
+        kind == .filtered ? name : "\(name)-\(kind.rawValue)"
     }
 
     private static func takeLock(

@@ -10,7 +10,7 @@ struct ListedConnection: Equatable, Sendable {
 
 /// Closes connections that X still holds for us although we have left them, through X's Connections API.
 ///
-/// X does not tell a client the id of its connection. A listed one is taken for ours when it was begun while we were
+/// X does not report the id of a connection to its client. A listed one is taken for ours when it was begun while we were
 /// being answered with 200, as this host has recorded it: on the plans with one connection no other client can have been
 /// connected at that moment. When two fit the same moment, neither is touched. Ask only while none of ours is open.
 struct StaleConnections {
@@ -22,13 +22,19 @@ struct StaleConnections {
     }
 
     private let api: XAPI
+    private let endpointName: String
 
     private static let path = "/2/connections"
     /// X's clock is read from its answer in whole seconds.
     private static let slack = Duration.seconds(2)
 
-    init(_ settings: XSettings, stop: Stop) {
+    /// - Parameters:
+    ///   - settings: how to reach X.
+    ///   - kind: of the stream that ours read.
+    ///   - stop: ends calls.
+    init(_ settings: XSettings, kind: StreamKind = .filtered, stop: Stop) {
         api = XAPI(settings, stop: stop)
+        endpointName = kind.endpointName
     }
 
     /// Looks for ours among X's active connections, and closes them.
@@ -38,10 +44,10 @@ struct StaleConnections {
         let answer = try api.call(
             "GET", Self.path,
             [
-                ("status", "active"), ("endpoints", "filtered_stream"), ("max_results", "100"),
+                ("status", "active"), ("endpoints", endpointName), ("max_results", "100"),
                 ("connection.fields", "client_ip,connected_at,disconnect_reason,endpoint_name,id"),
             ])
-        let listed = Self.read(answer.body)
+        let listed = read(answer.body)
         let offset = answer.date.map { Duration.milliseconds($0.milliseconds - Timestamp.now().milliseconds) } ?? .zero
         let ours = Self.ours(among: listed, opened, offset: offset)
         guard !ours.isEmpty else { return .others(listed.count) }
@@ -73,12 +79,12 @@ struct StaleConnections {
         return found.sorted()
     }
 
-    private static func read(_ body: [UInt8]) -> [ListedConnection] {
+    private func read(_ body: [UInt8]) -> [ListedConnection] {
         let answer = try? JSONDecoder().decode(JSONValue.self, from: Data(body))
         return (answer?["data"]?.elements ?? []).compactMap { connection in
             guard let id = connection["id"]?.text, let text = connection["connected_at"]?.text,
                 let connectedAt = Timestamp(text),
-                connection["endpoint_name"]?.text.map({ $0.hasPrefix("filtered_stream") }) ?? true,
+                connection["endpoint_name"]?.text.map({ $0.hasPrefix(endpointName) }) ?? true,
                 connection["disconnected_at"]?.text == nil
             else { return nil }
             return ListedConnection(id: id, connectedAt: connectedAt)

@@ -29,7 +29,7 @@ struct StreamRemedies {
         let opened = credential.budget.opened(for: settings.stream)
         guard !opened.isEmpty else { return false }
         do throws(XError) {
-            switch try StaleConnections(settings.x, stop: stop).close(opened) {
+            switch try StaleConnections(settings.x, kind: settings.source.kind, stop: stop).close(opened) {
             case .closed(let count):
                 logger.notice(
                     "closed our own connection, which X still held open",
@@ -55,10 +55,12 @@ struct StreamRemedies {
     private func addRules() -> Bool {
         guard let rules = settings.rules else { return false }
         do throws(XError) {
-            let wanted = try RulesFile(path: rules.file, plan: rules.plan).rules
+            let file = try RulesFile(path: rules.file, plan: rules.plan)
             let application = RuleApplication(
                 settings.x, ownership: rules.ownership, plan: rules.plan, logger: logger, stop: stop)
-            let plan = try application.compare(wanted)
+            let held = try application.list()
+            let wanted = file.expanded(beside: held, ownership: rules.ownership, following: rules.following.list).rules
+            let plan = RulePlan(wanted: wanted, existing: held, ownership: rules.ownership)
             guard !plan.added.isEmpty, plan.removed.isEmpty, plan.changed.isEmpty else { return false }
             try application.apply(plan, wanted: wanted)
             logger.notice(

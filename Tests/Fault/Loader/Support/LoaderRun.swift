@@ -145,7 +145,7 @@ final class LoaderRun {
         for number in numbers {
             try publisher.enqueue(
                 .init(
-                    topic: "tweets", partition: partition, key: "\(Self.firstID + number)",
+                    topic: topic, partition: partition, key: "\(Self.firstID + number)",
                     value: Self.tweet(number, text: text(number)), headers: Self.headers(number)))
         }
         try publisher.flush()

@@ -213,6 +213,9 @@ def main():
         tweets.setdefault(key, data)
         for rule in line.get("matching_rules") or []:
             rules.setdefault((key, number(rule["id"])), rule.get("tag"))
+        if line.get("matching_rules") is None:
+            # The stream itself has matched it.
+            rules.setdefault((key, 0), None)
         if key not in matched_by:
             matched_by[key] = line
         for position, error in enumerate(line.get("errors") or [], 1):

@@ -23,9 +23,9 @@ extension Loader {
     /// A loader without Kafka that has claimed these partitions.
     static func claiming(
         _ url: String, _ partitions: [TopicPartition] = [TestLines.partition], owner: String = "test",
-        stop: Stop = Stop(), log: LogRecorder = LogRecorder()
+        sharedRows: SharedRows? = nil, stop: Stop = Stop(), log: LogRecorder = LogRecorder()
     ) throws -> Loader {
-        let loader = Loader(try .test(url, owner: owner), stop: stop, logger: log.logger)
+        let loader = Loader(try .test(url, owner: owner), sharedRows: sharedRows, stop: stop, logger: log.logger)
         _ = loader.claims.apply([.assigned(partitions)])
         try loader.claimPartitions()
         return loader

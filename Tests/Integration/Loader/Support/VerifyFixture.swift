@@ -10,9 +10,16 @@ import Testing
 protocol VerifyFixture {
     var database: TestDatabase { get }
     var kafka: KafkaSandbox { get }
+
+    init(database: TestDatabase, kafka: KafkaSandbox)
 }
 
 extension VerifyFixture {
+    init() throws {
+        self.init(
+            database: try TestDatabase(), kafka: try KafkaSandbox(topics: ["tweets": 4, "tweets.events": 1]))
+    }
+
     func settings() throws -> LoaderSettings {
         try .test(database.url, kafka: kafka.bootstrapServers)
     }

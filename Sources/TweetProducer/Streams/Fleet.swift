@@ -1,0 +1,65 @@
+import Core
+import Glibc
+
+/// The streams of this host: the file that declares them, the files that are derived from it, and what runs them.
+struct Fleet {
+    let settings: FleetSettings
+    let application: StreamsApplication
+
+    /// - Parameter settings: of this host.
+    /// - Throws: `StreamsError`: `operator(.settings)` when the host has no user of the name that is set.
+    init(_ settings: FleetSettings) throws(StreamsError) {
+        self.settings = settings
+        let owner = try Self.owner(settings.user)
+        let (folder, programs) = (FilePath.absolute(settings.folder), FilePath.absolute(settings.programs))
+        let definitions =
+            settings.supervisor == .supervisord
+            ? DerivedFiles(
+                folder: programs, prefix: SupervisordProgram.prefix, suffix: ".conf", group: nil, mode: 0o644)
+            : nil
+        let files = StreamFiles(folder: folder, group: owner?.group, definitions: definitions)
+        let supervisor: any StreamSupervisor =
+            switch settings.supervisor {
+            case .none: NoSupervisor()
+            case .systemd: Systemd()
+            case .supervisord:
+                Supervisord(
+                    client: SupervisordClient(socket: FilePath.absolute(settings.socket)),
+                    program: SupervisordProgram(
+                        executable: FilePath.real("/proc/self/exe") ?? "/usr/local/bin/tweet-producer", folder: folder,
+                        logs: FilePath.absolute(settings.logs), user: owner.map { _ in settings.user }),
+                    programs: programs, owner: owner)
+            }
+        application = StreamsApplication(files: files, supervisor: supervisor)
+    }
+
+    /// The user of the streams when this process can become it; nil for this process's own.
+    private static func owner(_ user: String) throws(StreamsError) -> (user: uid_t, group: gid_t)? {
+        guard geteuid() == 0 else { return nil }
+        if let ids = FilePath.ids(of: user) { return ids }
+        throw StreamsError(
+            .operator(.settings),
+            "\(FleetSettings.userSetting.title): this host has no user '\(user)';"
+                + " useradd --system --no-create-home --shell /usr/sbin/nologin \(user)")
+    }
+
+    /// What the active streams of a file are to run with.
+    ///
+    /// - Parameter file: that declares them.
+    /// - Returns: in the file's order.
+    func desired(_ file: StreamsFile) -> [StreamSettingsFile] {
+        file.active.map { StreamSettingsFile($0, from: file.path) }
+    }
+
+    /// Writes the file that declares the streams, with the owner and the permissions that it had.
+    ///
+    /// - Parameter file: the new one.
+    /// - Throws: `StreamsError`: `operator(.disk)`.
+    func write(_ file: StreamsFile) throws(StreamsError) {
+        do throws(FileError) {
+            let old = try FilePath.status(file.path)
+            try DurableText.replace(
+                file.path, with: file.text, owner: old?.owner, group: old?.group, mode: old?.mode ?? 0o644)
+        } catch { throw StreamsError(error) }
+    }
+}

@@ -1,0 +1,129 @@
+import Core
+import Foundation
+import Sandbox
+import Synchronization
+import TestSupport
+import Testing
+
+/// A host with folders of its own, Debian's supervisord, and `tweet-producer streams`; both end with it.
+final class StreamsHost: Sendable {
+    let folder: TemporaryFolder
+    private let supervisord = Mutex<ChildProcess?>(nil)
+    /// Settings of every stream: X and Kafka are unreachable, which is no reason not to run.
+    static let unreachable =
+        "x_url: 'http://127.0.0.1:1', kafka_bootstrap_servers: '127.0.0.1:1', drain: 100ms, listen: 'off'"
+
+    init() throws {
+        folder = try TemporaryFolder()
+        for part in ["conf.d", "tokens", "lock"] { try JournalFolder.create(folder.path + "/" + part) }
+        for token in ["a", "b", "c", "d"] { try folder.write("token-\(token)\n", to: "tokens/\(token)") }
+        try folder.write(
+            """
+            [unix_http_server]
+            file=\(socket)
+            chmod=0700
+            [supervisord]
+            nodaemon=true
+            logfile=\(folder.path)/supervisord.log
+            pidfile=\(folder.path)/supervisord.pid
+            childlogdir=\(folder.path)
+            [rpcinterface:supervisor]
+            supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+            [include]
+            files = \(folder.path)/conf.d/*.conf
+
+            """, to: "supervisord.conf")
+    }
+
+    deinit { stopSupervisord() }
+
+    private var socket: String { folder.path + "/supervisor.sock" }
+    var file: String { folder.path + "/streams.yaml" }
+    /// What `streams apply` may leave, apart from its lock.
+    var derived: [String] {
+        let names = ["streams", "conf.d"].flatMap { part in
+            ((try? JournalFolder.names(folder.path + "/" + part)) ?? []).map { "\(part)/\($0)" }
+        }
+        return names.filter { $0 != "streams/.lock" }.sorted()
+    }
+
+    // MARK: supervisord
+
+    func startSupervisord() throws {
+        let command = ChildCommand("/usr/bin/supervisord", ["-c", folder.path + "/supervisord.conf"])
+        let process = try ChildProcess(command)
+        supervisord.withLock { $0 = process }
+        let client = socket
+        #expect(eventually { FileManager.default.fileExists(atPath: client) })
+    }
+
+    /// supervisord ends its programs before itself.
+    func stopSupervisord() {
+        supervisord.withLock { $0.take() }?.terminate(grace: .seconds(60))
+    }
+
+    var supervisordLog: String { (try? readTextFile(folder.path + "/supervisord.log")) ?? "" }
+    /// How often a stream's program was started.
+    func starts(_ stream: String) -> Int {
+        supervisordLog.split(separator: "\n").count { $0.contains("spawned: 'tweet-stream-\(stream)'") }
+    }
+
+    // MARK: The file and the command
+
+    /// A stream as it stands in the file.
+    static func stream(_ name: String, token: String, _ more: String...) -> String {
+        (["- name: \(name)", "  token_file: tokens/\(token)"] + more.map { "  \($0)" }).map { "  \($0)\n" }.joined()
+    }
+
+    /// Writes the file: the settings that all have, and the streams.
+    func declare(_ streams: String..., defaults: String = unreachable) throws {
+        let common = "journal_dir: journal, x_lock_dir: lock"
+        let list = streams.joined(separator: "  # another\n")
+        try folder.write("# ours\ndefaults: { \(common), \(defaults) }\nstreams:\n\(list)", to: "streams.yaml")
+    }
+
+    /// Runs a subcommand of `streams` to its end.
+    func streams(_ arguments: String..., settings: [String: String] = [:]) throws -> ProducerCommand {
+        try streams(arguments, settings: settings)
+    }
+
+    /// The same with the words in a list.
+    func streams(_ arguments: [String], settings: [String: String]) throws -> ProducerCommand {
+        let usual = [
+            "STREAMS_FILE": file, "STREAMS_DIR": folder.path + "/streams", "SUPERVISOR": "supervisord",
+            "SUPERVISOR_SOCKET": socket, "SUPERVISOR_CONF_DIR": folder.path + "/conf.d",
+            "SUPERVISOR_LOG_DIR": folder.path + "/log", "SUPERVISOR_USER": NSUserName(), "PATH": "/usr/bin:/bin",
+        ]
+        return try ProducerCommand(["streams"] + arguments, usual.merging(settings) { $1 })
+    }
+
+    /// Applies the file, which must succeed.
+    @discardableResult
+    func apply(at location: SourceLocation = #_sourceLocation) throws -> String {
+        let command = try streams("apply", "--yes")
+        #expect(command.status == 0, "\(command.output)\(command.errors)\(supervisordLog)", sourceLocation: location)
+        return command.output
+    }
+
+    // MARK: Processes
+
+    /// The process of each stream of this host that runs, as /proc shows it.
+    var processes: [String: [Int32]] {
+        var found: [String: [Int32]] = [:]
+        let folder = folder.path + "/streams/"
+        for entry in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+            guard let pid = Int32(entry), let bytes = try? readWholeFile("/proc/\(pid)/cmdline") else { continue }
+            let words = String(decoding: bytes, as: UTF8.self).split(separator: "\0")
+            guard words.count > 3, words[1] == "run", let path = words.last, path.hasPrefix(folder) else { continue }
+            found[String(path.dropFirst(folder.count).dropLast(".yaml".count)), default: []].append(pid)
+        }
+        return found
+    }
+
+    /// The rows of `streams status --json` by the stream's name.
+    func status() throws -> [String: JSONValue] {
+        let output = try streams("status", "--json").output
+        let rows = try JSONDecoder().decode(JSONValue.self, from: Data(output.utf8))["streams"]?.elements ?? []
+        return Dictionary(uniqueKeysWithValues: rows.map { ($0["stream"]?.text ?? "", $0) })
+    }
+}

@@ -1,0 +1,170 @@
+import Core
+import Foundation
+import Sandbox
+import TestSupport
+import Testing
+
+/// `tweet-producer streams` with Debian's own supervisord and the real producer.
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct StreamsTests {
+    private let host: StreamsHost
+
+    init() throws {
+        host = try StreamsHost()
+    }
+
+    private let one = StreamsHost.stream("one", token: "a")
+    private let two = StreamsHost.stream("two", token: "b")
+
+    private func text() throws -> String { try readTextFile(host.file) }
+
+    @Test func addChangeDeactivateActivateAndRemove() throws {
+        try host.startSupervisord()
+        try host.declare(one, two)
+        let plan = try host.streams("plan", "--exit-code")
+        #expect(plan.status == 2 && plan.output.contains("+ start    one  new"), "\(plan)")
+        #expect(host.derived.isEmpty, "plan changes nothing")
+        #expect(try host.apply().contains("stream 'one' is up"))
+        #expect(try host.streams("plan", "--exit-code").status == 0)
+        let first = host.processes
+        #expect(first.count == 2 && first.values.allSatisfy { $0.count == 1 }, "\(first)")
+
+        // Exactly the changed stream restarts.
+        let changed = StreamsHost.stream("two", token: "b", "settings: { journal_segment_age: 15m }")
+        try host.declare(one, changed)
+        let change = try host.apply()
+        #expect(change.contains("~ restart  two  journal_segment_age: unset → 15m"), "\(change)")
+        #expect(host.processes["one"] == first["one"] && host.processes["two"] != first["two"])
+        try editTheFile()
+    }
+
+    private func editTheFile() throws {
+        let before = try text()
+        let journal = host.folder.path + "/journal/one"
+        let deactivated = try host.streams("deactivate", "one")
+        #expect(deactivated.status == 0, "\(deactivated)")
+        #expect(deactivated.output.contains("stream 'one' is stopped; its journal stays in \(journal)"))
+        #expect(Set(host.processes.keys) == ["two"])
+        #expect(host.derived == ["conf.d/tweet-stream-two.conf", "streams/two.yaml"])
+        #expect(FileManager.default.fileExists(atPath: journal + "/journal.json"))
+        #expect(try text() == before.replacing("- name: one\n", with: "- name: one\n    active: false\n"))
+
+        #expect(try host.streams("activate", "one").status == 0)
+        let added = try host.streams(
+            "add", "three", "--token-file", "tokens/c", "--set", "journal_keep=30d")
+        #expect(added.status == 0, "\(added)")
+        #expect(Set(host.processes.keys) == ["one", "two", "three"])
+        let removed = try host.streams("remove", "three")
+        #expect(removed.status == 0 && removed.output.contains("/journal/three"), "\(removed)")
+        #expect(try host.streams("remove", "one").status == 0)
+        #expect(Set(host.processes.keys) == ["two"])
+        #expect(try text().contains("# ours\n") && text().contains("# another\n"))
+        #expect(try text().contains("name: one") == false)
+    }
+
+    /// What a command does not name needs a confirmation, and without a terminal `--yes`.
+    @Test func otherChangesNeedAConfirmation() throws {
+        try host.startSupervisord()
+        try host.declare(one)
+        let before = try text()
+        let apply = try host.streams("apply")
+        #expect(apply.status == 64 && apply.errors.contains("--yes"), "\(apply)")
+        let add = try host.streams("add", "two", "--token-file", "tokens/b")
+        #expect(add.status == 64 && add.errors.contains("--yes"), "\(add)")
+        #expect(try text() == before && host.derived.isEmpty)
+    }
+
+    @Test func errorsInTheFileChangeNothing() throws {
+        try host.startSupervisord()
+        try host.declare(one)
+        try host.apply()
+        let (files, processes) = (host.derived, host.processes)
+        try host.declare(StreamsHost.stream("one", token: "a", "settings: { drain: soon }"))
+        for command in ["validate", "plan", "apply"] {
+            let result = try host.streams(command)
+            #expect(result.status == 78 && result.errors.contains("streams.yaml:6 drain: 'soon' is not"), "\(result)")
+        }
+        #expect(host.derived == files && host.processes == processes)
+        let list = try host.streams("list", "--json")
+        #expect(list.status == 0 && list.output.contains("\"name\":\"one\""), "\(list)")
+    }
+
+    /// A stream that ends instead of starting: its settings before run again, and other streams are not held up.
+    @Test func aStreamThatDoesNotStartIsRestored() throws {
+        try host.startSupervisord()
+        try host.declare(one)
+        try host.apply()
+        try JournalFolder.create(host.folder.path + "/other/one")
+        try host.folder.write("{}", to: "other/one/journal.json")
+        try host.declare(StreamsHost.stream("one", token: "a", "settings: { journal_dir: other }"), two)
+        let apply = try host.streams("apply", "--yes")
+        #expect(apply.status == 78 && apply.errors.contains("stream 'one' did not start"), "\(apply)")
+        #expect(apply.output.contains("stream 'one' did not start, its earlier settings are restored: "))
+        #expect(apply.output.contains("other/one/journal.json is damaged"), "the reason is the program's own")
+        #expect(apply.output.contains("stream 'two' is up"))
+        #expect(Set(host.processes.keys) == ["one", "two"])
+        #expect(try readTextFile(host.folder.path + "/streams/one.yaml").contains("/journal'"))
+        #expect(host.derived.count == 4, "\(host.derived)")
+    }
+
+    @Test func twoAppliesAtOnceDoNotInterfere() async throws {
+        try host.startSupervisord()
+        try host.declare(one, two)
+        let results = try await withThrowingTaskGroup(of: ProducerCommand.self) { group in
+            for _ in 0..<3 {
+                group.addTask { [host] in try await blocking { try host.streams("apply", "--yes") } }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(results.allSatisfy { $0.status == 0 }, "\(results)")
+        #expect(host.starts("one") == 1 && host.starts("two") == 1, "\(host.supervisordLog)")
+    }
+
+    @Test func settingsFilesCanBeReadByTheGroupOnly() throws {
+        try host.startSupervisord()
+        try host.declare(one)
+        try host.apply()
+        for (name, mode) in [("streams/one.yaml", 0o640), ("conf.d/tweet-stream-one.conf", 0o644)] {
+            let attributes = try FileManager.default.attributesOfItem(atPath: host.folder.path + "/" + name)
+            #expect(attributes[.posixPermissions] as? Int == mode, "\(name)")
+        }
+    }
+
+    // MARK: Status
+
+    @Test func aRunningProcessIsNotHealthyByItself() throws {
+        try host.startSupervisord()
+        try host.declare(one, StreamsHost.stream("two", token: "b", "active: false"))
+        try host.apply()
+        #expect(try eventually { try host.status()["one"]?["state"]?.text == "waiting" })
+        let row = try #require(try host.status()["one"])
+        #expect(["RUNNING", "STARTING"].contains(row["process"]?.text) && row["is_healthy"].isFalse, "\(row)")
+        #expect(row["reason"]?.text?.contains("connect") == true, "\(row)")
+        let check = try host.streams("status", "--check")
+        #expect(check.status == 1 && check.output.contains("BAD"), "\(check)")
+        #expect(try host.status()["two"]?["state"]?.text == "inactive")
+        host.stopSupervisord()
+        let without = try host.streams("status")
+        #expect(without.status == 69 && without.output.contains("one"), "\(without)")
+    }
+
+    /// With `none` only settings files are written, and `status` goes by the journals.
+    @Test func withoutASupervisor() throws {
+        try host.declare(one)
+        let none = ["SUPERVISOR": "none"]
+        let apply = try host.streams("apply", "--yes", settings: none)
+        #expect(apply.status == 0 && apply.output.contains("no supervisor starts it"), "\(apply)")
+        #expect(host.derived == ["streams/one.yaml"])
+        #expect(try host.streams("plan", "--exit-code", settings: none).status == 0)
+        let status = try host.streams("status", "--check", settings: none)
+        #expect(status.status == 1 && status.output.contains("stopped"), "\(status)")
+        #expect(try host.streams("deactivate", "one", settings: none).status == 0)
+        #expect(host.derived.isEmpty)
+    }
+}
+
+extension JSONValue? {
+    /// Whether it is JSON's false or another value without a text, a number or elements.
+    fileprivate var isFalse: Bool {
+        if case .some(.other) = self { true } else { false }
+    }
+}
