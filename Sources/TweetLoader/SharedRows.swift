@@ -34,7 +34,7 @@ final class SharedRows: Sendable {
     ///   - limit: of the number of messages.
     ///   - claims: of the writer, which are compared first: what is settled may have been deleted since.
     /// - Returns: the messages, and what became of their rows.
-    /// - Throws: `PostgresError` that is not a matter of a row; `Failure` for a schema that this binary does not know.
+    /// - Throws: `PostgresError` that is not a matter of a row; `DatabaseError` for a schema that this binary does not know.
     func store(
         _ batch: Batch, limit: Int, _ claims: PartitionClaims
     ) throws -> (part: Batch, outcome: SharedWriting.Outcome) {

@@ -11,7 +11,8 @@ import Testing
     static let environment = ProcessInfo.processInfo.environment
     /// How often the active producer is killed or paused: twice in every test run, `STANDBY_ROUNDS` times in `make soak`.
     static let rounds = environment["STANDBY_ROUNDS"].flatMap { Int($0) } ?? 2
-    static let seed = environment["SOAK_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1_000_000)
+    static let seed =
+        environment["SOAK_SEED"].flatMap { UInt64($0) } ?? (rounds > 2 ? UInt64.random(in: 0..<1_000_000) : 569_999)
 
     private func with(
         _ change: (inout XSimulator.Configuration) -> Void = { _ in },

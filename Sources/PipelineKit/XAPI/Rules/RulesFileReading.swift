@@ -162,7 +162,7 @@ struct RulesFileReading {
         }
     }
 
-    /// A tag tells which filter a rule at X belongs to, so only the filter's own rules may have it.
+    /// A tag names the filter that a rule at X belongs to, so only the filter's own rules may have it.
     private mutating func checkNames() {
         var filters: [String: RuleFilter] = [:]
         for case .filter(let filter) in entries {
