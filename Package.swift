@@ -95,7 +95,7 @@ let package = Package(
         .kit("Publishing", "Core", "TweetFormat", "Journal", "KafkaClient", logging),
         .kit("Postgres", "Core", "CPostgres", "SQLFiles"),
         .kit(
-            "Operations", "Core", logging, .product(name: "Hummingbird", package: "hummingbird"),
+            "Operations", "Core", argumentParser, logging, .product(name: "Hummingbird", package: "hummingbird"),
             .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")),
         .target(
             name: "TweetProducer",
@@ -142,7 +142,8 @@ let package = Package(
         .unit("TweetLoader", modules + [logging]),
         .unit("Sandbox", ["Core", "TweetFormat"]),
         .testTarget(
-            name: "ServicesUnitTests", dependencies: modules + ["TweetProducer", "TweetLoader", "TestSupport"],
+            name: "ServicesUnitTests",
+            dependencies: modules + ["TweetProducer", "TweetLoader", "TestSupport", "Yams"],
             path: "Tests/Unit/Services", swiftSettings: strict),
         .integration("XAPIIntegrationTests", "XAPI"),
         .integration("ProducerIntegrationTests", "Producer", ["TweetProducer"]),

@@ -29,7 +29,7 @@ ARROWS = {
     "KafkaClient": "Core CRdKafka Logging",
     "Postgres": "Core CPostgres SQLFiles",
     "Publishing": "Core TweetFormat Journal KafkaClient Logging",
-    "Operations": "Core Logging Hummingbird HTTPTypes NIOCore NIOPosix",
+    "Operations": "Core ArgumentParser Logging Hummingbird HTTPTypes NIOCore NIOPosix",
     "TweetProducer": "Core Digests HTTP TweetFormat Journal ObjectStore XAPI KafkaClient Publishing Operations ArgumentParser"
     " Logging CCurl Yams",
     "TweetLoader": "Core TweetFormat Journal KafkaClient Postgres Operations ArgumentParser Logging",

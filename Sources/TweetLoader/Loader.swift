@@ -62,7 +62,7 @@ final class Loader {
         do {
             // Only a loader that can store may take partitions from others.
             try persistently { _ in }
-            metrics.writers.set(settings.owner, isConnected: true)
+            metrics.writers.connected(settings.owner)
             let intake = JoinableThread(name: "intake") { [settings, mailbox, stop, logger, intakeHeart, progress] in
                 Heartbeat.$current.withValue(intakeHeart) {
                     Intake(settings, mailbox, stop: stop, logger: logger, metrics: progress.metrics.consuming).run()
@@ -236,7 +236,7 @@ final class Loader {
                 if let outage {
                     outage.end()
                     mailbox.setOutage(false)
-                    metrics.writers.set(settings.owner, isConnected: true)
+                    metrics.writers.connected(settings.owner)
                 }
                 return result
             } catch {
@@ -245,7 +245,7 @@ final class Loader {
                 tweets.forgetTable()
                 guard !stop.isRaised else { throw Abandoned() }
                 if outage == nil { mailbox.setOutage(true) }
-                metrics.writers.set(settings.owner, isConnected: false)
+                metrics.writers.failed(settings.owner, isRefused: (error as? PostgresError)?.disposition == .refused)
                 outage = outage ?? Outage(logger: logger)
                 wait(for: outage?.next(after: error) ?? .zero)
             }

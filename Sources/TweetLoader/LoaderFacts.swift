@@ -12,7 +12,8 @@ struct LoaderFacts {
     private let stop: Stop
     private let logger: Logger
     private var kafka: KafkaEnds?
-    private var database = Periodic(every: .seconds(30), atOnce: true)
+    private var numbers = Periodic(every: .seconds(30), atOnce: true)
+    private var watch = UnsettledWatch()
     /// What the last look has found of each partition: the offset that was to be settled next, and when its message was received.
     private var seen: [TopicPartition: (next: Int64?, first: Timestamp?)] = [:]
 
@@ -32,7 +33,7 @@ struct LoaderFacts {
     mutating func run() {
         repeat {
             askKafka()
-            if database.isDue() { askDatabase() }
+            askDatabase()
         } while !stop.wait(for: Self.pause)
     }
 
@@ -47,6 +48,7 @@ struct LoaderFacts {
             let ends = try kafka.ends(of: positions.keys.sorted(), timeout: Self.patience)
             if positions.isEmpty { try kafka.ask(timeout: Self.patience) }
             metrics.consuming.connected.set(true)
+            metrics.consuming.answeredAt.set(Timestamp.now())
             publish(positions, ends, kafka)
         } catch {
             metrics.consuming.connected.set(false)
@@ -94,6 +96,7 @@ struct LoaderFacts {
     }
 
     private func publish(_ lags: [TopicPartition: Int64], _ moments: [TopicPartition: Timestamp?]) {
+        metrics.consuming.trend.note(lags.values.reduce(0, +))
         metrics.consuming.lag.set(lags.sorted { $0.key < $1.key }.map { (Self.labels($0.key), Double($0.value)) })
         metrics.consuming.oldest.set(
             moments.sorted { $0.key < $1.key }.map { partition, moment in
@@ -115,27 +118,33 @@ struct LoaderFacts {
 
     // MARK: PostgreSQL
 
-    private func askDatabase() {
+    private mutating func askDatabase() {
         var conninfo = settings.conninfo
         conninfo.statementTimeout = Self.patience
         do {
             let connection = try PostgresConnection.connect(conninfo, stop: stop)
-            try read(connection)
-            metrics.facts.readAt.set(Timestamp.now())
+            try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            metrics.facts.set(try StreamStates.read(connection))
+            if numbers.isDue() {
+                try readNumbers(connection)
+                metrics.facts.readAt.set(Timestamp.now())
+            }
+            try connection.execute("COMMIT")
         } catch {
             metrics.facts.errors.add()
             logger.debug("the numbers of the database cannot be read", metadata: ["reason": "\(error)"])
         }
     }
 
-    private func read(_ connection: borrowing PostgresConnection) throws {
-        try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    private mutating func readNumbers(_ connection: borrowing PostgresConnection) throws {
         let dismissed = try Dismissals.journals(connection)
         let journals = try StreamLedger.read(connection).filter { !dismissed.contains($0.key.journal) }
             .sorted { $0.key < $1.key }
         metrics.facts.lastSeq.set(journals.map { ([$0.key.stream, $0.key.journal], Double($0.value.last)) })
         metrics.facts.unsettled.set(
             journals.map { ([$0.key.stream, $0.key.journal], Double($0.value.missing.count)) })
+        let missing = watch.look(Dictionary(uniqueKeysWithValues: journals.map { ($0.key, $0.value.missing) }))
+        metrics.facts.missing.set(missing.sorted { $0.key < $1.key }.map { ([$0.key], Double($0.value)) })
         let gaps = try openGaps(connection)
         let streams = Set(journals.map(\.key.stream)).union(gaps.keys).sorted()
         metrics.facts.gaps.set(streams.map { ([$0], Double(gaps[$0] ?? 0)) })
@@ -144,7 +153,6 @@ struct LoaderFacts {
                 "SELECT count(*) FROM kafka_holes WHERE status = 'open' AND \(Dismissals.holeCounts)", connection))
         metrics.facts.unknownKeys.set(try number("SELECT count(*) FROM unknown_keys", connection))
         metrics.facts.size.set(try number("SELECT pg_database_size(current_database())", connection))
-        try connection.execute("COMMIT")
     }
 
     private func openGaps(_ connection: borrowing PostgresConnection) throws(PostgresError) -> [String: Int64] {

@@ -21,6 +21,7 @@ import XAPI
 /// | `gaps` | gaps that have ended → X's recovery or search → the journal | the journal, `OpenGaps` |
 /// | `rules` | the rules at X, when they change → the journal; differences from the rules file → the log | the journal |
 /// | `facts` | the journal's folder, gaps and limits → metrics | |
+/// | `heartbeat` | what the producer knows of itself → the journal, every HEARTBEAT | the journal |
 /// | `standby` | Kafka's group of the stream's producers: which one reads | `Lease` |
 struct Producer {
     let settings: ProducerSettings
@@ -36,7 +37,7 @@ struct Producer {
         let journal = try openJournal()
         let (folder, tail) = (journal.source.folder, journal.source.tail)
         metrics.journal.source.value = journal.source
-        metrics.journal.writable.set(true)
+        metrics.journal.accepts(true)
         let gaps = OpenGaps(folder: folder, metrics: metrics.gaps)
         let posts = try PostCounter(folder: folder)
         let matches = RuleMatches(folder: folder)
@@ -46,7 +47,7 @@ struct Producer {
             try reader(journal, gaps, posts, lease), leaseKeeper(lease, journal),
             try publisher(journal.source, matches), archiver(journal.source),
             uploader(journal.source), gapRepair(folder, gaps, beside, lease), ruleWatch(matches, beside, lease),
-            facts(journal, gaps, posts),
+            facts(journal, gaps, posts), heartbeat(beside),
         ]
         health.done("journal")
         try Service.run(
@@ -79,8 +80,8 @@ struct Producer {
                     try journal.append(PipelineEvent(.stopped))
                     return try journal.sync()
                 } catch let error as FileError {
-                    metrics.journal.writable.set(false)
-                    defer { metrics.journal.writable.set(true) }
+                    metrics.journal.accepts(false)
+                    defer { metrics.journal.accepts(true) }
                     guard outage.waitOut(error, in: journal, gaps) else {
                         throw JournalError(
                             .operator(.disk), "the journal cannot be written: \(error). What is in it is kept.")
@@ -151,12 +152,20 @@ struct Producer {
         }
     }
 
-    /// Nil when nobody can ask for metrics. Nothing depends on it; the folder's disk may hang.
+    /// Nil when nobody asks for what it reads. Nothing depends on it; the folder's disk may hang.
     private func facts(_ journal: Journal, _ gaps: OpenGaps, _ posts: PostCounter) -> Service.Loop? {
-        guard settings.listen != nil else { return nil }
+        guard settings.listen != nil || settings.heartbeat != nil else { return nil }
         return Service.Loop("facts", bound: .seconds(600)) {
             var facts = ProducerFacts(settings, metrics, journal, gaps, posts, stop: stop, logger: logger)
             facts.run()
+        }
+    }
+
+    /// Nil with HEARTBEAT=off.
+    private func heartbeat(_ journal: LimitedJournal) -> Service.Loop? {
+        guard let interval = settings.heartbeat else { return nil }
+        return Service.Loop("heartbeat") {
+            AliveEvents(every: interval, metrics, stop: stop, deliver: journal.deliver).run()
         }
     }
 

@@ -7,13 +7,17 @@ package import Core
 /// | `/metrics` | all values, in the form that `Accept` names | never |
 /// | `/livez` | every loop gives signs of life | a loop hangs |
 /// | `/readyz` | the start is finished, and it does not drain | else |
-/// | `/status` | JSON: what the two probes ask | never |
+/// | `/healthz` | health is `ok` or `degraded`; JSON with every check | it is `failing` |
+/// | `/status` | JSON: all of that | never |
+/// | `/` | the same for people, as one plain page | never |
 package struct OperationsEndpoints: Sendable {
     /// What is asked.
     struct Request {
         var method = "GET"
         /// Without the query.
         var path: String
+        /// The names of the checks that are asked for (`?check=`); empty for all.
+        var checks: [String] = []
         /// The header `Host`, or the authority of the URL.
         var host: String?
         var accept: String?
@@ -32,13 +36,42 @@ package struct OperationsEndpoints: Sendable {
     private let service: String
     private let registry: MetricsRegistry
     private let health: ServiceHealth
+    private let judge: @Sendable (Timestamp) -> [HealthCheck]
 
     /// - Parameters:
     ///   - service: the program's name.
     ///   - registry: its metrics.
     ///   - health: whether it lives and is ready.
-    package init(service: String, registry: MetricsRegistry, health: ServiceHealth) {
-        (self.service, self.registry, self.health) = (service, registry, health)
+    ///   - judge: what else its health depends on, from memory alone.
+    package init(
+        service: String, registry: MetricsRegistry, health: ServiceHealth,
+        judge: @escaping @Sendable (Timestamp) -> [HealthCheck] = { _ in [] }
+    ) {
+        (self.service, self.registry, self.health, self.judge) = (service, registry, health, judge)
+    }
+
+    /// The service's health.
+    ///
+    /// - Parameter now: the time.
+    /// - Returns: the checks of the service, and those of its start and its threads.
+    package func report(at now: Timestamp = .now()) -> HealthReport {
+        HealthReport(service: service, checks: judge(now) + [startCheck, threadCheck])
+    }
+
+    private var startCheck: HealthCheck {
+        let obstacles = health.obstacles
+        guard !obstacles.isEmpty else { return .ok("start", "started") }
+        return HealthCheck(
+            name: "start", status: .degraded, detail: "waiting for: \(obstacles.joined(separator: ", "))",
+            remedy: "the log names what is missing")
+    }
+
+    private var threadCheck: HealthCheck {
+        let silent = health.silent
+        guard !silent.isEmpty else { return .ok("threads", "every thread responds") }
+        return HealthCheck(
+            name: "threads", status: .failing, detail: "no sign of life from: \(silent.joined(separator: ", "))",
+            remedy: "restart the service; see \"a thread no longer responds\" in docs/operations.md")
     }
 
     /// Answers a request.
@@ -70,10 +103,27 @@ package struct OperationsEndpoints: Sendable {
         case "/metrics":
             let format = MetricsFormat(accept: request.accept)
             return Answer(contentType: format.contentType, body: registry.text(format))
+        case "/healthz":
+            let report = asked(request.checks)
+            return Answer(
+                status: report.status == .failing ? 503 : 200, contentType: "application/json",
+                body: report.json() + "\n")
         case "/status":
-            return Answer(contentType: "application/json", body: ServiceStatus(service, health).json() + "\n")
-        default: return Answer(status: 404, body: "there are /metrics, /livez, /readyz and /status\n")
+            return Answer(
+                contentType: "application/json", body: ServiceStatus(service, health, report()).json() + "\n")
+        case "/":
+            return Answer(
+                contentType: "text/html; charset=utf-8", body: StatusPage(report()).html,
+                fields: ["Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"])
+        default: return Answer(status: 404, body: "there are /metrics, /livez, /readyz, /healthz and /status\n")
         }
+    }
+
+    /// The report, with the checks that were asked for; an unknown name leaves none, which is ok.
+    private func asked(_ names: [String]) -> HealthReport {
+        let all = report()
+        guard !names.isEmpty else { return all }
+        return HealthReport(service: service, checks: all.checks.filter { names.contains($0.name) })
     }
 
     private func probe(_ what: String, _ obstacles: [String]) -> Answer {
@@ -106,8 +156,11 @@ private struct ServiceStatus: Report {
     /// Loops without a sign of life for too long.
     let silent: [String]
     let loops: [Loop]
+    let status: HealthCheck.Status
+    let checks: [HealthCheck]
 
-    init(_ service: String, _ health: ServiceHealth) {
+    init(_ service: String, _ health: ServiceHealth, _ report: HealthReport) {
+        (status, checks) = (report.status, report.checks)
         self.service = service
         productVersion = Core.productVersion
         (waiting, silent) = (health.obstacles, health.silent)

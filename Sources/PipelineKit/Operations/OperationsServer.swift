@@ -151,8 +151,16 @@ private final class EventLoopExecutor: TaskExecutor {
 extension OperationsEndpoints.Request {
     fileprivate init(_ request: Request) {
         self.init(
-            method: request.method.rawValue, path: request.uri.path, host: request.head.authority,
-            accept: request.headers[.accept], authorization: request.headers[.authorization])
+            method: request.method.rawValue, path: request.uri.path,
+            checks: Self.checks(request.uri.query ?? ""), host: request.head.authority,
+            accept: request.headers[.accept],
+            authorization: request.headers[.authorization])
+    }
+
+    /// The names in `check=a,b`, which needs no escapes.
+    private static func checks(_ query: String) -> [String] {
+        query.split(separator: "&").filter { $0.hasPrefix("check=") }
+            .flatMap { $0.dropFirst("check=".count).split(separator: ",").map(String.init) }
     }
 }
 

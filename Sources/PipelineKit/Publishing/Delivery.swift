@@ -192,6 +192,7 @@ package final class Delivery {
         isolate()
         declare()
         acknowledged.settle()
+        if fresh != (0, 0) { counts.connected.set(true) } else if outage.isOngoing { counts.connected.set(false) }
         counts.acknowledged[.tweets].add(fresh.tweets)
         counts.acknowledged[.events].add(fresh.events)
         fresh = (0, 0)

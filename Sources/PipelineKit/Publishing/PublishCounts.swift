@@ -13,6 +13,8 @@ package struct PublishCounts: Sendable {
     package let failures = LabelledCounters<PublishFailure>()
     /// How often the Kafka client was made anew.
     package let restarts = Counter()
+    /// 1 since Kafka has acknowledged a line, until no broker can be reached.
+    package let connected = Gauge()
     /// Lines that the disk has changed.
     package let damaged = Counter()
     /// From the making of a post, which its id has, to its receipt; of posts on the connection that was made last.

@@ -49,6 +49,9 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
         case passive
         /// How many posts came in a minute, with STANDBY=active; `at` is its beginning, `lines` says how many.
         case tally
+        /// The producer lives, every HEARTBEAT, whether X is connected or not; `producer` has what it knows of itself,
+        /// `last_received_at` when the stream last brought anything. It settles like any line, and so proves the way to PostgreSQL.
+        case alive
         /// The producer drained and ended.
         case stopped
         /// An operator accepted a gap as lost; `seq` is that of the event that opened it, `detail` the reason.
@@ -88,13 +91,15 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
     package var rules: [Rule]?
     package var part: Int?
     package var parts: Int?
+    /// Of an event of type `alive`.
+    package var producer: ProducerState?
 
     private enum CodingKeys: String, CodingKey {
         case type, at, connection, cause, detail, status
         case lastReceivedAt = "last_received_at"
         case newestID = "newest_id"
         case caughtUpAt = "caught_up_at"
-        case lines, bytes, seq, head, exact, rules, part, parts
+        case lines, bytes, seq, head, exact, rules, part, parts, producer
     }
 
     package init(_ type: Kind, at: Timestamp = .now(), connection: Int64? = nil, cause: String? = nil) {

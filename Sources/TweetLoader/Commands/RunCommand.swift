@@ -44,8 +44,11 @@ func runLoader(_ settings: LoaderSettings) throws {
     let logger = Logger(label: "tweet-loader")
     let health = ServiceHealth(startsWith: ["settings"])
     let metrics = LoaderMetrics(health: health)
-    let server = try OperationsServer.start(
-        settings.listen, .init(service: "tweet-loader", registry: metrics.registry, health: health), logger: logger)
+    let endpoints = OperationsEndpoints(
+        service: "tweet-loader", registry: metrics.registry, health: health,
+        judge: LoaderHealth(metrics: metrics, limits: settings.health).checks)
+    health.summarize { endpoints.report().headline }
+    let server = try OperationsServer.start(settings.listen, endpoints, logger: logger)
     defer { server?.stop() }
     let writers = try Writers(settings, logger: logger, metrics: metrics)
     let stop = Stop()

@@ -26,6 +26,10 @@ struct ConsumeMetrics: Sendable {
     let rejoins: LabelledCounters<RejoinReason>
     let messages, bytes: LabelledCounters<ConsumedTopic>
     let lag, oldest: FoundGauges
+    /// When Kafka last answered.
+    let answeredAt = Gauge()
+    /// How the lag has changed.
+    let trend = LagTrend()
 
     init(_ registry: MetricsRegistry, _ writers: WriterStates) {
         connected = registry.gauge("kafka_connected", "1 while Kafka answers, which is asked every 10 s.")
@@ -83,19 +87,36 @@ struct WriteMetrics: Sendable {
     }
 }
 
-/// What is read from PostgreSQL every 30 s, on a connection of its own.
+/// What is read from PostgreSQL on a connection of its own: heartbeats every 10 s, everything else every 30 s.
 struct FactMetrics: Sendable {
-    let lastSeq, unsettled, gaps: FoundGauges
+    let heartbeats, heartbeatDelays, connected: FoundGauges
+    let lastSeq, unsettled, missing, gaps: FoundGauges
     let holes, unknownKeys, size, readAt: Gauge
     let errors: Counter
+    /// What heartbeats say of the streams; nil before they were read.
+    let streams = Late<[StreamStates]>()
 
     init(_ registry: MetricsRegistry) {
+        heartbeats = registry.gauges(
+            "stream_heartbeat_timestamp_seconds",
+            "When a producer of the stream wrote its newest heartbeat that PostgreSQL has (HEARTBEAT).", unit: .seconds,
+            by: ["stream"])
+        heartbeatDelays = registry.gauges(
+            "stream_heartbeat_delay_seconds", "Time from the writing of that heartbeat until it was settled.",
+            unit: .seconds, by: ["stream"])
+        connected = registry.gauges(
+            "stream_connected", "1 when a producer of the stream was connected at its newest heartbeat.", by: ["stream"]
+        )
         lastSeq = registry.gauges(
             "ledger_last_seq", "Highest number of a journal that is settled.", by: ["stream", "journal"])
         unsettled = registry.gauges(
             "ledger_unsettled_lines",
             "Numbers below the highest that are not settled: in flight, or missing, which `tweet-loader verify` decides.",
             by: ["stream", "journal"])
+        missing = registry.gauges(
+            "ledger_missing_lines",
+            "Numbers that have not been settled for 10 minutes although higher ones were: `tweet-loader verify` names them.",
+            by: ["stream"])
         gaps = registry.gauges("gaps_open", "Open gaps of the table stream_gaps.", by: ["stream"])
         holes = registry.gauge("holes_open", "Open holes of the table kafka_holes.")
         unknownKeys = registry.gauge("unknown_keys", "Rows of the table unknown_keys.")
@@ -104,5 +125,13 @@ struct FactMetrics: Sendable {
             "status_read_timestamp_seconds", "When these numbers were last read from PostgreSQL; 0: never.",
             unit: .seconds)
         errors = registry.counter("status_read_errors", "Times that they could not be read.")
+    }
+
+    /// Takes over what the newest heartbeats say.
+    func set(_ states: [StreamStates]) {
+        streams.value = states
+        heartbeats.set(states.map { ([$0.stream], Double($0.aliveAt.milliseconds) / 1000) })
+        heartbeatDelays.set(states.map { ([$0.stream], $0.delay / .seconds(1)) })
+        connected.set(states.compactMap { state in state.isConnected.map { ([state.stream], $0 ? 1 : 0) } })
     }
 }

@@ -16,6 +16,10 @@ final class WriterStates: Sendable {
         /// What the start of the service waits for.
         let step: String
         var isConnected = false
+        /// Since when PostgreSQL does not accept what it sends; nil while it does, and before the first answer.
+        var failedSince: Timestamp?
+        /// Whether PostgreSQL answers, and rejects everything.
+        var isRefused = false
         var positions: [TopicPartition: Position] = [:]
     }
 
@@ -42,9 +46,34 @@ final class WriterStates: Sendable {
         if let step = writers.withLock({ $0[owner]?.step }) { health.done(step) }
     }
 
-    /// PostgreSQL accepts what a writer sends, or does not.
-    func set(_ owner: String, isConnected: Bool) {
-        writers.withLock { $0[owner]?.isConnected = isConnected }
+    /// PostgreSQL accepts what a writer sends.
+    func connected(_ owner: String) {
+        writers.withLock { writers in
+            writers[owner]?.isConnected = true
+            writers[owner]?.isRefused = false
+            writers[owner]?.failedSince = nil
+        }
+    }
+
+    /// PostgreSQL does not accept what a writer sends.
+    ///
+    /// - Parameters:
+    ///   - owner: the writer.
+    ///   - isRefused: whether it answers, and rejects everything.
+    func failed(_ owner: String, isRefused: Bool) {
+        writers.withLock { writers in
+            writers[owner]?.isConnected = false
+            writers[owner]?.isRefused = isRefused
+            if writers[owner]?.failedSince == nil { writers[owner]?.failedSince = .now() }
+        }
+    }
+
+    /// Since when PostgreSQL does not accept what one of them sends, and whether it answers and rejects it; nil while it does.
+    var failure: (since: Timestamp, isRefused: Bool)? {
+        writers.withLock { writers in
+            let failed = writers.values.compactMap { writer in writer.failedSince.map { ($0, writer.isRefused) } }
+            return failed.min { $0.0 < $1.0 }.map { (since: $0.0, isRefused: $0.1) }
+        }
     }
 
     /// The partitions that a writer holds.

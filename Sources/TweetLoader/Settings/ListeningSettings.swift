@@ -5,5 +5,7 @@ import Operations
 enum ListeningSettings: SettingGroup {
     static let title = "Metrics and health"
     static let listen = ListenSettings.settings(port: 9465)
-    static let settings = [listen.address, listen.token]
+    static let settings = [
+        listen.address, listen.token, HealthLimits.degradedSetting, HealthLimits.failingSetting,
+    ]
 }

@@ -80,6 +80,8 @@ struct LoaderSettings: ConfiguredService, Sendable {
     var drain = Duration.seconds(30)
     /// Where metrics and health are served; nil: nowhere.
     var listen: ListenSettings?
+    /// How old what is pending may be.
+    var health = HealthLimits()
     /// Names this process in `loader_offsets`.
     var owner = LoaderSettings.makeOwner()
 
@@ -119,6 +121,7 @@ struct LoaderSettings: ConfiguredService, Sendable {
         onHole = reader.choice(LoadingSettings.onHole, HolePolicy.self) ?? .stop
         drain = reader.duration(ServiceSettings.drain)
         listen = ListenSettings.read(&reader, ListeningSettings.listen)
+        health = HealthLimits.read(&reader)
         if !(1...256 << 20).contains(limits.bytes) {
             reader.addMistake(
                 "\(reader.origin(LoadingSettings.maxBytes)): more than 256MiB does not fit into one transaction's memory"

@@ -81,9 +81,13 @@ struct RunCommand: ParsableCommand {
         let health = ServiceHealth(startsWith: ["journal"])
         let metrics = ProducerMetrics(health: health, mostTags: settings.listen == nil ? 0 : settings.mostTags)
         metrics.posts.price.set(price.dollars)
-        let server = try OperationsServer.start(
-            settings.listen, .init(service: "tweet-producer", registry: metrics.registry, health: health),
-            logger: logger)
+        let judge = ProducerHealth(
+            metrics: metrics, limits: settings.health, stallTimeout: settings.stream.stallTimeout,
+            repairsGaps: settings.stream.repair.isAutomatic)
+        let endpoints = OperationsEndpoints(
+            service: "tweet-producer", registry: metrics.registry, health: health, judge: judge.checks)
+        health.summarize { endpoints.report().headline }
+        let server = try OperationsServer.start(settings.listen, endpoints, logger: logger)
         defer { server?.stop() }
         try Producer(settings: settings, stop: Stop(), logger: logger, metrics: metrics, health: health).run()
     }

@@ -96,3 +96,8 @@ enum RuleDifferenceLabel: String, MetricLabel {
 enum PostWindow: String, MetricLabel {
     case day, cycle
 }
+
+/// Who has shown a certificate.
+enum TLSPeer: String, MetricLabel {
+    case x
+}

@@ -34,6 +34,9 @@ struct ProducerMetrics: Sendable {
     }
 
     private static func declare(_ counts: PublishCounts, _ registry: MetricsRegistry) {
+        registry.gauge(
+            "kafka_connected", "1 since Kafka has acknowledged a line, until no broker can be reached.",
+            counts.connected)
         registry.counters(
             "kafka_acknowledged_lines", "Lines that Kafka has acknowledged, by topic.", by: "topic", counts.acknowledged
         )
@@ -65,7 +68,7 @@ struct ProducerMetrics: Sendable {
 
 /// What the reader counts of X's stream.
 package struct StreamMetrics: Sendable {
-    let connected, connectionStart, lastByte, lastPost, quiet: Gauge
+    let connected, connectionStart, lastByte, lastPost, quiet, passive: Gauge
     let bytes, posts: Counter
     let controls: LabelledCounters<ControlKind>
     let attempts: LabelledCounters<ConnectOutcome>
@@ -75,6 +78,9 @@ package struct StreamMetrics: Sendable {
     let budget = Late<@Sendable () -> Double>()
     /// The id of the connection that was made last.
     let connection: Gauge
+    let certificates: LabelledGauges<TLSPeer>
+    /// Why the stream is not connected; nil while it is.
+    let interruption = Late<StreamInterruption>()
 
     init(_ registry: MetricsRegistry = MetricsRegistry(prefix: ""), connection: Gauge = Gauge()) {
         self.connection = connection
@@ -88,6 +94,12 @@ package struct StreamMetrics: Sendable {
         lastPost = registry.gauge(
             "x_last_post_timestamp_seconds", "When the last post was received; 0: never.", unit: .seconds)
         quiet = registry.gauge("x_quiet", "1 while far fewer posts arrive than usual (X_QUIET_AFTER).")
+        certificates = registry.gauges(
+            "tls_certificate_expiry_timestamp_seconds",
+            "When the first certificate of the server's chain ends, as of the last connection; 0: not known, or no TLS.",
+            unit: .seconds, by: "peer")
+        passive = registry.gauge(
+            "x_passive", "1 while another producer reads the stream, and this one is ready to take over (STANDBY).")
         bytes = registry.counter("x_received_bytes", "Bytes received from the stream.", unit: .bytes)
         posts = registry.counter("x_posts", "Posts received from the stream.")
         controls = registry.counters(
@@ -109,6 +121,8 @@ struct JournalMetrics: Sendable {
     let counts = JournalCounts()
     /// The journal, once it is open.
     let source = Late<JournalSource>()
+    /// Since when the journal accepts no lines; 0 while it does.
+    let refusedSince = Gauge()
     let unsynced, oldest, writable, used, quota, available, size, waitingSegments: Gauge
 
     init(_ registry: MetricsRegistry) {
@@ -138,6 +152,12 @@ struct JournalMetrics: Sendable {
         registry.counters(
             "archive_segments", "Segments that the archiver is done with, and attempts that failed.", by: "result",
             counts.archived)
+    }
+
+    /// The journal accepts lines, or does not.
+    func accepts(_ isWritable: Bool) {
+        writable.set(isWritable)
+        refusedSince.set(isWritable ? nil : Timestamp.now())
     }
 
     private static func declareNumbers(of source: Late<JournalSource>, _ registry: MetricsRegistry) {
@@ -201,6 +221,8 @@ package struct GapMetrics: Sendable {
 struct RuleMetrics: Sendable {
     let atX, limit, silent, lastCheck: Gauge
     let differing: LabelledGauges<RuleDifferenceLabel>
+    /// Since when rules at X differ from the file; 0 while they do not.
+    let differsSince = Gauge()
 
     init(_ registry: MetricsRegistry = MetricsRegistry(prefix: "")) {
         atX = registry.gauge("rules_at_x", "Rules at X that belong to this producer (X_RULES_PREFIX).")

@@ -177,6 +177,11 @@ struct RuleWatch {
             guard let label = RuleDifferenceLabel(rawValue: difference.rawValue) else { continue }
             metrics.differing[label].set(Int64(findings.differences[difference]?.count ?? 0))
         }
+        if findings.differences.isEmpty {
+            metrics.differsSince.set(Timestamp?.none)
+        } else if metrics.differsSince.value == 0 {
+            metrics.differsSince.set(Timestamp.now())
+        }
     }
 
     private func findings(_ plan: RulePlan, now: Timestamp) -> Findings {

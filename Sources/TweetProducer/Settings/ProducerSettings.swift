@@ -107,6 +107,10 @@ struct ProducerSettings: ConfiguredService, Sendable {
     var rules: RuleWatchSettings
     /// Where metrics and health are served; nil: nowhere.
     var listen: ListenSettings?
+    /// How old what is pending may be.
+    var health = HealthLimits()
+    /// How often the producer journals that it lives; nil: never.
+    var heartbeat: Duration?
     /// How many tags of rules get metrics of their own.
     var mostTags: Int
     /// How several producers of the stream work together.
@@ -162,6 +166,8 @@ struct ProducerSettings: ConfiguredService, Sendable {
         archive.uploaded = upload.map { _ in UploadedFiles() }
         listen = ListenSettings.read(&reader, ListeningSettings.listen)
         mostTags = reader.int(ListeningSettings.mostTags)
+        health = HealthLimits.read(&reader)
+        heartbeat = ListeningSettings.readHeartbeat(&reader)
         standby = StandbySettings.read(&reader, plan: stream.plan)
         self.stream.countsMinutes = standby == .active
         rules = RuleWatchSettings.read(&reader, stream: stream)

@@ -80,7 +80,9 @@ package final class FilteredStream {
                 journal.later($0)
             },
             gaps: gaps ?? OpenGaps(folder: journal.source.folder),
-            facts: StreamFactsKeeper(folder: journal.source.folder) { journal.later($0) }, lease: lease,
+            facts: StreamFactsKeeper(folder: journal.source.folder, interruption: metrics.interruption) {
+                journal.later($0)
+            }, lease: lease,
             metrics: metrics)
         observe(journal, reading.posts)
         try read(reading)

@@ -113,7 +113,8 @@ import Testing
         #expect(found[l + #"settled_messages_total{outcome="inserted"}"#] == 2000)
         #expect(found[l + #"settled_messages_total{outcome="event"}"#] == lines - 2000)
         #expect(found.sum(l + "rejects_total") == 0 && found[l + "holes_open"] == 0)
-        #expect(found[l + #"consumed_messages_total{topic="tweets"}"#] == 2000)
+        // Writers that join the group one after the other read some messages twice.
+        #expect(found.value(l + #"consumed_messages_total{topic="tweets"}"#) >= 2000)
         #expect(found[l + "end_to_end_delay_seconds_count"] == lines && found[l + "batch_messages_sum"] == lines)
         let committed = found[l + #"transactions_total{outcome="committed"}"#]
         #expect(committed == found[l + "transaction_duration_seconds_count"] && committed ?? 0 > 0)

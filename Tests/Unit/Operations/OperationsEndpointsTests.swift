@@ -50,7 +50,7 @@ import Testing
             let answer = try answer("/metrics", method: method)
             #expect(answer.status == 405 && answer.fields == ["Allow": "GET, HEAD"])
         }
-        #expect(try answer("/").status == 404)
+        #expect(try answer("/x").status == 404)
         #expect(try answer("/metrics/x").status == 404)
     }
 
@@ -68,7 +68,7 @@ import Testing
     }
 
     @Test func theTokenIsNeededForAllButTheProbes() throws {
-        for path in ["/metrics", "/status", "/else"] {
+        for path in ["/metrics", "/status", "/healthz", "/", "/else"] {
             for authorization in [
                 nil, "", "Bearer", "Bearer 0123456789abcdeF", "Bearer 0123456789abcde", "Basic 0123456789abcdef",
                 "Bearer 0123456789abcdef0", "Bearer ",

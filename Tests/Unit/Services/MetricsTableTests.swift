@@ -42,7 +42,8 @@ import Testing
         let foundAtRunTime: Set = [
             "loop_last_beat_timestamp_seconds", "partition_lag_messages",
             "partition_oldest_unsettled_timestamp_seconds",
-            "ledger_last_seq", "ledger_unsettled_lines", "gaps_open",
+            "ledger_last_seq", "ledger_unsettled_lines", "ledger_missing_lines", "gaps_open",
+            "stream_heartbeat_timestamp_seconds", "stream_heartbeat_delay_seconds", "stream_connected",
         ]
         for family in Self.families {
             let isFound = foundAtRunTime.contains {

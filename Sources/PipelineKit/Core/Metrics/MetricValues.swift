@@ -48,6 +48,9 @@ package final class Gauge: Sendable {
 
     /// What it was set to.
     package var value: Double { Double(bitPattern: bits.load(ordering: .relaxed)) }
+
+    /// The moment that it was set to; nil for 0: there is none.
+    package var moment: Timestamp? { value > 0 ? Timestamp(milliseconds: Int64((value * 1000).rounded())) : nil }
 }
 
 /// Something that is known only later, such as what a gauge is read from.
@@ -120,16 +123,19 @@ package struct PairedCounters<First: MetricLabel, Second: MetricLabel>: Sendable
 
 /// Series whose labels are found at run time, such as partitions; all of them are replaced at once.
 package final class FoundGauges: Sendable {
-    private let values = Mutex<[(labels: [String], value: Double)]>([])
+    private let found = Mutex<[(labels: [String], value: Double)]>([])
 
     package init() {}
+
+    /// The series as they were set.
+    package var values: [(labels: [String], value: Double)] { found.withLock { $0 } }
 
     /// Replaces all series.
     ///
     /// - Parameter values: the labels of each, in the order of the family's, and its value; no labels twice.
     package func set(_ values: [(labels: [String], value: Double)]) {
-        self.values.withLock { $0 = values }
+        found.withLock { $0 = values }
     }
 
-    var series: [MetricSeries] { values.withLock { $0 }.map { MetricSeries($0.labels, $0.value) } }
+    var series: [MetricSeries] { values.map { MetricSeries($0.labels, $0.value) } }
 }

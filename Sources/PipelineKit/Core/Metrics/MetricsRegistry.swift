@@ -92,8 +92,10 @@ package final class MetricsRegistry: Sendable {
     // MARK: Gauges
 
     /// Declares a gauge.
-    package func gauge(_ name: String, _ help: String, unit: MetricFamily.Unit? = nil) -> Gauge {
-        let gauge = Gauge()
+    @discardableResult
+    package func gauge(
+        _ name: String, _ help: String, unit: MetricFamily.Unit? = nil, _ gauge: Gauge = Gauge()
+    ) -> Gauge {
         add(.gauge, name, unit, help) { [MetricSeries(gauge.value)] }
         return gauge
     }

@@ -98,11 +98,13 @@ package enum Service {
         let pulses = zip(loops, hearts).map { ($0.name, $1, $0.bound) } + helpers
         var watch = PulseWatch(pulses, watchdog: supervisor.watchdog ?? usualWatchdog)
         health.begin(pulses.map { ($0.0, $0.1) }, interval: watch.interval)
+        var status = StatusLine(supervisor, health)
         waitForSignals(stop: stop, drain: drain, reopen: reopen, interval: watch.interval) {
             let ended = ends.places
             // Helpers end with the loops that have started them.
             let silent = watch.silent(hasEnded: { ended.contains($0) || $0 >= loops.count && stop.isRaised })
             health.look(silent.all)
+            status.show()
             if supervisor.watchdog != nil {
                 report(silent.new, logger)
                 if silent.all.isEmpty { supervisor.tell("WATCHDOG=1") }
@@ -180,6 +182,25 @@ extension timespec {
     fileprivate init(_ duration: Duration) {
         let (seconds, attoseconds) = duration.components
         self.init(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
+    }
+}
+
+/// Shows systemd how a service is, when that has changed and not more often than every 10 s.
+private struct StatusLine {
+    private let supervisor: Supervisor
+    private let health: ServiceHealth
+    private var pace = Periodic(every: .seconds(10), atOnce: true)
+    private var shown = ""
+
+    init(_ supervisor: Supervisor, _ health: ServiceHealth) {
+        (self.supervisor, self.health) = (supervisor, health)
+    }
+
+    mutating func show() {
+        guard supervisor.isThere, pace.isDue(), let summary = health.summary, summary != shown else { return }
+        shown = summary
+        // A message is lines of assignments.
+        supervisor.tell("STATUS=\(summary.replacing("\n", with: " "))")
     }
 }
 

@@ -15,10 +15,10 @@ package final class ServiceHealth: Sendable {
         /// When the loops were last looked at; nil before the loops run.
         var looked: ContinuousClock.Instant?
         var interval = Duration.zero
+        var summary: (@Sendable () -> String)?
     }
 
     private let state: Mutex<State>
-
     /// - Parameter steps: what the start waits for, such as `journal`.
     package init(startsWith steps: [String] = []) {
         state = Mutex(State(pending: steps))
@@ -44,6 +44,18 @@ package final class ServiceHealth: Sendable {
     package var obstacles: [String] {
         state.withLock { $0.pending + ($0.isDraining ? ["draining"] : []) }
     }
+
+    // MARK: A line for people
+
+    /// Takes over how the service is described in a line.
+    ///
+    /// - Parameter describe: makes the line, from memory alone.
+    package func summarize(_ describe: @escaping @Sendable () -> String) {
+        state.withLock { $0.summary = describe }
+    }
+
+    /// One line about the service, for `systemctl status`; nil for none.
+    var summary: String? { state.withLock { $0.summary }?() }
 
     // MARK: Loops
 
