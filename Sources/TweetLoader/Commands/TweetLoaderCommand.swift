@@ -29,7 +29,7 @@ package struct TweetLoaderCommand: ParsableCommand {
         version: versionText([kafkaLibrary, postgresLibrary, jsonLibrary]),
         subcommands: [
             RunCommand.self, MigrateCommand.self, StatusCommand.self, VerifyCommand.self, ExplainCommand.self,
-            RejectsCommand.self, RetentionCommand.self, ForgetCommand.self, HealthCommand.self,
+            RejectsCommand.self, RetentionCommand.self, ForgetCommand.self, DoctorCommand.self, HealthCommand.self,
             MetricsCommand.self, ConfigCommand<LoaderSettings>.self,
         ]
     )

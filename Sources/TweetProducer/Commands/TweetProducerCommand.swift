@@ -20,7 +20,7 @@ package struct TweetProducerCommand: ParsableCommand {
         version: versionText([kafkaLibrary, httpLibrary, jsonLibrary] + digestLibraries),
         subcommands: [
             RunCommand.self, RulesCommand.self, StreamsCommand.self, GapsCommand.self, UsageCommand.self,
-            JournalCommand.self, ReplayCommand.self, HealthCommand.self, MetricsCommand.self,
+            JournalCommand.self, ReplayCommand.self, DoctorCommand.self, HealthCommand.self, MetricsCommand.self,
             ConfigCommand<ProducerSettings>.self,
         ])
 

@@ -90,10 +90,13 @@ import Testing
             command.output = .file(folder.path + "/prometheus.log")
             let prometheus = try ChildProcess(command)
             defer { prometheus.kill() }
-            try await run.expect("two targets, and heartbeats") {
+            // The numbers of the ledger are read every 30 s.
+            try await run.expect("two targets, heartbeats, and the ledger") {
                 let targets = try await get(address, "targets", as: Targets.self)?.data?.activeTargets ?? []
-                let series = try await query("tweet_loader_stream_heartbeat_timestamp_seconds > 0", address)
-                return targets.count(where: { $0.health == "up" }) == 2 && (series?.data?.result.count ?? 0) == 1
+                let heartbeats = try await query("tweet_loader_stream_heartbeat_timestamp_seconds > 0", address)
+                let ledger = try await query("tweet_loader_ledger_missing_lines and on () tweet_loader_gaps_open", address)
+                let isThere = [heartbeats, ledger].allSatisfy { $0?.data?.result.isEmpty == false }
+                return targets.count(where: { $0.health == "up" }) == 2 && isThere
             }
             try await expectRules(address)
             try await expectDashboard(address)
