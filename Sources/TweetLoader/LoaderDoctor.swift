@@ -60,7 +60,7 @@ struct LoaderDoctor {
     private func version(_ connection: borrowing PostgresConnection) throws(PostgresError) -> DoctorFinding {
         let number = Int(try text("SELECT current_setting('server_version_num')", connection)) ?? 0
         guard !(14...18).contains(number / 10_000) else { return .ok("version", "PostgreSQL \(number / 10_000)") }
-        return .warn("version", "PostgreSQL \(number / 10_000) was not tested", remedy: "use 14 to 18")
+        return .warning("version", "PostgreSQL \(number / 10_000) was not tested", remedy: "use 14 to 18")
     }
 
     private func writer(_ connection: borrowing PostgresConnection) throws(PostgresError) -> DoctorFinding {
@@ -109,7 +109,7 @@ struct LoaderDoctor {
             let remedy = "change it where it is set: \(found.source)"
             return found.isError
                 ? .fail("durability", found.description, remedy: remedy)
-                : .warn("durability", found.description, remedy: remedy)
+                : .warning("durability", found.description, remedy: remedy)
         }
     }
 
@@ -124,7 +124,7 @@ struct LoaderDoctor {
                 AND c !~ '=0(ms|s)?$'
             """, connection)
         guard !found.isEmpty else { return .ok("timeouts", "the role and the database set none") }
-        return .warn(
+        return .warning(
             "timeouts", "set for the role or the database: \(found)",
             remedy: "DATABASE_TIMEOUT is what counts for run; ALTER ROLE ... RESET it for long queries of your own")
     }

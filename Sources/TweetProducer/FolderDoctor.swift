@@ -90,10 +90,10 @@ struct FolderDoctor {
         let megabytes = UInt64(info.f_bavail) * UInt64(info.f_frsize) / 1_000_000
         let detail = "\(megabytes) MB free, \(percent) %"
         if info.f_files > 0, info.f_favail * 50 < info.f_files {
-            return .warn("room", "\(detail); less than 2 % of the inodes are free", remedy: "remove small files")
+            return .warning("room", "\(detail); less than 2 % of the inodes are free", remedy: "remove small files")
         }
         if megabytes < 1000 || percent < 10 {
-            return .warn("room", detail, remedy: "make room, set JOURNAL_QUOTA, or lower JOURNAL_KEEP")
+            return .warning("room", detail, remedy: "make room, set JOURNAL_QUOTA, or lower JOURNAL_KEEP")
         }
         return .ok("room", detail)
     }
@@ -128,6 +128,6 @@ struct FolderDoctor {
         let (median, worst) = (times[times.count / 2], times[times.count - 1])
         let detail = "an fsync takes \(median.short), at worst \(worst.short)"
         if median <= slowSync { return .ok("fsync", detail) }
-        return .warn("fsync", detail, remedy: "use a faster disk; each line waits for one fsync")
+        return .warning("fsync", detail, remedy: "use a faster disk; each line waits for one fsync")
     }
 }

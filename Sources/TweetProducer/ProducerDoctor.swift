@@ -37,7 +37,7 @@ struct ProducerDoctor {
         }
         let mode = found.st_mode & 0o777
         guard mode & 0o007 == 0 else {
-            return .warn(
+            return .warning(
                 name, "\(path) has mode 0\(String(mode, radix: 8)): every user can read it", remedy: "chmod 600 \(path)"
             )
         }
@@ -71,7 +71,7 @@ struct ProducerDoctor {
         let forecast = used + perDay * max(0, end - today)
         let detail = "\(used) posts of \(limit) are used; at \(perDay) a day the cycle ends with \(forecast)"
         guard forecast > limit else { return .ok("money", detail) }
-        return .warn("money", detail, remedy: "narrow the rules that match most, or raise MAX_POSTS_PER_MONTH")
+        return .warning("money", detail, remedy: "narrow the rules that match most, or raise MAX_POSTS_PER_MONTH")
     }
 
     // MARK: X
@@ -101,7 +101,7 @@ struct ProducerDoctor {
         guard let there = date.flatMap(HTTPDate.time) else { return .ok("clock", "X names no time") }
         let off = abs(now.milliseconds - there.milliseconds)
         guard off > 2000 else { return .ok("clock", "at most 2 s from X's") }
-        return .warn(
+        return .warning(
             "clock", "\(off / 1000) s from X's: gaps and delays are measured wrong",
             remedy: "synchronize it (chrony, NTP)")
     }
@@ -142,7 +142,7 @@ struct ProducerDoctor {
         let parts = version.split(separator: ".").prefix(3).compactMap { Int($0.prefix { $0.isNumber }) }
         let isOld = parts.count == 3 && (parts[0], parts[1], parts[2]) < (2, 6, 1)
         guard isOld, mechanism.uppercased().hasPrefix("SCRAM") else { return .ok("librdkafka", version) }
-        return .warn(
+        return .warning(
             "librdkafka", "\(version) with \(mechanism): brokers of Kafka 4 reject it",
             remedy: "install librdkafka 2.6.1 or later, or use mutual TLS")
     }
@@ -158,14 +158,14 @@ struct ProducerDoctor {
         var findings: [DoctorFinding] = []
         if let retention = found["retention.ms"].flatMap({ Int64($0) }), (0..<604_800_000).contains(retention) {
             findings.append(
-                .warn(
+                .warning(
                     "topic \(name)",
                     "retention.ms is \(shortAge(retention / 1000)): a loader that is away for longer loses lines",
                     remedy: "set it to at least seven days"))
         }
         if let bytes = found["max.message.bytes"].flatMap({ Int($0) }), bytes < lineLimit {
             findings.append(
-                .warn(
+                .warning(
                     "topic \(name)",
                     "max.message.bytes is \(bytes), below X_LINE_LIMIT (\(lineLimit)): longer lines become rejects",
                     remedy: "raise max.message.bytes of the topic, and message.max.bytes in the properties"))

@@ -32,7 +32,7 @@ package struct DoctorFinding: Encodable, Sendable, Equatable {
     }
 
     /// Something that works, but may not for long, or not as documented.
-    package static func warn(_ name: String, _ detail: String, remedy: String) -> DoctorFinding {
+    package static func warning(_ name: String, _ detail: String, remedy: String) -> DoctorFinding {
         DoctorFinding(name, .warn, detail, remedy, .wait)
     }
 
