@@ -38,5 +38,8 @@ COPY --from=build /out/sandbox /usr/local/bin/
 
 FROM runtime AS services
 COPY --from=build /out/tweet-producer /out/tweet-loader /usr/local/bin/
+# One service runs in a container, and nothing answers where the other one would.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
+    CMD ["sh", "-c", "tweet-producer health || tweet-loader health"]
 # The command selects the service: `docker run tweet-pipeline tweet-producer run`.
 CMD ["tweet-loader", "--help"]

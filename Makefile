@@ -96,7 +96,11 @@ test-unit test-integration test-fault: test-%: setup
 
 .PHONY: settings-doc
 settings-doc: setup ## Write the tables of docs/settings.md from the declarations of the settings
-	@WRITE_SETTINGS_DOC=1 $(MAKE) --no-print-directory test FILTER=theDocumentIsThatOfTheDeclarations
+	@WRITE_SETTINGS_DOC=1 $(MAKE) --no-print-directory test FILTER=SettingsTests.*theDocumentIsThatOfTheDeclarations
+
+.PHONY: metrics-doc
+metrics-doc: setup ## Write the tables of docs/metrics.md from the declarations of the metrics
+	@WRITE_METRICS_DOC=1 $(MAKE) --no-print-directory test FILTER=MetricsTableTests.*theDocumentIsThatOfTheDeclarations
 
 .PHONY: test-thread test-address
 test-thread: ## Runs the tests under ThreadSanitizer, built in .build-thread

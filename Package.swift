@@ -15,7 +15,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 /// The shared modules, for tests, which look into all of them.
 let modules: [Target.Dependency] = [
     "Core", "Digests", "HTTP", "TweetFormat", "Journal", "ObjectStore", "XAPI", "KafkaClient", "Postgres",
-    "Publishing",
+    "Publishing", "Operations",
 ]
 
 extension Target {
@@ -94,18 +94,22 @@ let package = Package(
         .kit("KafkaClient", "Core", "CRdKafka", logging),
         .kit("Publishing", "Core", "TweetFormat", "Journal", "KafkaClient", logging),
         .kit("Postgres", "Core", "CPostgres", "SQLFiles"),
+        .kit(
+            "Operations", "Core", argumentParser, logging, .product(name: "Hummingbird", package: "hummingbird"),
+            .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")),
         .target(
             name: "TweetProducer",
             dependencies: [
                 "Core", "Digests", "HTTP", "TweetFormat", "Journal", "ObjectStore", "XAPI", "KafkaClient",
-                "Publishing", argumentParser,
+                "Publishing", "Operations", argumentParser,
                 logging, "Yams",
             ],
             swiftSettings: strict),
         .target(
             name: "TweetLoader",
             dependencies: [
-                "Core", "Digests", "TweetFormat", "Journal", "KafkaClient", "Postgres", argumentParser, logging,
+                "Core", "Digests", "TweetFormat", "Journal", "KafkaClient", "Postgres", "Operations", argumentParser,
+                logging,
             ],
             swiftSettings: strict),
         .target(
@@ -133,12 +137,14 @@ let package = Package(
         .unit("Journal", ["Core", "Digests", "TweetFormat", logging]),
         .unit("XAPI", ["Core"]),
         .unit("KafkaClient", ["Core"]),
-        .unit("Publishing"),
+        .unit("Publishing", ["Core", "Journal"]),
+        .unit("Operations", ["Core"]),
         .unit("TweetProducer", modules + [logging]),
         .unit("TweetLoader", modules + [logging]),
         .unit("Sandbox", ["Core", "TweetFormat"]),
         .testTarget(
-            name: "ServicesUnitTests", dependencies: modules + ["TweetProducer", "TweetLoader", "TestSupport"],
+            name: "ServicesUnitTests",
+            dependencies: modules + ["TweetProducer", "TweetLoader", "TestSupport", "Yams"],
             path: "Tests/Unit/Services", swiftSettings: strict),
         .integration("XAPIIntegrationTests", "XAPI"),
         .integration("ProducerIntegrationTests", "Producer", ["TweetProducer"]),

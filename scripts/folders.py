@@ -29,9 +29,10 @@ ARROWS = {
     "KafkaClient": "Core CRdKafka Logging",
     "Postgres": "Core CPostgres SQLFiles",
     "Publishing": "Core TweetFormat Journal KafkaClient Logging",
-    "TweetProducer": "Core Digests HTTP TweetFormat Journal ObjectStore XAPI KafkaClient Publishing ArgumentParser Logging"
-    " CCurl Yams",
-    "TweetLoader": "Core Digests TweetFormat Journal KafkaClient Postgres ArgumentParser Logging",
+    "Operations": "Core ArgumentParser Logging Hummingbird HTTPTypes NIOCore NIOPosix",
+    "TweetProducer": "Core Digests HTTP TweetFormat Journal ObjectStore XAPI KafkaClient Publishing Operations ArgumentParser"
+    " Logging CCurl Yams",
+    "TweetLoader": "Core Digests TweetFormat Journal KafkaClient Postgres Operations ArgumentParser Logging",
     "Sandbox": "Core TweetFormat Journal KafkaClient Postgres TweetLoader ArgumentParser Logging Yams COpenSSLTLS CRdKafka"
     " CZlib Hummingbird HTTPTypes NIOCore NIOHTTPTypes",
     "tweet-producer": "TweetProducer",

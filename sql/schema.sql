@@ -884,6 +884,52 @@ COMMENT ON COLUMN stream_changes.settings_before IS 'Hash of the settings before
 COMMENT ON COLUMN stream_changes.settings_after IS 'Hash of the settings after; null for one that was stopped or removed.';
 COMMENT ON COLUMN stream_changes.settings IS 'Names of the settings that changed; null when none did.';
 
+CREATE TABLE stream_state (
+    stream              text NOT NULL,
+    journal             text NOT NULL,
+    seq                 bigint NOT NULL,
+    alive_at            timestamptz NOT NULL,
+    settled_at          timestamptz NOT NULL,
+    due_after           interval,
+    connected           boolean,
+    passive             boolean,
+    connection          bigint,
+    last_received_at    timestamptz,
+    last_post_at        timestamptz,
+    unacknowledged_from timestamptz,
+    posts_today         bigint,
+    posts_of_cycle      bigint,
+    limit_per_day       bigint,
+    limit_per_cycle     bigint,
+    journal_bytes       bigint,
+    available_bytes     bigint,
+    rules               bigint,
+    PRIMARY KEY (stream, journal)
+);
+COMMENT ON TABLE stream_state IS
+    'The newest heartbeat of each producer: what it knew of itself then. Its age, while lines are loaded, is the age of what PostgreSQL knows.';
+COMMENT ON COLUMN stream_state.stream IS 'Stream.';
+COMMENT ON COLUMN stream_state.journal IS 'Journal of the producer; several producers may share a stream.';
+COMMENT ON COLUMN stream_state.seq IS 'Sequence number of the heartbeat in its journal.';
+COMMENT ON COLUMN stream_state.alive_at IS 'When the producer wrote the heartbeat.';
+COMMENT ON COLUMN stream_state.settled_at IS 'When a loader settled it: the delay from the producer to PostgreSQL is the difference.';
+COMMENT ON COLUMN stream_state.due_after IS 'HEARTBEAT of the producer; null when unknown.';
+COMMENT ON COLUMN stream_state.connected IS 'Whether the stream was connected.';
+COMMENT ON COLUMN stream_state.passive IS 'Whether another producer read the stream, and this one was ready to take over.';
+COMMENT ON COLUMN stream_state.connection IS
+    'Connection, named by its start in milliseconds since 1970; null without a connection.';
+COMMENT ON COLUMN stream_state.last_received_at IS 'When X last sent anything, keep-alives included; null when it had not.';
+COMMENT ON COLUMN stream_state.last_post_at IS 'When the last post was received; null when none was.';
+COMMENT ON COLUMN stream_state.unacknowledged_from IS
+    'When the oldest line was received that Kafka had not acknowledged; null when there was none.';
+COMMENT ON COLUMN stream_state.posts_today IS 'Posts of the day (UTC), by the producer''s own count.';
+COMMENT ON COLUMN stream_state.posts_of_cycle IS 'Posts of the billing cycle, by the producer''s own count.';
+COMMENT ON COLUMN stream_state.limit_per_day IS 'MAX_POSTS_PER_DAY; null for no limit.';
+COMMENT ON COLUMN stream_state.limit_per_cycle IS 'MAX_POSTS_PER_MONTH; null for no limit.';
+COMMENT ON COLUMN stream_state.journal_bytes IS 'Size of the stream''s folder; null when unknown.';
+COMMENT ON COLUMN stream_state.available_bytes IS 'Bytes that the journal''s disk had left; null when unknown.';
+COMMENT ON COLUMN stream_state.rules IS 'Rules at X that belonged to the producer; null when unknown.';
+
 CREATE TABLE stream_gaps (
     stream     text NOT NULL,
     journal    text NOT NULL,

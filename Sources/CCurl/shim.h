@@ -41,3 +41,9 @@ static inline CURLcode curl_getinfo_offset(CURL *handle, CURLINFO info, curl_off
 static inline CURLcode curl_getinfo_string(CURL *handle, CURLINFO info, const char **value) {
     return curl_easy_getinfo(handle, info, value);
 }
+
+/* What libcurl knows of the certificates that the server has sent (CURLOPT_CERTINFO); null when that is nothing. */
+static inline const struct curl_certinfo *curl_getinfo_certificates(CURL *handle) {
+    struct curl_certinfo *found = NULL;
+    return curl_easy_getinfo(handle, CURLINFO_CERTINFO, &found) == CURLE_OK ? found : NULL;
+}

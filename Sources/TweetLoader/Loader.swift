@@ -25,6 +25,7 @@ final class Loader {
     private let progress: LoaderProgress
     private var presence: LoaderPresence
     private var nextCheck = ContinuousClock.now + checkInterval
+    private var metrics: LoaderMetrics { progress.metrics }
 
     /// How often PostgreSQL is asked whether our claims still hold, while nothing is written.
     private static let checkInterval = Duration.seconds(10)
@@ -61,9 +62,10 @@ final class Loader {
         do {
             // Only a loader that can store may take partitions from others.
             try persistently { _ in }
-            let intake = JoinableThread(name: "intake") { [settings, mailbox, stop, logger, intakeHeart] in
+            metrics.writers.connected(settings.owner)
+            let intake = JoinableThread(name: "intake") { [settings, mailbox, stop, logger, intakeHeart, progress] in
                 Heartbeat.$current.withValue(intakeHeart) {
-                    Intake(settings, mailbox, stop: stop, logger: logger).run()
+                    Intake(settings, mailbox, stop: stop, logger: logger, metrics: progress.metrics.consuming).run()
                 }
             }
             outcome = Result { try load() }
@@ -90,6 +92,7 @@ final class Loader {
             follow(news.events)
             if !claims.wanted.isEmpty { try claimPartitions() }
             if !batch.isEmpty { try settle() }
+            metrics.writers.set(settings.owner, next: claims.held.mapValues(\.nextOffset))
             foldLedger()
             try checkClaims()
             for hole in news.holes { try pass(hole.partition, hole.kept, isReplaced: hole.isReplaced) }
@@ -119,8 +122,8 @@ final class Loader {
     private func settlePart() throws -> [TopicPartition: Int64]? {
         let start = ContinuousClock.now
         let (part, outcome) = try persistently { connection in
-            do { return try write(connection) } catch let error as PostgresError where error.disposition == .split {
-                limits.transactionWasTooLarge(batch.count)
+            do { return try write(connection) } catch {
+                if metrics.writing.failed(error) == .split { limits.transactionWasTooLarge(batch.count) }
                 throw error
             }
         }
@@ -134,6 +137,7 @@ final class Loader {
         ledger.committed()
         nextCheck = .now + Self.checkInterval
         progress.committed(part, outcome, in: duration, logger)
+        metrics.committed(part, outcome, in: duration, by: settings.owner)
         return part.nextOffsets == batch.nextOffsets ? nil : part.nextOffsets
     }
 
@@ -148,10 +152,10 @@ final class Loader {
             try connection.execute("BEGIN")
             try dropForeign(from: &turn.part, connection)
             let part = turn.part
-            let outcome = try tweets.write(part, turn.outcome, connection)
+            var outcome = try tweets.write(part, turn.outcome, connection)
             // Before anything is locked that other writers lock, too.
             try turn.awaitIncluded()
-            try settleOthers(part, outcome, connection)
+            try settleOthers(part, &outcome, connection)
             try StreamLedger.append(part.settledNumbers, connection)
             try KafkaHole.record(jumps: part.jumps, connection)
             try claims.store(part.nextOffsets, part.identities(part.nextOffsets), connection)
@@ -176,18 +180,8 @@ final class Loader {
 
     /// Removes what we no longer own. Kafka's group then assigns it again, PostgreSQL gives the offset.
     private func giveUp(_ locked: PartitionClaims.Locked) {
-        for (partition, owner) in locked.lost {
-            logger.warning(
-                "another loader has claimed a partition; leaving it to that loader",
-                metadata: ["partition": .stringConvertible(partition), "owner": "\(owner)"])
-            mailbox.leave("another loader has claimed a partition", lost: partition)
-        }
-        for partition in locked.setBack.sorted() {
-            logger.warning(
-                "PostgreSQL has lost committed rows; loading them again",
-                metadata: ["partition": .stringConvertible(partition)])
-            mailbox.leave("PostgreSQL was set back")
-        }
+        metrics.gaveUp(lost: locked.lost.count, setBack: locked.setBack.count)
+        mailbox.leave(locked, logger)
         claims.release(locked.foreign)
         batch.drop(locked.foreign)
     }
@@ -201,15 +195,13 @@ final class Loader {
 
     /// Deletions, events and rejects, among them the rows that PostgreSQL refused.
     private func settleOthers(
-        _ batch: borrowing Batch, _ outcome: TweetWriter.Outcome, _ connection: borrowing PostgresConnection
+        _ batch: borrowing Batch, _ outcome: inout TweetWriter.Outcome, _ connection: borrowing PostgresConnection
     ) throws {
         let refusedDeletions = try TweetDeletions.apply(of: batch, connection)
         let refusedEvents = try StreamEventsTable.insert(of: batch, connection)
-        let refusedRows = outcome.refused.map { line, error in
-            Batch.Reject(
-                message: line.message, reason: "database", sqlstate: error.sqlstate, detail: error.serverMessage)
-        }
-        try RejectsTable.insert(batch.rejects + refusedDeletions + refusedEvents + refusedRows, of: batch, connection)
+        let rejects = batch.rejects + refusedDeletions + refusedEvents + outcome.refusedRows
+        outcome.note(rejects, events: refusedEvents.count, deletions: refusedDeletions.count)
+        try RejectsTable.insert(rejects, of: batch, connection)
         try unknownKeys.count(batch.rows.unknownKeys, connection)
     }
 
@@ -240,13 +232,16 @@ final class Loader {
                 if let outage {
                     outage.end()
                     mailbox.setOutage(false)
+                    metrics.writers.connected(settings.owner)
                 }
                 return result
             } catch {
+                metrics.writing.note(error)
                 if !session.hasServed, let error = error as? DatabaseError { throw error }
                 tweets.forgetTable()
                 guard !stop.isRaised else { throw Abandoned() }
                 if outage == nil { mailbox.setOutage(true) }
+                metrics.writers.failed(settings.owner, isRefused: (error as? PostgresError)?.disposition == .refused)
                 outage = outage ?? Outage(logger: logger)
                 wait(for: outage?.next(after: error) ?? .zero)
             }
@@ -265,7 +260,9 @@ extension Loader {
     private func follow(_ events: [BatchMailbox.GroupEvent]) {
         for event in events {
             switch event {
-            case .changed(let change): batch.drop(claims.apply([change]))
+            case .changed(let change):
+                batch.drop(claims.apply([change]))
+                metrics.writers.joined(settings.owner)
             case .left:
                 claims.releaseAll()
                 batch.removeAll()
@@ -289,7 +286,9 @@ extension Loader {
         let hole = KafkaHole(partition, wanted: wanted, in: kept, isReplaced: isReplaced)
         try persistently { connection in try hole.record(claims, settings.onHole, connection) }
         hole.tell(settings.onHole, logger)
-        if hole.isGone(under: settings.onHole) { mailbox.leave("start \(partition) at what Kafka has now") }
+        guard hole.isGone(under: settings.onHole) else { return }
+        metrics.consuming.rejoins[.hole].add()
+        mailbox.leave("start \(partition) at what Kafka has now")
     }
 }
 

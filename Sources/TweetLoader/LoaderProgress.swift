@@ -34,13 +34,16 @@ final class LoaderProgress: Sendable {
         var writers: Int
     }
 
+    let metrics: LoaderMetrics
     private let logger: Logger
     private let state: Mutex<State>
 
     /// - Parameters:
     ///   - writers: how many there are.
     ///   - logger: gets the sum of what they have loaded.
-    init(writers: Int, logger: Logger) {
+    ///   - metrics: of the process.
+    init(writers: Int, logger: Logger, metrics: LoaderMetrics = LoaderMetrics()) {
+        self.metrics = metrics
         self.logger = logger
         state = Mutex(State(writers: writers))
     }

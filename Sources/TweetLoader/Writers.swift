@@ -22,13 +22,16 @@ struct Writers {
     /// - Parameters:
     ///   - settings: of the process.
     ///   - logger: gets what happens.
+    ///   - metrics: of the process.
     /// - Throws: `KafkaClientError` when librdkafka rejects a property: here, because later it would be retried for ever.
-    init(_ settings: LoaderSettings, logger: Logger) throws(KafkaClientError) {
+    init(
+        _ settings: LoaderSettings, logger: Logger, metrics: LoaderMetrics = LoaderMetrics()
+    ) throws(KafkaClientError) {
         let inspector = try KafkaInspector(settings.kafka, group: settings.group, logger: logger)
         let count = settings.writers ?? Self.count(for: settings.topic, inspector)
         let names = settings.kafka.memberName == nil ? MemberNames(settings, count: count) : nil
         self.names = names
-        progress = LoaderProgress(writers: count, logger: logger)
+        progress = LoaderProgress(writers: count, logger: logger, metrics: metrics)
         self.logger = logger
         self.settings = (0..<count).map { number in
             settings.writer(number + 1, of: count, member: names?.names[number] ?? settings.kafka.memberName)
@@ -47,6 +50,7 @@ struct Writers {
         return settings.enumerated().map { place, settings in
             let number = place + 1
             let intakeHeart = Heartbeat()
+            progress.metrics.writers.begin(settings.owner, step: "Kafka's group (writer \(number))")
             // libpq looks names up, and librdkafka asks for offsets, in calls of some seconds.
             return Service.Loop(
                 "loader-\(number)", bound: .seconds(30), helper: ("intake-\(number)", intakeHeart)

@@ -20,6 +20,8 @@ import XAPI
 /// | `uploader` | archived segments → S3, verified | the archive's folder |
 /// | `gaps` | gaps that have ended → X's recovery or search → the journal | the journal, `OpenGaps` |
 /// | `rules` | the rules at X, when they change → the journal; differences from the rules file → the log | the journal |
+/// | `facts` | the journal's folder, gaps and limits → metrics | |
+/// | `heartbeat` | what the producer knows of itself → the journal, every HEARTBEAT | the journal |
 /// | `standby` | the stream's lease in Kafka: which producer reads | `Lease` |
 struct Producer {
     let settings: ProducerSettings
@@ -27,6 +29,8 @@ struct Producer {
     let applied: AppliedSettings?
     let stop: Stop
     let logger: Logger
+    var metrics = ProducerMetrics()
+    var health = ServiceHealth()
 
     /// Runs until the stop is raised and what is journalled is published, or the drain's time is over.
     ///
@@ -34,7 +38,9 @@ struct Producer {
     func run() throws {
         let journal = try openJournal()
         let (folder, tail) = (journal.source.folder, journal.source.tail)
-        let gaps = OpenGaps(folder: folder)
+        metrics.journal.source.value = journal.source
+        metrics.journal.accepts(true)
+        let gaps = OpenGaps(folder: folder, metrics: metrics.gaps)
         let posts = try PostCounter(folder: folder)
         let matches = RuleMatches(folder: folder)
         let lease = settings.standby == .on ? Lease(journal: journal.source.journal) : nil
@@ -43,9 +49,11 @@ struct Producer {
             try reader(journal, gaps, posts, lease), leaseKeeper(lease, journal),
             try publisher(journal.source, matches), archiver(journal.source),
             uploader(journal.source), gapRepair(folder, gaps, beside, lease), ruleWatch(matches, posts, beside, lease),
+            facts(journal, gaps, posts), heartbeat(beside),
         ]
+        health.done("journal")
         try Service.run(
-            loops.compactMap { $0 }, stop: stop, drain: settings.drain, logger: logger,
+            loops.compactMap { $0 }, stop: stop, drain: settings.drain, logger: logger, health: health,
             reopen: {
                 logger.info("SIGHUP: beginning a new journal segment")
                 tail.requestRoll()
@@ -65,7 +73,8 @@ struct Producer {
         return Service.Loop("reader", helper: ("sync", journal.syncHeart)) {
             defer { journal.close() }
             let stream = try FilteredStream(
-                settings: settings.stream, stop: stop, logger: logger, gaps: gaps, posts: posts, lease: lease)
+                settings: settings.stream, stop: stop, logger: logger, gaps: gaps, posts: posts, lease: lease,
+                metrics: metrics.stream)
             let outage = JournalOutage(stop: stop, logger: logger)
             while true {
                 do {
@@ -74,6 +83,8 @@ struct Producer {
                     try journal.append(PipelineEvent(.stopped))
                     return try journal.sync()
                 } catch let error as FileError {
+                    metrics.journal.accepts(false)
+                    defer { metrics.journal.accepts(true) }
                     guard outage.waitOut(error, in: journal, gaps) else {
                         throw JournalError(
                             .operator(.disk), "the journal cannot be written: \(error). What is in it is kept.")
@@ -96,8 +107,8 @@ struct Producer {
     private func publisher(_ source: JournalSource, _ matches: RuleMatches) throws -> Service.Loop {
         let count: @Sendable ([Int64], Timestamp) -> Void = { matches.count($0, at: $1) }
         let publisher = try Publisher(
-            settings: settings.publish, source: source, onMatch: settings.rules.file == nil ? nil : count, stop: stop,
-            logger: logger)
+            settings: settings.publish, source: source, onMatch: settings.rules.file == nil ? nil : count,
+            counts: metrics.publishing, stop: stop, logger: logger)
         // librdkafka is asked for topics in calls of 5 s, a few at a time.
         return Service.Loop("publisher", bound: .seconds(30), owning: publisher) { try $0.run() }
     }
@@ -116,7 +127,8 @@ struct Producer {
         guard let upload = settings.upload, let uploaded = settings.archive.uploaded else { return nil }
         return Service.Loop("uploader", bound: .seconds(600)) {
             Uploader(
-                source, settings: upload.s3, options: upload.options, uploaded: uploaded, stop: stop, logger: logger
+                source, settings: upload.s3, options: upload.options, uploaded: uploaded, stop: stop, logger: logger,
+                metrics: metrics.uploads
             ).run()
         }
     }
@@ -142,9 +154,26 @@ struct Producer {
                 settings.rules, posts: posts, limits: settings.stream.posts, stop: stop, logger: logger)
             var watch = RuleWatch(
                 settings: settings.rules, matches: matches, stop: stop, logger: logger,
-                refresh: settings.rules.refreshesFollowing ? refresh : nil,
+                refresh: settings.rules.refreshesFollowing ? refresh : nil, metrics: metrics.rules,
                 isActive: { lease?.reads ?? true }, deliver: journal.deliver)
             watch.run()
+        }
+    }
+
+    /// Nil when nobody asks for what it reads. Nothing depends on it; the folder's disk may hang.
+    private func facts(_ journal: Journal, _ gaps: OpenGaps, _ posts: PostCounter) -> Service.Loop? {
+        guard settings.listen != nil || settings.heartbeat != nil else { return nil }
+        return Service.Loop("facts", bound: .seconds(600)) {
+            var facts = ProducerFacts(settings, metrics, journal, gaps, posts, stop: stop, logger: logger)
+            facts.run()
+        }
+    }
+
+    /// Nil with HEARTBEAT=off.
+    private func heartbeat(_ journal: LimitedJournal) -> Service.Loop? {
+        guard let interval = settings.heartbeat else { return nil }
+        return Service.Loop("heartbeat") {
+            AliveEvents(every: interval, metrics, stop: stop, deliver: journal.deliver).run()
         }
     }
 
@@ -153,7 +182,8 @@ struct Producer {
     /// Opens the journal and declares what a crash has left open.
     private func openJournal() throws -> Journal {
         let journal = try Journal.open(
-            folder: settings.journalFolder, stream: settings.stream.stream, options: settings.journal)
+            folder: settings.journalFolder, stream: settings.stream.stream, options: settings.journal,
+            counts: metrics.journal.counts)
         do { try declareStart(in: journal) } catch {
             guard let error = error as? FileError else { throw error }
             throw JournalError(
@@ -163,7 +193,7 @@ struct Producer {
     }
 
     private func declareStart(in journal: Journal) throws {
-        try journal.declareCrash(logger)
+        try journal.declareCrash(logger, metrics: metrics.gaps)
         // First of all: a crash is recognized by a journal that ends with `started`.
         try applied?.recordStart(in: journal)
         var event = PipelineEvent(.started)

@@ -38,6 +38,11 @@ package final class Broker: Sendable {
         }
     }
 
+    /// Halts a mock cluster as SIGSTOP does, or resumes it; a real broker stays as it is.
+    package func setHalted(_ isHalted: Bool) {
+        mock?.setHalted(isHalted)
+    }
+
     /// Ends a mock cluster.
     package func stop() {
         mock?.stop()

@@ -124,6 +124,11 @@ package struct PipelineRun: Sendable {
         await x.stop()
     }
 
+    /// Halts the Kafka of this run alone as SIGSTOP does, or resumes it.
+    package func setKafkaHalted(_ isHalted: Bool) {
+        broker?.setHalted(isHalted)
+    }
+
     /// Waits until something holds; records an issue with the producer's log when it does not.
     ///
     /// - Parameters:

@@ -61,6 +61,7 @@ package struct CurlTransfer: ~Copyable {
         // Asks for no compression, which would delay single lines in buffers, yet decodes it if it comes all the same.
         try set(CURLOPT_ACCEPT_ENCODING, "identity")
         try set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+        try set(CURLOPT_CERTINFO, 1)
         try set(CURLOPT_CONNECTTIMEOUT_MS, Int(request.connectTimeout.milliseconds))
         if let caFile = request.caFile { try trustOnly(caFile) }
         if let total = request.totalTimeout { try set(CURLOPT_TIMEOUT_MS, Int(total.milliseconds)) }

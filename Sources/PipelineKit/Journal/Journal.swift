@@ -41,16 +41,23 @@ package final class Journal: Sendable {
 
     /// Opens or creates the journal of a stream below `folder`, and recovers it after a crash.
     ///
+    /// - Parameters:
+    ///   - folder: of all journals.
+    ///   - stream: the stream's name.
+    ///   - options: how lines are made durable and kept.
+    ///   - counts: what is counted.
+    /// - Returns: the journal.
     /// - Throws: `JournalError`: `operator` when the folder cannot be used or the stream's name is not one, `retry` when another
     ///   process has it.
     package static func open(
-        folder: String, stream: String, options: JournalOptions = JournalOptions()
+        folder: String, stream: String, options: JournalOptions = JournalOptions(),
+        counts: JournalCounts = JournalCounts()
     ) throws(JournalError) -> Journal {
         guard StreamName.isValid(stream) else {
             throw JournalError(.operator(.settings), "STREAM_NAME (--stream): '\(stream)' is not \(StreamName.rule)")
         }
         do {
-            return try Journal(path: folder + "/" + stream, stream: stream, options: options)
+            return try Journal(path: folder + "/" + stream, stream: stream, options: options, counts: counts)
         } catch let error as FileError {
             throw JournalError(
                 .operator(.disk),
@@ -60,7 +67,7 @@ package final class Journal: Sendable {
         }
     }
 
-    private init(path: String, stream: String, options: JournalOptions) throws {
+    private init(path: String, stream: String, options: JournalOptions, counts: JournalCounts) throws {
         try JournalFolder.create(path)
         lock = try JournalLock(folder: path)
         let identity = try JournalIdentity.readOrCreate(folder: path, stream: stream)
@@ -69,7 +76,7 @@ package final class Journal: Sendable {
         source = JournalSource(
             stream: stream, journal: identity.journal, folder: path,
             tail: JournalTail(recovery.end, acknowledged: acknowledged),
-            space: try JournalSpace(folder: path, quota: options.quota, reserve: options.reserve))
+            space: try JournalSpace(folder: path, quota: options.quota, reserve: options.reserve), counts: counts)
         buffer = JournalBuffer(
             from: recovery.nextSeq, size: recovery.endOffset,
             last: LastLine(connection: recovery.openConnection, receivedAt: recovery.lastReceivedAt), options: options)
@@ -161,6 +168,9 @@ package final class Journal: Sendable {
 
     /// The number of the line appended last.
     package var lastSeq: Int64 { buffer.withState { $0.position.seq } }
+
+    /// Bytes that were appended and are not on the disk yet.
+    package var unsyncedBytes: Int64 { buffer.withState { $0.unsynced } }
 
     // MARK: Waiting for the disk
 

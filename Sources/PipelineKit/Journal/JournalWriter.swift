@@ -73,7 +73,11 @@ struct JournalWriter: ~Copyable {
             source.space.add(lines.diskBytes)
             // First the tail: a line that is reported as durable can be read.
             publish(endSeq: lines.endSeq)
+            source.counts.lines.add(lines.endSeq - lines.firstSeq)
+            source.counts.bytes.add(lines.diskBytes)
+            // The last use of the lines: their memory is used again.
             buffer.settle(lines)
+            source.counts.syncs.observe(begin.duration(to: .now))
             observer.afterSync(begin.duration(to: .now))
         }
     }
@@ -104,6 +108,7 @@ struct JournalWriter: ~Copyable {
         }
         try write(buffer.take())
         source.tail.settleDropRequest(seqs)
+        source.counts.dropped.add(seqs.count)
     }
 
     // MARK: Segments

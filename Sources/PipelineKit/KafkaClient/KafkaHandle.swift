@@ -213,6 +213,9 @@ package final class KafkaOutage: Sendable {
         self.logger = logger
     }
 
+    /// Whether no broker can be reached.
+    package var isOngoing: Bool { isUnreachable.load(ordering: .relaxed) }
+
     func note(_ error: String) {
         lastError.withLock { $0 = error }
     }

@@ -21,6 +21,7 @@ package final class Delivery {
     }
 
     package let topics: Topics
+    let counts: PublishCounts
     let logger: Logger
     let stop: Stop
     /// Called while a record waits: for room, for others that are isolated, or for the end of a pause.
@@ -65,6 +66,10 @@ package final class Delivery {
     var watched: [Int64: String] = [:]
     var probeDue = ContinuousClock.now
     var probes = Delivery.newProbes
+    /// Numbers of records on their way that are no tweets.
+    private var events: Set<Int64> = []
+    /// Acknowledgements that are not counted yet.
+    private var fresh = (tweets: 0, events: 0)
     /// The current isolation: number of records, whether the batch's size was the reason, and how many were accepted.
     var isolation = (records: 0, isAboutSize: false, accepted: 0)
 
@@ -73,15 +78,18 @@ package final class Delivery {
     ///   - topics: where records go.
     ///   - acknowledged: the last number that was acknowledged before.
     ///   - mostUnderWay: how many numbers there may be between the first record without an acknowledgement and the newest one.
+    ///   - counts: what is counted.
     ///   - stop: ends waits.
     ///   - logger: gets what happens.
     ///   - isStopped: whether nothing is to be handed over any more.
     /// - Throws: `KafkaClientError` when librdkafka rejects a property.
     package init(
         _ kafka: KafkaConfiguration, topics: Topics, acknowledged: Int64 = 0,
-        mostUnderWay: Int64 = KafkaProducer.mostUnderWay, stop: Stop, logger: Logger, isStopped: @escaping () -> Bool
+        mostUnderWay: Int64 = KafkaProducer.mostUnderWay, counts: PublishCounts = PublishCounts(), stop: Stop,
+        logger: Logger, isStopped: @escaping () -> Bool
     ) throws(KafkaClientError) {
         self.mostUnderWay = mostUnderWay
+        self.counts = counts
         (self.kafka, self.topics, self.stop, self.logger) = (kafka, topics, stop, logger)
         self.isStopped = isStopped
         self.acknowledged = AcknowledgedLines(through: acknowledged)
@@ -144,6 +152,7 @@ package final class Delivery {
             do throws(KafkaError) {
                 try unsafe producer.enqueue(topic: topic, key: key, value: value, headers: headers, id: id)
                 window.noteSent(id)
+                if topic != topics.tweets.name { events.insert(id) }
                 if breaker.isWatching(topic), !declared.contains(id) { watched[id] = topic }
                 return
             } catch {
@@ -183,6 +192,10 @@ package final class Delivery {
         isolate()
         declare()
         acknowledged.settle()
+        if fresh != (0, 0) { counts.connected.set(true) } else if outage.isOngoing { counts.connected.set(false) }
+        counts.acknowledged[.tweets].add(fresh.tweets)
+        counts.acknowledged[.events].add(fresh.events)
+        fresh = (0, 0)
     }
 
     private func takeReports(within duration: Duration) {
@@ -215,6 +228,7 @@ package final class Delivery {
     private func accept(_ id: Int64) {
         acknowledged.acknowledge(id)
         backoff.reset()
+        if !events.isEmpty, events.remove(id) != nil { fresh.events += 1 } else { fresh.tweets += 1 }
         var topic = watched.isEmpty ? nil : watched.removeValue(forKey: id)
         if !alone.isEmpty, let record = alone.removeValue(forKey: id) {
             isolation.accepted += 1
@@ -244,11 +258,14 @@ package final class Delivery {
     package func restart(through: Int64? = nil) -> Bool {
         guard let error = undelivered else { return true }
         logger.warning("delivery to Kafka failed; sending unacknowledged lines again", metadata: ["error": "\(error)"])
+        counts.failures[PublishFailure(error.disposition)].add()
         if error.isTimeOut { window.timeOut(outstanding: producer.outstanding) }
         stop.wait(for: backoff.next())
         window.restart()
         guard renew() else { return false }
+        counts.restarts.add()
         single = nil
+        events = []
         (suspects, alone, verdicts, declared, watched) = ([], [:], [], [], [:])
         (rejectedAlone, acceptedTopics, stuck) = ([], [], nil)
         isolation = (0, false, 0)
@@ -259,16 +276,6 @@ package final class Delivery {
 
     /// Abandons what has no report, before an end that leaves it to the journal.
     package func purge() { producer.purge() }
-
-    /// The topic that rejects every record; nil when delivery is not paused.
-    package var pausedTopic: String? { stuck?.topic ?? breaker.pausedTopic }
-
-    func setBatchBytes(_ bytes: Int) {
-        guard bytes < producer.batchBytes else { return }
-        batchBytes = bytes
-        _ = renew()
-        single = nil
-    }
 
     /// Makes a new client from what the files contain now.
     ///

@@ -127,6 +127,16 @@ extension Delivery {
             ])
     }
 
+    /// The topic that rejects every record; nil when delivery is not paused.
+    package var pausedTopic: String? { stuck?.topic ?? breaker.pausedTopic }
+
+    func setBatchBytes(_ bytes: Int) {
+        guard bytes < producer.batchBytes else { return }
+        batchBytes = bytes
+        _ = renew()
+        single = nil
+    }
+
     /// Publishes events with the numbers of rejects in their place, so that the loader settles them.
     func declare() {
         while !verdicts.isEmpty, undelivered == nil {
@@ -139,6 +149,7 @@ extension Delivery {
                     "seq": .stringConvertible(headers.seq),
                     "reason": "\(reason)",
                 ])
+            counts.failures[.reject].add()
             declared.insert(record.id)
             onReject(record.id, reason)
             var event = PipelineEvent(.rejected, connection: headers.connection, cause: reason)

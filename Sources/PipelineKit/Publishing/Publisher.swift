@@ -25,6 +25,7 @@ package final class Publisher {
     /// Whether reading failed for want of file descriptors.
     private var isStarved = false
     private var progress: PublishProgress
+    private var tally: PublishTally
 
     private static let checkpointInterval = Duration.milliseconds(500)
     /// How long to look away from delivery reports while waiting for lines.
@@ -37,22 +38,26 @@ package final class Publisher {
     ///   - source: the journal.
     ///   - mostUnderWay: how many numbers there may be from the first line that is not acknowledged to the newest one on its way.
     ///   - onMatch: gets the ids of the rules that a post matched, and when it was received; nil to save their search.
+    ///   - counts: what is counted.
     ///   - stop: ends publishing when it is immediate.
     ///   - logger: gets what happens.
     /// - Throws: `KafkaClientError` when librdkafka rejects a property, `JournalError` when the checkpoint cannot be read.
     package init(
         settings: PublishSettings, source: JournalSource, mostUnderWay: Int64 = KafkaProducer.mostUnderWay,
-        onMatch: (@Sendable ([Int64], Timestamp) -> Void)? = nil, stop: Stop, logger: Logger
+        onMatch: (@Sendable ([Int64], Timestamp) -> Void)? = nil, counts: PublishCounts = PublishCounts(), stop: Stop,
+        logger: Logger
     ) throws {
         (self.settings, self.source, self.onMatch) = (settings, source, onMatch)
         (self.stop, self.logger) = (stop, logger)
-        key = TweetKey(findsRules: onMatch != nil)
+        key = TweetKey(findsRules: onMatch != nil || counts.tags != nil)
+        tally = PublishTally(counts)
         checkpoint =
             try Checkpoint.read(from: source.folder, journal: source.journal)
             ?? Checkpoint(journal: source.journal, acknowledged: 0)
         delivery = try Delivery(
             settings.kafka, topics: .init(tweets: settings.tweets, events: settings.events),
-            acknowledged: checkpoint.acknowledged, mostUnderWay: mostUnderWay, stop: stop, logger: logger,
+            acknowledged: checkpoint.acknowledged, mostUnderWay: mostUnderWay, counts: counts, stop: stop,
+            logger: logger,
             isStopped: { stop.isImmediate })
         progress = PublishProgress(logger: logger, acknowledged: checkpoint.acknowledged)
     }
@@ -93,6 +98,7 @@ package final class Publisher {
     /// Publishes until the end, or until lines have to be sent again.
     private func publish(_ reader: consuming JournalReader) throws {
         batchDue = nil
+        tally.restart()
         while !isDone, delivery.undelivered == nil {
             let isReady = isBatchReady(from: reader.nextSeq)
             if isReady {
@@ -144,9 +150,11 @@ package final class Publisher {
     /// Hands one line to Kafka; waits while there is no room for it.
     private func enqueue(_ line: JournalLine) {
         guard !line.isDamaged else {
+            tally.counts.damaged.add()
             return unsafe delivery.declareDamaged(line.bytes, headers: headers(of: line), id: line.seq)
         }
         let chain = unsafe key.key(of: line.bytes)
+        tally.note(line, post: key.id, rules: key.matchingRules)
         if !key.matchingRules.isEmpty { onMatch?(key.matchingRules, line.receivedAt) }
         if let chain {
             unsafe chain.withDecimalDigits { unsafe enqueue(line, key: $0, topic: settings.tweets.name) }
@@ -171,6 +179,7 @@ package final class Publisher {
     private func writeCheckpoint(isLast: Bool) {
         let through = delivery.acknowledged.through
         source.tail.publish(delivered: through)
+        tally.flush(through: through, tags: key.tags)
         let isNew =
             through > checkpoint.acknowledged || isCheckpointOld || checkpoint.pausedTopic != delivery.pausedTopic
         guard isNew, isLast || ContinuousClock.now >= checkpointDue else { return }

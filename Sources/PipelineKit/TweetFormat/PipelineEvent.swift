@@ -52,6 +52,9 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
         /// `streams apply` has started, changed, stopped or removed the stream (`cause`): `settings_before` and `settings_after` are
         /// hashes of its settings, and `detail` names those that differ.
         case applied
+        /// The producer lives, every HEARTBEAT, whether X is connected or not; `producer` has what it knows of itself,
+        /// `last_received_at` when the stream last brought anything. It settles like any line, and so proves the way to PostgreSQL.
+        case alive
         /// The producer drained and ended.
         case stopped
         /// An operator accepted a gap as lost; `seq` is that of the event that opened it, `detail` the reason.
@@ -109,13 +112,15 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
     package var parts: Int?
     package var settingsBefore: String?
     package var settingsAfter: String?
+    /// Of an event of type `alive`.
+    package var producer: ProducerState?
 
     private enum CodingKeys: String, CodingKey {
         case type, at, connection, cause, detail, status
         case lastReceivedAt = "last_received_at"
         case newestID = "newest_id"
         case caughtUpAt = "caught_up_at"
-        case lines, bytes, seq, head, exact, rules, part, parts
+        case lines, bytes, seq, head, exact, rules, part, parts, producer
         case settingsBefore = "settings_before"
         case settingsAfter = "settings_after"
     }

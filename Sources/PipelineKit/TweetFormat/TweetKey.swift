@@ -5,7 +5,14 @@ package struct TweetKey: ~Copyable {
     private var parser = LineParser()
     /// The ids of the rules at X that the last line matched.
     package private(set) var matchingRules: [Int64] = []
+    /// The tag of each rule that lines have matched, by the rule's id; empty without one. A rule never changes its tag.
+    package private(set) var tags: [Int64: String] = [:]
+    /// The last line's own id; nil when it was no tweet.
+    package private(set) var id: Int64?
     private let findsRules: Bool
+
+    /// X has no more rules than this at a time.
+    private static let mostTags = 25_000
 
     /// - Parameter findsRules: whether `matchingRules` is wanted, too.
     package init(findsRules: Bool = true) {
@@ -18,16 +25,25 @@ package struct TweetKey: ~Copyable {
     /// and goes to the events topic.
     package mutating func key(of line: UnsafeRawBufferPointer) -> Int64? {
         matchingRules.removeAll(keepingCapacity: true)
+        self.id = nil
         guard let root = try? unsafe parser.parse(line), let tweet = root["data"], let id = tweet["id"]?.id else {
             return nil
         }
         if findsRules {
             for rule in root["matching_rules"].elements {
-                if let id = rule["id"]?.id { matchingRules.append(id) }
+                guard let id = rule["id"]?.id else { continue }
+                matchingRules.append(id)
+                if tags[id] == nil { remember(rule["tag"]?.text ?? "", of: id) }
             }
         }
+        self.id = id
         let chain = tweet["edit_history_tweet_ids"] ?? tweet["edit_history_post_ids"]
         return chain?.elements.first?.id ?? id
+    }
+
+    private mutating func remember(_ tag: String, of rule: Int64) {
+        if tags.count >= Self.mostTags { tags.removeAll() }
+        tags[rule] = tag
     }
 
     /// The tweet's own id; nil when the line is no tweet.

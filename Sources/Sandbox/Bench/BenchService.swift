@@ -11,7 +11,8 @@ struct BenchService {
     ) throws(Failure) {
         self.service = service
         folder = try SandboxFolder(user: nil)
-        self.settings = settings(folder.path)
+        // As users run it, with all that is counted.
+        self.settings = settings(folder.path).merging(["LISTEN": "127.0.0.1:\(try freePort())"]) { $1 }
     }
 
     /// The producer, reading from `server` into `journal`; nil for a folder that is deleted afterwards.

@@ -96,6 +96,8 @@ final class SupervisedStreams: Sendable {
           kafka_bootstrap_servers: '\(pipeline.bootstrapServers)'
           kafka_topic: '\(pipeline.topic)'
           journal_dir: '\(pipeline.journalFolder)'
+          listen: 'off'
+          heartbeat: 'off'              # lines are counted
         streams:
           - name: default
             token_file: token

@@ -175,6 +175,10 @@ extension ChildCommand {
     ) throws(Failure) {
         self.init(try siblingExecutable(service.executable), arguments)
         removeSettings()
+        // Several services run at once on one host: only who wants to ask one gives it an address.
+        environment["LISTEN"] = "off"
+        // Who counts lines knows which there are.
+        environment["HEARTBEAT"] = "off"
         for (name, value) in settings { environment[name] = value }
     }
 
@@ -189,6 +193,7 @@ extension ChildCommand {
     private static func isOurs(_ name: String) -> Bool {
         let prefixes = ["X_", "KAFKA_", "JOURNAL_", "BATCH_", "MAX_", "PG", "LOG_", "TWEET_PIPELINE_"]
         return prefixes.contains { name.hasPrefix($0) }
-            || ["DATABASE_URL", "STREAM_NAME", "PAYLOAD", "DRAIN"].contains(name)
+            || ["DATABASE_URL", "STREAM_NAME", "PAYLOAD", "DRAIN", "LISTEN", "STATUS_TOKEN_FILE", "HEARTBEAT"]
+                .contains(name)
     }
 }

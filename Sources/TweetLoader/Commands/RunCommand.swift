@@ -2,6 +2,7 @@ import ArgumentParser
 import Core
 import KafkaClient
 import Logging
+import Operations
 
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -21,13 +22,14 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var database: SettingFlags<DatabaseSettings>
     @OptionGroup var kafka: SettingFlags<KafkaSettings>
     @OptionGroup var loader: SettingFlags<LoadingSettings>
+    @OptionGroup(title: "Metrics and health") var listening: SettingFlags<ListeningSettings>
     @OptionGroup var common: SettingFlags<CommonSettings>
 
     func run() throws {
         Service.prepareProcess()
         try runCommand {
             var reader = try SettingsReader(
-                flags: flags(database.values, kafka.values, loader.values, common.values),
+                flags: flags(database.values, kafka.values, loader.values, listening.values, common.values),
                 known: LoaderSettings.known)
             let settings = try LoaderSettings(&reader)
             CommonSettings.startLogging(&reader)
@@ -37,10 +39,28 @@ struct RunCommand: ParsableCommand {
     }
 }
 
-/// Runs the writers on threads of their own until a signal ends them.
+/// Runs the writers on threads of their own until a signal ends them, and answers requests about them meanwhile.
 func runLoader(_ settings: LoaderSettings) throws {
     let logger = Logger(label: "tweet-loader")
-    let writers = try Writers(settings, logger: logger)
+    let health = ServiceHealth(startsWith: ["settings"])
+    let metrics = LoaderMetrics(health: health)
+    let endpoints = OperationsEndpoints(
+        service: "tweet-loader", registry: metrics.registry, health: health,
+        judge: LoaderHealth(metrics: metrics, limits: settings.health).checks)
+    health.summarize { endpoints.report().headline }
+    let server = try OperationsServer.start(settings.listen, endpoints, logger: logger)
+    defer { server?.stop() }
+    let writers = try Writers(settings, logger: logger, metrics: metrics)
     let stop = Stop()
-    try Service.run(writers.loops(stop), stop: stop, drain: settings.drain, logger: logger)
+    var loops = writers.loops(stop)
+    health.done("settings")
+    // Without a server nobody reads what it asks for.
+    if server != nil {
+        loops.append(
+            Service.Loop("facts", bound: .seconds(600)) {
+                var facts = LoaderFacts(settings, metrics, stop: stop, logger: logger)
+                facts.run()
+            })
+    }
+    try Service.run(loops, stop: stop, drain: settings.drain, logger: logger, health: health)
 }

@@ -16,8 +16,10 @@ struct StatusCommand: ParsableCommand {
               tweet-loader status
               tweet-loader status --watch 5s
               tweet-loader status --json | jq .lag
+              tweet-loader status --check --max-lag 10000 --max-age 2m
 
-            With --watch and --json: one object a line. Exit status: 0 done, 69 PostgreSQL is unreachable.
+            With --watch and --json: one object a line. Exit status: 0 done, 1 with --check when no loader runs, Kafka's \
+            group does not accept one, or a limit is exceeded, 69 PostgreSQL is unreachable, or with a limit the lag is unknown.
             """)
 
     @OptionGroup var options: InspectionOptions
@@ -28,24 +30,48 @@ struct StatusCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Refresh every <time> until Ctrl-C.", valueName: "time"))
     var watch: String?
 
+    @Flag(help: "Exit with 1 when no loader runs, or a limit is exceeded.")
+    var check = false
+
+    @Option(help: ArgumentHelp("With --check: messages that may be unsettled.", valueName: "count"))
+    var maxLag: Int64?
+
+    @Option(help: ArgumentHelp("With --check: age that the oldest unsettled message may have.", valueName: "time"))
+    var maxAge: String?
+
     func validate() throws {
+        if check ? watch != nil : maxLag != nil || maxAge != nil {
+            throw ValidationError("--max-lag and --max-age need --check, which cannot be used with --watch")
+        }
+        if let maxAge, Duration(setting: maxAge) == nil {
+            throw ValidationError("--max-age: '\(maxAge)' is not a time such as 30s, 2m or 1h")
+        }
         if let watch, Duration(setting: watch).map({ $0 >= .milliseconds(100) }) != true {
             throw ValidationError("--watch: '\(watch)' is not a time such as 500ms, 2s or 1m")
         }
     }
 
     func run() throws {
+        var failures: [String] = []
         try runCommand {
             let settings = try options.settings()
             guard let interval = watch.flatMap(Duration.init(setting:)) else {
-                return options.base.output.show(try status(settings))
+                let status = try status(settings)
+                options.base.output.show(status)
+                if check { failures = try limits.failures(of: status) }
+                return
             }
             while true {
                 refresh(settings)
                 usleep(UInt32(clamping: interval.milliseconds * 1000))
             }
         }
+        guard !failures.isEmpty else { return }
+        writeToStandardError(failures.map { "tweet-loader: check failed: \($0)\n" }.joined())
+        throw ExitCode(1)
     }
+
+    private var limits: StatusLimits { StatusLimits(lag: maxLag, age: maxAge.flatMap(Duration.init(setting:))) }
 
     /// Shows the status in place of the one before; an outage is part of what is watched.
     private func refresh(_ settings: LoaderSettings) {

@@ -17,6 +17,7 @@ package struct TweetLoaderCommand: ParsableCommand {
               tweet-loader migrate          creates the tables
               tweet-loader run              loads until SIGTERM
               tweet-loader status           shows lag, rate and rejects
+              tweet-loader health           asks the running loader of this host how it is
               tweet-loader verify           reports missing lines
               tweet-loader explain ID       shows the whole way of one tweet
               tweet-loader rejects list     lists messages that did not become rows
@@ -24,13 +25,13 @@ package struct TweetLoaderCommand: ParsableCommand {
               tweet-loader retention        drops old months
               tweet-loader forget           dismisses unused topics and journals
 
-            Exit status: 0 done, 64 usage, 65 lines are missing, 69 unavailable, 77 credentials rejected, 78 invalid settings.
+            Exit status: 0 done, 1 check failed, 64 usage, 65 lines are missing, 69 unavailable, 77 credentials rejected, 78 invalid settings.
             """,
         version: versionText([kafkaLibrary, postgresLibrary, jsonLibrary]),
         subcommands: [
             RunCommand.self, MigrateCommand.self, StatusCommand.self, VerifyCommand.self, ExplainCommand.self,
-            RejectsCommand.self, ExportCommand.self, RetentionCommand.self, ForgetCommand.self,
-            ConfigCommand<LoaderSettings>.self,
+            RejectsCommand.self, ExportCommand.self, RetentionCommand.self, ForgetCommand.self, DoctorCommand.self,
+            HealthCommand.self, MetricsCommand.self, ConfigCommand<LoaderSettings>.self,
         ]
     )
 

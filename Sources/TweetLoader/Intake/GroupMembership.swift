@@ -8,6 +8,8 @@ struct GroupMembership {
     /// Those of them where another log stands in the place of the one that was loaded.
     var replaced: Set<TopicPartition> = []
     private var endReason: String?
+    /// Whether the writer has asked to leave the group.
+    private(set) var isOrderedToEnd = false
     private var backoff = Backoff(first: .milliseconds(100), longest: .seconds(5))
     private var nextLook = ContinuousClock.now
     /// When another loader last had a partition that the group had assigned to us.
@@ -16,15 +18,37 @@ struct GroupMembership {
     /// A loader that was paused loses its partitions once; one whose name a different process uses does so repeatedly.
     private static let contestInterval = Duration.seconds(600)
 
+    static let nameRemedy =
+        "give each host a name of its own, or each process a different -X group.instance.id; until then, a restart takes"
+        + " as long as session.timeout.ms"
+
+    /// What is wrong with a name in the group, and what to do.
+    ///
+    /// - Parameters:
+    ///   - name: of the member.
+    ///   - isFenced: whether Kafka reports a different process with this name; else it is only probable.
+    /// - Returns: the problem, as `status` shows it.
+    static func problem(ofName name: String, isFenced: Bool) -> String {
+        isFenced
+            ? "FENCED_INSTANCE_ID: a different process has joined Kafka's group as '\(name)': \(nameRemedy)"
+            : "a different process probably is '\(name)' in Kafka's group, too: \(nameRemedy)"
+    }
+
     /// The group must be left and rejoined.
-    mutating func end(_ reason: String) {
+    ///
+    /// - Parameters:
+    ///   - reason: for the log; the first one counts.
+    ///   - isOrdered: whether the writer has asked for it.
+    mutating func end(_ reason: String, isOrdered: Bool = false) {
         endReason = endReason ?? reason
+        if isOrdered { isOrderedToEnd = true }
     }
 
     /// Why the group must be left, and how long to wait before rejoining it; nil when there is no reason.
     mutating func takeEnd() -> (reason: String, delay: Duration)? {
         guard let reason = endReason else { return nil }
         endReason = nil
+        isOrderedToEnd = false
         holes = []
         replaced = []
         return (reason, backoff.next())

@@ -10,6 +10,7 @@ final class Intake {
     private let stop: Stop
     private let logger: Logger
     private let mailbox: BatchMailbox
+    private var tally: ConsumeTally?
     private var consumer: KafkaConsumer?
     private var decoder = TweetDecoder()
     private var batch = Batch()
@@ -34,7 +35,10 @@ final class Intake {
     /// How long the group is not served at most.
     private static let longestSilence = Duration.milliseconds(500)
 
-    init(_ settings: LoaderSettings, _ mailbox: BatchMailbox, stop: Stop, logger: Logger) {
+    init(
+        _ settings: LoaderSettings, _ mailbox: BatchMailbox, stop: Stop, logger: Logger, metrics: ConsumeMetrics? = nil
+    ) {
+        tally = metrics.map { ConsumeTally($0) }
         self.settings = settings
         self.mailbox = mailbox
         self.stop = stop
@@ -88,6 +92,7 @@ final class Intake {
 
     /// Takes what Kafka has fetched, or waits for the first message; follows the group's rebalances.
     private func takeMessages(waiting timeout: Duration) {
+        defer { tally?.flush() }
         guard poll(timeout) else { return }
         for _ in 0..<100 {
             guard !batch.isFull(settings.limits), poll(.zero) else { return }
@@ -116,6 +121,7 @@ final class Intake {
     private func take(_ message: borrowing KafkaMessage) {
         if !check.isEmpty, check.isReplaced(message, cluster: cluster) { return halt(message.topicPartition) }
         guard assignment.takes(message.topicPartition, message.offset) else { return }
+        tally?.note(message, isTweet: message.topicPartition.topic == settings.topic)
         beginBatch()
         noteJump(message.topicPartition)
         batch.add(message, decoder: &decoder, payload: settings.payload, settled: &settled)
@@ -139,7 +145,7 @@ final class Intake {
         if let reason = orders.leave {
             let isContest = orders.lost.map { assignment.contains($0) } ?? false
             if isContest, membership.noteContest() { dropName(isFenced: false) }
-            membership.end(reason)
+            membership.end(reason, isOrdered: true)
         }
         if !orders.commits.isEmpty {
             consumer?.commit(orders.commits)
@@ -175,18 +181,12 @@ extension Intake {
     private func dropName(isFenced: Bool) {
         guard let name = member else { return }
         member = nil
-        let remedy =
-            "give each host a name of its own, or each process a different -X group.instance.id; until then, a restart takes"
-            + " as long as session.timeout.ms"
-        nameProblem =
-            isFenced
-            ? "FENCED_INSTANCE_ID: a different process has joined Kafka's group as '\(name)': \(remedy)"
-            : "a different process probably is '\(name)' in Kafka's group, too: \(remedy)"
+        nameProblem = GroupMembership.problem(ofName: name, isFenced: isFenced)
         logger.error(
             isFenced
                 ? "a different process has joined Kafka's group under this loader's name; continuing without a name"
                 : "another loader repeatedly claims the partitions of this one; continuing without a name",
-            metadata: ["group": "\(settings.group)", "name": "\(name)", "remedy": "\(remedy)"])
+            metadata: ["group": "\(settings.group)", "name": "\(name)", "remedy": "\(GroupMembership.nameRemedy)"])
     }
 
     private func followGroup(_ consumer: KafkaConsumer) {
@@ -209,8 +209,10 @@ extension Intake {
 
     /// Leaves and rejoins Kafka's group when our membership is unusable.
     private func rejoin() {
+        let isOrdered = membership.isOrderedToEnd
         guard let (reason, delay) = membership.takeEnd() else { return }
         logger.warning("rejoining Kafka's group", metadata: ["reason": "\(reason)"])
+        if !isOrdered { tally?.metrics.rejoins[.kafka].add() }
         dropBatch()
         assignment.leave()
         check = LogCheck()

@@ -2,6 +2,7 @@ import Core
 import Glibc
 import KafkaClient
 import Logging
+import Operations
 import Postgres
 
 /// Where PostgreSQL is; the same for all commands.
@@ -77,6 +78,10 @@ struct LoaderSettings: ConfiguredService, Sendable {
     var payload = PayloadMode.jsonb
     var onHole = HolePolicy.stop
     var drain = Duration.seconds(30)
+    /// Where metrics and health are served; nil: nowhere.
+    var listen: ListenSettings?
+    /// How old what is pending may be.
+    var health = HealthLimits()
     /// Names this process in `loader_offsets`.
     var owner = LoaderSettings.makeOwner()
 
@@ -95,7 +100,7 @@ struct LoaderSettings: ConfiguredService, Sendable {
 
     /// Every setting of the service, by group.
     static let groups: [any SettingGroup.Type] = [
-        DatabaseSettings.self, KafkaSettings.self, LoadingSettings.self, CommonSettings.self,
+        DatabaseSettings.self, KafkaSettings.self, LoadingSettings.self, ListeningSettings.self, CommonSettings.self,
     ]
 
     /// Reads every setting; mistakes are added to the reader's.
@@ -115,6 +120,8 @@ struct LoaderSettings: ConfiguredService, Sendable {
         conninfo.statementTimeout = reader.duration(LoadingSettings.databaseTimeout)
         onHole = reader.choice(LoadingSettings.onHole, HolePolicy.self) ?? .stop
         drain = reader.duration(ServiceSettings.drain)
+        listen = ListenSettings.read(&reader, ListeningSettings.listen)
+        health = HealthLimits.read(&reader)
         if !(1...256 << 20).contains(limits.bytes) {
             reader.addMistake(
                 "\(reader.origin(LoadingSettings.maxBytes)): more than 256MiB does not fit into one transaction's memory"

@@ -105,6 +105,30 @@ struct KafkaEnds {
         return answer
     }
 
+    /// Asks for the ends of these partitions.
+    ///
+    /// - Parameters:
+    ///   - partitions: which.
+    ///   - timeout: for each.
+    /// - Returns: the oldest offset and the last stable offset of each.
+    /// - Throws: `KafkaError` for the first one that does not answer.
+    func ends(
+        of partitions: [TopicPartition], timeout: Duration
+    ) throws(KafkaError) -> [TopicPartition: (low: Int64, high: Int64)] {
+        var ends: [TopicPartition: (low: Int64, high: Int64)] = [:]
+        for partition in partitions { ends[partition] = try inspector.ends(of: partition, timeout: timeout) }
+        return ends
+    }
+
+    /// Asks whether Kafka answers.
+    ///
+    /// - Parameter timeout: for the answer.
+    /// - Throws: `KafkaError` when it does not.
+    func ask(timeout: Duration) throws(KafkaError) { _ = try inspector.topics(timeout: timeout) }
+
+    /// Fetches nothing until messages are asked for again.
+    func rest() { try? inspector.start([:]) }
+
     /// The first message of a partition at or behind an offset.
     struct First {
         var offset: Int64

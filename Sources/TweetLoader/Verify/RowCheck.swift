@@ -86,9 +86,11 @@ private struct SoughtMessages: ~Copyable {
     mutating func add(_ message: borrowing KafkaMessage) {
         let ids = unsafe message.withValue { line -> (tweet: Int64?, chain: Int64?)? in
             guard let line = unsafe line else { return nil }
-            return unsafe (decoder.id(of: line), decoder.key(of: line))
+            let found: (tweet: Int64?, chain: Int64?) = unsafe (decoder.id(of: line), decoder.key(of: line))
+            let isHeartbeat = unsafe found.tweet == nil && PipelineEvent(line: Array(line))?.type == .alive
+            return isHeartbeat ? nil : found
         }
-        // A tombstone leaves nothing behind to look for.
+        // A tombstone leaves nothing behind to look for, and a heartbeat only until the next one.
         guard let ids else { return }
         count += 1
         places.append((message.topicPartition, message.offset))

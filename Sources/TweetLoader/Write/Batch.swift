@@ -1,3 +1,4 @@
+import Core
 import FoundationEssentials
 import KafkaClient
 import TweetFormat
@@ -262,6 +263,13 @@ struct Batch {
         }
         if let run { numbers[run.name, default: []] += run.seqs }
         return numbers.mapValues { RangeSet(numbers: $0) }
+    }
+
+    /// Calls `body` with the partition and the time of receipt of each message that has one.
+    func eachReceipt(_ body: (TopicPartition, Timestamp) -> Void) {
+        for (index, message) in messages.enumerated() where dropped.isEmpty || !dropped.contains(index) {
+            if let headers = message.headers { body(message.partition, headers.receivedAt) }
+        }
     }
 
     /// Empties the batch; its memory stays.

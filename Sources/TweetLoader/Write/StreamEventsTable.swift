@@ -2,7 +2,7 @@ import Core
 import Postgres
 import TweetFormat
 
-/// Writes what happened to the streams, and what follows from it.
+/// Writes what happened to the streams, and what follows from it. Of heartbeats only the newest is kept, in `stream_state`.
 enum StreamEventsTable {
     /// What follows from events besides their rows. Every new consequence of an event is a line here.
     ///
@@ -21,8 +21,12 @@ enum StreamEventsTable {
         of batch: borrowing Batch, _ connection: borrowing PostgresConnection
     ) throws -> [Batch.Reject] {
         guard !batch.events.isEmpty else { return [] }
-        let rows = batch.events.map { EventRow($0, batch.messages[$0.message], batch.raw) }
-        let refused = try connection.isolating(rows[...]) { piece throws(PostgresError) in
+        let all = batch.events.map { EventRow($0, batch.messages[$0.message], batch.raw) }
+        let (heartbeats, rows) = (all.filter(StreamStateTable.holds), all.filter { !StreamStateTable.holds($0) })
+        var refused = try connection.isolating(heartbeats[...]) { piece throws(PostgresError) in
+            try StreamStateTable.update(with: Array(piece), connection)
+        }
+        refused += try connection.isolating(rows[...]) { piece throws(PostgresError) in
             try insert(Array(piece), connection)
         }
         if let first = refused.first, !(try takesProbe(connection)) {

@@ -14,6 +14,29 @@ struct TweetWriter {
         var isSurprised = false
         /// Lines with a row that PostgreSQL refuses even alone, while others are taken.
         var refused: [(line: Batch.Line, error: PostgresError)] = []
+        /// The same as rejects.
+        var refusedRows: [Batch.Reject] {
+            refused.map { line, error in
+                Batch.Reject(
+                    message: line.message, reason: "database", sqlstate: error.sqlstate, detail: error.serverMessage)
+            }
+        }
+        /// All rejects of the batch, by reason.
+        var rejects: [String: Int] = [:]
+        /// Events and deletions that became rejects.
+        var refusedEvents = 0
+        var refusedDeletions = 0
+
+        /// Takes note of all rejects of a batch.
+        ///
+        /// - Parameters:
+        ///   - rejects: all of them.
+        ///   - events: how many of them are events that PostgreSQL rejected.
+        ///   - deletions: how many of them are deletions.
+        mutating func note(_ rejects: [Batch.Reject], events: Int, deletions: Int) {
+            (refusedEvents, refusedDeletions) = (events, deletions)
+            for reject in rejects { self.rejects[reject.reason, default: 0] += 1 }
+        }
     }
 
     /// Every row is refused, also one that was good before: the table is not what it was, and no row is to blame.

@@ -16,6 +16,7 @@ package final class Uploader {
     private let uploaded: UploadedFiles
     private let stop: Stop
     private let logger: Logger
+    private let metrics: UploadMetrics
     private let folder: String
     private var manifest: ManifestTail
     /// What is in the archive and not in the bucket, by first number.
@@ -33,8 +34,9 @@ package final class Uploader {
     /// What is uploaded stands in `uploaded`, where the archiver learns what it may remove.
     package init(
         _ source: JournalSource, settings: S3Settings, options: S3UploadOptions, uploaded: UploadedFiles, stop: Stop,
-        logger: Logger
+        logger: Logger, metrics: UploadMetrics = UploadMetrics()
     ) {
+        self.metrics = metrics
         (self.source, self.settings, self.uploaded) = (source, settings, uploaded)
         (self.stop, self.logger) = (stop, logger)
         upload = S3Upload(options: options)
@@ -80,6 +82,7 @@ package final class Uploader {
     }
 
     private func follow() throws {
+        defer { showWaiting() }
         try manifest.read {
             // A shorter manifest has replaced the one that was read, and repeats everything from the beginning.
             waiting = [:]
@@ -92,6 +95,12 @@ package final class Uploader {
                 if entry.file == nil { waiting = waiting.filter { !(entry.firstSeq...entry.lastSeq).contains($0.key) } }
             }
         }
+    }
+
+    private func showWaiting() {
+        metrics.waiting.set(waiting.values.reduce(0) { $0 + ($1.bytes ?? 0) + ($1.receipts?.bytes ?? 0) })
+        // RFC 3339 in UTC sorts as text.
+        metrics.oldest.set(waiting.values.map(\.at).min().flatMap { Timestamp($0) })
     }
 
     /// Uploads what waits; returns when nothing does, or nothing but what S3 refuses.
@@ -143,6 +152,8 @@ package final class Uploader {
         FailPoint.upload.pass()
         uploaded.insert(file)
         try shortenList()
+        metrics.segments[.ok].add()
+        metrics.bytes.add(total)
         logger.info("uploaded a segment", metadata: ["url": "\(record.url)", "bytes": .stringConvertible(total)])
     }
 
@@ -158,6 +169,7 @@ package final class Uploader {
     // MARK: Trouble
 
     private func refuse(_ entry: ManifestEntry, _ reason: String) {
+        metrics.segments[.failed].add()
         if refused[entry.firstSeq] == nil {
             logger.error(
                 "a segment cannot be uploaded; retrying every 5 minutes while others are uploaded",
@@ -168,6 +180,7 @@ package final class Uploader {
     }
 
     private func note(_ error: any Error) -> Duration {
+        metrics.segments[.failed].add()
         let wait = max(backoff.next(), (error as? S3Error)?.retryAfter ?? .zero)
         if !isTold {
             logger.warning(

@@ -2,6 +2,7 @@ import ArgumentParser
 import Core
 import KafkaClient
 import Logging
+import Operations
 import XAPI
 
 struct RunCommand: ParsableCommand {
@@ -53,6 +54,7 @@ struct RunCommand: ParsableCommand {
     @OptionGroup(title: "Journal") var journal: SettingFlags<JournalSettings>
     @OptionGroup(title: "Producer") var producer: SettingFlags<PublishingSettings>
     @OptionGroup(title: "Rules") var rules: SettingFlags<WatchFlags>
+    @OptionGroup(title: "Metrics and health") var listening: SettingFlags<ListeningSettings>
 
     /// The settings of `run` about rules: X's prices have no flags here, as all commands share them.
     enum WatchFlags: SettingGroup {
@@ -64,16 +66,33 @@ struct RunCommand: ParsableCommand {
         try runCommand {
             Service.prepareProcess()
             let given = flags(
-                common.values, x.values, stream.values, kafka.values, journal.values, producer.values, rules.values)
+                common.values, x.values, stream.values, kafka.values, journal.values, producer.values, rules.values,
+                listening.values)
             var reader = try SettingsReader(flags: given, known: ProducerSettings.known)
             let settings = ProducerSettings(&reader)
             let applied = AppliedSettings(path: reader.filePath)
             CommonSettings.startLogging(&reader)
             try reader.finish()
-            let stop = Stop()
-            try Producer(
-                settings: settings, applied: applied, stop: stop, logger: Logger(label: "tweet-producer")
-            ).run()
+            try Self.serve(settings, applied, price: PostPrice.read(&reader))
         }
+    }
+
+    /// Runs the service, and answers requests about it from its start to its end.
+    private static func serve(_ settings: ProducerSettings, _ applied: AppliedSettings?, price: PostPrice) throws {
+        let logger = Logger(label: "tweet-producer")
+        let health = ServiceHealth(startsWith: ["journal"])
+        let metrics = ProducerMetrics(health: health, mostTags: settings.listen == nil ? 0 : settings.mostTags)
+        metrics.posts.price.set(price.dollars)
+        let judge = ProducerHealth(
+            metrics: metrics, limits: settings.health, stallTimeout: settings.stream.stallTimeout,
+            repairsGaps: settings.stream.repair.isAutomatic)
+        let endpoints = OperationsEndpoints(
+            service: "tweet-producer", registry: metrics.registry, health: health, judge: judge.checks)
+        health.summarize { endpoints.report().headline }
+        let server = try OperationsServer.start(settings.listen, endpoints, logger: logger)
+        defer { server?.stop() }
+        try Producer(
+            settings: settings, applied: applied, stop: Stop(), logger: logger, metrics: metrics, health: health
+        ).run()
     }
 }

@@ -20,8 +20,8 @@ package struct TweetProducerCommand: ParsableCommand {
         version: versionText([kafkaLibrary, httpLibrary, jsonLibrary] + digestLibraries),
         subcommands: [
             RunCommand.self, RulesCommand.self, StreamsCommand.self, GapsCommand.self, UsageCommand.self,
-            JournalCommand.self,
-            ReplayCommand.self, ConfigCommand<ProducerSettings>.self,
+            JournalCommand.self, ReplayCommand.self, DoctorCommand.self, HealthCommand.self, MetricsCommand.self,
+            ConfigCommand<ProducerSettings>.self,
         ])
 
     /// Required by the argument parser.

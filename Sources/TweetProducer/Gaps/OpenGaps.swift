@@ -18,6 +18,8 @@ package final class OpenGaps: Sendable {
     private let saving = Mutex(())
     private let file: StateFile<Content>
     private let longest: Int
+    /// What is counted of them.
+    let metrics: GapMetrics
 
     package static let fileName = "gaps.json"
 
@@ -26,8 +28,10 @@ package final class OpenGaps: Sendable {
     /// - Parameters:
     ///   - folder: the stream's folder.
     ///   - longest: how many gaps are kept; the oldest go first, filled ones before open ones.
-    package init(folder: String, longest: Int = 2000) {
+    ///   - metrics: what is counted of them.
+    package init(folder: String, longest: Int = 2000, metrics: GapMetrics = GapMetrics()) {
         self.longest = longest
+        self.metrics = metrics
         file = StateFile(Self.fileName, in: folder)
         content = Mutex(file.value ?? Content())
     }
@@ -40,6 +44,7 @@ package final class OpenGaps: Sendable {
         update { content in
             guard content.gaps.last.map({ $0.ended != nil }) ?? true else { return }
             content.gaps.append(gap)
+            metrics.began[GapCause(gap.cause)].add()
             guard content.gaps.count > longest else { return }
             let index = content.gaps.firstIndex { $0.status != .open } ?? 0
             content.gaps.remove(at: index)
@@ -50,7 +55,9 @@ package final class OpenGaps: Sendable {
     func end(at moment: Timestamp) {
         content.withLock { content in
             guard let last = content.gaps.indices.last, content.gaps[last].ended == nil else { return }
-            content.gaps[last].ended = max(moment.milliseconds, content.gaps[last].started)
+            let ended = max(moment.milliseconds, content.gaps[last].started)
+            content.gaps[last].ended = ended
+            metrics.durations[GapCause(content.gaps[last].cause)].add(ended - content.gaps[last].started)
         }
     }
 

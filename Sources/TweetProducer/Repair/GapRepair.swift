@@ -203,7 +203,19 @@ package final class GapRepair {
                 gap.searched = []
             }
         }
-        if !isInterrupted { tell(job, outcome) }
+        if !isInterrupted {
+            count(job, outcome)
+            tell(job, outcome)
+        }
+    }
+
+    private func count(_ job: RepairPlan.Job, _ outcome: RepairOutcome) {
+        guard let method = RepairMethodLabel(rawValue: job.method.rawValue) else { return }
+        book.metrics.posts[method].add(outcome.posts)
+        for gap in job.gaps {
+            let isOpen = obstacle(to: gap, job, outcome) != nil
+            book.metrics.repairs[method, isOpen ? .failed : job.method.isExact ? .exact : .approximate].add()
+        }
     }
 
     private func event(

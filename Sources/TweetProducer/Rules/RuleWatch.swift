@@ -45,6 +45,7 @@ struct RuleWatch {
     private let logger: Logger
     private let isActive: @Sendable () -> Bool
     private let deliver: @Sendable (JournalChunk) -> ChunkDelivery
+    private let metrics: RuleMetrics
     private var recorder = RuleRecorder()
     /// Nil where the lists of followed accounts are not read again.
     private var refresh: FollowingRefresh?
@@ -79,13 +80,16 @@ struct RuleWatch {
     ///   - stop: ends it.
     ///   - logger: is warned.
     ///   - refresh: reads lists of followed accounts again; nil to leave that to commands.
+    ///   - metrics: what is known of the rules.
     ///   - isActive: whether X is asked: one of the producers that share a stream does that.
     ///   - deliver: hands events to the owner of the journal.
     init(
         settings: RuleWatchSettings, matches: RuleMatches, stop: Stop, logger: Logger,
-        refresh: FollowingRefresh? = nil, isActive: @escaping @Sendable () -> Bool = { true },
+        refresh: FollowingRefresh? = nil, metrics: RuleMetrics = RuleMetrics(),
+        isActive: @escaping @Sendable () -> Bool = { true },
         deliver: @escaping @Sendable (JournalChunk) -> ChunkDelivery
     ) {
+        self.metrics = metrics
         self.settings = settings
         self.matches = matches
         self.stop = stop
@@ -123,6 +127,8 @@ struct RuleWatch {
         }
         if obstacle != nil { logger.info("the rules at X can be read again") }
         (obstacle, failures) = (nil, 0)
+        metrics.atX.set(Int64(existing.count(where: settings.ownership.owns)))
+        metrics.lastCheck.set(now)
         if !recorder.record(existing, at: now, deliver), !stop.isRaised { failures = 1 }
         guard let file = settings.file else { return }
         do {
@@ -162,6 +168,7 @@ struct RuleWatch {
         let (expansion, plan) = expand(file, existing)
         var findings = findings(plan, now: now)
         findings.unread = expansion.filters.flatMap(\.unread)
+        publish(findings)
         if logged?.findings != findings || logged.map({ $0.at.advanced(by: .seconds(3600)) <= now }) ?? true {
             warn(of: findings)
             logged = (findings, now)
@@ -174,6 +181,19 @@ struct RuleWatch {
         let expansion = file.expanded(
             beside: existing, ownership: settings.ownership, following: settings.following.list)
         return (expansion, RulePlan(wanted: expansion.rules, existing: existing, ownership: settings.ownership))
+    }
+
+    private func publish(_ findings: Findings) {
+        metrics.silent.set(Int64(findings.silent.count))
+        for difference in RuleDifference.allCases {
+            guard let label = RuleDifferenceLabel(rawValue: difference.rawValue) else { continue }
+            metrics.differing[label].set(Int64(findings.differences[difference]?.count ?? 0))
+        }
+        if findings.differences.isEmpty {
+            metrics.differsSince.set(Timestamp?.none)
+        } else if metrics.differsSince.value == 0 {
+            metrics.differsSince.set(Timestamp.now())
+        }
     }
 
     private func findings(_ plan: RulePlan, now: Timestamp) -> Findings {

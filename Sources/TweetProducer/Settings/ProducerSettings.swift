@@ -1,6 +1,7 @@
 import Core
 import Journal
 import KafkaClient
+import Operations
 import Publishing
 import XAPI
 
@@ -39,6 +40,26 @@ enum JournalSettings: SettingGroup {
     static let settings = [
         folder, syncDelay, syncBytes, segmentBytes, segmentAge, compress, keep, quota, reserve, full,
     ]
+
+    /// How the journal is written; errors are added to the reader's.
+    ///
+    /// - Parameter reader: the settings.
+    /// - Returns: the options.
+    static func readOptions(_ reader: inout SettingsReader) -> JournalOptions {
+        var options = JournalOptions()
+        options.syncDelay = reader.duration(syncDelay)
+        options.syncBytes = reader.bytes(syncBytes)
+        options.segmentBytes = Int64(reader.bytes(segmentBytes))
+        options.segmentAge = reader.duration(segmentAge)
+        options.quota = readQuota(&reader)
+        options.reserve = Int64(reader.bytes(reserve))
+        if let quota = options.quota, quota < 4 * max(options.reserve, 1 << 20) {
+            reader.addMistake(
+                "\(reader.origin(self.quota)): \(quota) bytes are too few; set at least 4 MiB and four times"
+                    + " JOURNAL_RESERVE")
+        }
+        return options
+    }
 
     /// The quota that is set.
     ///
@@ -84,6 +105,14 @@ struct ProducerSettings: ConfiguredService, Sendable {
     var upload: UploadSettings?
     /// How the rules at X are recorded and compared with the rules file.
     var rules: RuleWatchSettings
+    /// Where metrics and health are served; nil: nowhere.
+    var listen: ListenSettings?
+    /// How old what is pending may be.
+    var health = HealthLimits()
+    /// How often the producer journals that it lives; nil: never.
+    var heartbeat: Duration?
+    /// How many tags of rules get metrics of their own.
+    var mostTags: Int
     /// How several producers of the stream work together.
     var standby = StandbyMode.off
 
@@ -105,7 +134,8 @@ struct ProducerSettings: ConfiguredService, Sendable {
     /// Every setting of the service, by group.
     static let groups: [any SettingGroup.Type] = [
         XSettings.self, StreamSettings.self, StandbySettings.self, KafkaSettings.self, JournalSettings.self,
-        PublishingSettings.self, RuleWatchSettings.self, UploadSettings.self, FleetSettings.self, CommonSettings.self,
+        PublishingSettings.self, RuleWatchSettings.self, UploadSettings.self, ListeningSettings.self,
+        FleetSettings.self, CommonSettings.self,
     ]
 
     /// Reads every setting; mistakes are added to the reader's.
@@ -123,17 +153,7 @@ struct ProducerSettings: ConfiguredService, Sendable {
         self.kafka = kafka
         self.topic = topic
         journalFolder = reader.text(JournalSettings.folder)
-        journal.syncDelay = reader.duration(JournalSettings.syncDelay)
-        journal.syncBytes = reader.bytes(JournalSettings.syncBytes)
-        journal.segmentBytes = Int64(reader.bytes(JournalSettings.segmentBytes))
-        journal.segmentAge = reader.duration(JournalSettings.segmentAge)
-        journal.quota = JournalSettings.readQuota(&reader)
-        journal.reserve = Int64(reader.bytes(JournalSettings.reserve))
-        if let quota = journal.quota, quota < 4 * max(journal.reserve, 1 << 20) {
-            reader.addMistake(
-                "\(reader.origin(JournalSettings.quota)): \(quota) bytes are too few; set at least 4 MiB and four times"
-                    + " JOURNAL_RESERVE")
-        }
+        journal = JournalSettings.readOptions(&reader)
         archive.whenFull = reader.choice(JournalSettings.full, JournalFullPolicy.self) ?? .stop
         archive.isCompressed = reader.isOn(JournalSettings.compress)
         archive.keep = reader.value(JournalSettings.keep, ArchiveKeep.init(setting:)) ?? .all
@@ -144,6 +164,10 @@ struct ProducerSettings: ConfiguredService, Sendable {
         drain = reader.duration(ServiceSettings.drain)
         upload = UploadSettings.read(&reader)
         archive.uploaded = upload.map { _ in UploadedFiles() }
+        listen = ListenSettings.read(&reader, ListeningSettings.listen)
+        mostTags = reader.int(ListeningSettings.mostTags)
+        health = HealthLimits.read(&reader)
+        heartbeat = ListeningSettings.readHeartbeat(&reader)
         standby = StandbySettings.read(&reader, plan: stream.plan)
         self.stream.countsMinutes = standby == .active
         rules = RuleWatchSettings.read(&reader, stream: stream)

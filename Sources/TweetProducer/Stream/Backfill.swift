@@ -71,6 +71,8 @@ struct Backfill {
             gap.repairConnection = recorder.connection
             if gap.seq == seqs[0] { gap.posts += filled }
         }
+        reading.gaps.metrics.repairs[.backfill, .exact].add(seqs.count)
+        reading.gaps.metrics.posts[.backfill].add(filled)
         reading.journal.later { [gaps = reading.gaps] in gaps.save() }
     }
 }

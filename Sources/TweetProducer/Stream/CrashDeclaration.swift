@@ -5,9 +5,12 @@ import TweetFormat
 extension Journal {
     /// Declares what a crash has left: bytes that never became durable, and a connection that was open.
     ///
-    /// - Parameter logger: warns of cut bytes.
+    /// - Parameters:
+    ///   - logger: warns of cut bytes.
+    ///   - metrics: what is counted of gaps.
     /// - Throws: `FileError` or `JournalError` when the journal cannot be read or written.
-    func declareCrash(_ logger: Logger) throws {
+    func declareCrash(_ logger: Logger, metrics: GapMetrics = GapMetrics()) throws {
+        let last = try lastEvent()
         if recovery.tornBytes > 0 {
             logger.warning(
                 "removed bytes from the journal's end that were never durable",
@@ -16,10 +19,12 @@ extension Journal {
             event.bytes = recovery.tornBytes
             try append(event)
         }
-        let gaps = OpenGaps(folder: source.folder)
-        guard try recovery.openConnection != 0 || mayHaveLostFirstLines(gaps) else { return }
+        let gaps = OpenGaps(folder: source.folder, metrics: metrics)
+        guard recovery.openConnection != 0 || mayHaveLostFirstLines(gaps, last) else { return }
         var event = PipelineEvent(.disconnected, connection: recovery.openConnection, cause: "crash")
-        event.lastReceivedAt = recovery.lastReceivedAt?.description
+        // A heartbeat is no line of X: it has when the last one came, keep-alives included.
+        let isHeartbeat = last?.type == .alive
+        event.lastReceivedAt = (isHeartbeat ? last?.lastReceivedAt : nil) ?? recovery.lastReceivedAt?.description
         event.newestID = try newestID().map(String.init)
         let seq = try append(event).seq
         if let gap = StreamGap(event, seq: seq) { gaps.open(gap) }
@@ -27,12 +32,24 @@ extension Journal {
 
     /// Whether the run before may have been killed after X had sent it lines, but before the first connection of all was
     /// durable. After a later connection a gap is open that has all of that.
-    private func mayHaveLostFirstLines(_ gaps: OpenGaps) throws -> Bool {
-        guard lastSeq > 0, gaps.gaps.last.map({ $0.ended != nil }) ?? true else { return false }
-        var last: PipelineEvent?
-        var reader = try JournalReader(source, lastLines: 1)
-        _ = try reader.read(limit: 1) { line in last = unsafe PipelineEvent(line: Array(line.bytes)) }
-        return last.map { [.started, .connectFailed].contains($0.type) } ?? false
+    private func mayHaveLostFirstLines(_ gaps: OpenGaps, _ last: PipelineEvent?) -> Bool {
+        guard gaps.gaps.last.map({ $0.ended != nil }) ?? true else { return false }
+        return last.map { [.started, .connectFailed, .alive].contains($0.type) } ?? false
+    }
+
+    /// The journal's last line, when it is an event.
+    private func lastEvent() throws -> PipelineEvent? {
+        guard lastSeq > 0 else { return nil }
+        if let found = try line(of: JournalReader(source, lastLines: 1)) { return PipelineEvent(line: found) }
+        // A segment has just begun. The one before may be damaged or gone.
+        let before = (try? line(of: JournalReader(source, from: lastSeq))).flatMap { $0 }
+        return before.flatMap { PipelineEvent(line: $0) }
+    }
+
+    private func line(of reader: consuming JournalReader) throws -> [UInt8]? {
+        var last: [UInt8]?
+        _ = try reader.read(limit: 1) { last = unsafe Array($0.bytes) }
+        return last
     }
 
     /// What the journal declares after the disk has refused, with the newest post that it has kept: a reader that the disk

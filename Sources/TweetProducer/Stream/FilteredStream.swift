@@ -24,6 +24,7 @@ package final class FilteredStream {
     private var asksBackfill: Bool
     private let gaps: OpenGaps?
     private let posts: PostCounter?
+    private let metrics: StreamMetrics
     let lease: Lease?
     /// Whether the journal has it that another producer reads.
     var isPassive = false
@@ -38,11 +39,13 @@ package final class FilteredStream {
     ///   - gaps: the stream's gaps, when others look at them as well.
     ///   - posts: what was received, when others count as well.
     ///   - lease: whether it is read, when several producers share the stream.
+    ///   - metrics: what is counted.
     /// - Throws: `XError`: `wait` when libcurl cannot be set up.
     package init(
         settings: StreamSettings, stop: Stop, logger: Logger, gaps: OpenGaps? = nil, posts: PostCounter? = nil,
-        lease: Lease? = nil
+        lease: Lease? = nil, metrics: StreamMetrics? = nil
     ) throws(XError) {
+        self.metrics = metrics ?? StreamMetrics()
         self.gaps = gaps
         self.posts = posts
         self.lease = lease
@@ -53,6 +56,7 @@ package final class FilteredStream {
         policy = ReconnectPolicy(scale: settings.backoffScale)
         asksBackfill = settings.repair.isAutomatic
         wake = stop.onRaise { [waker = multi.waker] in waker.wake() }
+        self.metrics.budget.value = { [limit = settings.connectBudget] in Double(limit) }
     }
 
     /// Reads until the stop is raised; everything that came is durable then.
@@ -76,7 +80,10 @@ package final class FilteredStream {
                 journal.later($0)
             },
             gaps: gaps ?? OpenGaps(folder: journal.source.folder),
-            facts: StreamFactsKeeper(folder: journal.source.folder) { journal.later($0) }, lease: lease)
+            facts: StreamFactsKeeper(folder: journal.source.folder, interruption: metrics.interruption) {
+                journal.later($0)
+            }, lease: lease,
+            metrics: metrics)
         if settings.countsMinutes { reading.facts.play(.active) }
         observe(journal, reading.posts)
         try read(reading)
@@ -137,10 +144,17 @@ package final class FilteredStream {
 
     /// Takes an attempt from the connect budget; false when there was none and the call waited for it.
     private func takeAttempt(_ token: Result<Secret, XError>, _ reading: StreamReading) throws -> Bool {
-        guard case .success = token, let delay = credential?.budget.takeAttempt(at: .now()), delay > .zero else {
+        guard case .success = token, let budget = credential?.budget else {
             noteAttempts()
             return true
         }
+        let delay = budget.takeAttempt(at: .now())
+        metrics.budget.value = { [window = budget.window] in Double(window.remaining(at: .now())) }
+        guard delay > .zero else {
+            noteAttempts()
+            return true
+        }
+        metrics.nextAttempt.set(Timestamp.now().advanced(by: delay))
         logger.warning(
             "the connect budget is used up; waiting",
             metadata: ["budget": .stringConvertible(settings.connectBudget), "next_attempt_in": "\(delay.short)"])
@@ -149,9 +163,12 @@ package final class FilteredStream {
         return false
     }
 
-    /// Journals that posts come slower than usual, and, for active listeners, the posts of each minute.
+    /// Shows what has come; journals that posts come slower than usual, and, for active listeners, the posts of each minute.
     private func count(_ recorder: StreamRecorder, _ reading: StreamReading) {
+        reading.facts.look(bytes: recorder.bytes, posts: recorder.posts)
+        reading.lease?.heard(at: recorder.lastReceivedAt, on: recorder.connection)
         if let event = reading.watch.look(posts: recorder.posts) { recorder.take(event) }
+        metrics.quiet.set(reading.watch.isQuiet)
         guard settings.countsMinutes else { return }
         if let event = tally.look(posts: recorder.posts, connection: recorder.connection, at: .now()) {
             recorder.take(event)
@@ -163,6 +180,8 @@ package final class FilteredStream {
             reading, connection: newConnection(), lineLimit: settings.lineLimit, logger: logger)
         let begun = Timestamp.now()
         noteOpening(recorder, begun, reading)
+        metrics.nextAttempt.set(Timestamp?.none)
+        defer { metrics.connected.set(false) }
         var backfill = asksBackfill ? Backfill(reading.gaps, plan: settings.plan, at: begun) : nil
         let hasAskedBackfill = backfill != nil
         do {
@@ -170,8 +189,6 @@ package final class FilteredStream {
                 settings, query: backfill?.query ?? [], token: try token.get(), reading, recorder: recorder, stop: stop
             ) {
                 guard let begin = recorder.begin else { return }
-                reading.facts.look(bytes: recorder.bytes, posts: recorder.posts)
-                reading.lease?.heard(at: recorder.lastReceivedAt, on: recorder.connection)
                 self.count(recorder, reading)
                 if try backfill?.settle(recorder, begin, begun, reading, scale: self.settings.backoffScale) == true {
                     self.logger.notice("backfill has filled a gap")
@@ -180,6 +197,9 @@ package final class FilteredStream {
             }
             let end = try connection.run(on: multi)
             return StreamAttempt(end: hasAskedBackfill ? withoutBackfill(end) : end, recorder: recorder)
+        } catch let error as FileError {
+            if recorder.begin != nil { metrics.disconnects[.disk].add() }
+            throw error
         } catch let error as XError {
             return StreamAttempt(end: .failed(cause: "token", detail: error.description), recorder: recorder)
         } catch let error as CurlError {

@@ -32,6 +32,9 @@ final class PostWatch {
         pace = file.value ?? PostPace()
     }
 
+    /// Whether far fewer posts arrive than usual.
+    var isQuiet: Bool { pace.isQuiet }
+
     /// A connection begins or has ended: time outside of one is no silence.
     func pause() {
         since = nil

@@ -28,6 +28,8 @@ extension FilteredStream {
         try reading.journal.sync()
         reading.gaps.cover(at: .now())
         reading.facts.play(.passive)
+        reading.metrics.nextAttempt.set(Timestamp?.none)
+        reading.metrics.passive.set(true)
         reading.journal.tell(state: "passive: another producer reads the stream")
         Service.show(status: "passive: another producer reads stream \(settings.stream)")
         logger.notice(
@@ -42,6 +44,7 @@ extension FilteredStream {
     private func begin(_ lease: Lease, _ handover: Lease.Handover, _ reading: StreamReading) throws {
         isPassive = false
         reading.facts.play(.active)
+        reading.metrics.passive.set(false)
         reading.journal.tell(state: "writing")
         Service.show(status: "active: reads stream \(settings.stream)")
         guard let note = handover.note, let receivedAt = note.receivedAt else { return }

@@ -20,6 +20,7 @@ extension FilteredStream {
         let interruption = Interruption(attempt.end)
         let remedies = StreamRemedies(settings: settings, stop: stop, logger: logger)
         guard let begin = recorder.begin else {
+            if let outcome = ConnectOutcome(attempt.end) { reading.metrics.attempts[outcome].add() }
             if let delay = waitForPredecessor(attempt.end) { return delay }
             knowPredecessor(attempt.end)
             let isRemedied = remedies.remedy(attempt.end, credential)
@@ -27,6 +28,7 @@ extension FilteredStream {
             return try settleFailure(interruption, recorder, reading.journal, isRemedied: isRemedied)
         }
         hasConnected = true
+        reading.metrics.disconnects[DisconnectCause(interruption.cause)].add()
         failures = FailureRun()
         let lifetime = begin.duration(to: .now)
         let event = recorder.takeEnd(cause: interruption.cause, detail: interruption.detail)
@@ -93,6 +95,27 @@ extension FilteredStream {
         case (.unauthorized, .value), (.forbidden, .value): return XError(.operator(.credentials), detail)
         case (.badRequest, _): return XError(.operator(.settings), detail)
         default: return nil
+        }
+    }
+}
+
+extension ConnectOutcome {
+    /// What an attempt that did not connect has come to; nil when it was given up.
+    fileprivate init?(_ end: ConnectionEnd) {
+        switch end {
+        case .stopped, .handedOver: return nil
+        case .failed(let cause, _):
+            self = cause == "token" ? .credentials : cause == "backfill_refused" ? .http : .network
+        case .lost, .control: self = .network
+        case .refused(let problem):
+            switch problem.kind {
+            case .noRules: self = .noRules
+            case .noCredits, .usageCap: self = .account
+            case .tooManyConnections: self = .tooManyConnections
+            case .rateLimit: self = .rateLimited
+            case .unauthorized, .forbidden: self = .credentials
+            case .badRequest, .notFound, .notAStream, .serverError, .redirect, .other: self = .http
+            }
         }
     }
 }

@@ -55,8 +55,13 @@ struct StreamConnection: ~Copyable {
             connectTimeout: settings.x.connectTimeout, stallTimeout: settings.stallTimeout)
         var waited = Duration.zero
         reading.watch.pause()
+        var isCertificateKnown = false
         while true {
             try multi.perform()
+            if recorder.begin != nil, !isCertificateKnown {
+                reading.metrics.certificates[.x].set(transfer.certificateExpiry)
+                isCertificateKnown = true
+            }
             try onTurn()
             if let failure = recorder.failure { throw failure }
             try reading.journal.check()

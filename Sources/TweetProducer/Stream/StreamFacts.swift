@@ -81,6 +81,7 @@ final class StreamFactsKeeper {
     private var facts: StreamFacts
     private let folder: String
     private let later: (@escaping @Sendable () -> Void) -> Void
+    private let interruption: Late<StreamInterruption>
     private var written = ContinuousClock.now
     /// What the connection had brought at the last look.
     private var seen: (bytes: Int64, posts: Int64) = (0, 0)
@@ -91,11 +92,16 @@ final class StreamFactsKeeper {
 
     /// - Parameters:
     ///   - folder: the stream's.
+    ///   - interruption: gets why the stream is not connected.
     ///   - later: does what waits for the disk, on another thread.
-    init(folder: String, later: @escaping (@escaping @Sendable () -> Void) -> Void) {
+    init(
+        folder: String, interruption: Late<StreamInterruption> = Late(),
+        later: @escaping (@escaping @Sendable () -> Void) -> Void
+    ) {
         let now = Timestamp.now().milliseconds
         facts = StreamFacts(process: getpid(), state: .connecting, since: now, at: now)
-        (self.folder, self.later) = (folder, later)
+        (self.folder, self.later, self.interruption) = (folder, later, interruption)
+        interruption.value = StreamInterruption(since: Timestamp(milliseconds: now))
         save(now)
     }
 
@@ -121,6 +127,12 @@ final class StreamFactsKeeper {
         facts.nextAttemptAt = delay.map { now.advanced(by: $0).milliseconds }
         seen = (0, 0)
         save(now.milliseconds)
+        if state == .connected || state == .passive {
+            interruption.value = nil
+        } else {
+            let since = interruption.value?.since ?? now
+            interruption.value = StreamInterruption(since: since, cause: cause, detail: detail)
+        }
     }
 
     /// Looks at what the open connection has brought, at most once a second.

@@ -21,6 +21,7 @@ extension FilteredStream {
         reading.facts.enter(.waiting, cause: "post_limit", detail: closing.description)
         try journal.append(event)
         try journal.sync()
+        reading.metrics.nextAttempt.set(closing.until)
         while !stop.isRaised, settings.posts.closing(posts, at: .now()) != nil {
             try rest(for: .seconds(1), reading) { false }
         }
@@ -44,6 +45,7 @@ extension FilteredStream {
     func pause(
         for delay: Duration, after end: ConnectionEnd, token: Secret?, _ reading: StreamReading
     ) throws {
+        reading.metrics.nextAttempt.set(Timestamp.now().advanced(by: delay))
         let wasUnsure = lease?.role == .unsure
         try rest(for: delay, reading) {
             if let lease, !lease.reads || wasUnsure && lease.role == .active { return true }

@@ -14,6 +14,7 @@ struct StreamReading {
     let facts: StreamFactsKeeper
     /// Nil for a producer that is alone.
     var lease: Lease?
+    var metrics = StreamMetrics()
 }
 
 /// Journals what one connection delivers, in order: that it began, every line byte for byte, and how it ended.
@@ -43,6 +44,7 @@ final class StreamRecorder {
 
     private let journal: Journal
     private let counter: PostCounter
+    private let metrics: StreamMetrics
     private let logger: Logger
     private var framer: LineFramer
     /// When the last line or keep-alive was received.
@@ -53,6 +55,7 @@ final class StreamRecorder {
     init(_ reading: StreamReading, connection: Int64, lineLimit: Int, logger: Logger) {
         journal = reading.journal
         counter = reading.posts
+        metrics = reading.metrics
         self.logger = logger
         self.connection = connection
         framer = LineFramer(limit: lineLimit)
@@ -64,6 +67,10 @@ final class StreamRecorder {
     /// Notes that X answered with 200.
     func takeBegin() {
         begin = .now
+        metrics.attempts[.connected].add()
+        metrics.connected.set(true)
+        metrics.connectionStart.set(Timestamp.now())
+        metrics.connection.set(connection)
         onBegin()
         note(PipelineEvent(.connected, connection: connection), indexedAs: connection) { $0.status = 200 }
         logger.info("connected to the stream", metadata: ["connection": .stringConvertible(connection)])
@@ -74,6 +81,8 @@ final class StreamRecorder {
         guard failure == nil else { return false }
         bytes += Int64(chunk.count)
         let receivedAt = Timestamp.now()
+        metrics.bytes.add(chunk.count)
+        metrics.lastByte.set(receivedAt)
         var found = unsafe FoundPosts(chunk)
         do throws(FileError) {
             try unsafe framer.feed(chunk) { (line) throws(FileError) in
@@ -106,6 +115,8 @@ final class StreamRecorder {
         guard unsafe found.count > 0 else { return }
         unsafe posts += Int64(found.count)
         unsafe counter.add(found.count, at: receivedAt)
+        unsafe metrics.posts.add(found.count)
+        metrics.lastPost.set(receivedAt)
         if let place = unsafe found.last { lastPost = unsafe Array(found.chunk[place]) }
     }
 
@@ -158,12 +169,15 @@ final class StreamRecorder {
             // A line that began in an earlier chunk stands elsewhere, and only for now.
             if unsafe !found.add(line) { lastPost = unsafe Array(line) }
         case .control(let message):
+            metrics.controls[message.reaction == .goOn ? .error : .disconnect].add()
             if message.reaction == .goOn {
                 logger.warning("X sent a message instead of a post", metadata: ["cause": "\(message.cause)"])
             } else if control == nil {
                 control = message
             }
-        case .unknown: unknownLines += 1
+        case .unknown:
+            metrics.controls[.other].add()
+            unknownLines += 1
         }
     }
 

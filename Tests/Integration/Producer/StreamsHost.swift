@@ -11,7 +11,8 @@ final class StreamsHost: Sendable {
     let folder: TemporaryFolder
     private let supervisord = Mutex<ChildProcess?>(nil)
     /// Settings of every stream: X and Kafka are unreachable, which is no reason not to run.
-    static let unreachable = "x_url: 'http://127.0.0.1:1', kafka_bootstrap_servers: '127.0.0.1:1', drain: 100ms"
+    static let unreachable =
+        "x_url: 'http://127.0.0.1:1', kafka_bootstrap_servers: '127.0.0.1:1', drain: 100ms, listen: 'off'"
 
     init() throws {
         folder = try TemporaryFolder()

@@ -25,7 +25,7 @@ import Testing
         ]
         process.environment = ProcessInfo.processInfo.environment.merging([
             "NOTIFY_SOCKET": folder.path + "/notify", "WATCHDOG_USEC": "1000000", "X_LOCK_DIR": folder.path,
-            "X_URL": "http://127.0.0.1:1", "JOURNAL_DIR": folder.path,
+            "X_URL": "http://127.0.0.1:1", "JOURNAL_DIR": folder.path, "LISTEN": "off",
         ]) { $1 }.merging(settings) { $1 }
         process.standardError = FileHandle.nullDevice
         try process.run()

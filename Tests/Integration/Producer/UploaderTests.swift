@@ -14,7 +14,6 @@ import Testing
     static let server = Result { try S3TestServer() }
     let server: S3TestServer
     let folder: TemporaryFolder
-    let stop = Stop()
     let log = LogRecorder()
 
     init() throws {
@@ -28,20 +27,23 @@ import Testing
     /// Runs an archiver and an uploader beside `body`, then stops both.
     private func run(
         _ journal: Journal, _ settings: S3Settings, _ change: (inout ArchiveOptions) -> Void,
-        _ body: (UploadedFiles) throws -> Void
+        metrics: UploadMetrics = UploadMetrics(), _ body: (UploadedFiles) throws -> Void
     ) throws {
         var archiveOptions = ArchiveOptions()
         archiveOptions.uploaded = UploadedFiles()
         change(&archiveOptions)
         let options = S3UploadOptions(
             location: try #require(S3Location("s3://\(S3TestServer.bucket)/\(journal.source.journal)")))
-        let (source, chosen, stop, logger) = (journal.source, archiveOptions, stop, log.logger)
+        let (source, chosen, stop, logger) = (journal.source, archiveOptions, Stop(), log.logger)
         let uploaded = try #require(archiveOptions.uploaded)
         let archiver = JoinableThread(name: "archiver") {
             Archiver(source, options: chosen, stop: stop, logger: logger).run()
         }
         let uploader = JoinableThread(name: "uploader") {
-            Uploader(source, settings: settings, options: options, uploaded: uploaded, stop: stop, logger: logger).run()
+            Uploader(
+                source, settings: settings, options: options, uploaded: uploaded, stop: stop, logger: logger,
+                metrics: metrics
+            ).run()
         }
         let result = Result { try body(uploaded) }
         stop.raise()
@@ -108,6 +110,36 @@ import Testing
         #expect(uploads.waitingSegments == 0)
         #expect(try server.requests().allSatisfy { $0.mistake == nil })
         #expect(try JournalVerification(folder: folder.path, stream: "s").problems == [])
+    }
+
+    @Test func uploadsAreCountedAndWhatWaitsHasItsAge() throws {
+        let registry = MetricsRegistry(prefix: "t")
+        let metrics = UploadMetrics(registry)
+        func has(_ samples: String...) -> Bool {
+            let lines = registry.text(.prometheus).split(separator: "\n")
+            return samples.allSatisfy { sample in lines.contains { $0 == sample } }
+        }
+        let none = ["t_upload_waiting_bytes 0", "t_upload_oldest_waiting_timestamp_seconds 0"]
+        #expect(has(#"t_upload_segments_total{result="ok"} 0"#, none[0], none[1]))
+        let away = try ScriptedServer { $0.resetAtClose() }
+        defer { away.close() }
+        let journal = try open()
+        try fill(journal, 1...20)
+        var settings = try server.settings()
+        settings.endpoint = away.url
+        try run(journal, settings, { _ in }, metrics: metrics) { _ in
+            let waits = try wait {
+                try status().uploads?.waitingBytes ?? 0 > 0 && !has(none[0]) && !has(none[1])
+                    && !has(#"t_upload_segments_total{result="failed"} 0"#)
+            }
+            #expect(waits, "\(registry.text(.prometheus))")
+        }
+        try run(journal, server.settings(), { _ in }, metrics: metrics) { _ in
+            let isDone = try wait { has(#"t_upload_segments_total{result="ok"} 2"#, none[0], none[1]) }
+            #expect(isDone)
+        }
+        let bytes = try #require(try status().uploads).bytes
+        #expect(has("t_upload_bytes_total \(bytes)"), "\(registry.text(.prometheus))")
     }
 
     /// After a crash between the upload and its record, a segment goes up once more, and the list is read again.

@@ -19,6 +19,30 @@ import TweetFormat
         #expect(gap.newestID == "1003" && gap.cause == "crash" && gap.connection == 7)
     }
 
+    @Test(
+        "a heartbeat behind the last line says when X last sent something, and is no line of X itself",
+        arguments: [false, true])
+    func aHeartbeatMovesNoGap(hasRolled: Bool) throws {
+        let folder = try TemporaryFolder()
+        let received = Timestamp(milliseconds: 1_700_000_000_000)
+        do {
+            let journal = try Journal.open(folder: folder.path, stream: "s")
+            try leave(journal, hasRolled: false)
+            var event = PipelineEvent(.alive)
+            event.lastReceivedAt = received.description
+            try journal.append(JournalChunk(events: [event]))
+            try journal.sync()
+            if hasRolled {
+                journal.source.tail.requestRoll()
+                try journal.sync()
+            }
+        }
+        let journal = try Journal.open(folder: folder.path, stream: "s")
+        try journal.declareCrash(Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let gap = try #require(OpenGaps(folder: journal.source.folder).gaps.first)
+        #expect(gap.start == received && gap.connection == 7 && gap.newestID == "1003")
+    }
+
     /// As a process leaves it that dies.
     private func leave(_ journal: Journal, hasRolled: Bool) throws {
         try journal.append(PipelineEvent(.connected, connection: 7), connection: 7)

@@ -14,7 +14,7 @@ package struct FileError: Error, CustomStringConvertible, Sendable {
     }
 
     /// A file whose content cannot be read as text.
-    init(path: String, detail: String) {
+    package init(path: String, detail: String) {
         (operation, self.path, code, self.detail) = ("read", path, EILSEQ, detail)
     }
 

@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// The heartbeat of one loop, by which a watchdog distinguishes a loop that works or waits from one that hangs.
@@ -9,17 +10,28 @@ package final class Heartbeat: Sendable {
     @TaskLocal package static var current: Heartbeat?
 
     private let count = Atomic<UInt64>(0)
+    /// When the last one was, in milliseconds since 1970.
+    private let last = Atomic<Int64>(0)
 
     package init() {}
 
     /// One sign of life.
-    package func beat() { count.add(1, ordering: .relaxed) }
+    package func beat() {
+        count.add(1, ordering: .relaxed)
+        // The clock of the last tick costs a few nanoseconds (clock_gettime(2)).
+        var now = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME_COARSE, &now)
+        last.store(Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000, ordering: .relaxed)
+    }
 
     /// One sign of life of the loop that runs on this thread; on every other one it does nothing.
     package static func beat() { current?.beat() }
 
     /// How many there were.
     var beats: UInt64 { count.load(ordering: .relaxed) }
+
+    /// When the last one was, in milliseconds since 1970; 0 for never.
+    var lastBeat: Int64 { last.load(ordering: .relaxed) }
 }
 
 /// Looks whether loops beat. Owned by the thread that looks.

@@ -1,5 +1,6 @@
 import Glibc
 package import Logging
+import Synchronization
 
 /// How log lines look.
 package enum LogFormat: String, CaseIterable, Sendable {
@@ -28,6 +29,22 @@ package func startLogging(level: Logger.Level, format: LogFormat?) {
     }
 }
 
+/// How many messages this process has logged.
+enum LogCounts {
+    private static let warning = Atomic<Int64>(0)
+    private static let error = Atomic<Int64>(0)
+
+    /// Counts a message, if it is a warning or worse.
+    static func add(_ level: Logger.Level) {
+        if level == .warning { warning.add(1, ordering: .relaxed) }
+        if level > .warning { error.add(1, ordering: .relaxed) }
+    }
+
+    static var warnings: Int64 { warning.load(ordering: .relaxed) }
+    /// Messages of level `error` or `critical`.
+    static var errors: Int64 { error.load(ordering: .relaxed) }
+}
+
 /// Writes a log line to standard error with one `write(2)`, so that lines of several threads never mix.
 struct StandardErrorLogHandler: LogHandler {
     let label: String
@@ -41,6 +58,7 @@ struct StandardErrorLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
+        LogCounts.add(event.level)
         writeToStandardError(line(event) + "\n")
     }
 

@@ -69,31 +69,42 @@ package enum Service {
     /// Starts every loop, waits until all have returned, and throws the first error among them.
     ///
     /// A loop that throws raises the stop for the others. The whole drain is bounded by `drain`.
+    ///
+    /// - Parameters:
+    ///   - loops: each on a thread of its own.
+    ///   - stop: ends them.
+    ///   - drain: the longest duration of the end.
+    ///   - logger: gets what happens.
+    ///   - health: learns how the loops are.
+    ///   - reopen: is called for SIGHUP.
+    /// - Throws: what the first loop that failed has thrown.
     package static func run(
-        _ loops: [Loop], stop: Stop, drain: Duration, logger: Logger, reopen: @escaping @Sendable () -> Void = {}
+        _ loops: [Loop], stop: Stop, drain: Duration, logger: Logger, health: ServiceHealth = ServiceHealth(),
+        reopen: @escaping @Sendable () -> Void = {}
     ) throws {
         let ends = LoopEnds()
         let hearts = loops.map { _ in Heartbeat() }
-        let threads = loops.indices.map { place in
-            start(loops[place], hearts[place]) { failure in
-                ends.note(place, failure)
-                if failure != nil { stop.raise(drain: drain) }
-            }
-        }
+        let threads = start(loops, hearts, ends) { stop.raise(drain: drain) }
         let supervisor = Supervisor(ProcessEnvironment.current)
         supervisor.tell("READY=1")
-        let farewell = stop.onRaise { supervisor.tell("STOPPING=1") }
+        let farewell = stop.onRaise {
+            supervisor.tell("STOPPING=1")
+            health.drain()
+        }
         defer { farewell.end() }
         // A first sign at once: a loop that hangs from the beginning hangs as well.
         for heart in hearts { heart.beat() }
-        let helpers = loops.compactMap { loop in loop.helper.map { ($0.name, $0.heart, loop.bound) } }
-        var watch = supervisor.watchdog.map { watchdog in
-            PulseWatch(zip(loops, hearts).map { ($0.name, $1, $0.bound) } + helpers, watchdog: watchdog)
-        }
-        waitForSignals(stop: stop, drain: drain, reopen: reopen, interval: watch?.interval ?? .seconds(3600)) {
+        let pulses = watched(loops, hearts)
+        var watch = PulseWatch(pulses, watchdog: supervisor.watchdog ?? usualWatchdog)
+        health.begin(pulses.map { ($0.name, $0.heart) }, interval: watch.interval)
+        var status = StatusLine(supervisor, health)
+        waitForSignals(stop: stop, drain: drain, reopen: reopen, interval: watch.interval) {
             let ended = ends.places
             // Helpers end with the loops that have started them.
-            if let silent = watch?.silent(hasEnded: { ended.contains($0) || $0 >= loops.count && stop.isRaised }) {
+            let silent = watch.silent(hasEnded: { ended.contains($0) || $0 >= loops.count && stop.isRaised })
+            health.look(silent.all)
+            status.show()
+            if supervisor.watchdog != nil {
                 report(silent.new, logger)
                 if silent.all.isEmpty { supervisor.tell("WATCHDOG=1") }
             }
@@ -101,6 +112,31 @@ package enum Service {
         }
         for thread in threads { thread.join() }
         if let failure = ends.failure { throw failure }
+    }
+
+    /// What gives signs of life: each loop, and then the helpers.
+    private static func watched(
+        _ loops: [Loop], _ hearts: [Heartbeat]
+    ) -> [(name: String, heart: Heartbeat, bound: Duration)] {
+        let helpers = loops.compactMap { loop in
+            loop.helper.map { (name: $0.name, heart: $0.heart, bound: loop.bound) }
+        }
+        return zip(loops, hearts).map { (name: $0.name, heart: $1, bound: $0.bound) } + helpers
+    }
+
+    /// By whose bounds loops are judged when systemd has no watchdog.
+    private static let usualWatchdog = Duration.seconds(30)
+
+    /// Starts every loop; one that throws calls `onFailure`.
+    private static func start(
+        _ loops: [Loop], _ hearts: [Heartbeat], _ ends: LoopEnds, onFailure: @escaping @Sendable () -> Void
+    ) -> [LoopThread] {
+        loops.indices.map { place in
+            start(loops[place], hearts[place]) { failure in
+                ends.note(place, failure)
+                if failure != nil { onFailure() }
+            }
+        }
     }
 
     private static func start(
@@ -155,6 +191,25 @@ extension timespec {
     fileprivate init(_ duration: Duration) {
         let (seconds, attoseconds) = duration.components
         self.init(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
+    }
+}
+
+/// Shows systemd how a service is, when that has changed and not more often than every 10 s.
+private struct StatusLine {
+    private let supervisor: Supervisor
+    private let health: ServiceHealth
+    private var pace = Periodic(every: .seconds(10), atOnce: true)
+    private var shown = ""
+
+    init(_ supervisor: Supervisor, _ health: ServiceHealth) {
+        (self.supervisor, self.health) = (supervisor, health)
+    }
+
+    mutating func show() {
+        guard supervisor.isThere, pace.isDue(), let summary = health.summary, summary != shown else { return }
+        shown = summary
+        // A message is lines of assignments.
+        supervisor.tell("STATUS=\(summary.replacing("\n", with: " "))")
     }
 }
 

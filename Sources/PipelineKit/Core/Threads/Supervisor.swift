@@ -9,6 +9,9 @@ struct Supervisor {
 
     private let socket: String?
 
+    /// Whether somebody listens.
+    var isThere: Bool { socket != nil }
+
     init(_ environment: [String: String]) {
         socket = environment["NOTIFY_SOCKET"]
         // A child that inherits the environment is not the one that is watched.

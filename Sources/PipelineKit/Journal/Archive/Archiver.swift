@@ -173,11 +173,13 @@ package final class Archiver {
                     ])
             } catch let error where !(error is FileError || error is SegmentArchiving.Stopped) {
                 damaged.insert(segment.firstSeq)
+                source.counts.archived[.failed].add()
                 logger.error("cannot archive a segment", metadata: ["reason": "\(error)"])
                 return
             }
         }
         try remove(segment)
+        source.counts.archived[.ok].add()
         try shortenManifest()
     }
 
@@ -204,6 +206,7 @@ package final class Archiver {
     // MARK: Trouble
 
     private func note(_ error: any Error) -> Duration {
+        source.counts.archived[.failed].add()
         if !isTold {
             logger.warning("archiving failed; retrying while the journal continues", metadata: ["reason": "\(error)"])
             isTold = true

@@ -9,6 +9,8 @@ package struct JournalSource: Sendable {
     package let tail: JournalTail
     /// How much room it has.
     package let space: JournalSpace
+    /// What is counted of it.
+    package var counts = JournalCounts()
 
     /// The folder of the archive within the stream's folder.
     package static let archiveName = "archive"

@@ -8,7 +8,7 @@ import Synchronization
 /// journalled and the checkpoint written; reading continues when there is room for twice the reserve.
 package final class JournalSpace: Sendable {
     /// Bytes that the stream's folder may take, archive included; nil for no limit.
-    let quota: Int64?
+    package let quota: Int64?
     /// Bytes that lines may not use.
     let reserve: Int64
 

@@ -69,6 +69,12 @@ final class ConnectBudget: Sendable {
         }
     }
 
+    /// The attempts that this process knows of.
+    var window: ConnectWindow {
+        let attempts = state.withLock { $0.known.attempts }
+        return ConnectWindow(limit: limit, attempts: attempts.map { Timestamp(milliseconds: $0) })
+    }
+
     /// Takes note of a connection that X has answered with 200.
     func noteOpened(_ connection: OpenedConnection) {
         update { content in

@@ -27,6 +27,11 @@ package struct ConnectWindow: Sendable, Equatable {
         return .milliseconds(oldest.advanced(by: Self.window).milliseconds - now.milliseconds + 1)
     }
 
+    /// How many attempts may be made at once.
+    package func remaining(at now: Timestamp) -> Int {
+        max(0, limit - attempts.count { Self.isWithinWindow($0, of: now) })
+    }
+
     /// Takes note of an attempt.
     package mutating func recordAttempt(at now: Timestamp) {
         // A wall clock that was set back leaves attempts in the future; they count as made now, so that none is forgotten.

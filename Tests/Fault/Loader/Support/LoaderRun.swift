@@ -108,7 +108,7 @@ final class LoaderRun {
         command.environment = [
             "KAFKA_BOOTSTRAP_SERVERS": servers, "KAFKA_TOPIC": topic, "DATABASE_URL": url,
             "LOG_FORMAT": "text", "TWEET_PIPELINE_CONFIG": nil, "KAFKA_PROPERTIES_FILE": nil, "PAYLOAD": nil,
-            "WRITERS": "1",
+            "WRITERS": "1", "LISTEN": "off",
         ]
         return command
     }

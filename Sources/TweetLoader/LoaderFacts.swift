@@ -1,0 +1,169 @@
+import Core
+import KafkaClient
+import Logging
+import Postgres
+
+/// Asks Kafka and PostgreSQL at regular intervals how far the loader is behind, for metrics: a scrape then reads memory alone.
+///
+/// It has connections of its own, and nothing waits for it.
+struct LoaderFacts {
+    private let settings: LoaderSettings
+    private let metrics: LoaderMetrics
+    private let stop: Stop
+    private let logger: Logger
+    private var kafka: KafkaEnds?
+    private var numbers = Periodic(every: .seconds(30), atOnce: true)
+    private var watch = UnsettledWatch()
+    /// What the last look has found of each partition: the offset that was to be settled next, and when its message was received.
+    private var seen: [TopicPartition: (next: Int64?, first: Timestamp?)] = [:]
+
+    private static let pause = Duration.seconds(10)
+    private static let patience = Duration.seconds(2)
+
+    /// - Parameters:
+    ///   - settings: of the service.
+    ///   - metrics: what the numbers are stored in.
+    ///   - stop: ends it.
+    ///   - logger: gets what cannot be read.
+    init(_ settings: LoaderSettings, _ metrics: LoaderMetrics, stop: Stop, logger: Logger) {
+        (self.settings, self.metrics, self.stop, self.logger) = (settings, metrics, stop, logger)
+    }
+
+    /// Asks until the stop is raised.
+    mutating func run() {
+        repeat {
+            askKafka()
+            askDatabase()
+        } while !stop.wait(for: Self.pause)
+    }
+
+    // MARK: Kafka
+
+    private mutating func askKafka() {
+        // What is settled comes first: so no lag is less than it was.
+        let positions = metrics.writers.positions
+        do {
+            let kafka = try kafka ?? makeKafka()
+            self.kafka = kafka
+            let ends = try kafka.ends(of: positions.keys.sorted(), timeout: Self.patience)
+            if positions.isEmpty { try kafka.ask(timeout: Self.patience) }
+            metrics.consuming.connected.set(true)
+            metrics.consuming.answeredAt.set(Timestamp.now())
+            publish(positions, ends, kafka)
+        } catch {
+            metrics.consuming.connected.set(false)
+            logger.debug("the lag is not known", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// Only one message of a partition is ever wanted.
+    private func makeKafka() throws -> KafkaEnds {
+        let few = settings.kafka.withDefaults(["queued.max.messages.kbytes": "1024", "queued.min.messages": "1"])
+        return try KafkaEnds(few, group: settings.group)
+    }
+
+    private mutating func publish(
+        _ positions: [TopicPartition: WriterStates.Position], _ ends: [TopicPartition: (low: Int64, high: Int64)],
+        _ kafka: KafkaEnds
+    ) {
+        var (lags, moments) = ([TopicPartition: Int64](), [TopicPartition: Timestamp?]())
+        var (stuck, now) = ([TopicPartition: Int64](), [TopicPartition: (next: Int64?, first: Timestamp?)]())
+        for (partition, position) in positions {
+            guard let end = ends[partition] else { continue }
+            let next = max(position.next ?? end.low, end.low)
+            let before = seen[partition]
+            let isStuck = before != nil && before?.next == position.next
+            lags[partition] = max(0, end.high - next)
+            now[partition] = (position.next, isStuck ? before?.first : nil)
+            if end.high <= next {
+                moments[partition] = .some(nil)
+            } else if isStuck, let first = before?.first {
+                moments[partition] = first
+            } else if !isStuck, let received = position.received {
+                // It moves: the first message that is not settled was received hardly later than the last one that is.
+                moments[partition] = received
+            } else {
+                stuck[partition] = next
+            }
+        }
+        for (partition, first) in firstMessages(from: stuck, kafka) {
+            now[partition]?.first = first.at
+            if first.offset >= ends[partition]?.high ?? 0 { lags[partition] = 0 }
+            moments[partition] = lags[partition] == 0 ? .some(nil) : first.at
+        }
+        seen = now
+        publish(lags, moments)
+    }
+
+    private func publish(_ lags: [TopicPartition: Int64], _ moments: [TopicPartition: Timestamp?]) {
+        metrics.consuming.trend.note(lags.values.reduce(0, +))
+        metrics.consuming.lag.set(lags.sorted { $0.key < $1.key }.map { (Self.labels($0.key), Double($0.value)) })
+        metrics.consuming.oldest.set(
+            moments.sorted { $0.key < $1.key }.map { partition, moment in
+                (Self.labels(partition), moment.map { Double($0.milliseconds) / 1000 } ?? 0)
+            })
+    }
+
+    private func firstMessages(
+        from offsets: [TopicPartition: Int64], _ kafka: KafkaEnds
+    ) -> [TopicPartition: KafkaEnds.First] {
+        guard !offsets.isEmpty else { return [:] }
+        defer { kafka.rest() }
+        return (try? kafka.first(from: offsets)) ?? [:]
+    }
+
+    private static func labels(_ partition: TopicPartition) -> [String] {
+        [partition.topic, "\(partition.partition)"]
+    }
+
+    // MARK: PostgreSQL
+
+    private mutating func askDatabase() {
+        var conninfo = settings.conninfo
+        conninfo.statementTimeout = Self.patience
+        do {
+            let connection = try PostgresConnection.connect(conninfo, stop: stop)
+            try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            metrics.facts.set(try StreamStates.read(connection))
+            if numbers.isDue() {
+                try readNumbers(connection)
+                metrics.facts.readAt.set(Timestamp.now())
+            }
+            try connection.execute("COMMIT")
+        } catch {
+            metrics.facts.errors.add()
+            logger.debug("the numbers of the database cannot be read", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    private mutating func readNumbers(_ connection: borrowing PostgresConnection) throws {
+        let dismissed = try Dismissals.journals(connection)
+        let journals = try StreamLedger.read(connection).filter { !dismissed.contains($0.key.journal) }
+            .sorted { $0.key < $1.key }
+        metrics.facts.lastSeq.set(journals.map { ([$0.key.stream, $0.key.journal], Double($0.value.last)) })
+        metrics.facts.unsettled.set(
+            journals.map { ([$0.key.stream, $0.key.journal], Double($0.value.missing.count)) })
+        let missing = watch.look(Dictionary(uniqueKeysWithValues: journals.map { ($0.key, $0.value.missing) }))
+        metrics.facts.missing.set(missing.sorted { $0.key < $1.key }.map { ([$0.key], Double($0.value)) })
+        let gaps = try openGaps(connection)
+        let streams = Set(journals.map(\.key.stream)).union(gaps.keys).sorted()
+        metrics.facts.gaps.set(streams.map { ([$0], Double(gaps[$0] ?? 0)) })
+        metrics.facts.holes.set(
+            try number(
+                "SELECT count(*) FROM kafka_holes WHERE status = 'open' AND \(Dismissals.holeCounts)", connection))
+        metrics.facts.unknownKeys.set(try number("SELECT count(*) FROM unknown_keys", connection))
+        metrics.facts.size.set(try number("SELECT pg_database_size(current_database())", connection))
+    }
+
+    private func openGaps(_ connection: borrowing PostgresConnection) throws(PostgresError) -> [String: Int64] {
+        let answer = try connection.query(
+            "SELECT stream, count(*) FROM stream_gaps WHERE \(LedgerFacts.isOpen) GROUP BY stream",
+            doing: "count gaps")
+        return (0..<answer.rowCount).reduce(into: [:]) { $0[answer.text($1, 0) ?? ""] = answer.integer($1, 1) }
+    }
+
+    private func number(_ sql: String, _ connection: borrowing PostgresConnection) throws(PostgresError) -> Int64 {
+        let answer = try connection.query(sql, doing: "read the status")
+        return answer.rowCount == 1 ? answer.integer(0, 0) ?? 0 : 0
+    }
+}

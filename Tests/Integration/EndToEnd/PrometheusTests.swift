@@ -1,0 +1,145 @@
+import Core
+import Foundation
+import Harness
+import Sandbox
+import TestSupport
+import Testing
+
+/// Debian's Prometheus scrapes a running pipeline with the alerts and the queries of the dashboard.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct PrometheusTests {
+    private static let program = "/usr/bin/prometheus"
+
+    /// What Prometheus's API answers (prometheus.io, "HTTP API").
+    private struct Answer<Content: Decodable>: Decodable {
+        let status: String
+        let data: Content?
+        let error: String?
+    }
+
+    private struct Targets: Decodable {
+        struct Target: Decodable { let health: String }
+        let activeTargets: [Target]
+    }
+
+    private struct Rules: Decodable {
+        struct Group: Decodable { let rules: [Rule] }
+        struct Rule: Decodable {
+            let name: String
+            let health: String
+            let type: String
+            let lastError: String?
+            /// Nil for recording rules.
+            let state: String?
+        }
+        let groups: [Group]
+    }
+
+    private struct Result: Decodable {
+        struct Series: Decodable {}
+        let result: [Series]
+    }
+
+    private struct Dashboard: Decodable {
+        struct Panel: Decodable {
+            struct Target: Decodable { let expr: String }
+            let title: String
+            let targets: [Target]?
+        }
+        let panels: [Panel]
+    }
+
+    private func get<Content: Decodable>(
+        _ address: String, _ path: String, _ arguments: [String] = [], as: Content.Type
+    ) async throws -> Answer<Content>? {
+        let command = ChildCommand(
+            "/usr/bin/curl", ["-s", "-m", "10", "-G"] + arguments + ["http://\(address)/api/v1/\(path)"])
+        let output = try await blocking { try ChildProcess.run(command).output }
+        return try? JSONDecoder().decode(Answer<Content>.self, from: Data(output.utf8))
+    }
+
+    /// The files of `deploy/prometheus`, with the addresses of a test and shorter intervals.
+    private func configure(_ folder: TemporaryFolder, _ producer: String, _ loader: String) throws {
+        let source = repository.path + "/deploy/prometheus/"
+        let text = try readTextFile(source + "prometheus.yml").replacing("localhost:9464", with: producer)
+            .replacing("localhost:9465", with: loader).replacing("scrape_interval: 15s", with: "scrape_interval: 1s")
+            .replacing("evaluation_interval: 30s", with: "evaluation_interval: 1s")
+        try folder.write(text, to: "prometheus.yml")
+        try folder.write(try readTextFile(source + "tweet-pipeline.rules.yml"), to: "tweet-pipeline.rules.yml")
+    }
+
+    @Test(
+        .enabled(if: FileManager.default.isExecutableFile(atPath: program), "Prometheus is Debian's package prometheus")
+    )
+    func everyAlertAndEveryQueryOfTheDashboardWorks() async throws {
+        let folder = try TemporaryFolder()
+        let (producer, loader) = ("127.0.0.1:\(try freePort())", "127.0.0.1:\(try freePort())")
+        let address = "127.0.0.1:\(try freePort())"
+        try configure(folder, producer, loader)
+        var configuration = XSimulator.Configuration()
+        configuration.rate = 20
+        try await PipelineRun.alone(configuration, settings: ["HEARTBEAT": "1s"]) { run in
+            run.x.addRules([("pipeline", "main")])
+            try run.pipeline.start(.producer, settings: ["LISTEN": producer])
+            try run.pipeline.start(.loader, settings: ["LISTEN": loader])
+            var command = ChildCommand(
+                Self.program,
+                [
+                    "--config.file=\(folder.path)/prometheus.yml", "--storage.tsdb.path=\(folder.path)/data",
+                    "--web.listen-address=\(address)", "--log.level=warn",
+                ])
+            command.output = .file(folder.path + "/prometheus.log")
+            let prometheus = try ChildProcess(command)
+            defer { prometheus.kill() }
+            // The numbers of the ledger are read every 30 s.
+            try await run.expect("two targets, heartbeats, and the ledger") {
+                let targets = try await get(address, "targets", as: Targets.self)?.data?.activeTargets ?? []
+                let heartbeats = try await query("tweet_loader_stream_heartbeat_timestamp_seconds > 0", address)
+                let ledger = try await query("tweet_loader_ledger_missing_lines and on () tweet_loader_gaps_open", address)
+                let isThere = [heartbeats, ledger].allSatisfy { $0?.data?.result.isEmpty == false }
+                return targets.count(where: { $0.health == "up" }) == 2 && isThere
+            }
+            try await expectRules(address)
+            try await expectDashboard(address)
+        }
+    }
+
+    private func query(_ expression: String, _ address: String) async throws -> Answer<Result>? {
+        try await get(address, "query", ["--data-urlencode", "query=\(expression)"], as: Result.self)
+    }
+
+    /// Every rule is evaluated without an error, and nothing fires.
+    private func expectRules(_ address: String) async throws {
+        var rules: [Rules.Rule] = []
+        let areEvaluated = try await holds {
+            rules = try await get(address, "rules", as: Rules.self)?.data?.groups.flatMap(\.rules) ?? []
+            return rules.count == 18 && rules.allSatisfy { $0.health != "unknown" }
+        }
+        #expect(areEvaluated)
+        for rule in rules {
+            #expect(rule.health == "ok", "\(rule.name): \(rule.lastError ?? "")")
+            #expect(rule.state != "firing", "\(rule.name)")
+        }
+    }
+
+    /// Panels whose queries find nothing in a pipeline that works.
+    private static let empty: Set = ["Certificate of X ends in", "Posts of the billing cycle", "Posts of the day"]
+
+    private func expectDashboard(_ address: String) async throws {
+        let file = repository.appending(path: "deploy/grafana/tweet-pipeline.json")
+        let dashboard = try JSONDecoder().decode(Dashboard.self, from: Data(contentsOf: file))
+        let panels = dashboard.panels.filter { $0.targets != nil }
+        #expect(panels.count >= 35)
+        for panel in panels {
+            var found = 0
+            for target in panel.targets ?? [] {
+                let expression = target.expr.replacing("$__rate_interval", with: "1m")
+                    .replacing("$job", with: ".*").replacing("$instance", with: ".*").replacing("$stream", with: ".*")
+                let answer = try await query(expression, address)
+                #expect(answer?.status == "success", "\(panel.title): \(answer?.error ?? "no answer") in \(expression)")
+                found += answer?.data?.result.count ?? 0
+            }
+            // What is counted over a minute needs two scrapes, which there are by now.
+            #expect(found > 0 || Self.empty.contains(panel.title), "\(panel.title) shows nothing")
+        }
+    }
+}

@@ -1,0 +1,67 @@
+import Core
+import Glibc
+import KafkaClient
+import Postgres
+import Sandbox
+import TestSupport
+import Testing
+
+@testable import TweetLoader
+
+/// What `tweet-loader doctor` finds.
+@Suite("Loader: doctor", .ownThreads, .timeLimit(.minutes(4)))
+struct LoaderDoctorTests {
+    private func doctor(_ url: String, _ servers: String = "127.0.0.1:1") throws -> LoaderDoctor {
+        LoaderDoctor(
+            settings: LoaderSettings(
+                conninfo: try PostgresConninfo(url), kafka: KafkaConfiguration(bootstrapServers: servers),
+                topic: "tweets"))
+    }
+
+    private func findings(_ database: TestDatabase) throws -> [String: DoctorFinding] {
+        Dictionary(try doctor(database.url).postgres().map { ($0.name, $0) }) { first, _ in first }
+    }
+
+    @Test("a healthy set-up finds nothing")
+    func healthy() throws {
+        let database = try TestDatabase()
+        let kafka = try KafkaSandbox(topics: ["tweets": 3, "tweets.events": 1])
+        let doctor = try doctor(database.url, kafka.bootstrapServers)
+        let all = doctor.remote()
+        #expect(all.count >= 9 && all.allSatisfy { $0.status == .ok || $0.name == "durability" }, "\(all)")
+        #expect(all.last?.detail == "1 partitions")
+    }
+
+    @Test("a database without the schema, and one that is read-only or has time-outs by role")
+    func settings() throws {
+        #expect(try findings(TestDatabase(migrated: false))["schema"]?.status == .fail)
+        let database = try TestDatabase()
+        try database.query("ALTER DATABASE \(database.name) SET statement_timeout = '5s'")
+        #expect(try findings(database)["timeouts"]?.detail == "set for the role or the database: statement_timeout=5s")
+        try database.query("ALTER DATABASE \(database.name) SET default_transaction_read_only = on")
+        #expect(try findings(database)["writer"]?.detail.contains("default_transaction_read_only") == true)
+        #expect(try findings(database)["writer"]?.status == .fail)
+    }
+
+    @Test("what cannot be reached has the status of what is missing")
+    func outages() throws {
+        let away = try doctor("postgresql://tweets@127.0.0.1:1/tweets").postgres()
+        #expect(
+            away.map(\.status) == [.fail] && DoctorReport(service: "s", findings: away).failure?.disposition == .wait)
+        let kafka = try doctor("postgresql://tweets@127.0.0.1:1/tweets").kafka()
+        #expect(kafka.first?.status == .fail)
+        let empty = try KafkaSandbox(topics: ["other": 1])
+        let topics = try doctor("postgresql://tweets@127.0.0.1:1/tweets", empty.bootstrapServers).kafka()
+        #expect(topics.map(\.status) == [.fail, .fail])
+    }
+
+    @Test("a password file that libpq ignores")
+    func passwordFile() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("h:1:d:u:p", to: "pgpass")
+        _ = unsafe chmod(folder.path + "/pgpass", 0o640)
+        #expect(LoaderDoctor.passwordFile(folder.path + "/pgpass").status == .fail)
+        _ = unsafe chmod(folder.path + "/pgpass", 0o600)
+        #expect(LoaderDoctor.passwordFile(folder.path + "/pgpass").status == .ok)
+    }
+}

@@ -1,0 +1,96 @@
+import Core
+import Foundation
+import Harness
+import Sandbox
+import TestSupport
+import Testing
+
+@testable import TweetProducer
+
+/// `tweet-producer doctor` as a process.
+@Suite(.serialized, .ownThreads, .timeLimit(.minutes(4))) struct DoctorCommandTests {
+    private let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder()
+        try folder.write("TEST-TOKEN\n", to: "token")
+        _ = unsafe chmod(folder.path + "/token", 0o600)
+    }
+
+    private func environment(_ more: [String: String]) -> [String: String] {
+        [
+            "X_BEARER_TOKEN_FILE": folder.path + "/token", "JOURNAL_DIR": folder.path + "/journal",
+            "X_URL": "http://127.0.0.1:1", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        ].merging(more) { $1 }
+    }
+
+    private func doctor(_ arguments: [String], _ more: [String: String] = [:]) throws -> ProducerCommand {
+        let outcome = try ProducerCommand(["doctor"] + arguments, environment(more))
+        #expect(!(outcome.output + outcome.errors).contains("TEST-TOKEN"))
+        return outcome
+    }
+
+    private func expect(_ outcome: ProducerCommand, _ status: Int32, _ texts: String...) {
+        #expect(outcome.status == status, "\(outcome.output)\(outcome.errors)")
+        for text in texts { #expect(outcome.output.contains(text), "\(text) in \(outcome.output)") }
+    }
+
+    @Test func aHealthySetUpFindsNothing() throws {
+        let server = try ScriptedServer { $0.answer(200, #"{"data":[]}"#) }
+        defer { server.close() }
+        let kafka = try KafkaSandbox(topics: ["tweets": 2, "tweets.events": 1])
+        let outcome = try doctor(
+            ["--json"], ["X_URL": server.url, "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrapServers])
+        struct Answer: Decodable {
+            struct Finding: Decodable {
+                let name: String
+                let status: String
+            }
+            let findings: [Finding]
+        }
+        let findings = try JSONDecoder().decode(Answer.self, from: Data(outcome.output.utf8)).findings
+        #expect(outcome.status == 0 && findings.count >= 9, "\(outcome.output)")
+        // How full and how fast the disk of the test is, is not known.
+        #expect(
+            findings.filter { !["room", "fsync"].contains($0.name) }.allSatisfy { $0.status == "ok" },
+            "\(outcome.output)")
+    }
+
+    @Test func offlineItAsksNobody() throws {
+        expect(try doctor(["--offline"]), 0, "settings", "journal", "fsync", "money")
+        #expect(try !doctor(["--offline"]).output.contains("kafka"))
+    }
+
+    @Test func eachFailureHasItsStatus() throws {
+        let server = try ScriptedServer { $0.answer(401, "{}") }
+        defer { server.close() }
+        expect(try doctor([], ["X_URL": server.url]), 77, "fail    x ")
+        expect(try doctor(["--offline"], ["BATCH_SIZE": "0"]), 78, "fail    settings")
+        try folder.write("", to: "file")
+        expect(try doctor(["--offline"], ["JOURNAL_DIR": folder.path + "/file/x"]), 74, "fail    journal")
+    }
+
+    @Test func aKafkaThatIsUnreachableOrReportsSettingsThatLoseLines() throws {
+        let server = try ScriptedServer { $0.answer(200, #"{"data":[]}"#) }
+        defer { server.close() }
+        expect(try doctor([], ["X_URL": server.url]), 69, "fail    topic tweets ")
+        let kafka = try KafkaSandbox(topics: ["tweets": 2, "tweets.events": 1])
+        let front = try KafkaFront(kafka.bootstrapServers)
+        front.topicSettings = ["cleanup.policy": "delete", "max.message.bytes": "1000000", "retention.ms": "3600000"]
+        expect(
+            try doctor([], ["X_URL": server.url, "KAFKA_BOOTSTRAP_SERVERS": front.servers]), 0,
+            "retention.ms is 60 min",
+            "max.message.bytes is 1000000")
+    }
+
+    @Test("an environment file is judged as systemd reads it, and nothing else is taken from the environment")
+    func anEnvironmentFile() throws {
+        try folder.write(
+            "X_BEARER_TOKEN_FILE=\(folder.path)/token\nJOURNAL_DIR=\(folder.path)/journal # here\n"
+                + "KAFKA_BOOTSTRAP_SERVERS=k:9092\n", to: "env")
+        let outcome = try doctor(["--offline", "--env-file", folder.path + "/env"], ["BATCH_SIZE": "0"])
+        expect(outcome, 78, "env:2: `# here` belongs to the value of JOURNAL_DIR")
+        #expect(!outcome.output.contains("BATCH_SIZE"))
+        #expect(try doctor(["--env-file", folder.path + "/none"]).status == 78)
+    }
+}
