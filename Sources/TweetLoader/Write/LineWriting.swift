@@ -42,7 +42,7 @@ struct LineWriting {
         guard let first = lines.first, let last = lines.last else { return TweetWriter.Outcome() }
         let messages = first.message...last.message
         let outcome = try writeTweets(messages, connection)
-        for relation in [Relation.tweetVersions, .tweetErrors] {
+        for relation in [Relation.tweetVersions, .tweetErrors, .timelineEntries] {
             try tables.merge(RowFilter(rows.rows(relation, of: messages)).rows, into: relation, connection)
         }
         guard case .rejected = shared else { return outcome }
