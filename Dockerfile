@@ -17,6 +17,7 @@ COPY scripts/release.sh scripts/
 RUN scripts/release.sh \
     && install -D -t /out "$(swift build -c release --show-bin-path)"/tweet-producer \
         "$(swift build -c release --show-bin-path)"/tweet-loader \
+        "$(swift build -c release --show-bin-path)"/tweet-timelines \
         "$(swift build -c release --show-bin-path)"/sandbox
 
 FROM debian:bookworm-slim AS runtime
@@ -37,6 +38,6 @@ FROM runtime AS sandbox
 COPY --from=build /out/sandbox /usr/local/bin/
 
 FROM runtime AS services
-COPY --from=build /out/tweet-producer /out/tweet-loader /usr/local/bin/
+COPY --from=build /out/tweet-producer /out/tweet-loader /out/tweet-timelines /usr/local/bin/
 # The command selects the service: `docker run tweet-pipeline tweet-producer run`.
 CMD ["tweet-loader", "--help"]

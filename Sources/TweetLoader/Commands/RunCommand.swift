@@ -2,6 +2,7 @@ import ArgumentParser
 import Core
 import KafkaClient
 import Logging
+import Postgres
 
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
