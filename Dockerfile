@@ -17,6 +17,7 @@ COPY scripts/release.sh scripts/
 RUN scripts/release.sh \
     && install -D -t /out "$(swift build -c release --show-bin-path)"/tweet-producer \
         "$(swift build -c release --show-bin-path)"/tweet-loader \
+        "$(swift build -c release --show-bin-path)"/tweet-timelines \
         "$(swift build -c release --show-bin-path)"/sandbox
 
 FROM debian:bookworm-slim AS runtime
@@ -37,7 +38,7 @@ FROM runtime AS sandbox
 COPY --from=build /out/sandbox /usr/local/bin/
 
 FROM runtime AS services
-COPY --from=build /out/tweet-producer /out/tweet-loader /usr/local/bin/
+COPY --from=build /out/tweet-producer /out/tweet-loader /out/tweet-timelines /usr/local/bin/
 # One service runs in a container, and nothing answers where the other one would.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
     CMD ["sh", "-c", "tweet-producer health || tweet-loader health"]

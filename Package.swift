@@ -53,6 +53,7 @@ let package = Package(
     products: [
         .executable(name: "tweet-producer", targets: ["tweet-producer"]),
         .executable(name: "tweet-loader", targets: ["tweet-loader"]),
+        .executable(name: "tweet-timelines", targets: ["tweet-timelines"]),
         .executable(name: "sandbox", targets: ["sandbox"]),
     ],
     dependencies: [
@@ -90,7 +91,7 @@ let package = Package(
         .kit("TweetFormat", "Core", "Digests", "CSimdJSON"),
         .kit("Journal", "Core", "Digests", "TweetFormat", logging),
         .kit("ObjectStore", "Core", "HTTP", "Digests", "CCurl"),
-        .kit("XAPI", "Core", "HTTP", "TweetFormat", "Yams", logging),
+        .kit("XAPI", "Core", "Digests", "HTTP", "TweetFormat", "Yams", logging),
         .kit("KafkaClient", "Core", "CRdKafka", logging),
         .kit("Publishing", "Core", "TweetFormat", "Journal", "KafkaClient", logging),
         .kit("Postgres", "Core", "CPostgres", "SQLFiles"),
@@ -113,6 +114,12 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "TweetTimelines",
+            dependencies: [
+                "Core", "Digests", "HTTP", "TweetFormat", "XAPI", "Postgres", argumentParser, logging,
+            ],
+            swiftSettings: strict),
+        .target(
             name: "Sandbox",
             dependencies: [
                 "TweetLoader", "Core", "TweetFormat", "Journal", "KafkaClient", "Postgres", "COpenSSLTLS", "CRdKafka",
@@ -124,6 +131,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(name: "tweet-producer", dependencies: ["TweetProducer"], swiftSettings: strict),
         .executableTarget(name: "tweet-loader", dependencies: ["TweetLoader"], swiftSettings: strict),
+        .executableTarget(name: "tweet-timelines", dependencies: ["TweetTimelines"], swiftSettings: strict),
         .executableTarget(name: "sandbox", dependencies: ["Sandbox"], swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["Core", "Journal", "TweetFormat", "TweetProducer", logging],
@@ -133,23 +141,26 @@ let package = Package(
             path: "Tests/Harness",
             swiftSettings: strict),
         .unit("Core", ["HTTP", "KafkaClient", "ObjectStore", "Postgres"]),
+        .unit("Digests"),
         .unit("TweetFormat", ["Core", "Digests"]),
         .unit("Journal", ["Core", "Digests", "TweetFormat", logging]),
-        .unit("XAPI", ["Core"]),
+        .unit("XAPI", ["Core", "Digests"]),
         .unit("KafkaClient", ["Core"]),
         .unit("Publishing", ["Core", "Journal"]),
         .unit("Operations", ["Core"]),
         .unit("TweetProducer", modules + [logging]),
         .unit("TweetLoader", modules + [logging]),
+        .unit("TweetTimelines", modules + [logging]),
         .unit("Sandbox", ["Core", "TweetFormat"]),
         .testTarget(
             name: "ServicesUnitTests",
-            dependencies: modules + ["TweetProducer", "TweetLoader", "TestSupport", "Yams"],
+            dependencies: modules + ["TweetProducer", "TweetLoader", "TweetTimelines", "TestSupport", "Yams"],
             path: "Tests/Unit/Services", swiftSettings: strict),
         .integration("XAPIIntegrationTests", "XAPI"),
         .integration("ProducerIntegrationTests", "Producer", ["TweetProducer"]),
         .integration(
             "LoaderIntegrationTests", "Loader", ["TweetLoader", argumentParser], exclude: ["Fixtures"]),
+        .integration("TimelinesIntegrationTests", "Timelines", ["TweetTimelines"]),
         .integration("SandboxIntegrationTests", "Sandbox"),
         .integration("EndToEndTests", "EndToEnd"),
         .fault("Journal", exclude: ["Support/clock.c"]),

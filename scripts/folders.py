@@ -25,7 +25,7 @@ ARROWS = {
     "TweetFormat": "Core Digests CSimdJSON",
     "Journal": "Core Digests TweetFormat Logging",
     "ObjectStore": "Core HTTP Digests CCurl",
-    "XAPI": "Core HTTP TweetFormat Logging Yams",
+    "XAPI": "Core Digests HTTP TweetFormat Logging Yams",
     "KafkaClient": "Core CRdKafka Logging",
     "Postgres": "Core CPostgres SQLFiles",
     "Publishing": "Core TweetFormat Journal KafkaClient Logging",
@@ -33,10 +33,12 @@ ARROWS = {
     "TweetProducer": "Core Digests HTTP TweetFormat Journal ObjectStore XAPI KafkaClient Publishing Operations ArgumentParser"
     " Logging CCurl Yams",
     "TweetLoader": "Core Digests TweetFormat Journal KafkaClient Postgres Operations ArgumentParser Logging",
+    "TweetTimelines": "Core Digests HTTP TweetFormat XAPI Postgres ArgumentParser Logging",
     "Sandbox": "Core TweetFormat Journal KafkaClient Postgres TweetLoader ArgumentParser Logging Yams COpenSSLTLS CRdKafka"
     " CZlib Hummingbird HTTPTypes NIOCore NIOHTTPTypes",
     "tweet-producer": "TweetProducer",
     "tweet-loader": "TweetLoader",
+    "tweet-timelines": "TweetTimelines",
     "sandbox": "Sandbox",
 }
 SYSTEM = {"Foundation", "FoundationEssentials", "Glibc", "Synchronization", "Dispatch"}

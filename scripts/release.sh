@@ -5,6 +5,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-for program in tweet-producer tweet-loader sandbox; do
+for program in tweet-producer tweet-loader tweet-timelines sandbox; do
     "${SWIFT:-swift}" build -c release --static-swift-stdlib --product "$program" "$@"
 done

@@ -611,11 +611,11 @@ CREATE VIEW readable_tweets AS
     FROM tweets t
     LEFT JOIN users u ON u.id = t.author_id
     -- Aggregates and scalar subqueries are never made joins: they look up each tweet by its key, in one month of the archive.
-    WHERE t.matched AND (SELECT max(n.tweet_id) FROM tweet_versions v
+    WHERE t.matched AND u.protected IS NOT TRUE AND (SELECT max(n.tweet_id) FROM tweet_versions v
         JOIN tweet_versions n ON n.chain_id = v.chain_id AND n.version > v.version
         WHERE v.tweet_id = t.id AND (SELECT s.id FROM tweets s WHERE s.id = n.tweet_id) IS NOT NULL) IS NULL;
 COMMENT ON VIEW readable_tweets IS
-    'Matched tweets for reading, edited ones in their newest version: author, whole text without HTML entities (for a repost the original''s), kind, rules, link. Add WHERE id >= tweet_id_at(...), or use readable_between(...).';
+    'Matched tweets for reading, edited ones in their newest version: author, whole text without HTML entities (for a repost the original''s), kind, rules, link. Posts of protected authors are left out. Add WHERE id >= tweet_id_at(...), or use readable_between(...).';
 
 CREATE VIEW edit_chains AS
     SELECT v.chain_id, array_agg(v.tweet_id ORDER BY v.version) AS versions,
@@ -626,8 +626,10 @@ CREATE VIEW edit_chains AS
 COMMENT ON VIEW edit_chains IS 'Edited tweets: all versions in order, the newest, and the newest that was delivered.';
 
 CREATE VIEW tweet_hashtags AS
-    SELECT t.id AS tweet_id, h.hashtag, t.matched FROM tweets t CROSS JOIN LATERAL unnest(t.hashtags) AS h (hashtag);
-COMMENT ON VIEW tweet_hashtags IS 'Hashtags, one row for each use, without #.';
+    SELECT t.id AS tweet_id, h.hashtag, t.matched FROM tweets t CROSS JOIN LATERAL unnest(t.hashtags) AS h (hashtag)
+    WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = t.author_id AND u.protected);
+COMMENT ON VIEW tweet_hashtags IS
+    'Hashtags, one row for each use, without #. Posts of protected authors are left out.';
 
 CREATE VIEW tweet_mentions AS
     SELECT t.id AS tweet_id, m.username, m.user_id, t.matched
@@ -682,6 +684,346 @@ CREATE VIEW withheld_notices AS
     UNION ALL
     SELECT 'user', id, withheld_countries, NULL, withheld_scope, seen_at FROM users WHERE withheld_countries IS NOT NULL;
 COMMENT ON VIEW withheld_notices IS 'Tweets and users that are withheld in some country and must not be shown there.';
+
+-- == timelines of accounts =============================================================================================
+
+CREATE TABLE x_accounts (
+    user_id      bigint PRIMARY KEY,
+    username     text,
+    name         text,
+    added_at     timestamptz NOT NULL DEFAULT now(),
+    state        text NOT NULL DEFAULT 'active'
+        CHECK (state IN ('active', 'paused', 'limited', 'failing', 'login_needed', 'revoked', 'suspended')),
+    state_since  timestamptz NOT NULL DEFAULT now(),
+    state_until  timestamptz,
+    state_detail text,
+    owner        text,
+    leased_until timestamptz,
+    fence        bigint NOT NULL DEFAULT 0,
+    reserved     integer NOT NULL DEFAULT 0,
+    day          date,
+    day_posts    bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+COMMENT ON TABLE x_accounts IS
+    'Accounts at X whose timelines tweet-timelines reads. Deleting a row ends that and deletes token, timelines and entries.';
+COMMENT ON COLUMN x_accounts.user_id IS 'Id of the account at X.';
+COMMENT ON COLUMN x_accounts.username IS 'Handle without @; null when it is not known.';
+COMMENT ON COLUMN x_accounts.name IS 'Name shown on X; null when it is not known.';
+COMMENT ON COLUMN x_accounts.added_at IS 'When the account was added.';
+COMMENT ON COLUMN x_accounts.state IS
+    'active: is read; paused: by an operator or the application; limited: X accepts no call before state_until; failing: calls fail and are retried; login_needed: the user must log in again; revoked: the user has revoked the app''s access; suspended: X has suspended or deleted the account.';
+COMMENT ON COLUMN x_accounts.state_since IS 'Since when it has that state.';
+COMMENT ON COLUMN x_accounts.state_until IS 'End of limited and failing; null otherwise.';
+COMMENT ON COLUMN x_accounts.state_detail IS 'Reason for the state; never a token.';
+COMMENT ON COLUMN x_accounts.owner IS 'Poller that reads it now: host, process id and a random part.';
+COMMENT ON COLUMN x_accounts.leased_until IS 'Until then no other poller reads it; null while none does.';
+COMMENT ON COLUMN x_accounts.fence IS 'Number of leases; a poller with an older number cannot store anything.';
+COMMENT ON COLUMN x_accounts.reserved IS 'Posts that the call in flight may return at most; counts while the lease lasts.';
+COMMENT ON COLUMN x_accounts.day IS 'Day (UTC) of day_posts.';
+COMMENT ON COLUMN x_accounts.day_posts IS 'Posts read for this account on that day, as X charges them.';
+
+CREATE TABLE x_token_keys (
+    key_id      smallint PRIMARY KEY,
+    check_value bytea NOT NULL UNIQUE,
+    added_at    timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE x_token_keys IS 'Keys that tokens are encrypted with. The keys themselves are in files, never here.';
+COMMENT ON COLUMN x_token_keys.key_id IS 'Number of the key, as in x_tokens.';
+COMMENT ON COLUMN x_token_keys.check_value IS 'HMAC-SHA-256 of the word check with the key: identifies a key file.';
+COMMENT ON COLUMN x_token_keys.added_at IS 'When the key was first used.';
+
+CREATE TABLE x_tokens (
+    user_id       bigint PRIMARY KEY REFERENCES x_accounts ON DELETE CASCADE,
+    kind          text NOT NULL DEFAULT 'oauth2' CHECK (kind IN ('oauth2', 'oauth1')),
+    client_id     text NOT NULL DEFAULT '',
+    scopes        text[],
+    access_token  text,
+    refresh_token text,
+    access        bytea,
+    refresh       bytea,
+    key_id        smallint REFERENCES x_token_keys,
+    expires_at    timestamptz,
+    version       bigint NOT NULL DEFAULT 1,
+    refreshed_at  timestamptz,
+    dead_since    timestamptz,
+    CHECK ((access_token IS NULL) <> (access IS NULL)),
+    CHECK ((access IS NULL) = (key_id IS NULL)),
+    CHECK (refresh IS NULL OR access IS NOT NULL),
+    CHECK (refresh_token IS NULL OR access_token IS NOT NULL)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE x_tokens IS
+    'Tokens of accounts. An application inserts one in clear or encrypted, as docs/timelines.md describes; one in clear is encrypted by the first poller that sees it.';
+COMMENT ON COLUMN x_tokens.user_id IS 'Account; its row in x_accounts is added when it is missing.';
+COMMENT ON COLUMN x_tokens.kind IS 'oauth2, or oauth1 (refresh has the token secret then).';
+COMMENT ON COLUMN x_tokens.client_id IS 'App that the token belongs to; authenticated with the ciphertext.';
+COMMENT ON COLUMN x_tokens.scopes IS 'Scopes that the user has granted; null when they are not known.';
+COMMENT ON COLUMN x_tokens.access_token IS 'Access token in clear, until it is encrypted.';
+COMMENT ON COLUMN x_tokens.refresh_token IS 'Refresh token, or secret of an oauth1 token, in clear, until it is encrypted.';
+COMMENT ON COLUMN x_tokens.access IS
+    'Access token by AES-256-GCM: version 1, key_id (2 bytes), nonce (12), ciphertext, tag (16); user_id|access|client_id is authenticated.';
+COMMENT ON COLUMN x_tokens.refresh IS 'Refresh token in the same form; user_id|refresh|client_id is authenticated.';
+COMMENT ON COLUMN x_tokens.key_id IS 'Key of access and refresh; null for a token in clear.';
+COMMENT ON COLUMN x_tokens.expires_at IS 'When the access token expires; null when that is not known or never.';
+COMMENT ON COLUMN x_tokens.version IS 'Counts every change; a refresh never overwrites a newer token.';
+COMMENT ON COLUMN x_tokens.refreshed_at IS 'When X last granted a new pair.';
+COMMENT ON COLUMN x_tokens.dead_since IS 'When X first rejected this refresh token; null while it is good.';
+
+CREATE TABLE timelines (
+    user_id        bigint NOT NULL REFERENCES x_accounts ON DELETE CASCADE,
+    kind           text NOT NULL CHECK (kind IN ('home', 'posts', 'mentions')),
+    complete_to    bigint,
+    recent_ids     bigint[] NOT NULL DEFAULT '{}',
+    walk_newest    bigint,
+    walk_next      bigint,
+    walk_floor     bigint,
+    walk_posts     integer NOT NULL DEFAULT 0,
+    walk_idle      integer NOT NULL DEFAULT 0,
+    due_at         timestamptz NOT NULL DEFAULT now(),
+    interval_ms    bigint,
+    last_polled_at timestamptz,
+    last_new_at    timestamptz,
+    failures       integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (user_id, kind)
+) WITH (fillfactor = 50);
+CREATE INDEX timelines_due ON timelines (due_at);
+COMMENT ON TABLE timelines IS 'Timelines that are read, how far each is complete, and when it is due.';
+COMMENT ON COLUMN timelines.user_id IS 'Account.';
+COMMENT ON COLUMN timelines.kind IS 'home: of the accounts that it follows; posts: its own posts; mentions: posts that mention it.';
+COMMENT ON COLUMN timelines.complete_to IS 'Every post up to this id is stored, apart from timeline_gaps; null before the first poll.';
+COMMENT ON COLUMN timelines.recent_ids IS 'The newest stored posts: a poll that returns one of them has missed nothing.';
+COMMENT ON COLUMN timelines.walk_newest IS 'Newest post of the walk in progress; null without one.';
+COMMENT ON COLUMN timelines.walk_next IS 'The walk continues below this id.';
+COMMENT ON COLUMN timelines.walk_floor IS 'The walk ends at this id; null for the first walk.';
+COMMENT ON COLUMN timelines.walk_posts IS 'Posts that the walk has returned.';
+COMMENT ON COLUMN timelines.walk_idle IS 'Pages in a row without a new post.';
+COMMENT ON COLUMN timelines.due_at IS 'When the next call is due.';
+COMMENT ON COLUMN timelines.interval_ms IS 'Milliseconds between polls; adapts to the rate of posts.';
+COMMENT ON COLUMN timelines.last_polled_at IS 'When X last answered.';
+COMMENT ON COLUMN timelines.last_new_at IS 'When X last returned a new post.';
+COMMENT ON COLUMN timelines.failures IS 'Failed calls in a row.';
+
+CREATE TABLE timeline_entries (
+    user_id  bigint NOT NULL REFERENCES x_accounts ON DELETE CASCADE,
+    kind     text NOT NULL,
+    tweet_id bigint NOT NULL,
+    seen_at  timestamptz NOT NULL,
+    PRIMARY KEY (user_id, kind, tweet_id)
+);
+CREATE INDEX timeline_entries_tweet ON timeline_entries (tweet_id);
+COMMENT ON TABLE timeline_entries IS 'Which tweet is in which timeline; one tweet may be in many.';
+COMMENT ON COLUMN timeline_entries.user_id IS 'Account.';
+COMMENT ON COLUMN timeline_entries.kind IS 'Timeline, as in timelines.';
+COMMENT ON COLUMN timeline_entries.tweet_id IS 'Tweet; for a repost the id of the repost.';
+COMMENT ON COLUMN timeline_entries.seen_at IS 'When X returned it.';
+
+CREATE TABLE timeline_gaps (
+    user_id  bigint NOT NULL REFERENCES x_accounts ON DELETE CASCADE,
+    kind     text NOT NULL,
+    from_id  bigint NOT NULL,
+    to_id    bigint NOT NULL,
+    cause    text NOT NULL CHECK (cause IN ('depth', 'no_progress')),
+    found_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (user_id, kind, from_id, to_id)
+);
+COMMENT ON TABLE timeline_gaps IS 'Parts of timelines that X no longer returned. Posts between both ids may be missing.';
+COMMENT ON COLUMN timeline_gaps.user_id IS 'Account.';
+COMMENT ON COLUMN timeline_gaps.kind IS 'Timeline, as in timelines.';
+COMMENT ON COLUMN timeline_gaps.from_id IS 'Everything up to this id is stored: one minute before the newest post that was stored before the gap.';
+COMMENT ON COLUMN timeline_gaps.to_id IS 'Everything from this id on is stored.';
+COMMENT ON COLUMN timeline_gaps.cause IS
+    'depth: the timeline is longer than X returns; no_progress: X repeated pages without a new post.';
+COMMENT ON COLUMN timeline_gaps.found_at IS 'When the gap was found.';
+
+CREATE TABLE timeline_reads (
+    day      date NOT NULL,
+    tweet_id bigint NOT NULL,
+    PRIMARY KEY (day, tweet_id)
+);
+COMMENT ON TABLE timeline_reads IS
+    'Posts that X has charged: each once a day (UTC), whichever account it was read for. Days before yesterday are deleted.';
+COMMENT ON COLUMN timeline_reads.day IS 'Day (UTC).';
+COMMENT ON COLUMN timeline_reads.tweet_id IS 'Post.';
+
+CREATE TABLE timeline_days (
+    day   date PRIMARY KEY,
+    posts bigint NOT NULL DEFAULT 0,
+    calls bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+COMMENT ON TABLE timeline_days IS 'What reading timelines has cost on each day.';
+COMMENT ON COLUMN timeline_days.day IS 'Day (UTC).';
+COMMENT ON COLUMN timeline_days.posts IS 'Posts that X has charged.';
+COMMENT ON COLUMN timeline_days.calls IS 'Calls that X has answered.';
+
+CREATE TABLE timeline_pauses (
+    cause  text PRIMARY KEY CHECK (cause IN ('usage_cap', 'no_credits', 'app', 'rate_limit', 'budget')),
+    until  timestamptz NOT NULL,
+    since  timestamptz NOT NULL DEFAULT now(),
+    detail text
+);
+COMMENT ON TABLE timeline_pauses IS 'Why no timeline of any account is read now; a row counts until its end.';
+COMMENT ON COLUMN timeline_pauses.cause IS
+    'usage_cap: the plan''s cap is reached; no_credits: X wants to be paid; app: X denies the app; rate_limit: of the app; budget: MAX_POSTS_PER_DAY or MAX_POSTS_PER_MONTH.';
+COMMENT ON COLUMN timeline_pauses.until IS 'When the next call is made.';
+COMMENT ON COLUMN timeline_pauses.since IS 'When it began.';
+COMMENT ON COLUMN timeline_pauses.detail IS 'What X has answered.';
+
+CREATE FUNCTION prepare_x_token() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO x_accounts (user_id) VALUES (NEW.user_id) ON CONFLICT DO NOTHING;
+    INSERT INTO timelines (user_id, kind) VALUES (NEW.user_id, 'home') ON CONFLICT DO NOTHING;
+    UPDATE x_accounts SET state = 'active', state_since = now(), state_until = NULL, state_detail = NULL
+        WHERE user_id = NEW.user_id AND state NOT IN ('active', 'paused');
+    UPDATE timelines SET due_at = least(due_at, now()) WHERE user_id = NEW.user_id;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION prepare_x_token() IS 'Adds account and home timeline of a new token, and makes them due.';
+CREATE TRIGGER prepare_x_token BEFORE INSERT ON x_tokens FOR EACH ROW EXECUTE FUNCTION prepare_x_token();
+
+CREATE FUNCTION renew_x_token() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.version := OLD.version + 1;
+    NEW.dead_since := NULL;
+    UPDATE x_accounts SET state = 'active', state_since = now(), state_until = NULL, state_detail = NULL
+        WHERE user_id = NEW.user_id AND state NOT IN ('active', 'paused');
+    UPDATE timelines SET due_at = least(due_at, now()) WHERE user_id = NEW.user_id;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION renew_x_token() IS 'Makes an account active again whose token an application has replaced.';
+CREATE TRIGGER renew_x_token BEFORE UPDATE ON x_tokens FOR EACH ROW
+    WHEN (NEW.version = OLD.version AND (NEW.access IS DISTINCT FROM OLD.access OR NEW.access_token IS NOT NULL))
+    EXECUTE FUNCTION renew_x_token();
+
+CREATE FUNCTION announce_x_token() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        UPDATE x_accounts SET state = 'login_needed', state_since = now(), state_until = NULL,
+            state_detail = 'the token was deleted' WHERE user_id = OLD.user_id AND state <> 'login_needed';
+        PERFORM pg_notify('x_tokens', OLD.user_id::text);
+    ELSE
+        PERFORM pg_notify('x_tokens', NEW.user_id::text);
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION announce_x_token() IS 'Wakes the pollers (channel x_tokens) for a new, replaced or deleted token.';
+CREATE TRIGGER announce_x_token AFTER INSERT OR DELETE ON x_tokens FOR EACH ROW EXECUTE FUNCTION announce_x_token();
+CREATE TRIGGER announce_new_x_token AFTER UPDATE ON x_tokens FOR EACH ROW WHEN (NEW.access_token IS NOT NULL)
+    EXECUTE FUNCTION announce_x_token();
+
+CREATE FUNCTION add_x_token(
+    account bigint, access text, refresh text DEFAULT NULL, expires timestamptz DEFAULT NULL, client text DEFAULT '',
+    granted text[] DEFAULT NULL, token_kind text DEFAULT 'oauth2'
+) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO x_tokens AS t (user_id, kind, client_id, scopes, access_token, refresh_token, expires_at)
+    VALUES (account, token_kind, client, granted, access, refresh, expires)
+    ON CONFLICT (user_id) DO UPDATE SET kind = excluded.kind, client_id = excluded.client_id, scopes = excluded.scopes,
+        access_token = excluded.access_token, refresh_token = excluded.refresh_token, access = NULL, refresh = NULL,
+        key_id = NULL, expires_at = excluded.expires_at, refreshed_at = NULL
+$$;
+COMMENT ON FUNCTION add_x_token(bigint, text, text, timestamptz, text, text[], text) IS
+    'Adds or replaces the token of an account, in clear; the first poller that sees it encrypts it.';
+
+CREATE FUNCTION add_encrypted_x_token(
+    account bigint, access bytea, refresh bytea, key smallint, expires timestamptz DEFAULT NULL, client text DEFAULT '',
+    granted text[] DEFAULT NULL, token_kind text DEFAULT 'oauth2'
+) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO x_tokens AS t (user_id, kind, client_id, scopes, access, refresh, key_id, expires_at)
+    VALUES (account, token_kind, client, granted, access, refresh, key, expires)
+    ON CONFLICT (user_id) DO UPDATE SET kind = excluded.kind, client_id = excluded.client_id, scopes = excluded.scopes,
+        access_token = NULL, refresh_token = NULL, access = excluded.access, refresh = excluded.refresh,
+        key_id = excluded.key_id, expires_at = excluded.expires_at, refreshed_at = NULL
+$$;
+COMMENT ON FUNCTION add_encrypted_x_token(bigint, bytea, bytea, smallint, timestamptz, text, text[], text) IS
+    'Adds or replaces the token of an account, encrypted in the form of x_tokens.access.';
+
+CREATE FUNCTION remove_x_account(account bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    removed bigint;
+BEGIN
+    -- Waits for a loader that adds entries of the account.
+    PERFORM FROM x_accounts WHERE user_id = account FOR UPDATE;
+    DELETE FROM tweets t USING timeline_entries e
+        WHERE e.user_id = account AND t.id = e.tweet_id
+            AND NOT EXISTS (SELECT FROM timeline_entries o WHERE o.tweet_id = e.tweet_id AND o.user_id <> account)
+            AND NOT EXISTS (SELECT FROM tweet_rules r WHERE r.tweet_id = e.tweet_id);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    DELETE FROM x_accounts WHERE user_id = account;
+    RETURN removed;
+END
+$$;
+COMMENT ON FUNCTION remove_x_account(bigint) IS
+    'Deletes an account with its token, timelines and entries, and the tweets that only its timelines had; returns their number.';
+
+CREATE FUNCTION trim_timelines(keep integer DEFAULT 800) RETURNS bigint LANGUAGE sql AS $$
+    WITH removed AS (
+        DELETE FROM timeline_entries e USING (
+            SELECT user_id, kind, tweet_id,
+                row_number() OVER (PARTITION BY user_id, kind ORDER BY tweet_id DESC) AS place
+            FROM timeline_entries) AS ranked
+        WHERE ranked.place > keep AND e.user_id = ranked.user_id AND e.kind = ranked.kind
+            AND e.tweet_id = ranked.tweet_id
+        RETURNING 1)
+    SELECT count(*) FROM removed
+$$;
+COMMENT ON FUNCTION trim_timelines(integer) IS
+    'Deletes the entries of each timeline but the newest; returns their number. The tweets stay.';
+
+CREATE FUNCTION home_timeline(account bigint) RETURNS TABLE (
+    id bigint, created_at timestamptz, username text, name text, text text, lang text, kind text, refers_to bigint,
+    protected boolean, seen_at timestamptz, link text
+) LANGUAGE sql STABLE AS $$
+    SELECT t.id, coalesce(t.created_at, tweet_time(t.id)), coalesce(u.username, t.author_username), u.name,
+        coalesce(o.long_text, o.text, t.long_text, t.text), t.lang,
+        CASE WHEN t.retweeted_id IS NOT NULL THEN 'repost' WHEN t.quoted_id IS NOT NULL THEN 'quote'
+            WHEN t.replied_to_id IS NOT NULL THEN 'reply' ELSE 'tweet' END,
+        coalesce(t.retweeted_id, t.quoted_id, t.replied_to_id), coalesce(u.protected, false), e.seen_at,
+        'https://x.com/i/status/' || t.id
+    FROM timeline_entries e
+    JOIN tweets t ON t.id = e.tweet_id
+    LEFT JOIN users u ON u.id = t.author_id
+    LEFT JOIN tweets o ON o.id = t.retweeted_id
+    WHERE e.user_id = account AND e.kind = 'home'
+    ORDER BY e.tweet_id DESC
+$$;
+COMMENT ON FUNCTION home_timeline(bigint) IS
+    'Home timeline of an account, the newest post first. X''s rules allow to show it to that user only.';
+
+CREATE TABLE muted_terms (
+    term text PRIMARY KEY
+);
+COMMENT ON TABLE muted_terms IS 'Terms that timeline_terms and timeline_hashtags leave out; an application fills it.';
+COMMENT ON COLUMN muted_terms.term IS 'Term in lower case; a hashtag with #.';
+
+CREATE FUNCTION timeline_hashtags(account bigint, since timestamptz) RETURNS TABLE (term text, uses bigint, posts bigint)
+LANGUAGE sql STABLE AS $$
+    SELECT '#' || lower(h.hashtag), count(*), count(DISTINCT t.id)
+    FROM timeline_entries e JOIN tweets t ON t.id = e.tweet_id CROSS JOIN LATERAL unnest(t.hashtags) AS h (hashtag)
+    WHERE e.user_id = account AND e.kind = 'home' AND e.tweet_id >= tweet_id_at(since)
+        AND NOT EXISTS (SELECT FROM muted_terms m WHERE m.term = '#' || lower(h.hashtag))
+    GROUP BY 1 ORDER BY 3 DESC, 1
+$$;
+COMMENT ON FUNCTION timeline_hashtags(bigint, timestamptz) IS
+    'Hashtags of a home timeline since a time, with #: how often each was used, and in how many posts.';
+
+CREATE FUNCTION timeline_terms(account bigint, since timestamptz) RETURNS TABLE (term text, uses bigint, posts bigint)
+LANGUAGE sql STABLE AS $$
+    SELECT w.word, count(*), count(DISTINCT t.id)
+    FROM timeline_entries e
+    JOIN tweets t ON t.id = e.tweet_id
+    LEFT JOIN tweets o ON o.id = t.retweeted_id
+    CROSS JOIN LATERAL (
+        SELECT lower(regexp_replace(
+            coalesce(o.long_text, o.text, t.long_text, t.text),
+            '^RT @\w+: |https?://\S+|[#@$]\w+|&(?:amp|lt|gt|quot|#39);', ' ', 'g')) AS text) AS plain
+    CROSS JOIN LATERAL regexp_split_to_table(plain.text, '[^[:alnum:]'']+') AS w (word)
+    WHERE e.user_id = account AND e.kind = 'home' AND e.tweet_id >= tweet_id_at(since) AND length(w.word) > 1
+        AND NOT EXISTS (SELECT FROM muted_terms m WHERE m.term = w.word)
+    GROUP BY 1 ORDER BY 3 DESC, 1
+$$;
+COMMENT ON FUNCTION timeline_terms(bigint, timestamptz) IS
+    'Words of a home timeline since a time: how often each was used, and in how many posts. Links, hashtags, mentions, RT and HTML entities are left out.';
 
 -- == operations =======================================================================================================
 

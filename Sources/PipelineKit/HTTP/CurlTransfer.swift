@@ -10,6 +10,12 @@ package struct HTTPRequest {
     package var body: [UInt8]?
     /// Another method than GET without and POST with a body.
     package var method: String?
+    /// The whole value of the header `Authorization`, in place of the token's; an empty one leaves the header out.
+    package var authorization: Secret?
+    /// What the body is.
+    package var contentType = "application/json"
+    /// Whether the connection stays open for the next transfer of the same `CurlMulti`.
+    package var keepsConnection = false
     package var caFile: String?
     package var connectTimeout: Duration
     /// From the beginning to the end of the body; nil for a stream.
@@ -67,7 +73,7 @@ package struct CurlTransfer: ~Copyable {
         if let total = request.totalTimeout { try set(CURLOPT_TIMEOUT_MS, Int(total.milliseconds)) }
         try prepareHeaders(request)
         try prepareBody(request)
-        try prepareConnection()
+        try prepareConnection(isKept: request.keepsConnection)
         try prepareCallbacks()
     }
 
@@ -99,8 +105,9 @@ package struct CurlTransfer: ~Copyable {
     }
 
     private mutating func prepareHeaders(_ request: HTTPRequest) throws(CurlError) {
-        try headers.append("Authorization: Bearer \(request.token.value)")
-        if request.body != nil { try headers.append("Content-Type: application/json") }
+        let authorization = request.authorization?.value ?? "Bearer \(request.token.value)"
+        if !authorization.isEmpty { try headers.append("Authorization: \(authorization)") }
+        if request.body != nil { try headers.append("Content-Type: \(request.contentType)") }
         // Without this libcurl waits a second for "100 Continue" before a longer body.
         try headers.append("Expect:")
         try check(unsafe curl_setopt_pointer(handle, CURLOPT_HTTPHEADER, headers.list))
@@ -117,10 +124,13 @@ package struct CurlTransfer: ~Copyable {
         try check(code)
     }
 
-    /// A connection of its own, closed with the transfer, and found dead by the system when its peer is.
-    private func prepareConnection() throws(CurlError) {
-        try set(CURLOPT_FRESH_CONNECT, 1)
-        try set(CURLOPT_FORBID_REUSE, 1)
+    /// A connection that is found dead by the system when its peer is; unless it is kept, one of its own, closed with the
+    /// transfer.
+    private func prepareConnection(isKept: Bool) throws(CurlError) {
+        if !isKept {
+            try set(CURLOPT_FRESH_CONNECT, 1)
+            try set(CURLOPT_FORBID_REUSE, 1)
+        }
         // X moves its addresses, so every attempt looks them up again.
         try set(CURLOPT_DNS_CACHE_TIMEOUT, 0)
         // A name lookup that hangs must not hold up the end of the transfer.

@@ -54,7 +54,7 @@ extension Refusal {
 
 extension Timestamp {
     /// In HTTP's format (RFC 9110, section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
-    fileprivate var httpDate: String {
+    var httpDate: String {
         let days = milliseconds / 86_400_000
         let date = CivilDate(daysSince1970: days)
         // 1970-01-01 was a Thursday.

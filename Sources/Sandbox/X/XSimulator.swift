@@ -61,6 +61,7 @@ package final class XSimulator: Sendable {
     let limits: RateLimits
     let account = AccountEndpoints()
     let follows = FollowingEndpoint()
+    let users = UserAccounts()
     let history = RuleHistory()
     let keepAlive: Duration
     let connectionLimit: Int
@@ -168,6 +169,7 @@ package final class XSimulator: Sendable {
         addSearchRoutes(to: router)
         addSampleRoutes(to: router)
         addFollowingRoutes(to: router)
+        addUserRoutes(to: router)
         ControlEndpoint(simulator: self).addRoutes(to: router.group("sandbox"))
         var logger = Logger(label: "sandbox.x")
         logger.logLevel = .critical

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Core
+import Postgres
 
 struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

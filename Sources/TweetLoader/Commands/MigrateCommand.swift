@@ -18,7 +18,7 @@ struct MigrateCommand: ParsableCommand {
               tweet-loader migrate --database postgresql://tweets@localhost/tweets
               tweet-loader migrate --dry-run           shows the steps
               tweet-loader migrate --payload json      keeps the raw line as json instead of jsonb
-              tweet-loader migrate --reader analyst    lets the role analyst read everything, and change nothing
+              tweet-loader migrate --reader analyst    lets the role analyst read all but tokens, and change nothing
 
             --reader needs the role to exist; run it again after each migration.
 

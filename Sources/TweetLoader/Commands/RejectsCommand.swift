@@ -1,6 +1,7 @@
 import ArgumentParser
 import Core
 import Foundation
+import Postgres
 
 struct RejectsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

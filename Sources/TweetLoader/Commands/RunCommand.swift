@@ -3,6 +3,7 @@ import Core
 import KafkaClient
 import Logging
 import Operations
+import Postgres
 
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

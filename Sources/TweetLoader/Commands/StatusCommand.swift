@@ -2,6 +2,7 @@ import ArgumentParser
 import Core
 import Glibc
 import KafkaClient
+import Postgres
 
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

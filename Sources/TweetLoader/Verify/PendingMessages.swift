@@ -1,5 +1,6 @@
 import Core
 import KafkaClient
+import Postgres
 
 /// The messages of one topic that are in Kafka and not in PostgreSQL.
 struct PendingMessages {

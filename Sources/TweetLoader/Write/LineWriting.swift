@@ -42,7 +42,9 @@ struct LineWriting {
         guard let first = lines.first, let last = lines.last else { return TweetWriter.Outcome() }
         let messages = first.message...last.message
         let outcome = try writeTweets(messages, connection)
-        try tables.merge(RowFilter(rows.rows(.tweetErrors, of: messages)).rows, into: .tweetErrors, connection)
+        for relation in [Relation.tweetErrors, .timelineEntries] {
+            try tables.merge(RowFilter(rows.rows(relation, of: messages)).rows, into: relation, connection)
+        }
         guard case .rejected = shared else { return outcome }
         try tables.merge(RowFilter(rows.rows(.tweetVersions, of: messages)).rows, into: .tweetVersions, connection)
         for relation in Relation.allCases where relation.isState {

@@ -9,6 +9,7 @@ import Testing
 @testable import Postgres
 @testable import TweetLoader
 @testable import TweetProducer
+@testable import TweetTimelines
 @testable import XAPI
 
 /// Every setting of both services: declared once, read from three places, documented, completed and shown.
@@ -35,7 +36,7 @@ import Testing
     }
 
     @Test func noNameIsDeclaredTwice() throws {
-        for groups in [ProducerSettings.groups, LoaderSettings.groups] {
+        for groups in [ProducerSettings.groups, LoaderSettings.groups, TimelinesService.groups] {
             let names = groups.flatMap { $0.settings }.map(\.environment)
             #expect(Set(names).count == names.count)
             let flags = groups.flatMap { $0.settings }.compactMap(\.flag)
@@ -150,6 +151,8 @@ import Testing
             "## Both services", tables(shared), "## tweet-producer",
             tables(ProducerSettings.groups.filter { !isShared($0) }),
             "## tweet-loader", tables(LoaderSettings.groups.filter { !isShared($0) }),
+            "## tweet-timelines",
+            tables(TimelinesService.groups.filter { !isShared($0) && $0 != DatabaseSettings.self }),
         ].joined(separator: "\n\n")
         let text = try String(contentsOf: file, encoding: .utf8)
         let mark = "<!-- Made from the declarations: make settings-doc -->"

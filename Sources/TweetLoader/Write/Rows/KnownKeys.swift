@@ -163,7 +163,7 @@ extension KnownKeys {
         """
 
     private static let line = """
-        data{\(tweet)} matching_rules{id tag embedding_similarity embedding_threshold} \
+        data{\(tweet)} matching_rules{id tag embedding_similarity embedding_threshold} timeline{user_id kind fetched_at} \
         includes{tweets{\(tweet)} posts{\(tweet)} users{\(user)} media{\(media)} places{\(place)} topics \
         polls{id options{position label votes} duration_minutes end_datetime voting_status}} \
         errors{title type detail message code status parameter parameters resource_id resource_type value section field \

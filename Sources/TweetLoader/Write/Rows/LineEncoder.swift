@@ -6,7 +6,7 @@ import TweetFormat
 struct LineEncoder {
     let id: Int64
     private let tweet: TweetEncoder
-    private let line: Members<LineMember, 4>
+    private let line: Members<LineMember, 5>
     private let includes: Members<IncludesMember, 6>
     private let record: RecordInfo
     private let seen: Sighting
@@ -15,7 +15,7 @@ struct LineEncoder {
 
     /// Throws a reject when `data` is no tweet.
     init(
-        _ line: Members<LineMember, 4>, data: JSONNode, record: RecordInfo, isAltered: Bool
+        _ line: Members<LineMember, 5>, data: JSONNode, record: RecordInfo, isAltered: Bool
     ) throws(LineReject) {
         tweet = try TweetEncoder(data)
         id = tweet.id
@@ -49,6 +49,7 @@ struct LineEncoder {
     /// The rows of everything else.
     func appendOthers(to rows: inout RelationRows) {
         appendRules(to: &rows)
+        appendEntry(to: &rows)
         appendVersions(of: tweet, to: &rows)
         appendErrors(to: &rows)
         let included = appendIncludedTweets(to: &rows)
@@ -63,14 +64,27 @@ struct LineEncoder {
     }
 
     /// Rows of `tweet_rules`; a rule without an id is only in the payload. A line without `matching_rules`, such as one of a
-    /// sample, was matched by its stream: number 0, which no rule at X has.
+    /// sample, was matched by its stream: number 0, which no rule at X has. A timeline's line was matched by nothing.
     private func appendRules(to rows: inout RelationRows) {
         guard let rules = line[.matchingRules] else {
-            if record.headers != nil { appendRule(0, tag: nil, to: &rows) }
+            if record.headers != nil, line[.timeline] == nil { appendRule(0, tag: nil, to: &rows) }
             return
         }
         for rule in rules.elements {
             if let ruleID = rule["id"]?.id { appendRule(ruleID, tag: rule["tag"]?.string, to: &rows) }
+        }
+    }
+
+    /// The row of `timeline_entries` of a line from a timeline.
+    private func appendEntry(to rows: inout RelationRows) {
+        guard let timeline = line[.timeline], let account = timeline["user_id"]?.id, let kind = timeline["kind"]?.string
+        else { return }
+        let fetched = timeline["fetched_at"]?.string.flatMap { unsafe Timestamp(rfc3339: $0.bytes) }
+        rows.append(to: .timelineEntries, key: id, detail: account) { row in
+            row.append(int8: account)
+            row.append(text: kind)
+            row.append(int8: id)
+            row.append(timestamptz: fetched ?? seen.at)
         }
     }
 

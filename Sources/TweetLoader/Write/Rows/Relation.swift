@@ -1,7 +1,7 @@
 /// The tables that lines fill, in the order in which a transaction writes them: the same for every loader, so that two
 /// never wait for each other in a circle. `sql/schema.sql` says what the columns mean.
 package enum Relation: Int, CaseIterable, Sendable {
-    case tweets, tweetRules, tweetVersions, tweetErrors
+    case tweets, tweetRules, tweetVersions, tweetErrors, timelineEntries
     case users, media, polls, places, contextDomains, contextEntities
 
     /// Name of the table.
@@ -11,6 +11,7 @@ package enum Relation: Int, CaseIterable, Sendable {
         case .tweetRules: "tweet_rules"
         case .tweetVersions: "tweet_versions"
         case .tweetErrors: "tweet_errors"
+        case .timelineEntries: "timeline_entries"
         case .users: "users"
         case .media: "media"
         case .polls: "polls"
@@ -56,6 +57,7 @@ package enum Relation: Int, CaseIterable, Sendable {
         case .tweetRules: "tweet_id rule_id stream tag matched_at"
         case .tweetVersions: "tweet_id chain_id version"
         case .tweetErrors: "tweet_id position title type detail parameter resource_type resource_id value section"
+        case .timelineEntries: "user_id kind tweet_id seen_at"
         case .users:
             """
             id username name created_at description location url expanded_url profile_image_url profile_banner_url \

@@ -33,6 +33,12 @@ extension Relation {
         case .tweetRules: return "\(insert) ON CONFLICT DO NOTHING"
         case .tweetVersions: return "\(insert) ON CONFLICT DO NOTHING"
         case .tweetErrors: return "\(insert) ON CONFLICT DO NOTHING"
+        case .timelineEntries:
+            // An account that was removed gets no entries; the lock makes one that is being removed wait.
+            return """
+                INSERT INTO \(table) (\(list)) SELECT \(columns.map { "s.\($0)" }.joined(separator: ", ")) FROM \(staging) AS s
+                JOIN x_accounts AS a ON a.user_id = s.user_id FOR KEY SHARE OF a ON CONFLICT DO NOTHING
+                """
         default:
             return """
                 \(insert) ON CONFLICT (\(key)) DO UPDATE SET \(assignments)

@@ -24,7 +24,7 @@ package struct TweetDecoder: ~Copyable {
     ) -> DecodedLine {
         do {
             let root = try unsafe parser.parse(value)
-            let line = Members<LineMember, 4>(of: root)
+            let line = Members<LineMember, 5>(of: root)
             guard let data = line[.data] else { return unsafe message(root, value) }
             let isRepaired = !parser.alterations.isEmpty
             let encoder = try LineEncoder(line, data: data, record: record, isAltered: isRepaired)

@@ -46,7 +46,7 @@ enum UserMember: String, MemberName {
 
 /// The members of a line.
 enum LineMember: String, MemberName {
-    case data, includes, errors
+    case data, includes, errors, timeline
     case matchingRules = "matching_rules"
 
     static let table = NameTable(allCases.map(\.rawValue))

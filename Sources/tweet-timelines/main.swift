@@ -1,0 +1,3 @@
+import TweetTimelines
+
+TweetTimelinesCommand.main()
