@@ -851,7 +851,7 @@ COMMENT ON TABLE stream_events IS
     'Events of the streams: those of the producer (connected, disconnected, ...) and messages of X that are not tweets.';
 COMMENT ON COLUMN stream_events.id IS 'Number of the event.';
 COMMENT ON COLUMN stream_events.type IS
-    'started, connected, disconnected, connect_failed, quiet, lively, rules, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, gap_closed, journal_forgotten, handed_over, passive, tally, torn_tail, rejected, dropped or stopped, written by the producer; x_message for a message of X.';
+    'started, connected, disconnected, connect_failed, quiet, lively, rules, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, gap_closed, journal_forgotten, handed_over, passive, tally, applied, torn_tail, rejected, dropped or stopped, written by the producer; x_message for a message of X.';
 COMMENT ON COLUMN stream_events.at IS 'When it happened; for a message of X, when it was received.';
 COMMENT ON COLUMN stream_events.stream IS 'Stream; null when tweet-producer did not write the message.';
 COMMENT ON COLUMN stream_events.journal IS 'Journal that holds the line.';
@@ -868,6 +868,14 @@ COMMENT ON COLUMN stream_events.gap_seq IS 'For repaired and repair_failed: open
 COMMENT ON COLUMN stream_events.lines IS 'Number of lines, posts or rules that the event is about.';
 COMMENT ON COLUMN stream_events.problem IS
     'Members of the event that were invalid and left out, or why it could not be applied; null without a problem.';
+
+CREATE VIEW stream_changes AS
+    SELECT e.stream, e.journal, e.at, e.cause AS action,
+        e.payload #>> '{pipeline_event,settings_before}' AS settings_before,
+        e.payload #>> '{pipeline_event,settings_after}' AS settings_after, e.detail AS settings
+    FROM stream_events e WHERE e.type = 'applied';
+COMMENT ON VIEW stream_changes IS
+    'What tweet-producer streams apply did: the stream was started, changed, stopped or removed; hashes of its settings before and after, and the names of those that changed.';
 
 CREATE TABLE stream_gaps (
     stream     text NOT NULL,

@@ -23,6 +23,8 @@ import XAPI
 /// | `standby` | the stream's lease in Kafka: which producer reads | `Lease` |
 struct Producer {
     let settings: ProducerSettings
+    /// What `streams apply` has made of the stream; nil when the settings are not of its making.
+    let applied: AppliedSettings?
     let stop: Stop
     let logger: Logger
 
@@ -40,7 +42,7 @@ struct Producer {
         let loops = [
             try reader(journal, gaps, posts, lease), leaseKeeper(lease, journal),
             try publisher(journal.source, matches), archiver(journal.source),
-            uploader(journal.source), gapRepair(folder, gaps, beside, lease), ruleWatch(matches, beside, lease),
+            uploader(journal.source), gapRepair(folder, gaps, beside, lease), ruleWatch(matches, posts, beside, lease),
         ]
         try Service.run(
             loops.compactMap { $0 }, stop: stop, drain: settings.drain, logger: logger,
@@ -68,6 +70,7 @@ struct Producer {
             while true {
                 do {
                     try stream.run(into: journal)
+                    try applied?.recordEnd(in: journal)
                     try journal.append(PipelineEvent(.stopped))
                     return try journal.sync()
                 } catch let error as FileError {
@@ -131,10 +134,15 @@ struct Producer {
         }
     }
 
-    private func ruleWatch(_ matches: RuleMatches, _ journal: LimitedJournal, _ lease: Lease?) -> Service.Loop {
+    private func ruleWatch(
+        _ matches: RuleMatches, _ posts: PostCounter, _ journal: LimitedJournal, _ lease: Lease?
+    ) -> Service.Loop {
         Service.Loop("rules") {
+            let refresh = FollowingRefresh(
+                settings.rules, posts: posts, limits: settings.stream.posts, stop: stop, logger: logger)
             var watch = RuleWatch(
                 settings: settings.rules, matches: matches, stop: stop, logger: logger,
+                refresh: settings.rules.refreshesFollowing ? refresh : nil,
                 isActive: { lease?.reads ?? true }, deliver: journal.deliver)
             watch.run()
         }
@@ -156,6 +164,8 @@ struct Producer {
 
     private func declareStart(in journal: Journal) throws {
         try journal.declareCrash(logger)
+        // First of all: a crash is recognized by a journal that ends with `started`.
+        try applied?.recordStart(in: journal)
         var event = PipelineEvent(.started)
         event.detail = "tweet-producer \(productVersion)"
         try journal.append(event)

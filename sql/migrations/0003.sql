@@ -91,7 +91,15 @@ COMMENT ON COLUMN stream_gaps.status IS
 COMMENT ON COLUMN stream_gaps.accepted_at IS 'When an operator accepted it as lost.';
 COMMENT ON COLUMN stream_gaps.accepted_reason IS 'Reason given by the operator.';
 COMMENT ON COLUMN stream_events.type IS
-    'started, connected, disconnected, connect_failed, quiet, lively, rules, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, gap_closed, journal_forgotten, handed_over, passive, tally, torn_tail, rejected, dropped or stopped, written by the producer; x_message for a message of X.';
+    'started, connected, disconnected, connect_failed, quiet, lively, rules, rules_differ, rules_agree, rules_silent, rules_heard, repaired, repair_failed, gap_closed, journal_forgotten, handed_over, passive, tally, applied, torn_tail, rejected, dropped or stopped, written by the producer; x_message for a message of X.';
+
+CREATE VIEW stream_changes AS
+    SELECT e.stream, e.journal, e.at, e.cause AS action,
+        e.payload #>> '{pipeline_event,settings_before}' AS settings_before,
+        e.payload #>> '{pipeline_event,settings_after}' AS settings_after, e.detail AS settings
+    FROM stream_events e WHERE e.type = 'applied';
+COMMENT ON VIEW stream_changes IS
+    'What tweet-producer streams apply did: the stream was started, changed, stopped or removed; hashes of its settings before and after, and the names of those that changed.';
 
 CREATE TABLE dismissed (
     kind         text NOT NULL CHECK (kind IN ('topic', 'journal')),

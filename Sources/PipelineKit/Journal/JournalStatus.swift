@@ -43,6 +43,8 @@ package struct JournalStatus: Encodable, Sendable, Equatable {
     /// Every line up to this one is acknowledged by Kafka.
     package var checkpoint: Int64 = 0
     package var unacknowledged: Int64 = 0
+    /// When the first line that Kafka has not acknowledged was received, RFC 3339; nil when there is none.
+    package var oldestUnacknowledgedAt: String?
     /// The topic that rejects every record, so that publishing is paused; nil when it is not.
     package var pausedTopic: String?
     package var archived = Archived()
@@ -105,6 +107,15 @@ package struct JournalStatus: Encodable, Sendable, Equatable {
         unacknowledged = max(0, lastSeq - checkpoint)
     }
 
+    private mutating func readOldest(_ segments: [Segment]) throws(FileError) {
+        guard lastSeq > checkpoint, let segment = segments.last(where: { $0.firstSeq <= checkpoint + 1 }) else {
+            return
+        }
+        let index = try SegmentIndex(reading: segment)
+        let entry = try index.entry(index.position(of: checkpoint + 1, count: index.count()))
+        oldestUnacknowledgedAt = entry?.receivedAt.description
+    }
+
     private init(stream: String, journal: String, folder: String) {
         (self.stream, self.journal, self.folder) = (stream, journal, folder)
     }
@@ -119,6 +130,7 @@ package struct JournalStatus: Encodable, Sendable, Equatable {
         guard lastSeq >= first.firstSeq else { return }
         firstSeq = first.firstSeq
         lines = lastSeq - first.firstSeq + 1
+        try readOldest(found)
     }
 
     private mutating func readManifest(_ folder: String) throws {

@@ -49,12 +49,31 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
         case passive
         /// How many posts came in a minute, with STANDBY=active; `at` is its beginning, `lines` says how many.
         case tally
+        /// `streams apply` has started, changed, stopped or removed the stream (`cause`): `settings_before` and `settings_after` are
+        /// hashes of its settings, and `detail` names those that differ.
+        case applied
         /// The producer drained and ended.
         case stopped
         /// An operator accepted a gap as lost; `seq` is that of the event that opened it, `detail` the reason.
         case gapClosed = "gap_closed"
         /// An operator dismissed a journal that nothing uses any more; `cause` is its id, `detail` the reason.
         case journalForgotten = "journal_forgotten"
+        /// Of a later version than this one: it is stored under the name in its line, and nothing follows from it. Never journalled.
+        case unknown
+
+        /// Reads the name; a well-formed one that this version does not know is `unknown`.
+        package init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            let name = try container.decode(String.self)
+            guard let kind = Kind(rawValue: name) ?? (Self.isName(name) ? .unknown : nil) else {
+                throw DecodingError.dataCorruptedError(in: container, debugDescription: "not the name of a type")
+            }
+            self = kind
+        }
+
+        private static func isName(_ text: String) -> Bool {
+            (1...64).contains(text.utf8.count) && text.utf8.allSatisfy { (97...122).contains($0) || $0 == 95 }
+        }
     }
 
     /// A rule at X, in an event of type `rules`.
@@ -88,6 +107,8 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
     package var rules: [Rule]?
     package var part: Int?
     package var parts: Int?
+    package var settingsBefore: String?
+    package var settingsAfter: String?
 
     private enum CodingKeys: String, CodingKey {
         case type, at, connection, cause, detail, status
@@ -95,6 +116,8 @@ package struct PipelineEvent: Codable, Sendable, Equatable {
         case newestID = "newest_id"
         case caughtUpAt = "caught_up_at"
         case lines, bytes, seq, head, exact, rules, part, parts
+        case settingsBefore = "settings_before"
+        case settingsAfter = "settings_after"
     }
 
     package init(_ type: Kind, at: Timestamp = .now(), connection: Int64? = nil, cause: String? = nil) {

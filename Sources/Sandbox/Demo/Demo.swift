@@ -54,14 +54,45 @@ struct Demo {
             try pipeline.run(.producer, ["rules", "add", value, "--tag", tag])
             try pause(.zero)
         }
-        screen.say(
-            "tables migrated, \(Self.rules.count) rules added; starting tweet-loader and a tweet-producer for each stream"
-        )
+        screen.say("tables migrated, \(Self.rules.count) rules added; starting tweet-loader")
         try pipeline.start(.loader)
+        if SupervisedStreams.isInstalled {
+            try supervise(pipeline)
+        } else {
+            screen.say("without the act under supervisord, which is not installed (Debian: supervisor)")
+        }
+        screen.say("starting a tweet-producer for each stream")
         try pipeline.start(.producer)
         try pipeline.start(.sample)
         return pipeline
     }
+
+    // MARK: Under supervisord
+
+    /// Two streams as a file declares them; a filter is added while they run.
+    private func supervise(_ pipeline: LocalPipeline) throws {
+        screen.say("supervisord starts; streams apply: two streams, the filtered one and a sample")
+        let streams = try SupervisedStreams(pipeline)
+        defer { streams.stop() }
+        screen.print(try streams.run(["apply", "--yes"]))
+        let deadline = ContinuousClock.now + .seconds(30)
+        while !streams.isConnected {
+            guard ContinuousClock.now < deadline else { throw Failure(.unavailable, "the streams do not connect") }
+            try watch(pipeline, for: .milliseconds(200))
+        }
+        let processes = streams.connected
+        try watch(pipeline, for: .seconds(1))
+        try addFilter(pipeline)
+        try watch(pipeline, for: .seconds(1))
+        screen.print(try streams.run(["status"]))
+        guard streams.connected == processes else {
+            throw Failure(.badData, "a stream was restarted when a filter was added")
+        }
+        screen.say("no stream was restarted; supervisord stops, and both publish what they have")
+    }
+
+    /// How long the act takes while X sends, about.
+    private static var supervisedSeconds: Int { SupervisedStreams.isInstalled ? 5 : 0 }
 
     private static let rules = [
         ("coffee café kaffee кофе コーヒー", "coffee"), ("cats gato 猫 แมว 고양이", "cats"),
@@ -86,7 +117,8 @@ struct Demo {
         configuration.feed = feed
         if case .lines(let lines) = feed {
             // All lines within three quarters of the time, so that every fault finds a stream to hit.
-            configuration.rate = max(2, Double(lines.count) / (Double(settings.seconds) * 0.75))
+            let seconds = Double(settings.seconds) * 0.75 + Double(Self.supervisedSeconds)
+            configuration.rate = max(2, Double(lines.count) / seconds)
         } else {
             configuration.rate = 250
         }
@@ -99,7 +131,7 @@ struct Demo {
     private func disturb(_ pipeline: LocalPipeline) throws {
         let second = Duration.seconds(settings.seconds) / 20
         try watch(pipeline, for: second * 3)
-        try addFilter(pipeline)
+        if !SupervisedStreams.isInstalled { try addFilter(pipeline) }
         try watch(pipeline, for: second * 2)
         screen.say("✂ X closes a stream")
         pipeline.simulator.inject(Fault(.close))

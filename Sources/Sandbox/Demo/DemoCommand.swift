@@ -8,10 +8,12 @@ struct DemoCommand: ParsableCommand {
         commandName: "demo",
         abstract: "The whole pipeline on this machine, while things are being killed.",
         discussion: """
-            Starts the simulator, a Kafka cluster and a PostgreSQL of its own, then tweet-loader and two producers as \
-            processes: one of the filtered stream, one of a sample. While tweets arrive it adds a filter, closes and \
-            resets streams, kills both services by SIGKILL, and stops PostgreSQL for some seconds. When all is quiet, the simulator's own record of what it sent is compared with \
-            the table. Everything is deleted at the end, also after Ctrl-C.
+            Starts the simulator, a Kafka cluster and a PostgreSQL of its own, then tweet-loader and two producers: one of the \
+            filtered stream, one of a sample. At first supervisord runs both (where it is installed), as a `streams.yaml` \
+            declares them, and a filter is added while they run. Then, as processes of the demo, while tweets arrive, streams \
+            are closed and reset, both services are killed by SIGKILL, and PostgreSQL stops for some seconds. When all is quiet, \
+            the simulator's own record of what it sent is compared with the table. Everything is deleted at the end, also \
+            after Ctrl-C.
 
               sandbox demo
               sandbox demo --input tweets.jsonl     your own lines of JSON, as X sends them

@@ -84,6 +84,9 @@ package final class LocalPipeline: Sendable {
     /// A file of rules for the services, which nobody has made yet.
     package var rulesFile: String { "\(folder.path)/rules.yaml" }
 
+    /// A folder for streams under a supervisor, which nobody has made yet.
+    var streamsFolder: String { "\(folder.path)/streams" }
+
     /// Runs a subcommand of a service to its end.
     ///
     /// - Returns: what it wrote.
@@ -171,11 +174,16 @@ extension ChildCommand {
         service: LocalPipeline.Service, _ arguments: [String], settings: [String: String]
     ) throws(Failure) {
         self.init(try siblingExecutable(service.executable), arguments)
-        // What a developer has exported for other purposes must not lead the services elsewhere.
+        removeSettings()
+        for (name, value) in settings { environment[name] = value }
+    }
+
+    /// Takes settings of the services out of the environment: what a developer has exported for other purposes must not lead
+    /// them elsewhere.
+    mutating func removeSettings() {
         for name in ProcessInfo.processInfo.environment.keys where Self.isOurs(name) {
             environment.updateValue(nil, forKey: name)
         }
-        for (name, value) in settings { environment[name] = value }
     }
 
     private static func isOurs(_ name: String) -> Bool {

@@ -1,4 +1,5 @@
 import Core
+import FoundationEssentials
 import TweetFormat
 
 /// One event as it is stored: every member decoded and checked, so that PostgreSQL casts nothing out of the line.
@@ -47,7 +48,7 @@ struct EventRow {
         self.message = message
         self.payload = payload
         self.event = event
-        type = event.type.rawValue
+        type = event.type == .unknown ? Self.writtenType(payload) : event.type.rawValue
         at = check.time("at", event.at) ?? message.headers?.receivedAt
         connection = check.number("connection", event.connection)
         cause = event.cause.map(storable)
@@ -57,6 +58,12 @@ struct EventRow {
         lines = check.number("lines", event.lines)
         repair = check.repair(event)
         problem = check.problem
+    }
+
+    /// The name of an event's type as its line has it.
+    private static func writtenType(_ payload: String) -> String {
+        let line = try? JSONDecoder().decode(JSONValue.self, from: Data(payload.utf8))
+        return line?["pipeline_event"]?["type"]?.text.map(storable) ?? PipelineEvent.Kind.unknown.rawValue
     }
 
     private init(_ control: ControlMessage, index: Int, _ message: Batch.Message, payload: String) {

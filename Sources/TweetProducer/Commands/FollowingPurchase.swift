@@ -28,9 +28,7 @@ struct FollowingPurchase {
     init(_ settings: RulesSettings) {
         files = settings.following
         price = settings.userPrice
-        // A rule holds an account in 28 code points at most: "from:" and 19 digits, and " OR ".
-        let perRule = (settings.plan.maximalRuleLength + 4) / 28
-        capacity = min(FollowingReader.mostAccounts, settings.plan.maximalRules * perRule)
+        capacity = FollowingReader.capacity(of: settings.plan)
         let logger = Logger(label: "tweet-producer.rules")
         reader = FollowingReader(settings.x, patience: Self.patience) { wait in
             logger.notice("X's rate limit is reached; waiting for its reset", metadata: ["for": "\(wait.short)"])

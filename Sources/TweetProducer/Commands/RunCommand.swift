@@ -29,7 +29,8 @@ struct RunCommand: ParsableCommand {
             or 2 one half of 10 %. A sample has no rules. Give each stream a name of its own (--stream).
 
             With a rules file the rules at X are compared with it every 5 minutes (X_RULES_CHECK). Differences, and rules \
-            without a matching post for a week, are logged and recorded as events; nothing is changed.
+            without a matching post for a week, are logged and recorded as events; nothing is changed. The accounts that \
+            filters follow are read again after a day, and the rules of these filters changed (X_FOLLOWING_REFRESH).
 
             With --max-posts-per-day or --max-posts-per-month reading stops before that limit, which the log and the gap \
             ledger record, and continues with the next day (UTC) or billing cycle. The count survives restarts.
@@ -53,7 +54,7 @@ struct RunCommand: ParsableCommand {
     @OptionGroup(title: "Producer") var producer: SettingFlags<PublishingSettings>
     @OptionGroup(title: "Rules") var rules: SettingFlags<WatchFlags>
 
-    /// The settings of `run` about rules: without the prices, which only estimates need.
+    /// The settings of `run` about rules: X's prices have no flags here, as all commands share them.
     enum WatchFlags: SettingGroup {
         private static let prices = [PostPrice.setting.environment, UserPrice.setting.environment]
         static let settings = RuleWatchSettings.settings.filter { !prices.contains($0.environment) }
@@ -66,10 +67,13 @@ struct RunCommand: ParsableCommand {
                 common.values, x.values, stream.values, kafka.values, journal.values, producer.values, rules.values)
             var reader = try SettingsReader(flags: given, known: ProducerSettings.known)
             let settings = ProducerSettings(&reader)
+            let applied = AppliedSettings(path: reader.filePath)
             CommonSettings.startLogging(&reader)
             try reader.finish()
             let stop = Stop()
-            try Producer(settings: settings, stop: stop, logger: Logger(label: "tweet-producer")).run()
+            try Producer(
+                settings: settings, applied: applied, stop: stop, logger: Logger(label: "tweet-producer")
+            ).run()
         }
     }
 }

@@ -85,7 +85,8 @@ struct StreamsChange {
         if !output.json { output.show(StreamsPlanView(plan)) }
         guard try isConfirmed(plan) else { return print("nothing was changed") }
         if (try? readTextFile(file.path)) != file.text { try fleet.write(file) }
-        let outcomes = try fleet.application.apply(plan, desired: desired) { outcome in
+        let declared = Set(file.streams.map(\.name))
+        let outcomes = try fleet.application.apply(plan, desired: desired, declared: declared) { outcome in
             if !output.json { print(StreamsOutcomes.line(outcome)) }
         }
         if output.json { output.show(StreamsOutcomes(changes: outcomes, kept: plan.kept)) }

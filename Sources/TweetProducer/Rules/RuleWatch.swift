@@ -35,7 +35,7 @@ enum RuleDifference: String, CaseIterable {
 }
 
 /// Reads the rules at X at regular intervals, on a thread of its own: journals what they are, compares them with the rules
-/// file if there is one, and logs differences. It changes nothing.
+/// file if there is one, and logs differences. It changes nothing but the rules of filters whose accounts have changed.
 ///
 /// The log has differences when they change, and once an hour; the journal has them when they change.
 struct RuleWatch {
@@ -46,6 +46,10 @@ struct RuleWatch {
     private let isActive: @Sendable () -> Bool
     private let deliver: @Sendable (JournalChunk) -> ChunkDelivery
     private var recorder = RuleRecorder()
+    /// Nil where the lists of followed accounts are not read again.
+    private var refresh: FollowingRefresh?
+    /// The rules file as it was when lists have changed, until the rules at X have followed.
+    private var owed: String?
     /// What the journal knows.
     private var journalled = Findings()
     /// What the log knows, and since when.
@@ -74,17 +78,19 @@ struct RuleWatch {
     ///   - matches: which rules match posts; requests are left in its folder.
     ///   - stop: ends it.
     ///   - logger: is warned.
+    ///   - refresh: reads lists of followed accounts again; nil to leave that to commands.
     ///   - isActive: whether X is asked: one of the producers that share a stream does that.
     ///   - deliver: hands events to the owner of the journal.
     init(
         settings: RuleWatchSettings, matches: RuleMatches, stop: Stop, logger: Logger,
-        isActive: @escaping @Sendable () -> Bool = { true },
+        refresh: FollowingRefresh? = nil, isActive: @escaping @Sendable () -> Bool = { true },
         deliver: @escaping @Sendable (JournalChunk) -> ChunkDelivery
     ) {
         self.settings = settings
         self.matches = matches
         self.stop = stop
         self.logger = logger
+        self.refresh = refresh
         self.isActive = isActive
         self.deliver = deliver
     }
@@ -120,7 +126,8 @@ struct RuleWatch {
         if !recorder.record(existing, at: now, deliver), !stop.isRaised { failures = 1 }
         guard let file = settings.file else { return }
         do {
-            try compare(existing, with: RulesFile(path: file, plan: settings.plan), now: now)
+            let rules = try RulesFile(path: file, plan: settings.plan)
+            try compare(follow(existing, rules, now: now), with: rules, now: now)
         } catch {
             if !stop.isRaised {
                 logger.warning(
@@ -152,9 +159,7 @@ struct RuleWatch {
     }
 
     private mutating func compare(_ existing: [XRule], with file: RulesFile, now: Timestamp) throws {
-        let expansion = file.expanded(
-            beside: existing, ownership: settings.ownership, following: settings.following.list)
-        let plan = RulePlan(wanted: expansion.rules, existing: existing, ownership: settings.ownership)
+        let (expansion, plan) = expand(file, existing)
         var findings = findings(plan, now: now)
         findings.unread = expansion.filters.flatMap(\.unread)
         if logged?.findings != findings || logged.map({ $0.at.advanced(by: .seconds(3600)) <= now }) ?? true {
@@ -163,6 +168,12 @@ struct RuleWatch {
         }
         journal(findings)
         try matches.save(keeping: Set(existing.map(\.id)))
+    }
+
+    private func expand(_ file: RulesFile, _ existing: [XRule]) -> (expansion: RuleExpansion, plan: RulePlan) {
+        let expansion = file.expanded(
+            beside: existing, ownership: settings.ownership, following: settings.following.list)
+        return (expansion, RulePlan(wanted: expansion.rules, existing: existing, ownership: settings.ownership))
     }
 
     private func findings(_ plan: RulePlan, now: Timestamp) -> Findings {
@@ -217,5 +228,53 @@ struct RuleWatch {
 
     private static func shown(_ values: [String]) -> String {
         values.prefix(5).joined(separator: " | ") + (values.count > 5 ? " | …" : "")
+    }
+}
+
+// MARK: Accounts that filters follow
+
+extension RuleWatch {
+    /// Reads lists of followed accounts that are due, and lets the rules at X follow them: only while X has just what the file
+    /// says, as any other change is an operator's.
+    ///
+    /// - Parameters:
+    ///   - existing: the rules at X.
+    ///   - file: the rules file.
+    ///   - now: the time.
+    /// - Returns: the rules at X afterwards.
+    private mutating func follow(_ existing: [XRule], _ file: RulesFile, now: Timestamp) -> [XRule] {
+        guard refresh != nil, file.filters.contains(where: { !$0.following.isEmpty }) else { return existing }
+        let text = try? readTextFile(file.path)
+        if expand(file, existing).plan.isEmpty {
+            owed = refresh?.refresh(file.filters, at: now) == true ? text : nil
+        }
+        guard let owed, owed == text else { return existing }
+        let (expansion, plan) = expand(file, existing)
+        guard !plan.isEmpty else {
+            self.owed = nil
+            return existing
+        }
+        do throws(XError) { return try change(plan, to: expansion.rules) } catch {
+            guard !stop.isRaised else { return existing }
+            logger.warning(
+                "cannot change the rules of filters whose followed accounts have changed; trying again at the next check",
+                metadata: ["reason": "\(error)"])
+            return existing
+        }
+    }
+
+    private mutating func change(_ plan: RulePlan, to wanted: [WantedRule]) throws(XError) -> [XRule] {
+        try RuleApplication(
+            settings.x, ownership: settings.ownership, plan: settings.plan, logger: logger, stop: stop
+        ).apply(plan, wanted: wanted)
+        owed = nil
+        logger.notice(
+            "changed the rules of filters at X: the accounts that they follow have changed",
+            metadata: [
+                "added": .stringConvertible(plan.added.count), "removed": .stringConvertible(plan.removed.count),
+            ])
+        let changed = try rules.list()
+        if !recorder.record(changed, at: .now(), deliver), !stop.isRaised { failures = 1 }
+        return changed
     }
 }

@@ -10,9 +10,13 @@ struct RuleWatchSettings: Sendable, SettingGroup {
         "Interval at which the producer reads the rules at X, records changes and compares them with the file")
     static let silenceSetting = Setting(
         "X_RULES_SILENCE", .duration, default: "7d", "Time without a post after which a rule of the file is reported")
+    static let followingSetting = Setting(
+        "X_FOLLOWING_REFRESH", .one(of: Switch.self), default: "on",
+        "Whether the producer reads the accounts that filters follow again after a day, at X's price, and changes their rules"
+    )
     static let settings = [
         RulesFile.setting, AccountPlan.setting, RuleOwnership.setting, PostPrice.setting, UserPrice.setting,
-        intervalSetting, silenceSetting,
+        intervalSetting, silenceSetting, followingSetting,
     ]
 
     var x: XSettings
@@ -20,8 +24,12 @@ struct RuleWatchSettings: Sendable, SettingGroup {
     var file: String?
     var plan: AccountPlan
     var ownership: RuleOwnership
-    /// The lists of accounts that filters of the file follow, as commands have read them.
+    /// The lists of accounts that filters of the file follow, as commands and producers have read them.
     var following: FollowingFiles
+    /// Whether they are read again after a day.
+    var refreshesFollowing = true
+    /// What X charges for an account in such a list, and for a post.
+    var (userPrice, postPrice) = (PostPrice(dollars: 0.01), PostPrice.listPrice)
     /// Which stream it is: a sample has no rules, and records that it is a sample.
     var source: StreamSource
     /// From one comparison to the next.
@@ -57,12 +65,15 @@ struct RuleWatchSettings: Sendable, SettingGroup {
     ///   - stream: those of the stream.
     /// - Returns: the settings.
     static func read(_ reader: inout SettingsReader, stream: StreamSettings) -> RuleWatchSettings {
-        let settings = RuleWatchSettings(
+        var settings = RuleWatchSettings(
             x: stream.x, file: reader.string(RulesFile.setting), plan: stream.plan,
             ownership: RuleOwnership(prefix: reader.text(RuleOwnership.setting)),
             following: FollowingFiles(journalFolder: reader.text(JournalSettings.folder)), source: stream.source,
             interval: reader.duration(intervalSetting),
             silence: reader.duration(silenceSetting))
+        settings.refreshesFollowing = reader.isOn(followingSetting)
+        settings.userPrice = UserPrice.read(&reader)
+        settings.postPrice = PostPrice.read(&reader)
         if settings.interval < .seconds(10) {
             reader.addMistake(
                 "\(reader.origin(intervalSetting)): must be at least 10s: X limits how often rules are read")

@@ -4,13 +4,15 @@ import Glibc
 /// What `streams apply` writes for the streams of a host, and the lock that keeps two commands apart.
 ///
 /// A stream whose change is not confirmed yet has a file `NAME.pending` with the settings before: as long as it is there, the
-/// process may have other settings than the file, and a failed start has something to return to.
+/// process may have other settings than the file, and a failed start has something to return to. A stream that is being stopped
+/// has a file `NAME.stop` with the reason, which its process journals at its end (`AppliedSettings`).
 struct StreamFiles: Sendable {
     /// What `run --config` reads.
     let settings: DerivedFiles
     /// What the supervisor reads; nil when the settings are enough.
     let definitions: DerivedFiles?
     private let pending: DerivedFiles
+    private let notes: DerivedFiles
 
     private static let lockName = ".lock"
 
@@ -22,6 +24,8 @@ struct StreamFiles: Sendable {
         settings = DerivedFiles(folder: folder, prefix: "", suffix: ".yaml", group: group, mode: 0o640)
         pending = DerivedFiles(
             folder: folder, prefix: "", suffix: ".pending", group: nil, mode: 0o600, ownsAll: true)
+        notes = DerivedFiles(
+            folder: folder, prefix: "", suffix: StreamEndNote.suffix, group: group, mode: 0o640, ownsAll: true)
         self.definitions = definitions
     }
 
@@ -73,16 +77,41 @@ struct StreamFiles: Sendable {
         return old
     }
 
+    /// Notes why the process of a stream is about to be ended.
+    ///
+    /// - Parameters:
+    ///   - reason: why.
+    ///   - stream: its name.
+    /// - Throws: `StreamsError`.
+    func note(_ reason: StreamEndNote, for stream: String) throws(StreamsError) {
+        try notes.write(reason.rawValue + "\n", for: stream)
+    }
+
     /// Notes that a stream runs as its files say, or has none.
     ///
     /// - Parameter stream: its name.
     /// - Throws: `StreamsError`.
-    func finish(_ stream: String) throws(StreamsError) { try pending.remove(stream) }
+    func finish(_ stream: String) throws(StreamsError) {
+        try notes.remove(stream)
+        try pending.remove(stream)
+    }
 
-    /// Removes what a killed command has left while it wrote.
+    /// Lists the addresses of the streams for Prometheus, as their settings files have them.
+    ///
+    /// - Throws: `StreamsError`.
+    func writeTargets() throws(StreamsError) {
+        let streams = try settings.all().values.compactMap { StreamSettingsFile(text: $0) }
+        do throws(FileError) { try PrometheusTargets(folder: settings.folder).write(streams) } catch {
+            throw StreamsError(error)
+        }
+    }
+
+    /// Removes what a killed command has left: files that it wrote, and notes, which may no longer be true.
     ///
     /// - Throws: `StreamsError`.
     func sweep() throws(StreamsError) {
+        for stream in try notes.all().keys { try notes.remove(stream) }
+        try notes.sweep()
         try settings.sweep()
         try pending.sweep()
         try definitions?.sweep()

@@ -19,7 +19,7 @@ struct StreamLook: Sendable {
 
 /// What a stream does, and whether that is what it should do. A pure value.
 ///
-/// A running process is not healthy by that alone: bytes must come from X, and the journal must take them.
+/// A running process is not healthy by that alone: bytes must come from X, the journal must take them, and Kafka acknowledge them.
 struct StreamHealth: Sendable, Equatable {
     enum State: String, Sendable, Encodable {
         case connected, connecting, waiting, passive, starting, stopped, failed, inactive
@@ -32,6 +32,8 @@ struct StreamHealth: Sendable, Equatable {
 
     /// Without a byte for this long a connection is suspicious: X sends a keep-alive every 20 s.
     static let longestSilence = Duration.seconds(60)
+    /// Without an acknowledgement for this long lines are late, however many there are.
+    static let longestBacklog = Duration.seconds(60)
     /// The reader writes its facts every second.
     private static let longestPause = Duration.seconds(30)
 
@@ -97,6 +99,14 @@ struct StreamHealth: Sendable, Equatable {
             }
             if let topic = journal.pausedTopic {
                 return StreamHealth(.connected, "topic \(topic) rejects every record")
+            }
+            let oldest = journal.oldestUnacknowledgedAt.flatMap { Timestamp($0) } ?? now
+            let backlog = now.milliseconds - oldest.milliseconds
+            if backlog > longestBacklog.milliseconds {
+                return StreamHealth(
+                    .connected,
+                    "\(counted(Int(journal.unacknowledged), "line")) wait for Kafka, the oldest for"
+                        + " \(shortAge(backlog / 1000))")
             }
             return StreamHealth(.connected, isHealthy: !isPending, isPending ? pendingText : nil)
         }

@@ -57,11 +57,13 @@ struct StreamsApplication {
     /// - Parameters:
     ///   - plan: from `compare`.
     ///   - desired: from `compare`.
+    ///   - declared: names of the streams of the file, active or not; others count as removed.
     ///   - report: hears each outcome as soon as it is known.
     /// - Returns: every outcome.
     /// - Throws: `StreamsError` when the supervisor or the disk fails; the next apply completes what is left.
     func apply(
-        _ plan: StreamsPlan, desired: [String: DesiredStream], report: (StreamOutcome) -> Void = { _ in }
+        _ plan: StreamsPlan, desired: [String: DesiredStream], declared: Set<String> = [],
+        report: (StreamOutcome) -> Void = { _ in }
     ) throws -> [StreamOutcome] {
         var outcomes: [StreamOutcome] = []
         func note(_ outcome: StreamOutcome) {
@@ -69,7 +71,9 @@ struct StreamsApplication {
             report(outcome)
         }
         try files.sweep()
-        for change in plan.changes where change.action == .stop { note(try takeDown(change)) }
+        for change in plan.changes where change.action == .stop {
+            note(try takeDown(change, as: declared.contains(change.stream) ? .stopped : .removed))
+        }
         for change in plan.changes where !change.keepsToken && change.action != .stop {
             try step()
             try supervisor.stop(change.stream)
@@ -77,12 +81,15 @@ struct StreamsApplication {
         for change in plan.changes {
             if let stream = desired[change.stream] { note(try bringUp(stream)) }
         }
+        try files.writeTargets()
         return outcomes
     }
 
     // MARK: End
 
-    private func takeDown(_ change: StreamsPlan.Change) throws -> StreamOutcome {
+    private func takeDown(_ change: StreamsPlan.Change, as reason: StreamEndNote) throws -> StreamOutcome {
+        try step()
+        try files.note(reason, for: change.stream)
         try step()
         try supervisor.stop(change.stream)
         try removeFiles(change.stream)

@@ -28,6 +28,7 @@ struct Supervisord: StreamSupervisor {
     func look(for streams: [String]) throws(StreamsError) -> [String: StreamProcess] {
         try program.requirePlainPaths()
         try requireOwnNames(streams)
+        try requirePrivateSocket()
         let stale = try reread()
         var found: [String: StreamProcess] = [:]
         for info in try ask("getAllProcessInfo").elements {
@@ -116,6 +117,16 @@ struct Supervisord: StreamSupervisor {
                 )
             }
         }
+    }
+
+    /// Whoever may write to the socket starts what he likes as supervisord's user, who is usually root.
+    private func requirePrivateSocket() throws(StreamsError) {
+        // A socket that cannot be looked at cannot be called either, which says more.
+        guard let status = try? FilePath.status(client.socket), status.mode & 0o002 != 0 else { return }
+        throw StreamsError(
+            .operator(.settings),
+            "\(client.socket): every user may write to it, and so choose what supervisord starts; set chmod=0700 below"
+                + " [unix_http_server] in its configuration, and restart it")
     }
 
     // MARK: Stop and start

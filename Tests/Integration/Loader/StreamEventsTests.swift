@@ -51,6 +51,40 @@ struct StreamEventsTests {
         }
     }
 
+    @Test("what streams apply did is in a view of its own")
+    func changes() throws {
+        func applied(_ cause: String, second: Int, _ change: (inout PipelineEvent) -> Void) -> String {
+            let at = Timestamp(milliseconds: 1_760_000_000_000 + Int64(second) * 1000)
+            var event = PipelineEvent(.applied, at: at, cause: cause)
+            change(&event)
+            return String(decoding: event.line, as: UTF8.self)
+        }
+        try settle([
+            event(.started, second: 0), applied("started", second: 1) { $0.settingsAfter = "a1" },
+            applied("changed", second: 2) { event in
+                (event.settingsBefore, event.settingsAfter, event.detail) = ("a1", "b2", "kafka_topic")
+            },
+            applied("removed", second: 3) { $0.settingsBefore = "b2" },
+        ])
+        #expect(
+            try database.query(
+                "SELECT stream, action, settings_before, settings_after, settings FROM stream_changes ORDER BY at")
+                == [
+                    ["test", "started", nil, "a1", nil], ["test", "changed", "a1", "b2", "kafka_topic"],
+                    ["test", "removed", "b2", nil, nil],
+                ])
+    }
+
+    @Test("an event of a later version is a row under its own name, and follows from nothing")
+    func laterVersion() throws {
+        let line = #"{"pipeline_event":{"at":"2026-11-20T08:00:00.000Z","later":[1],"type":"heard_of_later"}}"#
+        try settle([line, line.replacing("heard_of_later", with: "Not a name")])
+        #expect(
+            try database.query("SELECT type, payload #>> '{pipeline_event,later}', problem FROM stream_events")
+                == [["heard_of_later", "[1]", nil]])
+        #expect(try database.query("SELECT count(*) FROM rejects") == [["1"]])
+    }
+
     @Test("each event is a row with its line")
     func rows() throws {
         try settle([event(.connected, second: 1), event(.connectFailed, second: 2, cause: "http_503")])

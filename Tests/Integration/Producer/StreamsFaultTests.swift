@@ -57,6 +57,18 @@ import Testing
         #expect(apply.status == 78 && apply.errors.contains("conf.d/x.conf:2: [program:tweet-stream-one]"), "\(apply)")
     }
 
+    @Test func f77ASocketThatEveryUserMayWriteToIsRejected() throws {
+        try host.startSupervisord()
+        try host.declare(one)
+        let socket = host.folder.path + "/supervisor.sock"
+        try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: socket)
+        for command in ["plan", "apply"] {
+            let result = try host.streams(command)
+            #expect(result.status == 78 && result.errors.contains("\(socket): every user may write to it"), "\(result)")
+        }
+        #expect(host.derived.isEmpty)
+    }
+
     @Test func f77StreamsReturnWithSupervisord() throws {
         try host.startSupervisord()
         try host.declare(one, two)
@@ -155,17 +167,22 @@ import Testing
         StreamsHost.stream(name, token: token, "settings: { x_url: '\(x.url)'\(more) }")
     }
 
-    /// One stream's token is rejected, one's journal is full, one's settings become invalid; a fourth is well.
+    /// One stream's token is rejected, one's journal is full, one's Kafka is unreachable, one's settings become invalid; a fifth
+    /// is well.
     @Test func f80OneBrokenStreamShowsWhyAndTheOthersGoOn() async throws {
         let good = try await simulator(token: "token-a", rate: 100)
         let refusing = try await simulator(token: "another", rate: 10)
+        let late = try await simulator(token: "token-e", rate: 10)
         let fast = try await simulator(token: "token-c", rate: 4000)
+        // Without Kafka a stream is not well either.
+        let kafka = try KafkaSandbox(topics: ["tweets": 12, "tweets.events": 1])
         let rules = host.folder.path + "/rules.yaml"
         try host.folder.write("- value: cat\n  tag: cat\n", to: "rules.yaml")
         try await blocking { [host] in
             try host.startSupervisord()
             try host.declare(
-                Self.stream("good", "a", good), Self.stream("refused", "b", refusing),
+                Self.stream("good", "a", good, ", kafka_bootstrap_servers: '\(kafka.bootstrapServers)'"),
+                Self.stream("late", "e", late), Self.stream("refused", "b", refusing),
                 Self.stream("full", "c", fast, ", journal_quota: 4MiB, journal_reserve: 64KiB"),
                 StreamsHost.stream("invalid", token: "d", "rules_file: rules.yaml"))
             try host.apply()
@@ -173,15 +190,17 @@ import Testing
             kill(try #require(host.processes["invalid"]?.first), SIGKILL)
             try expectReasons(rules)
         }
-        for x in [good, refusing, fast] { await x.stop() }
+        for x in [good, refusing, late, fast] { await x.stop() }
+        withExtendedLifetime(kafka) {}
     }
 
     private func expectReasons(_ rules: String) throws {
         func expect(
-            _ stream: String, _ state: String, _ reason: String, at place: SourceLocation = #_sourceLocation
+            _ stream: String, _ state: String, _ reason: String, within patience: Duration = .seconds(60),
+            at place: SourceLocation = #_sourceLocation
         ) throws {
             var row: JSONValue?
-            let isShown = try eventually {
+            let isShown = try eventually(within: patience) {
                 row = try host.status()[stream]
                 return row?["state"]?.text == state && row?["reason"]?.text?.contains(reason) == true
             }
@@ -189,6 +208,7 @@ import Testing
         }
         try expect("refused", "waiting", "unauthorized")
         try expect("full", "waiting", "JOURNAL_QUOTA")
+        try expect("late", "connected", " lines wait for Kafka, the oldest for ", within: .seconds(120))
         try expect("invalid", "failed", rules)
         let isFatal = try eventually(within: .seconds(240)) {
             try host.status()["invalid"]?["process"]?.text == "FATAL"

@@ -4,6 +4,7 @@ import Sandbox
 import Synchronization
 import TestSupport
 import Testing
+import TweetFormat
 
 /// A host with folders of its own, Debian's supervisord, and `tweet-producer streams`; both end with it.
 final class StreamsHost: Sendable {
@@ -15,7 +16,7 @@ final class StreamsHost: Sendable {
     init() throws {
         folder = try TemporaryFolder()
         for part in ["conf.d", "tokens", "lock"] { try JournalFolder.create(folder.path + "/" + part) }
-        for token in ["a", "b", "c", "d"] { try folder.write("token-\(token)\n", to: "tokens/\(token)") }
+        for token in ["a", "b", "c", "d", "e"] { try folder.write("token-\(token)\n", to: "tokens/\(token)") }
         try folder.write(
             """
             [unix_http_server]
@@ -117,6 +118,16 @@ final class StreamsHost: Sendable {
             found[String(path.dropFirst(folder.count).dropLast(".yaml".count)), default: []].append(pid)
         }
         return found
+    }
+
+    /// What `streams apply` did to a stream, as its journal has it.
+    func applied(_ stream: String) throws -> [String] {
+        let folder = folder.path + "/journal/" + stream
+        let files = try JournalFolder.names(folder).filter { $0.hasSuffix(".jsonl") }.sorted()
+        let lines = try files.flatMap { try readTextFile("\(folder)/\($0)").split(separator: "\n") }
+        return lines.compactMap { PipelineEvent(line: Array($0.utf8)) }.filter { $0.type == .applied }.map {
+            [$0.cause, $0.detail].compactMap(\.self).joined(separator: " ")
+        }
     }
 
     /// The rows of `streams status --json` by the stream's name.

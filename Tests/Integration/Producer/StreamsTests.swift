@@ -34,6 +34,8 @@ import Testing
         let change = try host.apply()
         #expect(change.contains("~ restart  two  journal_segment_age: unset → 15m"), "\(change)")
         #expect(host.processes["one"] == first["one"] && host.processes["two"] != first["two"])
+        #expect(try host.applied("one") == ["started"])
+        #expect(try host.applied("two") == ["started", "changed journal_segment_age"])
         try editTheFile()
     }
 
@@ -44,6 +46,7 @@ import Testing
         #expect(deactivated.status == 0, "\(deactivated)")
         #expect(deactivated.output.contains("stream 'one' is stopped; its journal stays in \(journal)"))
         #expect(Set(host.processes.keys) == ["two"])
+        #expect(try host.applied("one") == ["started", "stopped"])
         #expect(host.derived == ["conf.d/tweet-stream-two.conf", "streams/two.yaml"])
         #expect(FileManager.default.fileExists(atPath: journal + "/journal.json"))
         #expect(try text() == before.replacing("- name: one\n", with: "- name: one\n    active: false\n"))
@@ -56,6 +59,8 @@ import Testing
         let removed = try host.streams("remove", "three")
         #expect(removed.status == 0 && removed.output.contains("/journal/three"), "\(removed)")
         #expect(try host.streams("remove", "one").status == 0)
+        #expect(try host.applied("one") == ["started", "stopped", "started", "removed"])
+        #expect(try host.applied("three") == ["started", "removed"])
         #expect(Set(host.processes.keys) == ["two"])
         #expect(try text().contains("# ours\n") && text().contains("# another\n"))
         #expect(try text().contains("name: one") == false)

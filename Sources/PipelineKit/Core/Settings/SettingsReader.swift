@@ -8,6 +8,8 @@ package struct SettingsReader {
     package let environment: [String: String]
     private let flags: [String: String]
     private var file: SettingsFile?
+    /// The settings file; nil for none.
+    package var filePath: String? { file?.path }
     /// What is wrong, one text each.
     package private(set) var mistakes: [String] = []
 

@@ -82,6 +82,14 @@ package struct FollowingReader: Sendable {
 
     private let api: XAPI
 
+    /// The most accounts that the rules of a plan can hold: an account has 28 code points at most, "from:" and 19 digits, and " OR ".
+    ///
+    /// - Parameter plan: of the account.
+    /// - Returns: how many; what X lists beyond is not worth its price.
+    package static func capacity(of plan: AccountPlan) -> Int {
+        min(mostAccounts, plan.maximalRules * ((plan.maximalRuleLength + 4) / 28))
+    }
+
     /// X's largest page.
     private static let pageSize = "1000"
     /// More than 1,400 rules of an enterprise account, and over $1,000 at X's list price.
@@ -89,12 +97,14 @@ package struct FollowingReader: Sendable {
 
     /// - Parameters:
     ///   - settings: how to reach X.
+    ///   - stop: a service gives its own, so that no call outlives it for long.
     ///   - patience: how long a call waits for the end of X's rate limit (300 calls in 15 minutes).
     ///   - onWait: is called with the duration before each such wait.
     package init(
-        _ settings: XSettings, patience: Duration = .zero, onWait: @escaping @Sendable (Duration) -> Void = { _ in }
+        _ settings: XSettings, stop: Stop? = nil, patience: Duration = .zero,
+        onWait: @escaping @Sendable (Duration) -> Void = { _ in }
     ) {
-        api = XAPI(settings, patience: patience, onWait: onWait)
+        api = XAPI(settings, stop: stop, patience: patience, onWait: onWait)
     }
 
     /// Looks an account up, which costs as much as one user.

@@ -12,6 +12,8 @@ package final class PostCounter: Sendable {
     private struct State {
         /// Posts by days since 1970.
         var days: [Int64: Int64]
+        /// What X charges for other things than posts, in posts, by the same days.
+        var others: [Int64: Int64]
         var isSaved = true
     }
 
@@ -26,6 +28,8 @@ package final class PostCounter: Sendable {
     private static let daysKept = 64
     /// The file always has this size, so that one write replaces all of it.
     private static let fileBytes = 4096
+    /// Before the day of what is no post; a version that does not know it passes it over.
+    private static let otherMark = "x"
 
     /// Goes on from the file; a damaged one counts as empty.
     ///
@@ -34,15 +38,19 @@ package final class PostCounter: Sendable {
         path = folder + "/" + Self.fileName
         file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         guard file >= 0 else { throw FileError("open", path) }
-        state = Mutex(State(days: Self.stored(in: folder)))
+        state = Mutex(
+            State(days: Self.stored(in: folder), others: Self.stored(in: folder, behind: Self.otherMark)))
     }
 
     /// Posts by days since 1970 as the file has them, for programs that only look; nothing without a file.
-    package static func stored(in folder: String) -> [Int64: Int64] {
+    package static func stored(in folder: String) -> [Int64: Int64] { stored(in: folder, behind: "") }
+
+    private static func stored(in folder: String, behind mark: String) -> [Int64: Int64] {
         let bytes = (try? readWholeFile(folder + "/" + fileName)) ?? []
         let stored = (try? JSONDecoder().decode([String: Int64].self, from: Data(bytes))) ?? [:]
         return stored.reduce(into: [:]) { days, entry in
-            if let day = Int64(entry.key), entry.value > 0 { days[day] = entry.value }
+            guard entry.key.hasPrefix(mark) else { return }
+            if let day = Int64(entry.key.dropFirst(mark.count)), entry.value > 0 { days[day] = entry.value }
         }
     }
 
@@ -58,9 +66,31 @@ package final class PostCounter: Sendable {
         }
     }
 
+    /// Counts what X charges for something else, such as the accounts that an account follows.
+    ///
+    /// - Parameters:
+    ///   - posts: how many posts cost as much.
+    ///   - moment: when X was asked.
+    package func charge(_ posts: Int64, at moment: Timestamp) {
+        state.withLock { state in
+            state.others[moment.day, default: 0] += posts
+            state.isSaved = false
+        }
+    }
+
     /// Posts from a day (days since 1970) on.
-    package func posts(since day: Int64) -> Int64 {
-        state.withLock { $0.days.reduce(0) { $1.key >= day ? $0 + $1.value : $0 } }
+    package func posts(since day: Int64) -> Int64 { state.withLock { Self.sum($0.days, since: day) } }
+
+    /// Posts from a day (days since 1970) on, and what else X charged, in posts: what limits apply to.
+    ///
+    /// - Parameter day: the first.
+    /// - Returns: posts.
+    package func charged(since day: Int64) -> Int64 {
+        state.withLock { Self.sum($0.days, since: day) + Self.sum($0.others, since: day) }
+    }
+
+    private static func sum(_ days: [Int64: Int64], since day: Int64) -> Int64 {
+        days.reduce(0) { $1.key >= day ? $0 + $1.value : $0 }
     }
 
     /// Writes what was counted since the last time.
@@ -71,14 +101,15 @@ package final class PostCounter: Sendable {
     }
 
     private func write() throws(FileError) {
-        let unsaved = state.withLock { state -> [Int64: Int64]? in
+        let unsaved = state.withLock { state -> (days: [Int64: Int64], others: [Int64: Int64])? in
             guard !state.isSaved else { return nil }
             if state.days.count > Self.daysKept, let oldest = state.days.keys.min() { state.days[oldest] = nil }
+            if state.others.count > Self.daysKept, let oldest = state.others.keys.min() { state.others[oldest] = nil }
             state.isSaved = true
-            return state.days
+            return (state.days, state.others)
         }
-        guard let days = unsaved else { return }
-        let members = days.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value)" }
+        guard let unsaved else { return }
+        let members = Self.members(unsaved.days, behind: "") + Self.members(unsaved.others, behind: Self.otherMark)
         var bytes = Array("{\(members.joined(separator: ","))}\n".utf8)
         bytes += repeatElement(UInt8(ascii: " "), count: max(0, Self.fileBytes - bytes.count))
         let written = unsafe bytes.withUnsafeBytes { unsafe pwrite(file, $0.baseAddress, $0.count, 0) }
@@ -87,6 +118,12 @@ package final class PostCounter: Sendable {
             state.withLock { $0.isSaved = false }
             throw error
         }
+    }
+}
+
+extension PostCounter {
+    private static func members(_ days: [Int64: Int64], behind mark: String) -> [String] {
+        days.sorted { $0.key < $1.key }.map { "\"\(mark)\($0.key)\":\($0.value)" }
     }
 }
 

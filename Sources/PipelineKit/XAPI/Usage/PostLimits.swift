@@ -45,13 +45,21 @@ package struct PostLimits: Equatable, Sendable {
     }
 
     /// The limit that forbids reading now; the one that lasts longer when both do. Nil when reading is allowed.
-    package func closing(_ counter: PostCounter, at now: Timestamp) -> Closing? {
+    ///
+    /// - Parameters:
+    ///   - counter: what was received.
+    ///   - more: posts that something is about to cost.
+    ///   - now: the time.
+    /// - Returns: the limit, and when its next window opens.
+    package func closing(_ counter: PostCounter, more: Int64 = 0, at now: Timestamp) -> Closing? {
         let month = perMonth.flatMap { limit in
-            closing(Self.perMonthSetting, limit, counter.posts(since: firstDay(at: now)), until: nextFirstDay(at: now))
+            closing(
+                Self.perMonthSetting, limit, counter.charged(since: firstDay(at: now)) + more,
+                until: nextFirstDay(at: now))
         }
         if let month { return month }
         return perDay.flatMap { limit in
-            closing(Self.perDaySetting, limit, counter.posts(since: now.day), until: now.day + 1)
+            closing(Self.perDaySetting, limit, counter.charged(since: now.day) + more, until: now.day + 1)
         }
     }
 

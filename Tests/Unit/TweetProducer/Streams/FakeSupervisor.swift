@@ -22,6 +22,8 @@ final class FakeSupervisor: StreamSupervisor {
         var violations: [String] = []
         /// How many processes were started.
         var starts = 0
+        /// Why processes were ended for good, as they could read it then.
+        var ends: [String] = []
     }
 
     let state = Mutex(State())
@@ -55,7 +57,11 @@ final class FakeSupervisor: StreamSupervisor {
     func reload() {}
 
     func stop(_ stream: String) {
-        state.withLock { ($0.running[stream], $0.loaded[stream]) = (nil, nil) }
+        let note = try? readTextFile("\(settings.folder)/\(stream).stop")
+        state.withLock { state in
+            if state.running[stream] != nil, let note { state.ends.append("\(stream) \(note.trimmed)") }
+            (state.running[stream], state.loaded[stream]) = (nil, nil)
+        }
     }
 
     func start(_ stream: StreamSettingsFile) throws(StreamsError) -> StreamStart {

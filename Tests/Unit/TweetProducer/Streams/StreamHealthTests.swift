@@ -57,9 +57,12 @@ import Testing
         }
         try expect(.connecting, "X has not answered yet") { $0.facts?.state = .connecting }
         try expect(.starting, "the reader has not begun yet") { $0.facts?.process = 1 }
-        try expect(.starting, "its journal is not open yet") { $0.journal = nil }
         try expect(.waiting, "the journal: stopped: full") { $0.journal?.state = "stopped: full" }
         try expect(.connected, "topic tweets rejects every record") { $0.journal?.pausedTopic = "tweets" }
+        try expect(.connected, "3 lines wait for Kafka, the oldest for 3 min") {
+            $0.journal?.unacknowledged = 3
+            $0.journal?.oldestUnacknowledgedAt = now.advanced(by: .seconds(-180)).description
+        }
         try expect(.connected, "`streams apply` has changes for it") { $0.isPending = true }
         try expect(.failed, "FATAL: settings") {
             $0.process = StreamProcess(state: .failed, word: "FATAL", reason: "settings")
@@ -90,8 +93,23 @@ import Testing
         #expect(full.state == .waiting)
         let alone = try health { ($0.isSupervised, $0.process) = (false, nil) }
         #expect(alone.isHealthy && alone.state == .connected)
+        let starting = try health { $0.journal = nil }
+        #expect(starting.state == .starting && starting.reason == "its journal is not open yet" && !starting.isHealthy)
         let stopped = try health { ($0.isSupervised, $0.process, $0.journal) = (false, nil, nil) }
         #expect(stopped.state == .stopped && stopped.reason == "no process has its journal")
+        journal.close()
+    }
+
+    @Test func theFirstLineThatKafkaLacksSaysHowLateItIs() throws {
+        for second in 1...3 { try journal.append("{}", at: Int64(second) * 1000) }
+        try journal.sync()
+        func oldest(_ acknowledged: Int64) throws -> String? {
+            try Checkpoint(journal: journal.source.journal, acknowledged: acknowledged).write(to: folder.path + "/s")
+            return try JournalStatus(folder: folder.path, stream: "s", quota: nil).oldestUnacknowledgedAt
+        }
+        #expect(try oldest(0) == Timestamp(milliseconds: 1000).description)
+        #expect(try oldest(1) == Timestamp(milliseconds: 2000).description)
+        #expect(try oldest(3) == nil)
         journal.close()
     }
 

@@ -77,6 +77,25 @@ import Testing
         #expect(world.supervisor.state.withLock { $0.running.count } == 3)
     }
 
+    /// A process reads why it ends for good, and only then; what a killed apply has noted is not believed later.
+    @Test func aProcessKnowsWhyItEndsForGood() throws {
+        let world = try StreamsWorld()
+        let all = (0..<3).map { StreamsWorld.settings(StreamsWorld.names[$0], version: 1, token: $0) }
+        _ = try world.apply(all)
+        _ = try world.apply([StreamsWorld.settings("a", version: 2, token: 0), all[1], all[2]])
+        #expect(world.supervisor.state.withLock { $0.ends } == [])
+        // Killed when it has noted that `b` ends; then `b` is to go on, and later ends without being asked to.
+        _ = try world.apply([all[0], all[2]], declared: ["a", "b", "c"], killedAfter: 1)
+        #expect(try readTextFile(world.folder + "/streams/b.stop") == "stopped\n")
+        _ = try world.apply(all)
+        world.supervisor.stop("b")
+        #expect(world.supervisor.state.withLock { $0.ends } == [])
+        _ = try world.apply(all)
+        _ = try world.apply([all[0]], declared: ["a", "c"])
+        #expect(world.supervisor.state.withLock { $0.ends } == ["b removed", "c stopped"])
+        #expect(try world.files.look(at: []).keys.sorted() == ["a"])
+    }
+
     // MARK: Streams that do not start
 
     @Test func aFailedStartRestoresTheSettingsBefore() throws {

@@ -75,10 +75,13 @@ final class StreamsWorld {
     ///
     /// - Parameters:
     ///   - desired: the active streams.
+    ///   - declared: the names of the file's streams.
     ///   - steps: after how many steps it is killed; nil for never.
     /// - Returns: what became of each change; nil when it was killed.
     /// - Throws: what the application throws otherwise.
-    func apply(_ desired: [StreamSettingsFile], killedAfter steps: Int? = nil) throws -> [StreamOutcome]? {
+    func apply(
+        _ desired: [StreamSettingsFile], declared: Set<String> = [], killedAfter steps: Int? = nil
+    ) throws -> [StreamOutcome]? {
         var left = steps ?? .max
         let application = StreamsApplication(files: files, supervisor: supervisor) {
             left -= 1
@@ -86,7 +89,7 @@ final class StreamsWorld {
         }
         do {
             let (plan, wanted) = try application.compare(desired)
-            return try application.apply(plan, desired: wanted)
+            return try application.apply(plan, desired: wanted, declared: declared)
         } catch is Killed { return nil }
     }
 

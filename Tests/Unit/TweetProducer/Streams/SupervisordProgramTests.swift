@@ -23,6 +23,8 @@ import Testing
         #expect(text.contains("\nenvironment=STREAM_SETTINGS=\"\(first.hash)\"\n"))
         #expect(text.contains("\nuser=tweets\n") && text.contains("\nstderr_logfile=/var/log/t/my-stream.log\n"))
         #expect(text.contains("\nstopwaitsecs=105\n"), "longer than DRAIN")
+        let ends = "\nautorestart=unexpected\nexitcodes=0,64,77,78\nstartsecs=5\nstartretries=10\n"
+        #expect(text.contains(ends), "wrong settings end, and are not retried for ever")
         #expect(first.hash != second.hash && program.text(second) != text)
         #expect(program.text(settings("")).contains("\nstopwaitsecs=45\n"))
     }

@@ -1,0 +1,69 @@
+import Core
+import Journal
+import TestSupport
+import Testing
+import TweetFormat
+
+@testable import TweetProducer
+
+/// What a process journals of what `streams apply` did to its stream.
+@Suite(.timeLimit(.minutes(1))) struct AppliedSettingsTests {
+    private let folder: TemporaryFolder
+    private let journal: Journal
+
+    init() throws {
+        folder = try TemporaryFolder()
+        journal = try Journal.open(folder: folder.path, stream: "s")
+    }
+
+    /// The settings file of a process, as `apply` writes it.
+    private func settings(_ settings: String) throws -> (AppliedSettings, hash: String) {
+        let text = "streams: [{ name: s, settings: { \(settings) } }]"
+        let file = StreamSettingsFile(StreamsFile(path: "/s.yaml", text: text).streams[0], from: "/s.yaml")
+        try folder.write(file.text, to: "s.yaml")
+        return (try #require(AppliedSettings(path: folder.path + "/s.yaml")), file.hash)
+    }
+
+    private func events() throws -> [PipelineEvent] {
+        try journal.lines(from: 1).compactMap { PipelineEvent(line: Array($0.text.utf8)) }
+    }
+
+    @Test func startsChangesAndEndsAreJournalledOnceEach() throws {
+        let (first, old) = try settings("kafka_topic: a, x_bearer_token: secret-1")
+        try first.recordStart(in: journal)
+        try first.recordStart(in: journal)
+        try first.recordEnd(in: journal)
+        let (second, new) = try settings("kafka_topic: b, drain: 9s, x_bearer_token: secret-2")
+        try second.recordStart(in: journal)
+        try folder.write("stopped\n", to: "s.stop")
+        try second.recordEnd(in: journal)
+        try second.recordStart(in: journal)
+        try folder.write("removed\n", to: "s.stop")
+        try second.recordEnd(in: journal)
+        let events = try events()
+        #expect(events.allSatisfy { $0.type == .applied })
+        #expect(events.map(\.cause) == ["started", "changed", "stopped", "started", "removed"])
+        #expect(events.map(\.settingsBefore) == [nil, old, new, nil, new])
+        #expect(events.map(\.settingsAfter) == [old, new, nil, new, nil])
+        #expect(events.map(\.detail) == [nil, "drain, kafka_topic", nil, nil, nil])
+        #expect(try journal.lines(from: 1).allSatisfy { !$0.text.contains("secret") })
+    }
+
+    /// A digest of a weak secret would betray it.
+    @Test func secretsAreNotInTheStateFile() throws {
+        let (settings, _) = try settings("x_bearer_token: secret-1, kafka_topic: a")
+        try settings.recordStart(in: journal)
+        let text = try readTextFile(folder.path + "/s/applied.json")
+        #expect(text.contains("kafka_topic") && !text.contains("x_bearer_token"))
+    }
+
+    @Test func otherSettingsFilesAndNotesCountForNothing() throws {
+        try folder.write("kafka_topic: a\n", to: "own.yaml")
+        #expect(AppliedSettings(path: folder.path + "/own.yaml") == nil)
+        #expect(AppliedSettings(path: nil) == nil && AppliedSettings(path: "/nowhere.yaml") == nil)
+        let (settings, _) = try settings("kafka_topic: a")
+        try folder.write("whatever\n", to: "s.stop")
+        try settings.recordEnd(in: journal)
+        #expect(try events().isEmpty)
+    }
+}
