@@ -47,7 +47,8 @@ struct StreamLooks {
     private(set) var obstacle: StreamsError?
 
     init(_ file: StreamsFile, _ fleet: Fleet) {
-        let names = file.active.map(\.name)
+        let desired = fleet.desired(file)
+        let names = desired.map(\.stream)
         let application = fleet.application
         var (actual, pending): ([String: ActualStream], Set<String>) = ([:], [])
         var isSupervised = application.supervisor.isSupervising
@@ -56,7 +57,7 @@ struct StreamLooks {
             for (name, process) in try application.supervisor.look(for: names) {
                 actual[name, default: ActualStream()].process = process
             }
-            let wanted = try fleet.desired(file).map {
+            let wanted = desired.map {
                 DesiredStream(settings: $0, definition: application.supervisor.definition(of: $0))
             }
             let plan = StreamsPlan(wanted, actual: actual, isSupervised: isSupervised)
@@ -111,8 +112,6 @@ struct StreamsStatusView: Report {
         /// Lines that Kafka has not acknowledged.
         let backlog: Int64?
         let journal: String?
-        /// Where it answers HTTP requests; nil for nowhere.
-        let listen: String?
 
         /// For the table; a passive producer's state is its role.
         fileprivate var data: String { state.rawValue + (role == .active ? ", active" : "") }
@@ -132,7 +131,6 @@ struct StreamsStatusView: Report {
             postsPerMinute = facts?.postsLastMinute
             backlog = look.journal?.unacknowledged
             journal = look.journal?.folder ?? look.declared?.journal
-            listen = look.settings?.listen
         }
     }
 

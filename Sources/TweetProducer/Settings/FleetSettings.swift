@@ -31,12 +31,8 @@ struct FleetSettings: SettingGroup, Sendable {
     static let userSetting = Setting(
         "SUPERVISOR_USER", flag: "supervisor-user", .text, default: "tweet-pipeline", value: "name",
         "User that the streams run as: supervisord starts them as this user, and its group can read the settings files")
-    static let portSetting = Setting(
-        "STREAMS_PORT", .count(1024...65_000), default: "9470", value: "port",
-        "First port of 127.0.0.1 for metrics and health of streams that do not set `listen`")
     static let settings = [
         fileSetting, folderSetting, supervisorSetting, socketSetting, programsSetting, logsSetting, userSetting,
-        portSetting,
     ]
 
     /// The file that declares the streams.
@@ -52,8 +48,6 @@ struct FleetSettings: SettingGroup, Sendable {
     let logs: String
     /// Whom the streams run as.
     let user: String
-    /// From which on ports are given to streams.
-    let firstPort: Int
 
     /// Reads the settings; mistakes are added to the reader's.
     ///
@@ -66,6 +60,5 @@ struct FleetSettings: SettingGroup, Sendable {
         programs = reader.text(Self.programsSetting)
         logs = reader.text(Self.logsSetting)
         user = reader.text(Self.userSetting)
-        firstPort = reader.int(Self.portSetting)
     }
 }

@@ -57,11 +57,9 @@ struct StreamSettingsFile: Equatable, Sendable {
     /// - Parameters:
     ///   - stream: an active stream.
     ///   - source: the file that declares it.
-    ///   - listen: where it answers HTTP requests, when it does not say so itself.
-    init(_ stream: DeclaredStream, from source: String, listen: String? = nil) {
-        var values = stream.settings.values.mapValues(\.text)
-        if let listen, let setting = StreamAddresses.setting { values[setting.environment] = listen }
-        entries = values.sorted { $0.key < $1.key }.map { Entry(key: $0.key.lowercased(), value: $0.value) }
+    init(_ stream: DeclaredStream, from source: String) {
+        entries = stream.settings.values.sorted { $0.key < $1.key }
+            .map { Entry(key: $0.key.lowercased(), value: $0.value.text) }
         let body = entries.map { "\($0.key): \(quotedYAML($0.value))\n" }.joined()
         hash = Self.hash(body)
         text = "# \(Self.mark) from \(source); change that file instead.\n\(Self.hashKey)\(hash)\n\(body)"
@@ -94,10 +92,6 @@ struct StreamSettingsFile: Equatable, Sendable {
     var stream: String { value(StreamSettings.streamSetting) ?? "" }
     /// The stream's folder in the journal.
     var journal: String { (value(JournalSettings.folder) ?? "") + "/" + stream }
-    /// Where it answers HTTP requests; nil for nowhere.
-    var listen: String? {
-        StreamAddresses.setting.flatMap(value).flatMap { $0 == StreamAddresses.off ? nil : $0 }
-    }
     /// Where the token comes from; it is only compared.
     var token: [String?] { [value(BearerToken.fileSetting), value(BearerToken.valueSetting)] }
 

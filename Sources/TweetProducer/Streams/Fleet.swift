@@ -43,20 +43,12 @@ struct Fleet {
                 + " useradd --system --no-create-home --shell /usr/sbin/nologin \(user)")
     }
 
-    /// What the active streams of a file are to run with. Those that name no address for HTTP requests have one.
+    /// What the active streams of a file are to run with.
     ///
     /// - Parameter file: that declares them.
     /// - Returns: in the file's order.
-    /// - Throws: `StreamsError`: `operator(.disk)` when the settings files cannot be read.
-    func desired(_ file: StreamsFile) throws(StreamsError) -> [StreamSettingsFile] {
-        guard let setting = StreamAddresses.setting else {
-            return file.active.map { StreamSettingsFile($0, from: file.path) }
-        }
-        let current = try application.files.settings.all().compactMapValues { StreamSettingsFile(text: $0)?.listen }
-        let addresses = StreamAddresses(
-            Dictionary(file.active.map { ($0.name, $0.text(setting)) }) { first, _ in first }, current: current,
-            from: settings.firstPort, isFree: StreamAddresses.isFree)
-        return file.active.map { StreamSettingsFile($0, from: file.path, listen: addresses.derived[$0.name]) }
+    func desired(_ file: StreamsFile) -> [StreamSettingsFile] {
+        file.active.map { StreamSettingsFile($0, from: file.path) }
     }
 
     /// Writes the file that declares the streams, with the owner and the permissions that it had.

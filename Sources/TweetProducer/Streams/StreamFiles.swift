@@ -96,16 +96,6 @@ struct StreamFiles: Sendable {
         try pending.remove(stream)
     }
 
-    /// Lists the addresses of the streams for Prometheus, as their settings files have them.
-    ///
-    /// - Throws: `StreamsError`.
-    func writeTargets() throws(StreamsError) {
-        let streams = try settings.all().values.compactMap { StreamSettingsFile(text: $0) }
-        do throws(FileError) { try PrometheusTargets(folder: settings.folder).write(streams) } catch {
-            throw StreamsError(error)
-        }
-    }
-
     /// Removes what a killed command has left: files that it wrote, and notes, which may no longer be true.
     ///
     /// - Throws: `StreamsError`.

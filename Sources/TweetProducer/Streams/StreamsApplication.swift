@@ -81,7 +81,6 @@ struct StreamsApplication {
         for change in plan.changes {
             if let stream = desired[change.stream] { note(try bringUp(stream)) }
         }
-        try files.writeTargets()
         return outcomes
     }
 

@@ -79,23 +79,7 @@ struct StreamsFile: Sendable {
             let name = ConnectBudget.name(url: settings.stream.x.url, token: token)
             credentials.append(Credential(stream: stream, name: name, plan: settings.stream.plan))
         }
-        return found + sharedAddresses() + shared(credentials)
-    }
-
-    /// One address serves one process.
-    private func sharedAddresses() -> [String] {
-        guard let setting = StreamAddresses.setting else { return [] }
-        var first: [String: DeclaredStream] = [:]
-        return active.compactMap { stream in
-            guard let address = stream.text(setting), address != StreamAddresses.off else { return nil }
-            guard let other = first[address] else {
-                first[address] = stream
-                return nil
-            }
-            return
-                "streams '\(other.name)' (\(path):\(other.line)) and '\(stream.name)' (\(path):\(stream.line)) have the same"
-                + " \(setting.fileKey): remove it, and each has a port of its own"
-        }
+        return found + shared(credentials)
     }
 
     /// X's self-serve plans allow one connection for an app; with an enterprise plan each endpoint has its own.
