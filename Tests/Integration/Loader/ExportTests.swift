@@ -50,8 +50,8 @@ struct ExportTests {
 
     private func names() throws -> [String] { try JournalFolder.names(path).sorted() }
 
-    @Test("a folder has the rows, a manifest with counts and checksums, the rules' texts, and every gap of the window")
-    func manifest() throws {
+    /// Three tweets, two rules and three gaps; a rule and a gap of them ended before March 2022.
+    private func storeTweetsRulesAndGaps() throws {
         try Loader.claiming(database.url).settle(TestLines.batch(TestLines.tweets(3)))
         try database.query(
             """
@@ -64,6 +64,11 @@ struct ExportTests {
                 ('test', 'j', 1, '2022-02-20Z', '2022-03-02Z', 'reset', 'open'), ('test', 'j', 2, '2022-03-05Z', NULL, 'x', 'open'),
                 ('test', 'j', 3, '2022-01-05Z', '2022-01-06Z', 'early', 'open')
             """)
+    }
+
+    @Test("a folder has the rows, a manifest with counts and checksums, the rules' texts, and every gap of the window")
+    func manifest() throws {
+        try storeTweetsRulesAndGaps()
         let selection = ExportSelection(
             since: Timestamp("2022-03-01T00:00:00Z"), until: Timestamp("2022-04-01T00:00:00Z"))
         let manifest = try export(request(.csv, "id,text", selection))
@@ -158,8 +163,8 @@ struct ExportTests {
         #expect(a != nil && a == b)
     }
 
-    @Test("without payloads a table has the cells that the columns give, and lines are an error that says what to do")
-    func withoutPayload() throws {
+    /// A repost with everything that a table has a column for.
+    private static var fullLine: String {
         let first = TestLines.firstID
         let data = """
             "author_id":"7","lang":"en","created_at":"2022-03-06T15:00:00.000Z","conversation_id":"9",\
@@ -181,9 +186,13 @@ struct ExportTests {
             "geo":{"type":"Feature","bbox":[1.5,2,3,4]}}],"media":[{"media_key":"3_1","type":"photo","width":5}],\
             "polls":[{"id":"6","options":[{"position":1,"label":"yes","votes":2}],"voting_status":"open"}]
             """
-        let line =
+        return
             #"{"data":{"id":"\#(first)","text":"RT",\#(data)},"includes":{\#(includes)},"matching_rules":[{"id":"1","tag":"r"}]}"#
-        try Loader.claiming(database.url).settle(TestLines.batch([line]))
+    }
+
+    @Test("without payloads a table has the cells that the columns give, and lines are an error that says what to do")
+    func withoutPayload() throws {
+        try Loader.claiming(database.url).settle(TestLines.batch([Self.fullLine]))
         try export(request(.csv, "twarc"))
         let before = try content("tweets.csv")
         try FileManager.default.removeItem(atPath: path)

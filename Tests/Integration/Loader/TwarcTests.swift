@@ -18,18 +18,7 @@ struct TwarcTests {
     func everyCell() throws {
         let folder = try TemporaryFolder()
         let database = try TestDatabase()
-        var seen: Set<String> = []
-        let lines = try FileManager.default.contentsOfDirectory(atPath: #require(recordings("data")).path)
-            .filter { $0.hasSuffix(".jsonl") }.sorted().flatMap { name in
-                try String(contentsOf: #require(recordings("data")).appending(path: name), encoding: .utf8)
-                    .split(separator: "\n").map(String.init)
-            }
-            // A tweet that was recorded twice has two states, of which the database keeps one.
-            .filter { line in
-                let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
-                guard let id = (object?["data"] as? [String: Any])?["id"] as? String else { return false }
-                return seen.insert(id).inserted
-            }
+        let lines = try recordedLines()
         let loader = try Loader.claiming(database.url)
         for start in stride(from: 0, to: lines.count, by: 500) {
             let part = lines[start..<min(start + 500, lines.count)]
@@ -40,15 +29,7 @@ struct TwarcTests {
         var progress = ExportProgress(isTerminal: false) { false }
         let output = try ExportFolder(folder.path + "/export", .init(fileExtension: "csv"), header: export.header)
         _ = try export.run(database.connect(), to: output, &progress)
-        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/compare_twarc.py")
-        let process = Process()
-        process.executableURL = twarcPython.map { URL(filePath: $0) }
-        process.arguments = [script.path, folder.path + "/lines.jsonl", folder.path + "/export/tweets.csv"]
-        let pipe = Pipe()
-        (process.standardOutput, process.standardError) = (pipe, pipe)
-        try process.run()
-        let result = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
+        let result = try compare(folder.path)
         let summary = result.split(separator: "\n").last ?? ""
         let numbers = summary.matches(of: /[0-9]+/).compactMap { Int($0.output) }
         #expect(summary.contains(" 0 differ; twarc-csv fails on "), "\(result)")
@@ -57,5 +38,35 @@ struct TwarcTests {
             numbers.count == 4 && numbers[0] + numbers[3] == lines.count && numbers[3] * 100 < lines.count, "\(summary)"
         )
         print("twarc-csv: \(summary)")
+    }
+
+    /// Each recorded tweet once.
+    private func recordedLines() throws -> [String] {
+        var seen: Set<String> = []
+        return try FileManager.default.contentsOfDirectory(atPath: #require(recordings("data")).path)
+            .filter { $0.hasSuffix(".jsonl") }.sorted().flatMap { name in
+                try String(contentsOf: #require(recordings("data")).appending(path: name), encoding: .utf8)
+                    .split(separator: "\n").map(String.init)
+            }
+            // A tweet that was recorded twice has two states, of which the database keeps one.
+            .filter { line in
+                let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+                guard let id = (object?["data"] as? [String: Any])?["id"] as? String else { return false }
+                return seen.insert(id).inserted
+            }
+    }
+
+    /// What the comparison prints.
+    private func compare(_ folder: String) throws -> String {
+        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/compare_twarc.py")
+        let process = Process()
+        process.executableURL = twarcPython.map { URL(filePath: $0) }
+        process.arguments = [script.path, folder + "/lines.jsonl", folder + "/export/tweets.csv"]
+        let pipe = Pipe()
+        (process.standardOutput, process.standardError) = (pipe, pipe)
+        try process.run()
+        let result = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return result
     }
 }
