@@ -60,7 +60,7 @@ struct StreamSettingsFile: Equatable, Sendable {
     ///   - listen: where it answers HTTP requests, when it does not say so itself.
     init(_ stream: DeclaredStream, from source: String, listen: String? = nil) {
         var values = stream.settings.values.mapValues(\.text)
-        if let listen, let setting = StreamAddresses.setting { values[setting.environment] = listen }
+        if let listen { values[StreamAddresses.setting.environment] = listen }
         entries = values.sorted { $0.key < $1.key }.map { Entry(key: $0.key.lowercased(), value: $0.value) }
         let body = entries.map { "\($0.key): \(quotedYAML($0.value))\n" }.joined()
         hash = Self.hash(body)
@@ -95,9 +95,7 @@ struct StreamSettingsFile: Equatable, Sendable {
     /// The stream's folder in the journal.
     var journal: String { (value(JournalSettings.folder) ?? "") + "/" + stream }
     /// Where it answers HTTP requests; nil for nowhere.
-    var listen: String? {
-        StreamAddresses.setting.flatMap(value).flatMap { $0 == StreamAddresses.off ? nil : $0 }
-    }
+    var listen: String? { value(StreamAddresses.setting).flatMap { $0 == StreamAddresses.off ? nil : $0 } }
     /// Where the token comes from; it is only compared.
     var token: [String?] { [value(BearerToken.fileSetting), value(BearerToken.valueSetting)] }
 

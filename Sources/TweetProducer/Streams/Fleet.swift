@@ -49,13 +49,10 @@ struct Fleet {
     /// - Returns: in the file's order.
     /// - Throws: `StreamsError`: `operator(.disk)` when the settings files cannot be read.
     func desired(_ file: StreamsFile) throws(StreamsError) -> [StreamSettingsFile] {
-        guard let setting = StreamAddresses.setting else {
-            return file.active.map { StreamSettingsFile($0, from: file.path) }
-        }
         let current = try application.files.settings.all().compactMapValues { StreamSettingsFile(text: $0)?.listen }
+        let named = Dictionary(file.active.map { ($0.name, $0.text(StreamAddresses.setting)) }) { first, _ in first }
         let addresses = StreamAddresses(
-            Dictionary(file.active.map { ($0.name, $0.text(setting)) }) { first, _ in first }, current: current,
-            from: settings.firstPort, isFree: StreamAddresses.isFree)
+            named, current: current, from: settings.firstPort, isFree: StreamAddresses.isFree)
         return file.active.map { StreamSettingsFile($0, from: file.path, listen: addresses.derived[$0.name]) }
     }
 

@@ -6,8 +6,8 @@ import Glibc
 /// A stream whose settings name none has a port of 127.0.0.1. It stands in the stream's settings file, from which the next
 /// apply reads it: so a port stays while the stream is active, whatever comes before or behind it in the file.
 struct StreamAddresses {
-    /// The setting of `run`; nil in a producer that does not answer requests.
-    static let setting = ProducerSettings.known.first { $0.environment == "LISTEN" }
+    /// The setting of `run`.
+    static let setting = ListeningSettings.listen.address
     /// The value that stands for no address.
     static let off = "off"
     private static let host = "127.0.0.1:"

@@ -84,7 +84,7 @@ struct StreamsFile: Sendable {
 
     /// One address serves one process.
     private func sharedAddresses() -> [String] {
-        guard let setting = StreamAddresses.setting else { return [] }
+        let setting = StreamAddresses.setting
         var first: [String: DeclaredStream] = [:]
         return active.compactMap { stream in
             guard let address = stream.text(setting), address != StreamAddresses.off else { return nil }

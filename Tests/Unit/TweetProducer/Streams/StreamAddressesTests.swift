@@ -41,9 +41,7 @@ import Testing
         return StreamSettingsFile(stream, from: "/s.yaml", listen: listen)
     }
 
-    private static let listens = StreamAddresses.setting != nil
-
-    @Test(.enabled(if: listens, "the producer has no LISTEN")) func prometheusHasAListOfThem() throws {
+    @Test func prometheusHasAListOfThem() throws {
         let folder = try TemporaryFolder()
         let (targets, path) = (
             PrometheusTargets(folder: folder.path), folder.path + "/" + PrometheusTargets.fileName
@@ -66,7 +64,7 @@ import Testing
         #expect(try FilePath.status(path) == nil)
     }
 
-    @Test(.enabled(if: listens, "the producer has no LISTEN")) func twoStreamsWithOneAddressAreAnError() throws {
+    @Test func twoStreamsWithOneAddressAreAnError() throws {
         let folder = try TemporaryFolder()
         for token in ["a", "b"] { try folder.write("token-\(token)\n", to: token) }
         func errors(_ listen: String) -> String {
