@@ -103,8 +103,9 @@ struct LineWriting {
                 WITH locked AS MATERIALIZED (
                     SELECT found.id FROM unnest($1::bigint[]) AS wanted (id)
                     CROSS JOIN LATERAL (
-                        SELECT t.id FROM \(partition.name) AS t WHERE t.id = wanted.id AND NOT t.matched FOR UPDATE) AS found)
-                DELETE FROM \(partition.name) WHERE id = ANY (ARRAY(SELECT id FROM locked))
+                        SELECT t.id FROM tweets AS t WHERE t.id = wanted.id AND \(partition.condition(on: "t.id"))
+                            AND NOT t.matched FOR UPDATE) AS found)
+                DELETE FROM tweets WHERE id = ANY (ARRAY(SELECT id FROM locked)) AND \(partition.condition(on: "id"))
                 """, [arrayLiteral(ids)], doing: "replace included tweets")
         }
     }

@@ -4,11 +4,11 @@ import Postgres
 struct StoredTweets {
     private var isMatched: [Int64: Bool] = [:]
 
-    /// Looks them up id by id, as a join might read a whole partition, and each in its partition: choosing one for each id takes
-    /// longer than the look, the more so the more there are.
+    /// Looks them up id by id, as a join might read a whole partition, and with the bounds of its partition: choosing one for each
+    /// id takes longer than the look, the more so the more there are.
     ///
     /// - Parameters:
-    ///   - tweets: their partitions exist.
+    ///   - tweets: which ones.
     ///   - connection: to the database.
     /// - Throws: `PostgresError`.
     init(among tweets: [RelationRows.Row], _ connection: borrowing PostgresConnection) throws(PostgresError) {
@@ -17,7 +17,8 @@ struct StoredTweets {
         let selects = parts.enumerated().map { number, part in
             """
             SELECT wanted.id, found.matched FROM unnest($\(number + 1)::bigint[]) AS wanted (id)
-            CROSS JOIN LATERAL (SELECT t.matched FROM \(part.partition.name) AS t WHERE t.id = wanted.id LIMIT 1) AS found
+            CROSS JOIN LATERAL (SELECT t.matched FROM tweets AS t
+                WHERE t.id = wanted.id AND \(part.partition.condition(on: "t.id")) LIMIT 1) AS found
             """
         }
         let answer = try connection.query(

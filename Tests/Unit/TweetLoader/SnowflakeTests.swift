@@ -66,5 +66,8 @@ struct SnowflakeTests {
         #expect(november.upperID == Snowflake.firstID(at: try #require(Timestamp("2026-12-01T00:00:00Z"))))
         #expect(november.createSQL.contains("FOR VALUES FROM (2116681624581046272) TO (2127553260549046272)"))
         #expect(november.createSQL.contains(".tweets_y2026m11 (LIKE tweets "))
+        #expect(november.condition(on: "t.id") == "t.id >= 2116681624581046272 AND t.id < 2127553260549046272")
+        #expect(TweetPartition(containing: 0).condition(on: "id") == "id < 29700859248")
+        #expect(TweetPartition(containing: .max).condition(on: "id").hasPrefix("id >= "))
     }
 }

@@ -48,6 +48,16 @@ package struct TweetPartition: Sendable, Hashable {
         (lowerID.map { id >= $0 } ?? true) && (upperID.map { id < $0 } ?? true)
     }
 
+    /// The condition that an id belongs here: in a statement on `tweets`, PostgreSQL then plans for this partition alone, in
+    /// whatever schema it is.
+    ///
+    /// - Parameter column: the column with the id, as SQL writes it.
+    /// - Returns: a comparison with each bound.
+    package func condition(on column: String) -> String {
+        [lowerID.map { "\(column) >= \($0)" }, upperID.map { "\(column) < \($0)" }].compactMap { $0 }
+            .joined(separator: " AND ")
+    }
+
     /// The partition of `tweet_rules` with the same bounds.
     package var rulesName: String { name.replacing("tweets_", with: "tweet_rules_") }
 
