@@ -876,6 +876,13 @@ CREATE VIEW stream_changes AS
     FROM stream_events e WHERE e.type = 'applied';
 COMMENT ON VIEW stream_changes IS
     'What tweet-producer streams apply did: the stream was started, changed, stopped or removed; hashes of its settings before and after, and the names of those that changed.';
+COMMENT ON COLUMN stream_changes.stream IS 'Stream.';
+COMMENT ON COLUMN stream_changes.journal IS 'Journal that holds the event.';
+COMMENT ON COLUMN stream_changes.at IS 'When the process of the stream recorded it.';
+COMMENT ON COLUMN stream_changes.action IS 'started, changed, stopped or removed.';
+COMMENT ON COLUMN stream_changes.settings_before IS 'Hash of the settings before; null for a stream that was started.';
+COMMENT ON COLUMN stream_changes.settings_after IS 'Hash of the settings after; null for one that was stopped or removed.';
+COMMENT ON COLUMN stream_changes.settings IS 'Names of the settings that changed; null when none did.';
 
 CREATE TABLE stream_gaps (
     stream     text NOT NULL,
