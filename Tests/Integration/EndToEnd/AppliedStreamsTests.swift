@@ -18,7 +18,7 @@ import XAPI
         let settings = """
             journal_dir: '\(run.pipeline.journalFolder)', kafka_bootstrap_servers: '\(run.pipeline.bootstrapServers)'\(more)
             """
-        try folder.write("token\n", to: "token")
+        try folder.write(run.pipeline.environment["X_BEARER_TOKEN"].map { "\($0)\n" } ?? "", to: "token")
         try folder.write(
             "streams: [{ name: default, token_file: token, settings: { \(settings) } }]\n", to: "streams.yaml")
         let command = [
@@ -28,10 +28,11 @@ import XAPI
         _ = try await blocking { try run.pipeline.run(.producer, command) }
     }
 
-    /// The environment counts before the settings file, which so only says what `apply` made of the stream.
+    /// The environment counts before the settings file, which so only says what `apply` made of the stream, and has its token.
     private func start(_ run: PipelineRun) throws {
         try run.pipeline.start(
-            .producer, settings: ["TWEET_PIPELINE_CONFIG": folder.path + "/settings/default.yaml"])
+            .producer,
+            settings: ["TWEET_PIPELINE_CONFIG": folder.path + "/settings/default.yaml", "X_BEARER_TOKEN": nil])
     }
 
     @Test func whatStreamsApplyDidIsInTheDatabase() async throws {

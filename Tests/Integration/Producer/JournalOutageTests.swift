@@ -73,12 +73,14 @@ import TweetFormat
         stop.raise()
         archiver.join()
         let events = try events(journal, from: last + 1)
-        #expect(events.first?.type == .disconnected)
-        #expect(events.first?.cause == "journal_full")
-        #expect(events.first?.connection == "7")
-        #expect(events.first?.newestID == "\(last)")
-        #expect(events.dropFirst().allSatisfy { $0.type == .dropped } && events.count > 1)
-        #expect(events.dropFirst().first?.seq == 1)
+        // The archiver may ask for the first drop before the outage is declared, so the order of these two is free.
+        let interruptions = events.filter { $0.type == .disconnected }
+        #expect(interruptions.map(\.cause) == ["journal_full"])
+        #expect(interruptions.map(\.connection) == ["7"])
+        #expect(interruptions.map(\.newestID) == ["\(last)"])
+        let drops = events.filter { $0.type == .dropped }
+        #expect(drops.count == events.count - 1)
+        #expect(drops.first?.seq == 1)
     }
 
     @Test func withStopItWaitsForRoomAndLosesNothing() throws {
