@@ -152,6 +152,36 @@ struct LoaderDoctor {
         return [.ok("rights", "the role may write the tables")]
     }
 
+    // MARK: The whole way
+
+    /// Waits for the next heartbeat of any producer, which proves the way from a journal to PostgreSQL.
+    ///
+    /// - Parameter patience: more than the producers' HEARTBEAT.
+    func probe(patience: Duration) -> DoctorFinding {
+        let deadline = ContinuousClock.now + patience
+        do {
+            let connection = try PostgresConnection.connect(settings.conninfo, role: .any)
+            let newest = try text("SELECT coalesce(max(settled_at), '-infinity')::text FROM stream_state", connection)
+            while true {
+                let found = try connection.query(
+                    """
+                    SELECT stream, round(extract(epoch FROM settled_at - alive_at), 1)::text FROM stream_state
+                    WHERE settled_at > $1::timestamptz ORDER BY settled_at LIMIT 1
+                    """, [newest], doing: "wait for a heartbeat")
+                if found.rowCount == 1 {
+                    let (stream, seconds) = (found.text(0, 0) ?? "", found.text(0, 1) ?? "")
+                    return .ok("probe", "a heartbeat of stream \(stream) was in PostgreSQL after \(seconds) s")
+                }
+                guard ContinuousClock.now < deadline else { break }
+                Stop().wait(for: .milliseconds(250))
+            }
+        } catch { return .fail("probe", "\(error)", remedy: "see postgresql", .wait) }
+        return .fail(
+            "probe", "no heartbeat has come within \(patience.short)",
+            remedy: "tweet-producer health and tweet-loader health name the part that hangs; HEARTBEAT=off writes none",
+            .wait)
+    }
+
     // MARK: Kafka
 
     func kafka() -> [DoctorFinding] {

@@ -3,6 +3,7 @@ import Glibc
 import Journal
 import KafkaClient
 import Logging
+import ObjectStore
 import XAPI
 
 /// Finds what would keep the producer from working, or stop it later. Reads only, apart from one file that it removes.
@@ -19,8 +20,8 @@ struct ProducerDoctor {
         return findings
     }
 
-    /// What X and Kafka say.
-    func remote(now: Timestamp) -> [DoctorFinding] { x(now) + kafka() }
+    /// What X, Kafka and S3 say.
+    func remote(now: Timestamp) -> [DoctorFinding] { x(now) + kafka() + bucket() }
 
     // MARK: Files
 
@@ -83,6 +84,7 @@ struct ProducerDoctor {
             let answer = try XAPI(settings.stream.x).call("GET", path, [])
             return [
                 .ok("x", "\(settings.stream.x.url) accepts the token"), Self.clock(answer.headers["date"], now: .now()),
+                try Self.rules(XRules(settings.stream.x).list().count, settings.rules.file), usage(now),
             ]
         } catch {
             return [
@@ -91,6 +93,29 @@ struct ProducerDoctor {
                     error.disposition)
             ]
         }
+    }
+
+    /// Judges the number of rules on X's first page.
+    static func rules(_ count: Int, _ file: String?) -> DoctorFinding {
+        if count > 0 || file != nil { return .ok("rules", "\(count) at X") }
+        return .warning(
+            "rules", "none at X: a filtered stream has no posts", remedy: "tweet-producer rules add, or X_RULES_FILE")
+    }
+
+    private func usage(_ now: Timestamp) -> DoctorFinding {
+        do throws(XError) { return Self.usage(try PostUsage.ask(settings.stream.x), now: now) } catch {
+            return .warning("usage", error.description, remedy: "tweet-producer usage, later")
+        }
+    }
+
+    /// Judges what X itself counts, of all apps of the project.
+    static func usage(_ usage: PostUsage, now: Timestamp) -> DoctorFinding {
+        guard let used = usage.used, let cap = usage.cap else { return .ok("usage", "X reports no cap") }
+        let (detail, forecast) = ("X counts \(used) posts of \(cap)", UsageForecast(usage, now: now))
+        guard forecast.isCapReachedBeforeReset, let days = forecast.daysToCap else { return .ok("usage", detail) }
+        return .warning(
+            "usage", "\(detail): at this rate the cap is reached in \(Int(min(days, 999))) days, before its reset",
+            remedy: "narrow the rules that match most, or set MAX_POSTS_PER_MONTH")
     }
 
     /// Compares our clock with that of X, which counts whole seconds.
@@ -106,6 +131,26 @@ struct ProducerDoctor {
         return .warning(
             "clock", "\(off / 1000) s from X's: gaps and delays are measured wrong",
             remedy: "synchronize it (chrony, NTP)")
+    }
+
+    // MARK: S3
+
+    private func bucket() -> [DoctorFinding] {
+        guard let upload = settings.upload else { return [] }
+        let location = upload.options.location
+        do throws(S3Error) {
+            var client = try S3Client(upload.s3, bucket: location.bucket, stop: Stop())
+            _ = try client.list(prefix: location.key(".doctor"))
+            return [.ok("s3", "\(location) can be listed")]
+        } catch {
+            guard error.status == 403 else {
+                return [.fail("s3", error.description, remedy: "check ARCHIVE_S3_URL, AWS_REGION and the keys", .wait)]
+            }
+            return [
+                .warning(
+                    "s3", error.description, remedy: "check the keys; uploads need s3:PutObject, this check s3:ListBucket")
+            ]
+        }
     }
 
     // MARK: Kafka

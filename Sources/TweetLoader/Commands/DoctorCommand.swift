@@ -12,6 +12,7 @@ struct DoctorCommand: ParsableCommand {
 
               tweet-loader doctor --env-file /etc/tweet-pipeline/loader.env     what the service gets from systemd
               tweet-loader doctor --offline                                        without PostgreSQL and Kafka, as in CI
+              tweet-loader doctor --probe                                          waits for the next heartbeat of a producer
 
             Exit status: 0 nothing fails, else that of the first failure: 69 unavailable, 74 disk, 77 credentials rejected, \
             78 invalid settings.
@@ -20,6 +21,13 @@ struct DoctorCommand: ParsableCommand {
     @OptionGroup var common: SettingFlags<CommonSettings>
     @OptionGroup var doctor: DoctorOptions
     @OptionGroup var output: OutputOptions
+
+    @Flag(help: "Wait up to 90 s for the next heartbeat: it proves the way from a producer's journal to PostgreSQL.")
+    var probe = false
+
+    func validate() throws {
+        if probe, doctor.offline { throw ValidationError("--probe needs PostgreSQL; leave out --offline") }
+    }
 
     func run() throws {
         try runCommand {
@@ -34,6 +42,7 @@ struct DoctorCommand: ParsableCommand {
                 findings.append(.ok("settings", "valid"))
                 let checks = LoaderDoctor(settings: settings)
                 findings += checks.local(reader.environment) + (doctor.offline ? [] : checks.remote())
+                if probe { findings.append(checks.probe(patience: .seconds(90))) }
             }
             let report = DoctorReport(service: "tweet-loader", findings: findings)
             output.show(report)

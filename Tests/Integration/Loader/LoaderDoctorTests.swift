@@ -55,6 +55,28 @@ struct LoaderDoctorTests {
         #expect(topics.map(\.status) == [.fail, .fail])
     }
 
+    @Test("the next heartbeat proves the whole way, and one that is there already does not")
+    func probe() throws {
+        let database = try TestDatabase()
+        let beat = """
+            INSERT INTO stream_state (stream, journal, seq, alive_at, settled_at)
+            VALUES ('main', 'j', 1, now() - interval '2 s', now())
+            ON CONFLICT (stream, journal) DO UPDATE SET alive_at = excluded.alive_at, settled_at = excluded.settled_at
+            """
+        try database.query(beat)
+        let doctor = try doctor(database.url)
+        let silent = doctor.probe(patience: .milliseconds(600))
+        #expect(silent.status == .fail && silent.detail.contains("no heartbeat has come within 600ms"), "\(silent)")
+        let ended = Stop()
+        let producer = Background {
+            repeat { try database.query(beat) } while !ended.wait(for: .milliseconds(100))
+        }
+        let found = doctor.probe(patience: .seconds(60))
+        ended.raise(drain: .zero)
+        try producer.join()
+        #expect(found == .ok("probe", "a heartbeat of stream main was in PostgreSQL after 2.0 s"), "\(found)")
+    }
+
     @Test("a password file that libpq ignores")
     func passwordFile() throws {
         let folder = try TemporaryFolder()

@@ -35,8 +35,33 @@ import Testing
         for text in texts { #expect(outcome.output.contains(text), "\(text) in \(outcome.output)") }
     }
 
+    /// An X with a rule, whose cap is far.
+    private static func healthyX(used: Int = 10) throws -> ScriptedServer {
+        try ScriptedServer { connection in
+            let isUsage = connection.head.contains("/2/usage/tweets")
+            let usage = #"{"data":{"project_cap":"1000","project_usage":"\#(used)","cap_reset_day":1}}"#
+            connection.answer(200, isUsage ? usage : #"{"data":[{"id":"1","value":"cat"}]}"#, type: "application/json")
+        }
+    }
+
+    @Test func aCapThatIsReachedAndABucketThatIsMissing() throws {
+        let server = try Self.healthyX(used: 2000)
+        defer { server.close() }
+        let kafka = try KafkaSandbox(topics: ["tweets": 2, "tweets.events": 1])
+        let bucket = try ScriptedServer { $0.answer(404, "<Error><Code>NoSuchBucket</Code></Error>") }
+        defer { bucket.close() }
+        let outcome = try doctor(
+            [],
+            [
+                "X_URL": server.url, "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrapServers,
+                "ARCHIVE_S3_URL": "s3://missing/x", "AWS_ENDPOINT_URL_S3": bucket.url, "AWS_REGION": "us-east-1",
+                "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+            ])
+        expect(outcome, 69, "X counts 2000 posts of 1000: at this rate", "fail    s3", "Create the bucket")
+    }
+
     @Test func aHealthySetUpFindsNothing() throws {
-        let server = try ScriptedServer { $0.answer(200, #"{"data":[]}"#) }
+        let server = try Self.healthyX()
         defer { server.close() }
         let kafka = try KafkaSandbox(topics: ["tweets": 2, "tweets.events": 1])
         let outcome = try doctor(
