@@ -22,6 +22,7 @@ import XAPI
 /// | `rules` | the rules at X, when they change → the journal; differences from the rules file → the log | the journal |
 /// | `facts` | the journal's folder, gaps and limits → metrics | |
 /// | `heartbeat` | what the producer knows of itself → the journal, every HEARTBEAT | the journal |
+/// | `loaders` | the offsets that the loaders' group commits → metrics | |
 /// | `standby` | the stream's lease in Kafka: which producer reads | `Lease` |
 struct Producer {
     let settings: ProducerSettings
@@ -49,7 +50,7 @@ struct Producer {
             try reader(journal, gaps, posts, lease), leaseKeeper(lease, journal),
             try publisher(journal.source, matches), archiver(journal.source),
             uploader(journal.source), gapRepair(folder, gaps, beside, lease), ruleWatch(matches, posts, beside, lease),
-            facts(journal, gaps, posts), heartbeat(beside),
+            facts(journal, gaps, posts), heartbeat(beside), loaderWatch(),
         ]
         health.done("journal")
         try Service.run(
@@ -174,6 +175,15 @@ struct Producer {
         guard let interval = settings.heartbeat else { return nil }
         return Service.Loop("heartbeat") {
             AliveEvents(every: interval, metrics, stop: stop, deliver: journal.deliver).run()
+        }
+    }
+
+    /// Nil when nobody asks for health. Kafka is asked in calls of 5 s.
+    private func loaderWatch() -> Service.Loop? {
+        guard settings.listen != nil, let group = settings.loaderGroup else { return nil }
+        return Service.Loop("loaders", bound: .seconds(30)) {
+            var watch = LoaderWatch(settings, group: group, metrics.loaders, stop: stop, logger: logger)
+            watch.run()
         }
     }
 

@@ -11,6 +11,8 @@ struct ProducerHealth: Sendable {
     var stallTimeout = Duration.seconds(25)
     /// Whether gaps are to be filled without being asked for.
     var repairsGaps = true
+    /// Whether the loaders' group is looked at.
+    var watchesLoaders = true
 
     /// An archive that waits for its bucket is no danger for a while.
     private static let slow = Duration.seconds(86_400)
@@ -22,7 +24,9 @@ struct ProducerHealth: Sendable {
     /// - Parameter now: the time.
     /// - Returns: all of them.
     func checks(at now: Timestamp) -> [HealthCheck] {
-        [stream(now), kafka(now), journal(now), lastByte(now), pace, room, uploads(now), rules(now), gaps(now)]
+        [
+            stream(now), kafka(now), journal(now), loader(now), lastByte(now), pace, room, uploads(now), rules(now), gaps(now),
+        ]
     }
 
     // MARK: X
@@ -134,6 +138,17 @@ struct ProducerHealth: Sendable {
                     + (isConnected || oldest == nil ? "" : ", and unreachable")
             },
             remedy: "check Kafka, and \"error\" in the log; the journal keeps the lines")
+    }
+
+    /// Loaders that hang or do not run. They may also wait for PostgreSQL.
+    private func loader(_ now: Timestamp) -> HealthCheck {
+        guard watchesLoaders else { return .ok("loader", "not watched (LOADER_GROUP)") }
+        if let obstacle = metrics.loaders.obstacle.value { return .ok("loader", "not known: \(obstacle)") }
+        let last = metrics.loaders.last.moment
+        return HealthCheck(
+            "loader", since: last, at: now, limits,
+            detail: { last == nil ? "loaders have settled everything" : "loaders last settled something \($0) ago" },
+            remedy: "run `tweet-loader health` where the loader runs: it hangs, does not run, or waits for PostgreSQL")
     }
 
     private func uploads(_ now: Timestamp) -> HealthCheck {

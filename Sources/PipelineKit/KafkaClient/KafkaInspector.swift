@@ -15,7 +15,7 @@ package final class KafkaInspector {
         case failed(TopicPartition, KafkaError)
     }
 
-    private let handle: KafkaHandle
+    let handle: KafkaHandle
 
     /// What it is made with unless the user sets something else.
     private static let defaults = ["client.id": "tweet-loader", "isolation.level": "read_committed"]

@@ -9,6 +9,8 @@ package struct S3Client: ~Copyable {
     private let stop: Stop
     private let multi: CurlMulti
     private var instanceKeys: S3Credentials?
+    /// When the first certificate of the server's chain ends, as of the last answer; nil without TLS, and when unknown.
+    package private(set) var certificateExpiry: Timestamp?
 
     /// Answers that are kept whole: a page of a listing has some 500 KB.
     private static let bodyLimit = 4 << 20
@@ -42,7 +44,8 @@ package struct S3Client: ~Copyable {
         let keys: S3Credentials
         // Whoever renews the keys may be about to write them.
         do { keys = try credentials() } catch { throw S3Error(.wait, "\(operation): \(error)") }
-        let answer = try run(request, keys, operation, stream)
+        let (answer, expiry) = try run(request, keys, operation, stream)
+        certificateExpiry = expiry ?? certificateExpiry
         if (200...299).contains(answer.status) { return answer }
         let error = S3Error(operation, answer)
         if error.hasExpiredKeys || answer.status == 403 { instanceKeys = nil }
@@ -52,8 +55,9 @@ package struct S3Client: ~Copyable {
     private func run(
         _ request: S3Request, _ keys: S3Credentials?, _ operation: String, _ stream: HTTPAnswer.Stream? = nil,
         timeout: Duration? = nil
-    ) throws(S3Error) -> HTTPAnswer {
+    ) throws(S3Error) -> (answer: HTTPAnswer, expiry: Timestamp?) {
         let answer = HTTPAnswer(bodyLimit: Self.bodyLimit, stream: stream)
+        let expiry: Timestamp?
         do {
             var transfer = try CurlTransfer(answer: answer)
             try transfer.prepare(
@@ -61,11 +65,12 @@ package struct S3Client: ~Copyable {
                 timeout: timeout ?? settings.timeout)
             // An answer can come before the whole body has gone, and the connection end with it.
             do { try multi.run(transfer, until: stop) } catch  where answer.status < 300 { throw error } catch {}
+            expiry = transfer.certificateExpiry
         } catch { throw S3Error(.wait, "\(operation): \(error)") }
         guard !answer.isBodyCut else {
             throw S3Error(.wait, "\(operation): the answer is longer than \(Self.bodyLimit) bytes")
         }
-        return answer
+        return (answer, expiry)
     }
 
     // MARK: Keys
@@ -105,7 +110,8 @@ package struct S3Client: ~Copyable {
         _ method: String, _ url: String, _ headers: [(name: String, value: String)]
     ) throws(S3Error) -> [UInt8] {
         let answer = try run(
-            S3Request(method: method, url: url, headers: headers), nil, "\(method) \(url)", timeout: .seconds(2))
+            S3Request(method: method, url: url, headers: headers), nil, "\(method) \(url)", timeout: .seconds(2)
+        ).answer
         guard answer.status == 200 else {
             throw S3Error(
                 .operator(.credentials),

@@ -84,6 +84,7 @@ extension CurlTransfer {
         try set(CURLOPT_USERAGENT, "tweet-pipeline/\(productVersion)")
         try set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
         try set(CURLOPT_NOSIGNAL, 1)
+        try set(CURLOPT_CERTINFO, 1)
         try set(CURLOPT_QUICK_EXIT, 1)
         try set(CURLOPT_CONNECTTIMEOUT_MS, Int(min(timeout, .seconds(10)).milliseconds))
         try set(CURLOPT_LOW_SPEED_LIMIT, 1)

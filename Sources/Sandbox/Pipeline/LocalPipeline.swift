@@ -158,6 +158,7 @@ package final class LocalPipeline: Sendable {
         [
             "X_URL": simulator.url, "X_BEARER_TOKEN": simulator.bearerToken,
             "KAFKA_BOOTSTRAP_SERVERS": bootstrapServers, "KAFKA_TOPIC": topic, "KAFKA_GROUP": topic + "-loader",
+            "LOADER_GROUP": topic + "-loader",
             "DATABASE_URL": postgres.url(database: database), "JOURNAL_DIR": journalFolder,
             "X_LOCK_DIR": folder.path,
         ].merging(settings) { $1 }

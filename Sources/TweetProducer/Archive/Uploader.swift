@@ -109,6 +109,7 @@ package final class Uploader {
         var client = try S3Client(settings, bucket: upload.options.location.bucket, stop: stop)
         for seq in waiting.keys.sorted() where refused[seq].map({ $0 <= .now }) ?? true {
             guard let entry = waiting[seq] else { continue }
+            defer { if let expiry = client.certificateExpiry { metrics.certificate.set(expiry) } }
             do {
                 try send(entry, &client)
                 waiting[seq] = nil

@@ -85,7 +85,7 @@ struct RunCommand: ParsableCommand {
         metrics.posts.price.set(price.dollars)
         let judge = ProducerHealth(
             metrics: metrics, limits: settings.health, stallTimeout: settings.stream.stallTimeout,
-            repairsGaps: settings.stream.repair.isAutomatic)
+            repairsGaps: settings.stream.repair.isAutomatic, watchesLoaders: settings.loaderGroup != nil)
         let endpoints = OperationsEndpoints(
             service: "tweet-producer", registry: metrics.registry, health: health, judge: judge.checks)
         health.summarize { endpoints.report().headline }

@@ -99,5 +99,5 @@ enum PostWindow: String, MetricLabel {
 
 /// Who has shown a certificate.
 enum TLSPeer: String, MetricLabel {
-    case x
+    case x, s3
 }

@@ -12,6 +12,7 @@ struct ProducerMetrics: Sendable {
     let gaps: GapMetrics
     let rules: RuleMetrics
     let posts: PostMetrics
+    let loaders: LoaderGroupMetrics
 
     /// - Parameters:
     ///   - health: of the service.
@@ -25,12 +26,13 @@ struct ProducerMetrics: Sendable {
             "Time from the creation of a post (its id) to its receipt; posts on the connection that was opened last.",
             unit: .seconds, publishing.delays)
         journal = JournalMetrics(registry)
-        uploads = UploadMetrics(registry)
+        uploads = UploadMetrics(registry, certificate: stream.certificates[.s3])
         Self.declare(publishing, registry)
         gaps = GapMetrics(registry)
         rules = RuleMetrics(registry)
         if let tags = publishing.tags { Self.declare(tags, registry) }
         posts = PostMetrics(registry)
+        loaders = LoaderGroupMetrics(registry)
     }
 
     private static func declare(_ counts: PublishCounts, _ registry: MetricsRegistry) {
@@ -175,8 +177,13 @@ package struct UploadMetrics: Sendable {
     let segments: LabelledCounters<UploadResult>
     let bytes: Counter
     let waiting, oldest: Gauge
+    /// When the certificate of S3 ends.
+    let certificate: Gauge
 
-    package init(_ registry: MetricsRegistry = MetricsRegistry(prefix: "")) {
+    package init(
+        _ registry: MetricsRegistry = MetricsRegistry(prefix: ""), certificate: Gauge = Gauge()
+    ) {
+        self.certificate = certificate
         segments = registry.counters(
             "upload_segments", "Segments that were uploaded and verified, and attempts that failed.", by: "result")
         bytes = registry.counter(
@@ -252,5 +259,21 @@ struct PostMetrics: Sendable {
         price = registry.gauge("post_price_dollars", "Price of a post (X_POST_PRICE).", unit: .dollars)
         repairUsed = registry.gauge("repair_posts_used", "Posts that searches for gaps returned today (UTC).")
         repairLimit = registry.gauge("repair_posts_limit", "X_REPAIR_MAX_POSTS.")
+    }
+}
+
+/// What is known of the loaders' group.
+struct LoaderGroupMetrics: Sendable {
+    /// When it last made progress, while it has something to do.
+    let last: Gauge
+    /// Why its progress is not known; nil when it is.
+    let obstacle = Late<String>()
+
+    init(_ registry: MetricsRegistry = MetricsRegistry(prefix: "")) {
+        last = registry.gauge(
+            "loader_last_progress_timestamp_seconds",
+            "When the loaders' group last settled something of the partition that has waited longest; 0: nothing waits,"
+                + " or that is not known.",
+            unit: .seconds)
     }
 }

@@ -11,9 +11,22 @@ enum ListeningSettings: SettingGroup {
     static let heartbeat = Setting(
         "HEARTBEAT", .notation("a time from 1s to 1h, or off"), default: "30s", value: "time",
         "How often the producer journals that it lives, which the loader stores in `stream_state`; `off`: never")
+    static let loaderGroup = Setting(
+        "LOADER_GROUP", .text, default: "tweet-loader", value: "name",
+        "KAFKA_GROUP of the loaders, whose progress in Kafka is a check of health; `off`: not watched")
     static let settings = [
-        listen.address, listen.token, mostTags, heartbeat, HealthLimits.degradedSetting, HealthLimits.failingSetting,
+        listen.address, listen.token, mostTags, heartbeat, loaderGroup, HealthLimits.degradedSetting,
+        HealthLimits.failingSetting,
     ]
+
+    /// The group that is watched.
+    ///
+    /// - Parameter reader: the settings.
+    /// - Returns: nil for `off`.
+    static func readLoaderGroup(_ reader: inout SettingsReader) -> String? {
+        let name = reader.text(loaderGroup)
+        return name == "off" ? nil : name
+    }
 
     private static let intervals = Duration.seconds(1)...Duration.seconds(3600)
 

@@ -111,6 +111,8 @@ struct ProducerSettings: ConfiguredService, Sendable {
     var health = HealthLimits()
     /// How often the producer journals that it lives; nil: never.
     var heartbeat: Duration?
+    /// The loaders' group, whose progress is watched; nil: not.
+    var loaderGroup: String?
     /// How many tags of rules get metrics of their own.
     var mostTags: Int
     /// How several producers of the stream work together.
@@ -168,6 +170,7 @@ struct ProducerSettings: ConfiguredService, Sendable {
         mostTags = reader.int(ListeningSettings.mostTags)
         health = HealthLimits.read(&reader)
         heartbeat = ListeningSettings.readHeartbeat(&reader)
+        loaderGroup = ListeningSettings.readLoaderGroup(&reader)
         standby = StandbySettings.read(&reader, plan: stream.plan)
         self.stream.countsMinutes = standby == .active
         rules = RuleWatchSettings.read(&reader, stream: stream)

@@ -105,9 +105,16 @@ import Testing
         for pid in server { kill(pid, SIGSTOP) }
         try await expect(loader, "postgresql", .degraded)
         #expect(try await ask(producer).status(of: "kafka") == .ok)
+        try await expect(producer, "loader", .degraded)
         for pid in server { kill(pid, SIGCONT) }
         try await expect(loader, "postgresql", .ok)
         try await expect(loader, "heartbeat", .ok)
+        try await expect(producer, "loader", .ok)
+
+        run.pipeline.process(of: .loader)?.send(SIGSTOP)
+        try await expect(producer, "loader", .degraded)
+        run.pipeline.process(of: .loader)?.send(SIGCONT)
+        try await expect(producer, "loader", .ok)
     }
 
     @Test("while X sends keep-alives and nothing else, both services are healthy, and heartbeats arrive at once")

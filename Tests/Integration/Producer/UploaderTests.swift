@@ -142,6 +142,22 @@ import Testing
         #expect(has("t_upload_bytes_total \(bytes)"), "\(registry.text(.prometheus))")
     }
 
+    @Test func theEndOfTheBucketsCertificateIsKnown() throws {
+        let tls = try TLSServer(name: "DNS:localhost")
+        var settings = try server.settings()
+        settings.endpoint = "https://localhost:\(tls.port)"
+        settings.caFile = tls.certificate
+        var left = Duration.zero
+        let isKnown = try wait {
+            var client = try S3Client(settings, bucket: "tweets", stop: Stop())
+            _ = try? client.list(prefix: "")
+            guard let expiry = client.certificateExpiry else { return false }
+            left = .milliseconds(expiry.milliseconds - Timestamp.now().milliseconds)
+            return true
+        }
+        #expect(isKnown && left > .seconds(47 * 3600) && left < .seconds(49 * 3600), "\(left)")
+    }
+
     /// After a crash between the upload and its record, a segment goes up once more, and the list is read again.
     @Test func aStartGoesOnWhereTheListEnds() throws {
         let journal = try open()

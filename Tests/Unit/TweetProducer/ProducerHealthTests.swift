@@ -1,5 +1,6 @@
 import Core
 import Journal
+import KafkaClient
 import Operations
 import Synchronization
 import TestSupport
@@ -57,6 +58,33 @@ import TweetFormat
         metrics.stream.interruption.value = nil
         metrics.stream.passive.set(true)
         #expect(try check("stream").status == .ok)
+    }
+
+    @Test func loadersThatSettleNothing() throws {
+        metrics.loaders.last.set(ago(30))
+        #expect(try check("loader").status == .ok)
+        metrics.loaders.last.set(ago(60))
+        #expect(try check("loader").status == .degraded)
+        #expect(try check("loader").detail == "loaders last settled something 60 s ago")
+        metrics.loaders.obstacle.value = "Kafka denies it"
+        #expect(try check("loader") == .ok("loader", "not known: Kafka denies it"))
+    }
+
+    @Test("a group makes progress while it commits, or has nothing to do; each partition counts")
+    func progressOfAGroup() {
+        var progress = GroupProgress()
+        let (first, second) = (TopicPartition("t", 0), TopicPartition("t", 1))
+        func look(_ committed: [TopicPartition: Int64], _ ends: [TopicPartition: Int64], at seconds: Int64) -> Int64? {
+            progress.look(committed, ends, at: ago(-seconds)).map { ($0.milliseconds - now.milliseconds) / 1000 }
+        }
+        #expect(look([:], [:], at: 0) == nil)
+        #expect(look([first: 5, second: 9], [first: 5, second: 9], at: 10) == nil)
+        // Since the last look at which nothing was pending.
+        #expect(look([first: 5, second: 9], [first: 7, second: 9], at: 20) == 10)
+        #expect(look([first: 5, second: 9], [first: 8, second: 10], at: 30) == 10)
+        #expect(look([first: 6, second: 9], [first: 9, second: 11], at: 40) == 20)
+        #expect(look([first: 7, second: 11], [first: 9, second: 11], at: 50) == 50)
+        #expect(look([first: 9, second: 11], [first: 9, second: 11], at: 60) == nil)
     }
 
     @Test func aReaderThatHangs() throws {
