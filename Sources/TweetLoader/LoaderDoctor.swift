@@ -157,6 +157,7 @@ struct LoaderDoctor {
     /// Waits for the next heartbeat of any producer, which proves the way from a journal to PostgreSQL.
     ///
     /// - Parameter patience: more than the producers' HEARTBEAT.
+    /// - Returns: what was found.
     func probe(patience: Duration) -> DoctorFinding {
         let deadline = ContinuousClock.now + patience
         do {

@@ -148,7 +148,8 @@ struct ProducerDoctor {
             }
             return [
                 .warning(
-                    "s3", error.description, remedy: "check the keys; uploads need s3:PutObject, this check s3:ListBucket")
+                    "s3", error.description,
+                    remedy: "check the keys; uploads need s3:PutObject, this check s3:ListBucket")
             ]
         }
     }

@@ -25,7 +25,8 @@ struct ProducerHealth: Sendable {
     /// - Returns: all of them.
     func checks(at now: Timestamp) -> [HealthCheck] {
         [
-            stream(now), kafka(now), journal(now), loader(now), lastByte(now), pace, room, uploads(now), rules(now), gaps(now),
+            stream(now), kafka(now), journal(now), loader(now), lastByte(now), pace, room, uploads(now), rules(now),
+            gaps(now),
         ]
     }
 

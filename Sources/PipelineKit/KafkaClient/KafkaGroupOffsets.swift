@@ -23,7 +23,9 @@ extension KafkaInspector {
                 throw unsafe KafkaError(element.err, operation)
             }
             let offset = unsafe element.offset
-            if offset >= 0 { unsafe offsets[TopicPartition(String(cString: element.topic), element.partition)] = offset }
+            if offset >= 0 {
+                unsafe offsets[TopicPartition(String(cString: element.topic), element.partition)] = offset
+            }
         }
         return offsets
     }
