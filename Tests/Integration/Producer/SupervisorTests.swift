@@ -154,6 +154,9 @@ private final class NotifySocket {
             descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         var bytes = [UInt8](repeating: 0, count: 512)
         let count = unsafe bytes.withUnsafeMutableBytes { unsafe recv(descriptor, $0.baseAddress, $0.count, 0) }
-        return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
+        guard count > 0 else { return nil }
+        let message = String(decoding: bytes[..<count], as: UTF8.self)
+        // A line for people comes every 10 s at most, and says nothing to the watchdog.
+        return message.hasPrefix("STATUS=") ? next(patience: seconds) : message
     }
 }
