@@ -6,7 +6,7 @@ import Testing
 @testable import Core
 @testable import Journal
 
-@Suite(.timeLimit(.minutes(1))) struct JournalTests {
+@Suite(.timeLimit(.minutes(5))) struct JournalTests {
     let folder: TemporaryFolder
 
     init() throws {
