@@ -97,9 +97,8 @@ final class KafkaFrontLoop: Sendable {
             return KafkaFrontPair.send(KafkaAnswer.olderVersions(correlation), to: pair.client)
         case KafkaAnswer.Kind.apiVersions: break
         case KafkaAnswer.describeConfigs:
-            return KafkaFrontPair.send(
-                KafkaAnswer.topicSettings(frame, correlation, state.withLock { $0.topicSettings } ?? [:]),
-                to: pair.client)
+            let settings = state.withLock { $0.topicSettings } ?? [:]
+            return KafkaFrontPair.send(KafkaAnswer.topicSettings(frame, correlation, settings), to: pair.client)
         default:
             if !pair.isSignedIn, state.withLock({ $0.credentials != nil }) {
                 state.withLock { $0.unsigned += 1 }
