@@ -1,5 +1,4 @@
 import Core
-import Glibc
 import Synchronization
 
 /// A TCP proxy before a mock cluster with one broker: it asks for credentials, is slow, or shows fewer partitions than
@@ -17,28 +16,10 @@ package final class KafkaFront: Sendable {
         case bearer(token: String)
     }
 
-    private struct State {
-        var advertisedPort: Int
-        var credentials: Credentials?
-        var bytesPerSecond: Int?
-        var visiblePartitions = Int.max
-        var judge: (@Sendable (KafkaBatch) -> Int16)?
-        var rejectedBatches = 0
-        var topicSettings: [String: String]?
-        var isToCut = false
-        var phantoms: [Int32: KafkaPhantoms] = [:]
-        var refused = 0
-        var accepted = 0
-        var unsigned = 0
-    }
-
     /// The port of 127.0.0.1 that it listens on.
     package let port: Int
-    private let listener: Int32
-    private let target: Int
-    private let state: Mutex<State>
-    private let stop = Stop()
-    private let thread = Mutex<JoinableThread?>(nil)
+    private let loop: KafkaFrontLoop
+    private let thread: Mutex<JoinableThread?>
 
     /// - Parameter servers: the cluster's one address, host:port.
     /// - Throws: `Failure` when that is none, `FileError` when there is no port to listen on.
@@ -46,14 +27,15 @@ package final class KafkaFront: Sendable {
         guard let target = servers.split(separator: ":").last.flatMap({ Int($0) }) else {
             throw Failure(.badSettings, "\(servers) is no address")
         }
-        self.target = target
+        let listener: Int32
         (listener, port) = try Loopback.listen()
-        state = Mutex(State(advertisedPort: port))
-        thread.withLock { $0 = JoinableThread(name: "kafka-front") { [unowned self] in self.serve() } }
+        let loop = KafkaFrontLoop(listener: listener, target: target, advertisedPort: port)
+        self.loop = loop
+        thread = Mutex(JoinableThread(name: "kafka-front") { loop.serve() })
     }
 
     deinit {
-        stop.raise()
+        loop.stop.raise()
         let thread = thread.withLock { $0.take() }
         if let thread { thread.join() }
     }
@@ -63,210 +45,60 @@ package final class KafkaFront: Sendable {
 
     /// Where clients are told that the broker is: its own port, unless something else stands before it.
     package var advertisedPort: Int {
-        get { state.withLock { $0.advertisedPort } }
-        set { state.withLock { $0.advertisedPort = newValue } }
+        get { loop.state.withLock { $0.advertisedPort } }
+        set { loop.state.withLock { $0.advertisedPort = newValue } }
     }
 
     /// Who may sign in on new connections; nil: everybody, unasked.
     package var credentials: Credentials? {
-        get { state.withLock { $0.credentials } }
-        set { state.withLock { $0.credentials = newValue } }
+        get { loop.state.withLock { $0.credentials } }
+        set { loop.state.withLock { $0.credentials = newValue } }
     }
 
     /// How fast bytes pass, both ways and all connections together; nil: as fast as they come.
     package var bytesPerSecond: Int? {
-        get { state.withLock { $0.bytesPerSecond } }
-        set { state.withLock { $0.bytesPerSecond = newValue } }
+        get { loop.state.withLock { $0.bytesPerSecond } }
+        set { loop.state.withLock { $0.bytesPerSecond = newValue } }
     }
 
     /// How many partitions of each topic clients are told of.
     package var visiblePartitions: Int {
-        get { state.withLock { $0.visiblePartitions } }
-        set { state.withLock { $0.visiblePartitions = newValue } }
+        get { loop.state.withLock { $0.visiblePartitions } }
+        set { loop.state.withLock { $0.visiblePartitions = newValue } }
     }
 
     /// Offsets without a message in partitions of the topic `tweets`; to be set before a client connects.
     package var phantoms: [Int32: KafkaPhantoms] {
-        get { state.withLock { $0.phantoms } }
-        set { state.withLock { $0.phantoms = newValue } }
+        get { loop.state.withLock { $0.phantoms } }
+        set { loop.state.withLock { $0.phantoms = newValue } }
     }
 
     /// Gives the broker's answer to a batch: an error's code (protocol guide, "Error codes"), 0 to accept it.
     package var judge: (@Sendable (KafkaBatch) -> Int16)? {
-        get { state.withLock { $0.judge } }
-        set { state.withLock { $0.judge = newValue } }
+        get { loop.state.withLock { $0.judge } }
+        set { loop.state.withLock { $0.judge = newValue } }
     }
 
     /// How many requests the judge has rejected.
-    package var rejectedBatches: Int { state.withLock { $0.rejectedBatches } }
+    package var rejectedBatches: Int { loop.state.withLock { $0.rejectedBatches } }
 
     /// What is answered about the settings of any topic; nil: the request is unknown, as to the mock cluster.
     package var topicSettings: [String: String]? {
-        get { state.withLock { $0.topicSettings } }
-        set { state.withLock { $0.topicSettings = newValue } }
+        get { loop.state.withLock { $0.topicSettings } }
+        set { loop.state.withLock { $0.topicSettings = newValue } }
     }
 
     /// How often somebody was refused.
-    package var refused: Int { state.withLock { $0.refused } }
+    package var refused: Int { loop.state.withLock { $0.refused } }
 
     /// How often somebody has signed in.
-    package var accepted: Int { state.withLock { $0.accepted } }
+    package var accepted: Int { loop.state.withLock { $0.accepted } }
 
     /// How often somebody was disconnected who had not signed in.
-    package var unsigned: Int { state.withLock { $0.unsigned } }
+    package var unsigned: Int { loop.state.withLock { $0.unsigned } }
 
     /// Cuts all connections there are.
     package func cut() {
-        state.withLock { $0.isToCut = true }
-    }
-
-    // MARK: the thread
-
-    private func serve() {
-        var pairs: [KafkaFrontPair] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        var allowance = KafkaAllowance()
-        while !stop.isRaised {
-            let room = allowance.next(state.withLock { $0.bytesPerSecond })
-            // Each has its turn to be the first: what one connection takes is not there for the others.
-            if !pairs.isEmpty { pairs.append(pairs.removeFirst()) }
-            // A negative descriptor is not looked at (poll(2)).
-            let ends: [Int32] = pairs.flatMap { room > 0 ? [$0.client, $0.server] : [-1, -1] }
-            var descriptors = ([listener] + ends).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-            _ = unsafe poll(&descriptors, nfds_t(descriptors.count), 10)
-            let isToCut = state.withLock { state in
-                defer { state.isToCut = false }
-                return state.isToCut
-            }
-            for index in pairs.indices.reversed() {
-                let isOpen =
-                    !isToCut
-                    && (descriptors[2 * index + 1].revents == 0
-                        || pass(&pairs[index], isFromClient: true, &buffer, &allowance))
-                    && (descriptors[2 * index + 2].revents == 0
-                        || pass(&pairs[index], isFromClient: false, &buffer, &allowance))
-                if !isOpen { pairs.remove(at: index).close() }
-            }
-            if descriptors[0].revents != 0 { pairs += [accepted(listener)].compactMap { $0 } }
-        }
-        for pair in pairs { pair.close() }
-        Glibc.close(listener)
-    }
-
-    /// Takes what has come from one side and passes whole frames on; false when the connection is over.
-    private func pass(
-        _ pair: inout KafkaFrontPair, isFromClient: Bool, _ buffer: inout [UInt8], _ allowance: inout KafkaAllowance
-    ) -> Bool {
-        let count = unsafe read(
-            isFromClient ? pair.client : pair.server, &buffer, min(buffer.count, max(1, allowance.bytes)))
-        guard count > 0 else { return false }
-        allowance.use(count)
-        if isFromClient { pair.fromClient += buffer[..<count] } else { pair.fromServer += buffer[..<count] }
-        while let frame = pair.takeFrame(isFromClient: isFromClient) {
-            guard isFromClient ? request(frame, &pair) : answer(frame, &pair) else { return false }
-        }
-        return true
-    }
-
-    private func request(_ frame: [UInt8], _ pair: inout KafkaFrontPair) -> Bool {
-        var wire = KafkaWire(frame)
-        let request = KafkaFrontPair.Request(kind: wire.integer(), version: wire.integer())
-        let correlation = wire.integer(Int32.self)
-        _ = wire.string()
-        switch request.kind {
-        case KafkaAnswer.Kind.saslHandshake:
-            return KafkaFrontPair.send(KafkaAnswer.saslHandshake(correlation), to: pair.client)
-        case KafkaAnswer.Kind.saslAuthenticate:
-            let length = wire.integer(Int32.self)
-            let answer = signIn(Array(wire.take(Int(length))), &pair)
-            return KafkaFrontPair.send(KafkaAnswer.saslAuthenticate(correlation, answer), to: pair.client)
-        case KafkaAnswer.Kind.apiVersions where request.version > 2:
-            return KafkaFrontPair.send(KafkaAnswer.olderVersions(correlation), to: pair.client)
-        case KafkaAnswer.Kind.apiVersions: break
-        case KafkaAnswer.describeConfigs:
-            return KafkaFrontPair.send(
-                KafkaAnswer.topicSettings(frame, correlation, topicSettings ?? [:]), to: pair.client)
-        default:
-            if !pair.isSignedIn, credentials != nil {
-                state.withLock { $0.unsigned += 1 }
-                return false
-            }
-        }
-        if request.kind == KafkaAnswer.Kind.produce, let judge,
-            let rejection = KafkaBatch.rejection(&wire, correlation, version: request.version, judge)
-        {
-            state.withLock { $0.rejectedBatches += 1 }
-            return KafkaFrontPair.send(rejection, to: pair.client)
-        }
-        return forward(frame, request, correlation, &pair)
-    }
-
-    /// Sends a request on, and remembers it when its answer is to be changed.
-    private func forward(
-        _ frame: [UInt8], _ request: KafkaFrontPair.Request, _ correlation: Int32, _ pair: inout KafkaFrontPair
-    ) -> Bool {
-        let changed = [KafkaAnswer.Kind.apiVersions, KafkaAnswer.Kind.metadata, KafkaAnswer.Kind.findCoordinator]
-        if changed.contains(request.kind) { pair.asked[correlation] = request }
-        let phantoms = phantoms
-        guard !phantoms.isEmpty else { return KafkaFrontPair.send(frame, to: pair.server) }
-        if [KafkaAnswer.fetch, KafkaAnswer.listOffsets].contains(request.kind) { pair.asked[correlation] = request }
-        let isFetch = request.kind == KafkaAnswer.fetch
-        return KafkaFrontPair.send(
-            isFetch ? KafkaAnswer.fetchRequest(frame, phantoms, topic: "tweets") : frame, to: pair.server)
-    }
-
-    private func answer(_ frame: [UInt8], _ pair: inout KafkaFrontPair) -> Bool {
-        var wire = KafkaWire(frame)
-        guard let request = pair.asked.removeValue(forKey: wire.integer()) else {
-            return KafkaFrontPair.send(frame, to: pair.client)
-        }
-        let state = state.withLock { $0 }
-        let (version, port) = (request.version, state.advertisedPort)
-        let changed =
-            switch request.kind {
-            case KafkaAnswer.Kind.apiVersions:
-                KafkaAnswer.apiVersions(
-                    frame, hasSASL: state.credentials != nil, hasPhantoms: !state.phantoms.isEmpty,
-                    hasSettings: state.topicSettings != nil)
-            case KafkaAnswer.fetch: KafkaAnswer.fetchAnswer(frame, state.phantoms, topic: "tweets")
-            case KafkaAnswer.listOffsets: KafkaAnswer.offsetsAnswer(frame, state.phantoms, topic: "tweets")
-            case KafkaAnswer.Kind.findCoordinator: KafkaAnswer.coordinator(frame, version: version, port: port)
-            default:
-                KafkaAnswer.metadata(frame, version: version, port: port, partitions: state.visiblePartitions)
-            }
-        return KafkaFrontPair.send(changed, to: pair.client)
-    }
-
-    /// What to answer to a step of signing in; nil when it is refused.
-    private func signIn(_ given: [UInt8], _ pair: inout KafkaFrontPair) -> [UInt8]? {
-        let text = String(decoding: given, as: UTF8.self)
-        var answer: [UInt8]?
-        switch credentials {
-        case .plain(let user, let password): answer = text == "\0\(user)\0\(password)" ? [] : nil
-        case .bearer(let token): answer = text.contains("\u{1}auth=Bearer \(token)\u{1}") ? [] : nil
-        case .scram(let user, let password):
-            var scram = pair.scram ?? ScramServer(user: user, password: password)
-            switch scram.answer(given) {
-            case .goOn(let question):
-                pair.scram = scram
-                return question
-            case .accepted(let last): answer = last
-            case .refused: answer = nil
-            }
-        case nil: answer = []
-        }
-        pair.isSignedIn = answer != nil
-        state.withLock { if answer != nil { $0.accepted += 1 } else { $0.refused += 1 } }
-        return answer
-    }
-
-    private func accepted(_ listener: Int32) -> KafkaFrontPair? {
-        let client = accept(listener, nil, nil)
-        guard client >= 0 else { return nil }
-        guard let server = Loopback.connect(target) else {
-            Glibc.close(client)
-            return nil
-        }
-        return KafkaFrontPair(client: client, server: server)
+        loop.state.withLock { $0.isToCut = true }
     }
 }

@@ -164,10 +164,12 @@ final class JournalBuffer: Sendable {
     /// - Returns: what to do; nil at the end.
     func nextTurn(rollDue: () -> ContinuousClock.Instant?) -> Turn? {
         while true {
+            // Before the look at what is due: what is asked for behind it is news then, and ends the wait.
+            let news = state.withLock { $0.news }
             let due = rollDue()
-            let (turn, isEnded, deadline, news) = state.withLock { state in
+            let (turn, isEnded, deadline) = state.withLock { state in
                 let deadline = state.writeDue(options, rollDue: due)
-                return (state.takeTurn(isDue: deadline <= .now), state.isEnded, deadline, state.news)
+                return (state.takeTurn(isDue: deadline <= .now), state.isEnded, deadline)
             }
             if let turn { return turn }
             if isEnded { return nil }

@@ -11,6 +11,9 @@ import Testing
     static let environment = ProcessInfo.processInfo.environment
     /// How often the active producer is killed or paused: twice in every test run, `STANDBY_ROUNDS` times in `make soak`.
     static let rounds = environment["STANDBY_ROUNDS"].flatMap { Int($0) } ?? 2
+    /// How much longer than the truth a gap may be, in milliseconds. In every test run programs wait for a processor, too, and
+    /// what is late makes a gap longer, never shorter.
+    private static let slack: Int64 = rounds < 4 ? 10_000 : 1000
     static let seed = environment["SOAK_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1_000_000)
 
     private func with(
@@ -158,16 +161,16 @@ import Testing
             // Who dies in its first second has not left a note: the gap begins with the one before, which it contains. So all
             // gaps together are still exact to a second.
             let isYoung =
-                index > 0 && takeOver.at.milliseconds - takeOvers[index - 1].connectedAt.milliseconds < 1000
+                index > 0 && takeOver.at.milliseconds - takeOvers[index - 1].connectedAt.milliseconds < Self.slack
                 && gap[0] == gaps[index - 1][0]
             let begin = gap[0] - takeOver.at.milliseconds
             let end = (gap.count > 1 ? gap[1] : 0) - takeOver.connectedAt.milliseconds
             worst = max(worst, isYoung ? 0 : abs(begin), abs(end))
             // The note of the lease is written four times a second, of what Kafka has acknowledged by then.
             #expect(
-                isYoung || -1000 < begin && begin < 1000,
+                isYoung || -Self.slack < begin && begin < 1000,
                 "\(takeOver.kind): begins \(begin) ms after the end of reading")
-            #expect(abs(end) < 1000, "ends \(end) ms after the connection")
+            #expect(-1000 < end && end < Self.slack, "ends \(end) ms after the connection")
         }
         print("standby: bounds of gaps differ by at most \(worst) ms")
     }

@@ -14,8 +14,8 @@ struct HostileSettingsTests {
         ("standard_conforming_strings", "off"), ("array_nulls", "off"), ("transform_null_equals", "on"),
         ("backslash_quote", "off"), ("quote_all_identifiers", "on"), ("xmloption", "document"), ("xmlbinary", "hex"),
         ("default_transaction_isolation", "serializable"), ("default_transaction_deferrable", "on"),
-        ("exit_on_error", "on"), ("gin_fuzzy_search_limit", "1"), ("row_security", "on"), ("statement_timeout", "100"),
-        ("lock_timeout", "1"), ("idle_session_timeout", "100"), ("idle_in_transaction_session_timeout", "100"),
+        ("exit_on_error", "on"), ("gin_fuzzy_search_limit", "1"), ("row_security", "on"), ("statement_timeout", "1000"),
+        ("lock_timeout", "1"), ("idle_session_timeout", "1000"), ("idle_in_transaction_session_timeout", "1000"),
         ("client_encoding", "LATIN1"), ("client_min_messages", "error"), ("jit", "on"),
         ("plan_cache_mode", "force_generic_plan"), ("enable_partition_pruning", "off"), ("work_mem", "64"),
         ("synchronous_commit", "off"), ("tcp_keepalives_idle", "1"), ("constraint_exclusion", "off"),
@@ -48,7 +48,7 @@ struct HostileSettingsTests {
         batch = TestLines.batch([nil], firstOffset: 6)
         try loader.settle(batch)
         // Longer than the time-outs of role and database.
-        try loader.session.attempt { try $0.execute("BEGIN; SELECT pg_sleep(0.3); COMMIT") }
+        try loader.session.attempt { try $0.execute("BEGIN; SELECT pg_sleep(1.2); COMMIT") }
         return try shown(database)
     }
 

@@ -28,8 +28,13 @@ import Testing
         kafka = try KafkaSandbox(topics: [topic: 4, topic + ".events": 1])
     }
 
-    /// Folders of fetched objects in this process's own TMPDIR.
-    private var fetched: [String] {
+    /// What others have left in TMPDIR, as a process that was killed does.
+    private let earlier = Set(Self.folders())
+
+    /// Folders of fetched objects.
+    private var fetched: [String] { Self.folders().filter { !earlier.contains($0) } }
+
+    private static func folders() -> [String] {
         let folder = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
         return ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
             .filter { $0.hasPrefix("tweet-replay-") }.map { folder + "/" + $0 }

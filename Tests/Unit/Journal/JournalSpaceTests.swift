@@ -9,7 +9,7 @@ import Testing
 @testable import TweetFormat
 
 /// What the journal does when the disk, or its quota, has no room left or fails.
-@Suite(.timeLimit(.minutes(1))) struct JournalSpaceTests {
+@Suite(.timeLimit(.minutes(5))) struct JournalSpaceTests {
     let folder: TemporaryFolder
     let line = String(repeating: "x", count: 999)
 

@@ -7,7 +7,7 @@ import Testing
 @testable import Journal
 
 /// A manifest that stays short, whatever was archived and removed.
-@Suite(.timeLimit(.minutes(1))) struct ManifestTests {
+@Suite(.timeLimit(.minutes(5))) struct ManifestTests {
     let folder: TemporaryFolder
     let journal: Journal
 
@@ -174,7 +174,7 @@ extension JournalStatus {
 }
 
 /// What passes over many segments ask of the disk.
-@Suite(.timeLimit(.minutes(1))) struct SegmentListTests {
+@Suite(.timeLimit(.minutes(5))) struct SegmentListTests {
     @Test func aPassListsTheFolderOnceOrTwice() throws {
         let folder = try TemporaryFolder()
         let journal = try Journal.open(folder: folder.path, stream: "s")

@@ -3,7 +3,7 @@ import Sandbox
 import Testing
 import TweetFormat
 
-@Suite("Tweet key", .timeLimit(.minutes(1)))
+@Suite("Tweet key", .timeLimit(.minutes(5)))
 struct GeneratedKeysTests {
     @Test("of generated tweets, and their rules, are found")
     func generated() {

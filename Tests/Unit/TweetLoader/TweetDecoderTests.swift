@@ -4,7 +4,7 @@ import Testing
 @testable import TweetFormat
 @testable import TweetLoader
 
-@Suite("TweetDecoder", .timeLimit(.minutes(1)))
+@Suite("TweetDecoder", .timeLimit(.minutes(5)))
 struct TweetDecoderTests {
     static let rejects: [(line: String, code: LineReject.Code)] = [
         ("", .notJSON), ("{", .notJSON), ("<html>", .notJSON), (#"{"data":{"id":"1","te"#, .notJSON),

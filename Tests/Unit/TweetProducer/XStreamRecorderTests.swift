@@ -7,7 +7,7 @@ import Testing
 @testable import XAPI
 
 /// What is known of the posts that came, however the network cuts the stream.
-@Suite(.timeLimit(.minutes(1))) struct XStreamRecorderTests {
+@Suite(.timeLimit(.minutes(5))) struct XStreamRecorderTests {
     private static let stream =
         "{\"data\":{\"id\":\"1001\",\"text\":\"a\"}}\r\n\r\n{\"data\":{\"id\":\"1002\"}}\r\n"
         + "{\"errors\":[{\"title\":\"x\"}]}\r\n{\"data\":{\"id\":\"1003\"}}\r\n\r\n{\"data\":{\"id\":\"10"

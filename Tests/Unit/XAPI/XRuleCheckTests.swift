@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 import XAPI
 
-@Suite(.timeLimit(.minutes(1))) struct XRuleCheckTests {
+@Suite(.timeLimit(.minutes(5))) struct XRuleCheckTests {
     /// A rule of X's pages for every operator, and what is easily taken for a mistake.
     @Test(arguments: [
         "cat", "cat has:images", "\"grumpy cat\"", "\"grumpy cat\"~3", "#swift", "@XDevelopers", "$TWTR", "😻",

@@ -115,7 +115,10 @@ package final class JournalTail: Sendable {
 
     /// Asks that the loss of these lines be journalled, so that they may be removed.
     func requestDrop(_ seqs: ClosedRange<Int64>) {
-        request { $0.drop = seqs }
+        request { state in
+            // It may have been journalled since the one who asks has looked.
+            if state.droppedThrough < seqs.upperBound { state.drop = seqs }
+        }
     }
 
     /// Lines whose loss is to be journalled.

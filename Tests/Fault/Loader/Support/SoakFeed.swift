@@ -60,7 +60,7 @@ final class SoakFeed: Sendable {
 
     /// Begins.
     func start() throws {
-        thread.withLock { $0 = JoinableThread(name: "feed") { [unowned self] in self.work() } }
+        thread.withLock { $0 = JoinableThread(name: "feed") { self.work() } }
     }
 
     /// Ends, and waits until the broker has everything.

@@ -8,9 +8,13 @@ import TestSupport
 
 extension LoaderSettings {
     /// Settings for one test database and perhaps a Kafka.
-    static func test(_ url: String, kafka: String = "127.0.0.1:1", owner: String = "test") throws -> LoaderSettings {
+    static func test(
+        _ url: String, kafka: String = "127.0.0.1:1", owner: String = "test", session: Int = 4000
+    ) throws -> LoaderSettings {
         // The mock cluster takes as long for each rebalance as for a dead member.
-        let properties = ["bootstrap.servers": kafka, "session.timeout.ms": "4000", "heartbeat.interval.ms": "500"]
+        let properties = [
+            "bootstrap.servers": kafka, "session.timeout.ms": "\(session)", "heartbeat.interval.ms": "500",
+        ]
         var settings = LoaderSettings(
             conninfo: try PostgresConninfo(url),
             kafka: KafkaConfiguration(properties.mapValues { .init($0, from: "the test") }), topic: "tweets")

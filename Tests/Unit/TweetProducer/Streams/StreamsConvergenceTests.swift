@@ -7,7 +7,7 @@ import Testing
 @testable import TweetProducer
 
 /// `streams apply` reaches what the file says from any state, and completes what a kill has left.
-@Suite(.timeLimit(.minutes(2))) struct StreamsConvergenceTests {
+@Suite(.timeLimit(.minutes(10))) struct StreamsConvergenceTests {
     private static let seed = ProcessInfo.processInfo.environment["SOAK_SEED"].flatMap { UInt64($0) } ?? 1
 
     @Test func aThousandStatesConvergeInOneApply() throws {
