@@ -49,7 +49,7 @@ FUZZ_CORPUS ?=
 quiet := scripts/quiet.sh
 # Which test targets run, one after the other.
 unit_targets := $(addsuffix UnitTests,$(notdir $(wildcard Tests/Unit/*)))
-integration_targets := XAPIIntegrationTests ProducerIntegrationTests LoaderIntegrationTests TimelinesIntegrationTests SandboxIntegrationTests EndToEndTests
+integration_targets := XAPIIntegrationTests ProducerIntegrationTests LoaderIntegrationTests TimelinesIntegrationTests LogShippingIntegrationTests SandboxIntegrationTests EndToEndTests
 fault_targets := $(addsuffix FaultTests,$(notdir $(wildcard Tests/Fault/*)))
 TARGETS ?= $(unit_targets) $(integration_targets) $(fault_targets)
 test := FILTER='$(FILTER)' TARGETS='$(TARGETS)' SWIFT='$(SWIFT)' scripts/test.sh

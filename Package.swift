@@ -15,7 +15,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 /// The shared modules, for tests, which look into all of them.
 let modules: [Target.Dependency] = [
     "Core", "Digests", "HTTP", "TweetFormat", "Journal", "ObjectStore", "XAPI", "KafkaClient", "Postgres",
-    "Publishing", "Operations",
+    "Publishing", "Operations", "LogShipping",
 ]
 
 extension Target {
@@ -98,25 +98,26 @@ let package = Package(
         .kit(
             "Operations", "Core", argumentParser, logging, .product(name: "Hummingbird", package: "hummingbird"),
             .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")),
+        .kit("LogShipping", "Core", "Digests", "HTTP", argumentParser, logging),
         .target(
             name: "TweetProducer",
             dependencies: [
                 "Core", "Digests", "HTTP", "TweetFormat", "Journal", "ObjectStore", "XAPI", "KafkaClient",
-                "Publishing", "Operations", argumentParser,
+                "Publishing", "Operations", "LogShipping", argumentParser,
                 logging, "Yams",
             ],
             swiftSettings: strict),
         .target(
             name: "TweetLoader",
             dependencies: [
-                "Core", "Digests", "TweetFormat", "Journal", "KafkaClient", "Postgres", "Operations", argumentParser,
-                logging,
+                "Core", "Digests", "TweetFormat", "Journal", "KafkaClient", "Postgres", "Operations", "LogShipping",
+                argumentParser, logging,
             ],
             swiftSettings: strict),
         .target(
             name: "TweetTimelines",
             dependencies: [
-                "Core", "Digests", "HTTP", "TweetFormat", "XAPI", "Postgres", argumentParser, logging,
+                "Core", "Digests", "HTTP", "TweetFormat", "XAPI", "Postgres", "LogShipping", argumentParser, logging,
             ],
             swiftSettings: strict),
         .target(
@@ -148,6 +149,7 @@ let package = Package(
         .unit("KafkaClient", ["Core"]),
         .unit("Publishing", ["Core", "Journal"]),
         .unit("Operations", ["Core"]),
+        .unit("LogShipping", ["Core", "Digests"]),
         .unit("TweetProducer", modules + [logging]),
         .unit("TweetLoader", modules + [logging]),
         .unit("TweetTimelines", modules + [logging]),
@@ -161,6 +163,7 @@ let package = Package(
         .integration(
             "LoaderIntegrationTests", "Loader", ["TweetLoader", argumentParser], exclude: ["Fixtures"]),
         .integration("TimelinesIntegrationTests", "Timelines", ["TweetTimelines"]),
+        .integration("LogShippingIntegrationTests", "LogShipping"),
         .integration("SandboxIntegrationTests", "Sandbox"),
         .integration("EndToEndTests", "EndToEnd"),
         .fault("Journal", exclude: ["Support/clock.c"]),

@@ -30,10 +30,11 @@ ARROWS = {
     "Postgres": "Core CPostgres SQLFiles",
     "Publishing": "Core TweetFormat Journal KafkaClient Logging",
     "Operations": "Core ArgumentParser Logging Hummingbird HTTPTypes NIOCore NIOPosix",
-    "TweetProducer": "Core Digests HTTP TweetFormat Journal ObjectStore XAPI KafkaClient Publishing Operations ArgumentParser"
-    " Logging CCurl Yams",
-    "TweetLoader": "Core Digests TweetFormat Journal KafkaClient Postgres Operations ArgumentParser Logging",
-    "TweetTimelines": "Core Digests HTTP TweetFormat XAPI Postgres ArgumentParser Logging",
+    "LogShipping": "Core Digests HTTP ArgumentParser Logging",
+    "TweetProducer": "Core Digests HTTP TweetFormat Journal ObjectStore XAPI KafkaClient Publishing Operations LogShipping"
+    " ArgumentParser Logging CCurl Yams",
+    "TweetLoader": "Core Digests TweetFormat Journal KafkaClient Postgres Operations LogShipping ArgumentParser Logging",
+    "TweetTimelines": "Core Digests HTTP TweetFormat XAPI Postgres LogShipping ArgumentParser Logging",
     "Sandbox": "Core TweetFormat Journal KafkaClient Postgres TweetLoader ArgumentParser Logging Yams COpenSSLTLS CRdKafka"
     " CZlib Hummingbird HTTPTypes NIOCore NIOHTTPTypes",
     "tweet-producer": "TweetProducer",

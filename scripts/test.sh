@@ -22,6 +22,7 @@ readonly limit=--experimental-maximum-parallelization-width
 rm -f "$build"/tests*.xml
 # Installed here, so that no test waits for it.
 "$(dirname "${BASH_SOURCE[0]}")/s3-server.sh" --install || exit 69
+"$(dirname "${BASH_SOURCE[0]}")/otlp-collector.sh" --install || exit 69
 
 if [ -n "${FILTER:-}" ]; then
     exec "${run[@]}" "$limit" "$width" --filter "$FILTER" --xunit-output "$build/tests.xml"

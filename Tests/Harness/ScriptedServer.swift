@@ -14,7 +14,9 @@ package final class ScriptedServer: Sendable {
         /// The request line and header fields.
         package let head: String
         /// The request's body, as far as `Content-Length` says.
-        package let body: String
+        package var body: String { String(decoding: bytes, as: UTF8.self) }
+        /// The same as it came, which may be no text.
+        package let bytes: [UInt8]
 
         fileprivate let descriptor: Int32
 
@@ -195,7 +197,7 @@ package final class ScriptedServer: Sendable {
         if let (head, body) = Self.readRequest(descriptor) {
             let connection = state.withLock { state in
                 let connection = Connection(
-                    index: state.requests.count, head: head, body: body, descriptor: descriptor)
+                    index: state.requests.count, head: head, bytes: body, descriptor: descriptor)
                 state.requests.append(connection)
                 return connection
             }
@@ -209,22 +211,19 @@ package final class ScriptedServer: Sendable {
         changed.notify()
     }
 
-    private static func readRequest(_ descriptor: Int32) -> (head: String, body: String)? {
+    private static func readRequest(_ descriptor: Int32) -> (head: String, body: [UInt8])? {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
-        var bodyLength: Int?
+        // Known when the head is complete: the head, and where the body begins and ends.
+        var found: (head: String, start: Int, end: Int)?
         while true {
-            let text = String(decoding: bytes, as: UTF8.self)
-            if bodyLength == nil, let end = text.firstRange(of: "\r\n\r\n") {
-                let field = text[..<end.lowerBound].split(separator: "\r\n").first {
-                    $0.lowercased().hasPrefix("content-length:")
-                }
-                let headLength = text.utf8.distance(from: text.startIndex, to: end.upperBound)
-                bodyLength = headLength + (field.flatMap { Int($0.dropFirst(15).filter(\.isNumber)) } ?? 0)
+            if found == nil, let end = bytes.firstRange(of: Array("\r\n\r\n".utf8)) {
+                let head = String(decoding: bytes[..<end.lowerBound], as: UTF8.self)
+                let field = head.split(separator: "\r\n").first { $0.lowercased().hasPrefix("content-length:") }
+                let length = field.flatMap { Int($0.dropFirst(15).filter(\.isNumber)) } ?? 0
+                found = (head, end.upperBound, end.upperBound + length)
             }
-            if let bodyLength, bytes.count >= bodyLength, let end = text.firstRange(of: "\r\n\r\n") {
-                return (String(text[..<end.lowerBound]), String(text[end.upperBound...]))
-            }
+            if let found, bytes.count >= found.end { return (found.head, Array(bytes[found.start...])) }
             let count = unsafe buffer.withUnsafeMutableBytes { unsafe recv(descriptor, $0.baseAddress, $0.count, 0) }
             if count <= 0 { return nil }
             bytes += buffer[..<count]

@@ -14,6 +14,12 @@ package struct HTTPRequest {
     package var authorization: Secret?
     /// What the body is.
     package var contentType = "application/json"
+    /// Further header fields; their values may be credentials.
+    package var fields: [(name: String, value: Secret)] = []
+    /// The proxy to use in place of that of the environment; an empty text for none.
+    package var proxy: String?
+    /// `user:password` for the proxy.
+    package var proxyCredentials: Secret?
     /// Whether the connection stays open for the next transfer of the same `CurlMulti`.
     package var keepsConnection = false
     package var caFile: String?
@@ -71,6 +77,7 @@ package struct CurlTransfer: ~Copyable {
         try set(CURLOPT_CONNECTTIMEOUT_MS, Int(request.connectTimeout.milliseconds))
         if let caFile = request.caFile { try trustOnly(caFile) }
         if let total = request.totalTimeout { try set(CURLOPT_TIMEOUT_MS, Int(total.milliseconds)) }
+        try prepareProxy(request)
         try prepareHeaders(request)
         try prepareBody(request)
         try prepareConnection(isKept: request.keepsConnection)
@@ -104,10 +111,16 @@ package struct CurlTransfer: ~Copyable {
         unsafe body(handle)
     }
 
+    private func prepareProxy(_ request: HTTPRequest) throws(CurlError) {
+        if let proxy = request.proxy { try set(CURLOPT_PROXY, proxy) }
+        if let credentials = request.proxyCredentials { try set(CURLOPT_PROXYUSERPWD, credentials.value) }
+    }
+
     private mutating func prepareHeaders(_ request: HTTPRequest) throws(CurlError) {
         let authorization = request.authorization?.value ?? "Bearer \(request.token.value)"
         if !authorization.isEmpty { try headers.append("Authorization: \(authorization)") }
         if request.body != nil { try headers.append("Content-Type: \(request.contentType)") }
+        for (name, value) in request.fields { try headers.append("\(name): \(value.value)") }
         // Without this libcurl waits a second for "100 Continue" before a longer body.
         try headers.append("Expect:")
         try check(unsafe curl_setopt_pointer(handle, CURLOPT_HTTPHEADER, headers.list))

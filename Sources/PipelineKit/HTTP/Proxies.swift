@@ -14,7 +14,8 @@ package enum Proxies {
         }
     }
 
-    private static func mistake(_ value: String) -> String? {
+    /// What is wrong with a proxy; nil when nothing is. Its user info is remembered as a secret.
+    package static func mistake(_ value: String) -> String? {
         var rest = value[...]
         if let mark = value.firstRange(of: "://") {
             let scheme = value[..<mark.lowerBound].lowercased()

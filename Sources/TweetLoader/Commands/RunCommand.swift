@@ -1,6 +1,7 @@
 import ArgumentParser
 import Core
 import KafkaClient
+import LogShipping
 import Logging
 import Operations
 import Postgres
@@ -34,17 +35,25 @@ struct RunCommand: ParsableCommand {
                 known: LoaderSettings.known)
             let settings = try LoaderSettings(&reader)
             CommonSettings.startLogging(&reader)
-            try reader.finish()
-            try runLoader(settings)
+            let counts = ShippingCounts()
+            try LogShipping.during(settings.logs, service: LoaderSettings.program, counts: counts) {
+                try reader.finish()
+                try runLoader(settings, shipping: counts)
+            }
         }
     }
 }
 
 /// Runs the writers on threads of their own until a signal ends them, and answers requests about them meanwhile.
-func runLoader(_ settings: LoaderSettings) throws {
+///
+/// - Parameters:
+///   - settings: of the service.
+///   - shipping: what is counted of log shipping.
+/// - Throws: what ends the service.
+func runLoader(_ settings: LoaderSettings, shipping: ShippingCounts) throws {
     let logger = Logger(label: "tweet-loader")
     let health = ServiceHealth(startsWith: ["settings"])
-    let metrics = LoaderMetrics(health: health)
+    let metrics = LoaderMetrics(health: health, shipping: shipping)
     let endpoints = OperationsEndpoints(
         service: "tweet-loader", registry: metrics.registry, health: health,
         judge: LoaderHealth(metrics: metrics, limits: settings.health).checks)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Core
 import KafkaClient
+import LogShipping
 import Postgres
 import TweetFormat
 
@@ -27,11 +28,12 @@ package struct TweetLoaderCommand: ParsableCommand {
 
             Exit status: 0 done, 1 check failed, 64 usage, 65 lines are missing, 69 unavailable, 77 credentials rejected, 78 invalid settings.
             """,
-        version: versionText([kafkaLibrary, postgresLibrary, jsonLibrary]),
+        version: versionText([kafkaLibrary, postgresLibrary, jsonLibrary, shippingLibrary]),
         subcommands: [
             RunCommand.self, MigrateCommand.self, StatusCommand.self, VerifyCommand.self, ExplainCommand.self,
             RejectsCommand.self, ExportCommand.self, RetentionCommand.self, ForgetCommand.self, DoctorCommand.self,
-            HealthCommand.self, MetricsCommand.self, ConfigCommand<LoaderSettings>.self,
+            HealthCommand.self, MetricsCommand.self, LogsCommand<LoaderSettings>.self,
+            ConfigCommand<LoaderSettings>.self,
         ]
     )
 

@@ -1,5 +1,6 @@
 import Core
 import KafkaClient
+import LogShipping
 
 /// The metrics of `tweet-loader`: the one table that `/metrics`, `tweet-loader metrics` and `docs/metrics.md` are made of.
 struct LoaderMetrics: Sendable {
@@ -10,13 +11,16 @@ struct LoaderMetrics: Sendable {
     /// The writers of the process.
     let writers: WriterStates
 
-    /// - Parameter health: of the service.
-    init(health: ServiceHealth = ServiceHealth()) {
+    /// - Parameters:
+    ///   - health: of the service.
+    ///   - shipping: what is counted of log shipping.
+    init(health: ServiceHealth = ServiceHealth(), shipping: ShippingCounts = ShippingCounts()) {
         writers = WriterStates(health)
         registry.addProcess(health)
         consuming = ConsumeMetrics(registry, writers)
         writing = WriteMetrics(registry, writers)
         facts = FactMetrics(registry)
+        shipping.declare(in: registry)
     }
 }
 

@@ -1,6 +1,7 @@
 import Core
 import Glibc
 import KafkaClient
+import LogShipping
 import Logging
 import Operations
 import Postgres
@@ -56,6 +57,8 @@ struct LoaderSettings: ConfiguredService, Sendable {
     var listen: ListenSettings?
     /// How old what is pending may be.
     var health = HealthLimits()
+    /// Where the log is shipped; nil: nowhere.
+    var logs: LogShippingSettings?
     /// Names this process in `loader_offsets`.
     var owner = LoaderSettings.makeOwner()
 
@@ -74,7 +77,8 @@ struct LoaderSettings: ConfiguredService, Sendable {
 
     /// Every setting of the service, by group.
     static let groups: [any SettingGroup.Type] = [
-        DatabaseSettings.self, KafkaSettings.self, LoadingSettings.self, ListeningSettings.self, CommonSettings.self,
+        DatabaseSettings.self, KafkaSettings.self, LoadingSettings.self, ListeningSettings.self,
+        LogHTTPSettings.self, CommonSettings.self,
     ]
 
     /// Reads every setting; mistakes are added to the reader's.
@@ -96,6 +100,7 @@ struct LoaderSettings: ConfiguredService, Sendable {
         drain = reader.duration(ServiceSettings.drain)
         listen = ListenSettings.read(&reader, ListeningSettings.listen)
         health = HealthLimits.read(&reader)
+        logs = LogShippingSettings.read(&reader)
         if !(1...256 << 20).contains(limits.bytes) {
             reader.addMistake(
                 "\(reader.origin(LoadingSettings.maxBytes)): more than 256MiB does not fit into one transaction's memory"

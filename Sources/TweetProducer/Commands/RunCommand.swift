@@ -1,6 +1,7 @@
 import ArgumentParser
 import Core
 import KafkaClient
+import LogShipping
 import Logging
 import Operations
 import XAPI
@@ -72,16 +73,22 @@ struct RunCommand: ParsableCommand {
             let settings = ProducerSettings(&reader)
             let applied = AppliedSettings(path: reader.filePath)
             CommonSettings.startLogging(&reader)
-            try reader.finish()
-            try Self.serve(settings, applied, price: PostPrice.read(&reader))
+            let counts = ShippingCounts()
+            try LogShipping.during(settings.logs, service: ProducerSettings.program, counts: counts) {
+                try reader.finish()
+                try Self.serve(settings, applied, price: PostPrice.read(&reader), shipping: counts)
+            }
         }
     }
 
     /// Runs the service, and answers requests about it from its start to its end.
-    private static func serve(_ settings: ProducerSettings, _ applied: AppliedSettings?, price: PostPrice) throws {
+    private static func serve(
+        _ settings: ProducerSettings, _ applied: AppliedSettings?, price: PostPrice, shipping: ShippingCounts
+    ) throws {
         let logger = Logger(label: "tweet-producer")
         let health = ServiceHealth(startsWith: ["journal"])
-        let metrics = ProducerMetrics(health: health, mostTags: settings.listen == nil ? 0 : settings.mostTags)
+        let metrics = ProducerMetrics(
+            health: health, mostTags: settings.listen == nil ? 0 : settings.mostTags, shipping: shipping)
         metrics.posts.price.set(price.dollars)
         let judge = ProducerHealth(
             metrics: metrics, limits: settings.health, stallTimeout: settings.stream.stallTimeout,

@@ -3,6 +3,7 @@ import Core
 import Digests
 import HTTP
 import KafkaClient
+import LogShipping
 import TweetFormat
 
 package struct TweetProducerCommand: ParsableCommand {
@@ -21,7 +22,7 @@ package struct TweetProducerCommand: ParsableCommand {
         subcommands: [
             RunCommand.self, RulesCommand.self, StreamsCommand.self, GapsCommand.self, UsageCommand.self,
             JournalCommand.self, ReplayCommand.self, DoctorCommand.self, HealthCommand.self, MetricsCommand.self,
-            ConfigCommand<ProducerSettings>.self,
+            LogsCommand<ProducerSettings>.self, ConfigCommand<ProducerSettings>.self,
         ])
 
     /// Required by the argument parser.

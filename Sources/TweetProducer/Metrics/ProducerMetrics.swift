@@ -1,5 +1,6 @@
 import Core
 import Journal
+import LogShipping
 import Publishing
 
 /// The metrics of `tweet-producer`: the one table that `/metrics`, `tweet-producer metrics` and `docs/metrics.md` are made of.
@@ -17,7 +18,10 @@ struct ProducerMetrics: Sendable {
     /// - Parameters:
     ///   - health: of the service.
     ///   - mostTags: how many tags of rules get series of their own; 0: none, and tags are not looked at.
-    init(health: ServiceHealth = ServiceHealth(), mostTags: Int = 100) {
+    ///   - shipping: what is counted of log shipping.
+    init(
+        health: ServiceHealth = ServiceHealth(), mostTags: Int = 100, shipping: ShippingCounts = ShippingCounts()
+    ) {
         registry.addProcess(health)
         publishing = PublishCounts(tags: mostTags > 0 ? TagCounters(limit: mostTags) : nil)
         stream = StreamMetrics(registry, connection: publishing.connection)
@@ -33,6 +37,7 @@ struct ProducerMetrics: Sendable {
         if let tags = publishing.tags { Self.declare(tags, registry) }
         posts = PostMetrics(registry)
         loaders = LoaderGroupMetrics(registry)
+        shipping.declare(in: registry)
     }
 
     private static func declare(_ counts: PublishCounts, _ registry: MetricsRegistry) {

@@ -1,6 +1,7 @@
 import Core
 import Journal
 import KafkaClient
+import LogShipping
 import Operations
 import Publishing
 import XAPI
@@ -115,6 +116,8 @@ struct ProducerSettings: ConfiguredService, Sendable {
     var loaderGroup: String?
     /// How many tags of rules get metrics of their own.
     var mostTags: Int
+    /// Where the log is shipped; nil: nowhere.
+    var logs: LogShippingSettings?
     /// How several producers of the stream work together.
     var standby = StandbyMode.off
 
@@ -137,7 +140,7 @@ struct ProducerSettings: ConfiguredService, Sendable {
     static let groups: [any SettingGroup.Type] = [
         XSettings.self, StreamSettings.self, StandbySettings.self, KafkaSettings.self, JournalSettings.self,
         PublishingSettings.self, RuleWatchSettings.self, UploadSettings.self, ListeningSettings.self,
-        FleetSettings.self, CommonSettings.self,
+        FleetSettings.self, LogHTTPSettings.self, CommonSettings.self,
     ]
 
     /// Reads every setting; mistakes are added to the reader's.
@@ -169,6 +172,7 @@ struct ProducerSettings: ConfiguredService, Sendable {
         listen = ListenSettings.read(&reader, ListeningSettings.listen)
         mostTags = reader.int(ListeningSettings.mostTags)
         health = HealthLimits.read(&reader)
+        logs = LogShippingSettings.read(&reader)
         heartbeat = ListeningSettings.readHeartbeat(&reader)
         loaderGroup = ListeningSettings.readLoaderGroup(&reader)
         standby = StandbySettings.read(&reader, plan: stream.plan)

@@ -2,6 +2,7 @@ import ArgumentParser
 import Core
 import Digests
 import HTTP
+import LogShipping
 import Postgres
 import TweetFormat
 
@@ -22,7 +23,9 @@ package struct TweetTimelinesCommand: ParsableCommand {
             78 invalid settings.
             """,
         version: versionText([postgresLibrary, jsonLibrary] + digestLibraries + [httpLibrary]),
-        subcommands: [AccountsCommand.self, ConfigCommand<TimelinesService>.self]
+        subcommands: [
+            AccountsCommand.self, LogsCommand<TimelinesService>.self, ConfigCommand<TimelinesService>.self,
+        ]
     )
 
     /// Required by the argument parser.
@@ -37,7 +40,12 @@ package struct TweetTimelinesCommand: ParsableCommand {
 /// The service, as `config show` sees it.
 enum TimelinesService: ConfiguredService {
     static let program = "tweet-timelines"
-    static let groups: [any SettingGroup.Type] = [DatabaseSettings.self, TokenSettings.self, CommonSettings.self]
+    static let groups: [any SettingGroup.Type] = [
+        DatabaseSettings.self, TokenSettings.self, LogHTTPSettings.self, CommonSettings.self,
+    ]
 
-    static func read(_ reader: inout SettingsReader) throws(SettingsError) { _ = try TokenAccess(&reader) }
+    static func read(_ reader: inout SettingsReader) throws(SettingsError) {
+        _ = try TokenAccess(&reader)
+        _ = LogShippingSettings.read(&reader)
+    }
 }

@@ -5,6 +5,7 @@ import Testing
 @testable import Core
 @testable import Journal
 @testable import KafkaClient
+@testable import LogShipping
 @testable import ObjectStore
 @testable import Postgres
 @testable import TweetLoader
@@ -142,7 +143,7 @@ import Testing
 
     @Test func theDocumentIsThatOfTheDeclarations() throws {
         let file = repository.appending(path: "docs/settings.md")
-        let shared: [any SettingGroup.Type] = [KafkaSettings.self, CommonSettings.self]
+        let shared: [any SettingGroup.Type] = [KafkaSettings.self, LogHTTPSettings.self, CommonSettings.self]
         func isShared(_ group: any SettingGroup.Type) -> Bool { shared.contains { $0 == group } }
         func tables(_ groups: [any SettingGroup.Type]) -> String {
             groups.map { SettingsDocument.table($0) }.joined(separator: "\n\n")

@@ -10,7 +10,7 @@ package enum Redaction {
     package static let mask = "***"
 
     /// Shorter secrets would cut ordinary words out of texts.
-    private static let shortestSecret = 4
+    package static let shortestSecret = 4
     /// Tokens are renewed; the oldest are forgotten beyond this.
     private static let mostSecrets = 256
 
@@ -39,9 +39,16 @@ package enum Redaction {
         return withoutPasswords(known.firstRange(of: "//") == nil ? known : withoutUserInfo(known))
     }
 
-    private static func withoutSecrets(_ text: String) -> String {
+    /// The text without known secrets, and nothing else changed: for texts whose form must stay, such as JSON.
+    ///
+    /// - Parameters:
+    ///   - text: what may hold secrets.
+    ///   - shortest: shorter secrets stay, as they may be ordinary words.
+    /// - Returns: the text with `mask` for each secret.
+    package static func withoutSecrets(_ text: String, shortest: Int = shortestSecret) -> String {
         var result = text
-        let known = secrets.withLock { $0 }.sorted { $0.utf8.count > $1.utf8.count }
+        let known = secrets.withLock { $0 }.filter { $0.utf8.count >= shortest }
+            .sorted { $0.utf8.count > $1.utf8.count }
         for secret in known where result.utf8.count >= secret.utf8.count {
             result = result.replacing(secret, with: mask)
         }

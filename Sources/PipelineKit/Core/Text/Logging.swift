@@ -51,6 +51,8 @@ struct StandardErrorLogHandler: LogHandler {
     let format: LogFormat
     var logLevel: Logger.Level
     var metadata: Logger.Metadata = [:]
+    /// Whether `LogCopies` get the messages, too.
+    var isCopied = true
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
@@ -59,16 +61,26 @@ struct StandardErrorLogHandler: LogHandler {
 
     func log(event: LogEvent) {
         LogCounts.add(event.level)
-        writeToStandardError(line(event) + "\n")
+        guard isCopied, let copy = LogCopies.recipient(of: event.level) else {
+            return writeToStandardError(line(event) + "\n")
+        }
+        let pairs = pairs(event)
+        let json = jsonLine(event, pairs)
+        // First, because standard error may be a pipe that nobody reads.
+        copy.take(json)
+        writeToStandardError((format == .json ? json : textLine(event, pairs)) + "\n")
     }
 
     /// The event as one line, without its end.
     func line(_ event: LogEvent) -> String {
-        let pairs = metadata.merging(event.metadata ?? [:]) { _, new in new }.sorted { $0.key < $1.key }
-        return switch format {
-        case .text: textLine(event, pairs)
-        case .json: jsonLine(event, pairs)
+        switch format {
+        case .text: textLine(event, pairs(event))
+        case .json: jsonLine(event, pairs(event))
         }
+    }
+
+    private func pairs(_ event: LogEvent) -> [(key: String, value: Logger.MetadataValue)] {
+        metadata.merging(event.metadata ?? [:]) { _, new in new }.sorted { $0.key < $1.key }
     }
 
     private func textLine(_ event: LogEvent, _ pairs: [(key: String, value: Logger.MetadataValue)]) -> String {
