@@ -32,7 +32,7 @@ ARROWS = {
     "TweetProducer": "Core Digests HTTP TweetFormat Journal ObjectStore XAPI KafkaClient Publishing ArgumentParser Logging"
     " CCurl Yams",
     "TweetLoader": "Core TweetFormat Journal KafkaClient Postgres ArgumentParser Logging",
-    "TweetTimelines": "Core Digests HTTP TweetFormat XAPI Postgres ArgumentParser Logging",
+    "TweetTimelines": "Core Digests HTTP TweetFormat Journal XAPI KafkaClient Postgres Publishing ArgumentParser Logging",
     "Sandbox": "Core TweetFormat Journal KafkaClient Postgres TweetLoader ArgumentParser Logging Yams COpenSSLTLS CRdKafka"
     " CZlib Hummingbird HTTPTypes NIOCore NIOHTTPTypes",
     "tweet-producer": "TweetProducer",
