@@ -116,7 +116,8 @@ let package = Package(
         .target(
             name: "TweetTimelines",
             dependencies: [
-                "Core", "Digests", "HTTP", "TweetFormat", "XAPI", "Postgres", argumentParser, logging,
+                "Core", "Digests", "HTTP", "TweetFormat", "Journal", "XAPI", "KafkaClient", "Postgres", "Publishing",
+                argumentParser, logging,
             ],
             swiftSettings: strict),
         .target(

@@ -33,7 +33,7 @@ ARROWS = {
     "TweetProducer": "Core Digests HTTP TweetFormat Journal ObjectStore XAPI KafkaClient Publishing Operations ArgumentParser"
     " Logging CCurl Yams",
     "TweetLoader": "Core Digests TweetFormat Journal KafkaClient Postgres Operations ArgumentParser Logging",
-    "TweetTimelines": "Core Digests HTTP TweetFormat XAPI Postgres ArgumentParser Logging",
+    "TweetTimelines": "Core Digests HTTP TweetFormat Journal XAPI KafkaClient Postgres Publishing Operations ArgumentParser Logging",
     "Sandbox": "Core TweetFormat Journal KafkaClient Postgres TweetLoader ArgumentParser Logging Yams COpenSSLTLS CRdKafka"
     " CZlib Hummingbird HTTPTypes NIOCore NIOHTTPTypes",
     "tweet-producer": "TweetProducer",

@@ -1,8 +1,10 @@
 import ArgumentParser
 import Core
+import Journal
 import KafkaClient
 import Logging
 import Operations
+import Publishing
 import XAPI
 
 struct RunCommand: ParsableCommand {

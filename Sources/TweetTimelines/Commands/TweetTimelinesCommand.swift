@@ -2,13 +2,17 @@ import ArgumentParser
 import Core
 import Digests
 import HTTP
+import Journal
+import KafkaClient
 import Postgres
+import Publishing
 import TweetFormat
+import XAPI
 
 package struct TweetTimelinesCommand: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "tweet-timelines",
-        abstract: "Manage the accounts whose home timelines are read.",
+        abstract: "Read the home timelines of accounts, and publish them to Kafka.",
         discussion: """
             PostgreSQL holds the accounts and their tokens, encrypted with the key in TIMELINE_KEY_FILE. Applications may \
             add and delete accounts by SQL (docs/timelines.md).
@@ -17,12 +21,14 @@ package struct TweetTimelinesCommand: ParsableCommand {
               export X_CLIENT_ID=… TIMELINE_KEY_FILE=/etc/tweet-pipeline/timelines.key
               tweet-timelines accounts login     logs a user in
               tweet-timelines accounts list      shows accounts and their states
+              tweet-timelines run                reads timelines until SIGTERM
+              tweet-timelines status             shows lag, posts and dollars of today
 
             Exit status: 0 done, 64 usage, 65 invalid input, 69 unavailable, 75 try again later, 77 credentials rejected, \
             78 invalid settings.
             """,
-        version: versionText([postgresLibrary, jsonLibrary] + digestLibraries + [httpLibrary]),
-        subcommands: [AccountsCommand.self, ConfigCommand<TimelinesService>.self]
+        version: versionText([kafkaLibrary, postgresLibrary, jsonLibrary] + digestLibraries + [httpLibrary]),
+        subcommands: [RunCommand.self, AccountsCommand.self, StatusCommand.self, ConfigCommand<TimelinesService>.self]
     )
 
     /// Required by the argument parser.
@@ -37,7 +43,26 @@ package struct TweetTimelinesCommand: ParsableCommand {
 /// The service, as `config show` sees it.
 enum TimelinesService: ConfiguredService {
     static let program = "tweet-timelines"
-    static let groups: [any SettingGroup.Type] = [DatabaseSettings.self, TokenSettings.self, CommonSettings.self]
+    static let groups: [any SettingGroup.Type] = [
+        ReadingSettings.self, DatabaseSettings.self, TokenSettings.self, KafkaSettings.self, JournalSettings.self,
+        Publishing.self, PricesOfPosts.self, CommonSettings.self,
+    ]
+    /// What `ReadingSettings` has as well is left out.
+    static let publishing = PublishingSettings.settings.filter {
+        $0.environment != ServiceSettings.drain.environment
+    }
 
-    static func read(_ reader: inout SettingsReader) throws(SettingsError) { _ = try TokenAccess(&reader) }
+    /// How lines are published.
+    enum Publishing: SettingGroup {
+        static let title = "Publishing"
+        static let settings = TimelinesService.publishing
+    }
+
+    /// What `status` reckons with.
+    enum PricesOfPosts: SettingGroup {
+        static let title = "Prices"
+        static let settings = [PostPrice.setting]
+    }
+
+    static func read(_ reader: inout SettingsReader) throws(SettingsError) { _ = try TimelineSettings(&reader) }
 }

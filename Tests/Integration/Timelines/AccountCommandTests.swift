@@ -150,7 +150,7 @@ struct AccountCommandTests {
             let document = try String(
                 contentsOf: repository.appending(path: "docs/timelines.md"), encoding: .utf8)
             let blocks = document.components(separatedBy: "<!-- tested: ").dropFirst()
-            #expect(blocks.count == 5)
+            #expect(blocks.count == 6)
             let connection = try fixture.connect()
             for block in blocks {
                 let sql = block.components(separatedBy: "```sql\n")[1].components(separatedBy: "```")[0]

@@ -1,0 +1,100 @@
+import Core
+import Foundation
+import Harness
+import Postgres
+import Sandbox
+import TestSupport
+import Testing
+
+@testable import TweetTimelines
+
+/// Pollers and a loader as processes of their own, with the simulator of X, a broker and a database.
+final class TimelinesRun {
+    let fixture: TimelinesFixture
+    private let broker: Broker
+    private var processes: [String: ChildProcess] = [:]
+    private var names: Set<String> = []
+    var environment: [String: String?] = ["TIMELINE_INTERVAL": "1s", "TIMELINE_MAX_INTERVAL": "1s"]
+
+    init(_ fixture: TimelinesFixture, partitions: Int = 4) throws {
+        self.fixture = fixture
+        broker = try Broker(partitions: partitions)
+    }
+
+    deinit {
+        for process in processes.values { process.kill() }
+        broker.stop()
+    }
+
+    /// Where a process logs to.
+    func log(_ name: String) -> String { fixture.folder.path + "/\(name).log" }
+
+    /// What all processes have logged.
+    var logs: String {
+        names.map { (try? String(contentsOfFile: log($0), encoding: .utf8)) ?? "" }.joined()
+    }
+
+    @discardableResult
+    func start(_ program: String, _ name: String, _ arguments: [String] = []) throws -> ChildProcess {
+        var command = ChildCommand(try siblingExecutable(program), ["run"] + arguments)
+        command.environment = fixture.environment.merging(environment) { $1 }
+        command.environment["KAFKA_BOOTSTRAP_SERVERS"] = broker.servers
+        command.environment["KAFKA_TOPIC"] = broker.topic
+        command.environment["JOURNAL_DIR"] = fixture.folder.path + "/journal-\(name)"
+        command.output = .file(log(name))
+        command.folder = fixture.folder.path
+        let process = try ChildProcess(command)
+        processes[name] = process
+        names.insert(name)
+        return process
+    }
+
+    @discardableResult
+    func startPoller(_ name: String = "poller") throws -> ChildProcess { try start("tweet-timelines", name) }
+
+    func startLoader() throws {
+        let session = ["-X", "session.timeout.ms=\(broker.sessionTimeout)", "-X", "heartbeat.interval.ms=400"]
+        try start("tweet-loader", "loader", ["--group", broker.topic] + session)
+    }
+
+    func kill(_ name: String) { processes.removeValue(forKey: name)?.kill() }
+
+    func stop(_ name: String) -> ChildProcess.Exit? { processes.removeValue(forKey: name)?.terminate(grace: .seconds(60)) }
+
+    /// Logs users in and adds their accounts.
+    func add(_ accounts: ClosedRange<Int64>) throws {
+        let lines = accounts.map { account -> String in
+            fixture.simulator.setUser(account)
+            let pair = fixture.simulator.logIn(account)
+            return "SELECT add_x_token(\(account), '\(pair.access)', '\(pair.refresh)', now() + interval '2 hours')"
+        }
+        try fixture.connect().execute(lines.joined(separator: ";"), doing: "add accounts")
+    }
+
+    /// The entries of an account.
+    func entries(of account: Int64, kind: String = "home") throws -> Set<Int64> {
+        let rows = try fixture.query(
+            "SELECT tweet_id FROM timeline_entries WHERE user_id = $1 AND kind = $2", ["\(account)", kind])
+        return Set(rows.compactMap { $0[0].flatMap { Int64($0) } })
+    }
+
+    /// Posts that were offered to an account, and are neither stored nor in a declared gap.
+    func missing(of account: Int64) throws -> Set<Int64> {
+        let gaps = try fixture.query("SELECT from_id, to_id FROM timeline_gaps WHERE user_id = $1", ["\(account)"])
+            .compactMap { row in (Int64(row[0] ?? ""), Int64(row[1] ?? "")) }
+        return try fixture.simulator.offered(to: account).subtracting(entries(of: account)).filter { id in
+            !gaps.contains { from, to in from ?? .max < id && id < to ?? 0 }
+        }
+    }
+
+    /// The state of an account.
+    func state(of account: Int64) throws -> String {
+        try fixture.query("SELECT state FROM x_accounts WHERE user_id = $1", ["\(account)"]).first?[0] ?? "none"
+    }
+
+    /// Waits until an account was polled again.
+    func waitForPoll(of account: Int64, beyond calls: Int? = nil) -> Bool {
+        let before = calls ?? fixture.simulator.userRecord.calls[account, default: 0]
+        return eventually { fixture.simulator.userRecord.calls[account, default: 0] > before + 1 }
+    }
+}
