@@ -117,7 +117,7 @@ let package = Package(
             name: "TweetTimelines",
             dependencies: [
                 "Core", "Digests", "HTTP", "TweetFormat", "Journal", "XAPI", "KafkaClient", "Postgres", "Publishing",
-                argumentParser, logging,
+                "Operations", argumentParser, logging,
             ],
             swiftSettings: strict),
         .target(

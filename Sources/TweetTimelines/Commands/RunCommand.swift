@@ -3,6 +3,7 @@ import Core
 import Journal
 import KafkaClient
 import Logging
+import Operations
 import Postgres
 import Publishing
 
@@ -34,6 +35,7 @@ struct RunCommand: ParsableCommand {
     @OptionGroup(title: "Kafka") var kafka: SettingFlags<KafkaSettings>
     @OptionGroup(title: "Journal") var journal: SettingFlags<JournalSettings>
     @OptionGroup(title: "Producer") var publishing: SettingFlags<PublishingFlags>
+    @OptionGroup(title: "Metrics and health") var listening: SettingFlags<ListeningSettings>
     @OptionGroup(title: "Common") var common: SettingFlags<CommonSettings>
 
     /// The settings of publishing, without those that are among `ReadingSettings`.
@@ -46,7 +48,7 @@ struct RunCommand: ParsableCommand {
             Service.prepareProcess()
             let given = flags(
                 reading.values, database.values, tokens.values, kafka.values, journal.values, publishing.values,
-                common.values)
+                listening.values, common.values)
             var reader = try SettingsReader(flags: given, known: TimelinesService.known)
             let settings = try TimelineSettings(&reader)
             if settings.access.key == nil, reader.string(TokenSettings.keyFile) == nil {
@@ -54,9 +56,24 @@ struct RunCommand: ParsableCommand {
             }
             CommonSettings.startLogging(&reader)
             try reader.finish()
-            // Before anything is begun: the schema, and the key of the tokens.
-            try settings.access.withTokens { _, _ in }
-            try Timelines(settings: settings, stop: Stop(), logger: Logger(label: "tweet-timelines")).run()
+            try Self.serve(settings)
         }
+    }
+
+    /// Runs the service, and answers requests about it from its start to its end.
+    private static func serve(_ settings: TimelineSettings) throws {
+        let logger = Logger(label: "tweet-timelines")
+        let health = ServiceHealth(startsWith: ["journal"])
+        let metrics = TimelineMetrics(health: health)
+        let judge = TimelineHealth(
+            metrics: metrics, limits: settings.health, interval: settings.interval.lowerBound)
+        let endpoints = OperationsEndpoints(
+            service: "tweet-timelines", registry: metrics.registry, health: health, judge: judge.checks)
+        health.summarize { endpoints.report().headline }
+        // Before anything is begun: the schema, and the key of the tokens.
+        try settings.access.withTokens { connection, _ in try TimelineBook.forgetPauses(connection) }
+        let server = try OperationsServer.start(settings.listen, endpoints, logger: logger)
+        defer { server?.stop() }
+        try Timelines(settings: settings, stop: Stop(), logger: logger, metrics: metrics, health: health).run()
     }
 }

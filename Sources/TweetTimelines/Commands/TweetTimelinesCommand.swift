@@ -28,7 +28,10 @@ package struct TweetTimelinesCommand: ParsableCommand {
             78 invalid settings.
             """,
         version: versionText([kafkaLibrary, postgresLibrary, jsonLibrary] + digestLibraries + [httpLibrary]),
-        subcommands: [RunCommand.self, AccountsCommand.self, StatusCommand.self, ConfigCommand<TimelinesService>.self]
+        subcommands: [
+            RunCommand.self, AccountsCommand.self, StatusCommand.self, DoctorCommand.self, HealthCommand.self,
+            ConfigCommand<TimelinesService>.self, MetricsCommand.self,
+        ]
     )
 
     /// Required by the argument parser.
@@ -45,7 +48,7 @@ enum TimelinesService: ConfiguredService {
     static let program = "tweet-timelines"
     static let groups: [any SettingGroup.Type] = [
         ReadingSettings.self, DatabaseSettings.self, TokenSettings.self, KafkaSettings.self, JournalSettings.self,
-        Publishing.self, PricesOfPosts.self, CommonSettings.self,
+        Publishing.self, PricesOfPosts.self, ListeningSettings.self, CommonSettings.self,
     ]
     /// What `ReadingSettings` has as well is left out.
     static let publishing = PublishingSettings.settings.filter {

@@ -11,15 +11,18 @@ enum CallProblem: Equatable, Sendable {
     case all(Cause, Duration)
     /// X has suspended or deleted the account.
     case suspended
+    /// X denies the call without a reason that names user or app.
+    case denied
     /// Retry this account later.
     case failing
-    /// X, or the way to it, is broken: retry everything later.
-    case unreachable
+    /// X answers with an error of its own, or not X does.
+    case broken
 
     /// Why nothing is read, as `timeline_pauses.cause` has it.
     enum Cause: String, Sendable {
         case usageCap = "usage_cap"
         case noCredits = "no_credits"
+        case rateLimit = "rate_limit"
         case app, budget
     }
 
@@ -37,16 +40,22 @@ enum CallProblem: Equatable, Sendable {
         case .rateLimit: self = .limited(Self.wait(problem.rateLimit, failures))
         case .forbidden: self = Self.forbidden(problem)
         // A path that X does not know has no type.
-        case .notFound: self = problem.type == "resource-not-found" ? .suspended : .unreachable
+        case .notFound: self = problem.type == "resource-not-found" ? .suspended : .broken
         case .badRequest, .noRules, .tooManyConnections: self = .failing
-        case .serverError, .redirect, .notAStream, .other: self = .unreachable
+        case .serverError, .redirect, .notAStream, .other: self = .broken
         }
     }
 
     /// With calls left, it is a different limit than that of the headers: short waits that double.
-    private static func wait(_ limit: RateLimit, _ failures: Int) -> Duration {
+    ///
+    /// - Parameters:
+    ///   - limit: the headers.
+    ///   - failures: failed calls in a row before this one.
+    /// - Returns: how long this timeline is not to be called.
+    static func wait(_ limit: RateLimit, _ failures: Int) -> Duration {
         if let remaining = limit.remaining, remaining > 0 {
-            return max(limit.retryAfter ?? .zero, min(.seconds(10) * (1 << min(failures, 7)), longestWindow))
+            let asked = min(limit.retryAfter ?? .zero, RateLimit.longestRetryAfter)
+            return max(asked, min(.seconds(10) * (1 << min(failures, 7)), longestWindow))
         }
         return min(max(limit.wait ?? .seconds(60), .zero) + .seconds(1), longestWindow)
     }
@@ -54,10 +63,27 @@ enum CallProblem: Equatable, Sendable {
     /// A 403 that names the client, its level of access or its kind of authentication is the app's, and no user's.
     private static func forbidden(_ problem: Problem) -> CallProblem {
         let text = "\(problem.title ?? "") \(problem.detail ?? "")".lowercased()
-        if ["client-forbidden", "client-not-enrolled", "unsupported-authentication"].contains(problem.type ?? "") {
+        let types = ["client-forbidden", "client-not-enrolled", "unsupported-authentication"]
+        if types.contains(problem.type ?? "") || text.contains("client forbidden") || types.contains(where: text.contains) {
             return .all(.app, .seconds(900))
         }
-        if text.contains("suspended") || text.contains("deactivated") { return .suspended }
-        return text.contains("client") ? .all(.app, .seconds(900)) : .failing
+        return text.contains("suspended") || text.contains("deactivated") ? .suspended : .denied
+    }
+
+    /// How it counts when several accounts fail alike; nil for what is not an account's.
+    var ofAccount: AppWatch.Failure? {
+        switch self {
+        case .limited: .limited
+        case .suspended: .notFound
+        case .denied: .forbidden
+        case .broken: .serverError
+        case .tokenRejected, .all, .failing: nil
+        }
+    }
+
+    /// What it means when several accounts fail alike.
+    var ofApp: (cause: Cause, time: Duration) {
+        if case .limited(let time) = self { return (.rateLimit, time) }
+        return (.app, .seconds(900))
     }
 }

@@ -11,17 +11,18 @@ struct DueTimeline: Sendable {
     var open: OpenWalk?
     var interval: Duration?
     var failures: Int
-    /// When X last returned a new post; nil when it never did.
-    var lastNewAt: Timestamp?
+    /// How long ago X last returned a new post; nil when it never did.
+    var quietFor: Duration?
 }
 
-/// The timelines that are due, in PostgreSQL: pollers of several hosts share them.
+/// The timelines that are due, in PostgreSQL: pollers of several hosts share them. All times are PostgreSQL's.
 struct DueTimelines: Sendable {
-    /// Names this process in `x_accounts.owner`.
+    /// Names this poller in `x_accounts.owner`.
     let owner: String
+    /// How long a lease lasts: longer than a call, and less than an interval, so that an account whose poller was killed is not
+    /// late by more than one.
+    let lease: Duration
 
-    /// How long a lease lasts: longer than a call and what is done with its answer.
-    static let lease = Duration.seconds(90)
     /// The longest sleep without a look: notifications may be lost with their connection.
     static let longestSleep = Duration.seconds(30)
 
@@ -36,33 +37,36 @@ struct DueTimelines: Sendable {
             WITH due AS (
                 SELECT l.user_id, l.kind, l.due_at FROM timelines l JOIN x_accounts a ON a.user_id = l.user_id
                 WHERE l.due_at <= now() AND coalesce(a.leased_until <= now(), true)
-                    AND a.state IN ('active', 'limited', 'failing')
+                    AND a.state IN \(AccountState.polled)
                     AND EXISTS (SELECT FROM x_tokens t WHERE t.user_id = l.user_id)
                     AND NOT EXISTS (SELECT FROM timeline_pauses p WHERE p.until > now())
                 ORDER BY l.due_at LIMIT 1 FOR NO KEY UPDATE OF a SKIP LOCKED)
-            UPDATE x_accounts a SET owner = $1, fence = fence + 1, reserved = 0,
-                leased_until = now() + interval '\(Self.lease.milliseconds) ms'
+            UPDATE x_accounts a SET owner = $1, fence = fence + 1,
+                leased_until = now() + interval '\(lease.milliseconds) ms'
             FROM due WHERE a.user_id = due.user_id RETURNING a.user_id, due.kind, a.fence
             """, [owner], doing: "take a due timeline")
         guard answer.rowCount == 1, let account = answer.integer(0, 0), let fence = answer.integer(0, 2),
             let kind = TimelineKind(rawValue: answer.text(0, 1) ?? "")
         else { return nil }
-        return try read(account, kind, fence, connection)
+        let found = try read(account, kind, fence, connection)
+        if found == nil { try release(account, fence, connection) }
+        return found
     }
 
+    /// The timeline as it is now that nobody else changes it; nil when another poller has read it meanwhile.
     private func read(
         _ account: Int64, _ kind: TimelineKind, _ fence: Int64, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> DueTimeline? {
         let row = try connection.query(
             """
             SELECT complete_to, array_to_string(recent_ids, ','), walk_newest, walk_next, walk_floor, walk_posts, walk_idle,
-                interval_ms, failures, (extract(epoch FROM last_new_at) * 1000)::bigint
-            FROM timelines WHERE user_id = $1 AND kind = $2
+                interval_ms, failures, (extract(epoch FROM now() - last_new_at) * 1000)::bigint
+            FROM timelines WHERE user_id = $1 AND kind = $2 AND due_at <= now()
             """, ["\(account)", kind.rawValue], doing: "read a timeline's mark")
         guard row.rowCount == 1 else { return nil }
         let recent = (row.text(0, 1) ?? "").split(separator: ",").compactMap { Int64($0) }
         let mark = row.integer(0, 0).map { end in
-            TimelineMark(completeTo: end, recent: recent.filter { $0 <= end })
+            TimelineMark(completeTo: end, recent: recent.filter { $0 <= end }.sorted(by: >))
         }
         let open = row.integer(0, 2).map { newest in
             OpenWalk(
@@ -72,45 +76,57 @@ struct DueTimelines: Sendable {
         return DueTimeline(
             account: account, kind: kind, fence: fence, mark: mark, open: open,
             interval: row.integer(0, 7).map { .milliseconds($0) }, failures: Int(row.integer(0, 8) ?? 0),
-            lastNewAt: row.integer(0, 9).map { Timestamp(milliseconds: $0) })
+            quietFor: row.integer(0, 9).map { .milliseconds($0) })
     }
 
     /// How long until the next timeline is due.
     ///
     /// - Throws: `PostgresError`.
     func sleep(_ connection: borrowing PostgresConnection) throws(PostgresError) -> Duration {
+        // The first ones are enough: with many leased ones among them a look comes too early, and never too late.
         let answer = try connection.query(
             """
             SELECT (extract(epoch FROM greatest(
-                (SELECT min(greatest(l.due_at, coalesce(a.leased_until, l.due_at)))
-                    FROM timelines l JOIN x_accounts a USING (user_id)
-                    WHERE a.state IN ('active', 'limited', 'failing')
-                        AND EXISTS (SELECT FROM x_tokens t WHERE t.user_id = l.user_id)),
+                (SELECT min(greatest(due_at, leased_until)) FROM (
+                    SELECT l.due_at, a.leased_until FROM timelines l JOIN x_accounts a USING (user_id)
+                    WHERE a.state IN \(AccountState.polled) AND l.due_at < now() + interval '1 hour'
+                        AND EXISTS (SELECT FROM x_tokens t WHERE t.user_id = l.user_id)
+                    ORDER BY l.due_at LIMIT 100) AS first),
                 (SELECT max(until) FROM timeline_pauses)) - clock_timestamp()) * 1000)::bigint
             """, doing: "look when the next timeline is due")
         let next = answer.integer(0, 0).map { Duration.milliseconds(max($0, 0) + 1) } ?? Self.longestSleep
         return min(next, Self.longestSleep)
     }
 
+    /// Extends the lease before a call.
+    ///
+    /// - Returns: false when it is not ours any more, or the account is not to be read any more.
+    /// - Throws: `PostgresError`.
+    func extend(_ due: DueTimeline, _ connection: borrowing PostgresConnection) throws(PostgresError) -> Bool {
+        try connection.query(
+            """
+            UPDATE x_accounts a SET leased_until = now() + interval '\(lease.milliseconds) ms'
+            WHERE a.user_id = $1 AND a.fence = $2 AND a.state <> 'paused'
+                AND EXISTS (SELECT FROM x_tokens t WHERE t.user_id = a.user_id)
+            """, ["\(due.account)", "\(due.fence)"], doing: "extend a lease"
+        ).affectedRows == 1
+    }
+
     /// Ends the lease.
     ///
     /// - Throws: `PostgresError`.
     func release(_ due: DueTimeline, _ connection: borrowing PostgresConnection) throws(PostgresError) {
-        _ = try connection.query(
-            "UPDATE x_accounts SET leased_until = NULL, owner = NULL, reserved = 0 WHERE user_id = $1 AND fence = $2",
-            ["\(due.account)", "\(due.fence)"], doing: "end a lease")
+        try release(due.account, due.fence, connection)
     }
 
-    /// Whether the lease is still ours and the account's token is still there; extends the lease.
-    ///
-    /// - Throws: `PostgresError`.
-    func isOurs(_ due: DueTimeline, _ connection: borrowing PostgresConnection) throws(PostgresError) -> Bool {
-        try connection.query(
+    /// What is still reserved is of a call whose answer was lost: X may have charged it, on the day that the lease has ended.
+    private func release(
+        _ account: Int64, _ fence: Int64, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) {
+        _ = try connection.query(
             """
-            UPDATE x_accounts a SET leased_until = now() + interval '\(Self.lease.milliseconds) ms'
-            WHERE a.user_id = $1 AND a.fence = $2 AND a.state <> 'paused'
-                AND EXISTS (SELECT FROM x_tokens t WHERE t.user_id = a.user_id)
-            """, ["\(due.account)", "\(due.fence)"], doing: "look at a lease"
-        ).affectedRows == 1
+            UPDATE x_accounts SET owner = NULL, leased_until = CASE WHEN reserved > 0 THEN now() END
+            WHERE user_id = $1 AND fence = $2
+            """, ["\(account)", "\(fence)"], doing: "end a lease")
     }
 }

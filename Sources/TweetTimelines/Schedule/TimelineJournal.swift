@@ -2,43 +2,59 @@ import Core
 import Glibc
 import Journal
 import Logging
-import Synchronization
 
 /// The journal that all pollers of this process append to; what it has accepted is durable.
 final class TimelineJournal: Sendable {
     private let journal: Journal
+    private let metrics: TimelineJournalMetrics
     private let logger: Logger
-    private let isFailing = Mutex(false)
+    private let outage = Lasting()
 
-    init(_ journal: Journal, logger: Logger) { (self.journal, self.logger) = (journal, logger) }
+    init(_ journal: Journal, _ metrics: TimelineJournalMetrics, logger: Logger) {
+        (self.journal, self.metrics, self.logger) = (journal, metrics, logger)
+    }
 
     /// Appends lines, and waits until they are on the disk.
     ///
     /// - Parameter lines: as the topic gets them.
-    /// - Returns: false when the disk or the quota refuses: nothing counts as stored, and the next call tries to recover.
+    /// - Returns: false when the disk or the quota does not accept them: nothing counts as stored.
     func store(_ lines: [[UInt8]]) -> Bool {
         guard !lines.isEmpty else { return true }
         do throws(FileError) {
-            try journal.recover()
-            journal.resume()
             let position = try journal.append(JournalChunk(lines: lines))
             guard journal.isDurable(position) else { throw FileError("fsync", journal.source.folder, code: EIO) }
+            return true
         } catch {
-            if isFailing.withLock({ exchange(&$0, true) }) == false {
-                logger.error(
-                    "the journal cannot be written; reading timelines is paused until it can",
-                    metadata: ["reason": "\(error)"])
-            }
+            guard outage.begin() else { return false }
+            metrics.refusedSince.set(Timestamp.now())
+            journal.tell(state: "stopped: \(error)")
+            logger.error(
+                "the journal cannot be written; reading timelines is paused until it can",
+                metadata: ["reason": "\(error)"])
             return false
         }
-        if isFailing.withLock({ exchange(&$0, false) }) {
+    }
+
+    /// Waits while the journal cannot be written: nothing may be paid that cannot be stored. One thread at a time calls this.
+    ///
+    /// - Parameter stop: ends the wait.
+    /// - Returns: false when the stop was raised.
+    func waitUntilWritable(_ stop: Stop) -> Bool {
+        while outage.isLasting, !stop.isRaised {
+            do throws(FileError) {
+                try journal.recover()
+                if journal.source.space.hasRoom { break }
+            } catch {}
+            stop.wait(for: .milliseconds(200))
+        }
+        guard !stop.isRaised else { return false }
+        if outage.end() {
+            journal.source.space.holdReserve()
+            journal.resume()
+            journal.tell(state: "writing")
+            metrics.refusedSince.set(nil as Timestamp?)
             logger.info("the journal can be written again; reading timelines continues")
         }
         return true
-    }
-
-    private func exchange(_ value: inout Bool, _ new: Bool) -> Bool {
-        defer { value = new }
-        return value
     }
 }

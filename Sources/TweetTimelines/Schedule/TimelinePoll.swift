@@ -9,44 +9,58 @@ struct TimelinePoll {
     private let due: DueTimeline
     private let store: TokenStore
     private let client: UserClient
-    private var settings: TimelineSettings { poller.settings }
+    private var walk: TimelineWalk
+    private var pages = 0
+    private var new = 0
+    /// When the lease was extended last.
+    private var leasedAt = ContinuousClock.now
 
+    private var shared: Polling { poller.shared }
+    private var settings: TimelineSettings { shared.settings }
+
+    /// - Parameters:
+    ///   - poller: whose poll it is.
+    ///   - due: the timeline, whose lease was just taken.
+    ///   - store: of tokens.
+    ///   - client: calls X.
     init(_ poller: Poller, _ due: DueTimeline, _ store: TokenStore, _ client: UserClient) {
         (self.poller, self.due, self.store, self.client) = (poller, due, store, client)
+        walk = TimelineWalk(due.kind, mark: due.mark, open: due.open, firstPosts: poller.shared.settings.firstPosts)
     }
 
     /// Reads up to three pages.
     ///
     /// - Throws: `PostgresError`.
-    func run(_ connection: borrowing PostgresConnection) throws(PostgresError) {
+    mutating func run(_ connection: borrowing PostgresConnection) throws(PostgresError) {
         guard var token = try usableToken(rejected: nil, connection) else { return }
-        var walk = TimelineWalk(due.kind, mark: due.mark, open: due.open, firstPosts: settings.firstPosts)
-        var new = 0
         var hasRefreshed = false
-        var pages = 0
-        while pages < Poller.pagesAtOnce, !poller.stop.isRaised {
-            guard let request = try affordable(walk, connection) else { return }
+        while pages < Poller.pagesAtOnce, !shared.stop.isRaised {
+            guard let request = try affordable(connection) else { return }
             switch call(request, token) {
-            case .page(let body, _, let date):
-                poller.outage.end()
-                pages += 1
-                guard let page = TimelinePage(body, of: due.account, due.kind, date: date ?? .now()) else {
-                    return try fail("X's answer is no page of posts", connection)
-                }
-                let step = walk.take(page.page)
-                guard try keep(step, page, &new, isLast: pages == Poller.pagesAtOnce, connection) else { return }
-                if case .done = step { return }
+            case .page(let body, let limit, let date):
+                shared.app.succeed()
+                shared.calls.end()
+                guard try take(body, limit, date, connection) else { return }
+                try store.accept(token, connection)
             case .problem(let problem):
-                poller.outage.end()
-                let answer = CallProblem(problem, failures: due.failures)
-                guard answer == .tokenRejected, !hasRefreshed else { return try react(answer, "\(problem)", connection) }
+                let meaning = CallProblem(problem, failures: due.failures)
+                if meaning != .broken { shared.calls.end() }
+                guard meaning == .tokenRejected else { return try react(meaning, "\(problem)", connection) }
+                // A fresh token that is rejected as well is no revocation.
+                guard !hasRefreshed else { return try fail("\(problem), also of a new access token", connection) }
                 hasRefreshed = true
                 guard let fresh = try usableToken(rejected: token.version, connection) else { return }
                 token = fresh
-            case .unreachable(let reason): return try react(.unreachable, reason, connection)
+            case .unreachable(let reason):
+                // The stop ends a call; X may have answered it.
+                guard !shared.stop.isRaised else { return }
+                // A lost answer may have been charged.
+                return try wait(reason, isFree: false, connection)
             }
         }
     }
+
+    // MARK: The call
 
     private func call(_ request: TimelineWalk.Request, _ token: StoredToken) -> UserAnswer {
         var query: [(name: String, value: String)] = [("max_results", "\(request.count)")]
@@ -58,7 +72,9 @@ struct TimelinePoll {
             query.append(("expansions", settings.expansions.joined(separator: ",")))
             query.append(("user.fields", StreamFields.userFields.all.joined(separator: ",")))
         }
-        return client.get(due.kind.path(of: due.account), query: query, as: authorization(token))
+        let answer = client.get(due.kind.path(of: due.account), query: query, as: authorization(token))
+        shared.metrics.calls[CallOutcome(answer)].add()
+        return answer
     }
 
     private func authorization(_ token: StoredToken) -> UserAuthorization {
@@ -69,63 +85,95 @@ struct TimelinePoll {
                 tokenSecret: token.refresh ?? Secret("")))
     }
 
-    /// Journals a page's new posts, then stores the step; nothing of an account that is not ours any more.
-    ///
-    /// - Returns: whether the poll goes on.
-    private func keep(
-        _ step: TimelineWalk.Step, _ page: TimelinePage, _ new: inout Int, isLast: Bool,
+    /// The next request within the budgets, while the lease lasts longer than its call; nil when there is none, and the timeline
+    /// is put off.
+    private mutating func affordable(
         _ connection: borrowing PostgresConnection
-    ) throws(PostgresError) -> Bool {
-        let ids: [Int64]
-        var ending: TimelineBook.Ending?
-        switch step {
-        case .more(let fresh, _): ids = fresh
-        case .done(let fresh, _, _): ids = fresh
-        }
-        new += ids.count
-        guard try poller.due.isOurs(due, connection) else { return false }
-        guard poller.journal.store(page.lines(of: ids)) else {
-            try poller.putOff(due, for: .seconds(10), nil, "the journal cannot be written", connection)
-            return false
-        }
-        let interval = nextInterval(new)
-        if case .done = step {
-            let next = PollInterval.due(after: .now(), account: due.account, interval: interval)
-            ending = TimelineBook.Ending(due: next, interval: interval, hasNew: new > 0)
-        } else if isLast {
-            // The walk continues behind those that are due by now.
-            ending = TimelineBook.Ending(due: .now(), interval: interval, hasNew: new > 0)
-        }
-        return try poller.store(step, page: page.page.ids, of: due, ending, connection)
-    }
-
-    private func nextInterval(_ new: Int) -> Duration {
-        let interval = due.interval ?? settings.interval.lowerBound
-        let quiet = due.lastNewAt.map { Timestamp.now().milliseconds - $0.milliseconds > 3 * interval.milliseconds }
-        return PollInterval.next(after: interval, new: new, isQuiet: quiet ?? true, in: settings.interval)
-    }
-
-    /// The next request within the budgets; nil when one of them is used up, and the timeline is put off.
-    private func affordable(
-        _ walk: TimelineWalk, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> TimelineWalk.Request? {
         guard let wanted = walk.request(budget: .max) else { return nil }
-        let budget = PostBudget(perAccount: settings.postsPerDay, limits: settings.limits)
+        let budget = PostBudget(perAccount: settings.postsPerDay, limits: settings.limits, lease: settings.lease)
+        guard budget.isLimited else {
+            guard try isOurs(connection) else { return nil }
+            return wanted
+        }
         switch try budget.reserve(wanted.count, for: due, connection) {
-        case .posts(let count): return walk.request(budget: count)
-        case .notYet: try poller.putOff(due, for: .seconds(1), nil, "the budget is reserved", connection)
-        case .accountIsDone:
-            try poller.putOff(
-                due, for: Self.untilTomorrow, .limited, "\(ReadingSettings.postsPerDay.title) is reached", connection)
-        case .allAreDone(let setting):
-            try poller.pauseAll(.budget, for: Self.untilTomorrow, "\(setting) is reached", connection)
+        case .posts(let count):
+            leasedAt = .now
+            return walk.request(budget: count)
+        case .lost: break
+        case .notYet: try putOff(.init(pause: .seconds(1), isFailure: false), connection)
+        case .accountIsDone(let pause):
+            let detail = "\(ReadingSettings.postsPerDay.title) is reached"
+            try putOff(.init(pause: pause, state: .limited, detail: detail, isFailure: false), connection)
+        case .allAreDone(let setting, let pause):
+            try pauseAll(.budget, for: pause, "\(setting) is reached", connection)
         }
         return nil
     }
 
-    private static var untilTomorrow: Duration {
-        .milliseconds(86_400_000 - Timestamp.now().milliseconds % 86_400_000)
+    /// Whether the lease lasts longer than a call; a refresh of the token may have taken its time.
+    private mutating func isOurs(_ connection: borrowing PostgresConnection) throws(PostgresError) -> Bool {
+        guard leasedAt.duration(to: .now) > settings.lease / 6 else { return true }
+        guard try poller.due.extend(due, connection) else { return false }
+        leasedAt = .now
+        return true
     }
+
+    // MARK: A page
+
+    /// Settles a page, journals its new posts, and stores how far the walk is: nothing of an account that is not ours any more.
+    ///
+    /// - Returns: whether the poll goes on.
+    private mutating func take(
+        _ body: [UInt8], _ limit: RateLimit, _ date: Timestamp?, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> Bool {
+        pages += 1
+        guard let page = TimelinePage(body, of: due.account, due.kind, date: date ?? .now()) else {
+            try fail("X's answer is no page of posts", isFree: false, connection)
+            return false
+        }
+        // What X has charged counts in any case.
+        let isOurs = try poller.book.settle(page.page.ids, of: due, connection)
+        leasedAt = .now
+        shared.metrics.posts.add(page.page.ids.count)
+        guard isOurs else { return false }
+        let step = walk.take(page.page)
+        let fresh = page.lines(of: step.new)
+        guard shared.journal.store(fresh) else {
+            try putOff(.init(pause: .seconds(1), isFailure: false), connection)
+            return false
+        }
+        new += fresh.count
+        shared.metrics.newPosts.add(fresh.count)
+        let ending = ending(of: step, limit)
+        guard try poller.book.store(step, of: due, ending, connection) else { return false }
+        if case .done(_, _, _?) = step { shared.metrics.gaps.add() }
+        return ending == nil
+    }
+
+    /// How the poll ends with this step; nil when it goes on.
+    private func ending(of step: TimelineWalk.Step, _ limit: RateLimit) -> TimelineBook.Ending? {
+        // Without a call left, nothing is called before X's window ends.
+        let closed = limit.remaining == 0 ? CallProblem.wait(limit, 0) : nil
+        let interval = nextInterval
+        if case .done = step {
+            let now = Timestamp.now()
+            let next = PollInterval.due(after: now, account: due.account, interval: interval)
+            let pause = Duration.milliseconds(next.milliseconds - now.milliseconds)
+            return TimelineBook.Ending(pause: max(pause, closed ?? .zero), interval: interval, hasNew: new > 0)
+        }
+        guard pages == Poller.pagesAtOnce || closed != nil else { return nil }
+        // The walk continues behind those that are due by now.
+        return TimelineBook.Ending(pause: closed ?? .zero, interval: interval, hasNew: new > 0)
+    }
+
+    private var nextInterval: Duration {
+        let interval = due.interval ?? settings.interval.lowerBound
+        let isQuiet = due.quietFor.map { $0 > interval * 3 } ?? true
+        return PollInterval.next(after: interval, new: new, isQuiet: isQuiet, in: settings.interval)
+    }
+
+    // MARK: Without a page
 
     /// A token that can be used; nil when there is none, and state and time of the next look are stored.
     private func usableToken(
@@ -133,7 +181,7 @@ struct TimelinePoll {
     ) throws(PostgresError) -> StoredToken? {
         let refresh = TokenRefresh(
             store: store, endpoint: settings.access.endpoint, client: settings.access.client.id,
-            conninfo: settings.access.conninfo, stop: poller.stop)
+            conninfo: settings.access.conninfo, stop: shared.stop, outage: shared.tokens)
         switch try refresh.token(of: due.account, rejected: rejected, connection) {
         case .usable(let token):
             if token.kind == .oauth1, settings.access.consumer == nil {
@@ -141,36 +189,79 @@ struct TimelinePoll {
                 return nil
             }
             return token
-        case .missing: return nil
-        case .later(let time, let reason): try poller.putOff(due, for: time, .failing, reason, connection)
-        case .loginNeeded(let reason):
-            // X has rejected an access token that had not expired: the user has withdrawn it.
-            let state = rejected == nil ? AccountState.loginNeeded : .revoked
-            try poller.putOff(due, for: .zero, state, reason, connection)
-        case .app(let reason): try poller.pauseAll(.app, for: .seconds(900), reason, connection)
-        case .unreadable(let reason): try poller.putOff(due, for: .seconds(60), .failing, reason, connection)
+        case .missing: break
+        case .later(let time, let reason):
+            try putOff(.init(pause: time, state: .failing, detail: reason), connection)
+        case .loginNeeded(let reason): try end(reason, isRevoked: rejected != nil, connection)
+        case .app(let reason): try pauseAll(.app, for: .seconds(900), reason, connection)
+        case .unreadable(let reason):
+            try putOff(.init(pause: .seconds(60), state: .failing, detail: reason), connection)
         }
         return nil
+    }
+
+    /// Only a login helps, unless X rejects several accounts alike.
+    private func end(
+        _ reason: String, isRevoked: Bool, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) {
+        if isRevoked, shared.app.isApp(.rejected, of: due.account) {
+            return try pauseAll(.app, for: .seconds(900), "of several accounts: \(reason)", connection)
+        }
+        // X has rejected an access token that had not expired: the user has withdrawn it.
+        try putOff(.init(state: isRevoked ? .revoked : .loginNeeded, detail: reason), connection)
     }
 
     private func react(
         _ problem: CallProblem, _ detail: String, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) {
+        let isApp = problem.ofAccount.map { shared.app.isApp($0, of: due.account) } ?? false
+        if problem == .broken, isApp || shared.calls.isOut { return try wait(detail, isFree: true, connection) }
+        if isApp {
+            let (cause, time) = problem.ofApp
+            return try pauseAll(cause, for: time, "of several accounts: \(detail)", connection)
+        }
         switch problem {
-        case .tokenRejected: try poller.putOff(due, for: .zero, .revoked, detail, connection)
-        case .limited(let time): try poller.putOff(due, for: time, .limited, detail, connection)
-        case .all(let cause, let time): try poller.pauseAll(cause, for: time, detail, connection)
-        case .suspended: try poller.putOff(due, for: .zero, .suspended, detail, connection)
-        case .failing: try fail(detail, connection)
-        case .unreachable:
-            let wait = poller.outage.begin(detail)
-            try poller.putOff(due, for: wait, nil, detail, connection)
+        case .limited(let time): try putOff(.init(pause: time, state: .limited, detail: detail), connection)
+        case .all(let cause, let time): try pauseAll(cause, for: time, detail, connection)
+        case .suspended:
+            try putOff(.init(pause: .seconds(86_400), state: .suspended, detail: detail), connection)
+        case .tokenRejected, .denied, .failing, .broken: try fail(detail, connection)
         }
     }
 
-    /// Retries later and later, after the first failure within a minute.
-    private func fail(_ detail: String, _ connection: borrowing PostgresConnection) throws(PostgresError) {
-        let wait = min(settings.interval.lowerBound * (1 << min(due.failures, 6)), max(settings.interval.upperBound, .seconds(60)))
-        try poller.putOff(due, for: wait, .failing, detail, connection)
+    /// X, or the way to it, does not work: nothing is called for a while.
+    private func wait(
+        _ reason: String, isFree: Bool, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) {
+        try putOff(.init(pause: shared.calls.begin(reason), isFailure: false, isFree: isFree), connection)
+    }
+
+    /// Retries later and later, after the first failure within an interval.
+    private func fail(
+        _ detail: String, isFree: Bool = true, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) {
+        let longest = max(settings.interval.upperBound, .seconds(60))
+        let wait = min(settings.interval.lowerBound * (1 << min(due.failures, 6)), longest)
+        try putOff(.init(pause: wait, state: .failing, detail: detail, isFree: isFree), connection)
+    }
+
+    private func putOff(
+        _ delay: TimelineBook.Delay, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) {
+        try poller.book.putOff(due, delay, connection)
+    }
+
+    /// Stops all calls of all pollers, with one alarm.
+    private func pauseAll(
+        _ cause: CallProblem.Cause, for time: Duration, _ detail: String, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) {
+        // The account is not at fault; it comes first again.
+        try putOff(.init(pause: .zero, isFailure: false), connection)
+        guard try poller.book.pause(cause, for: time, detail, connection) else { return }
+        shared.logger.error(
+            "no timeline can be read; all accounts wait",
+            metadata: [
+                "cause": "\(cause.rawValue)", "detail": "\(detail)", "until": "\(Timestamp.now().advanced(by: time))",
+            ])
     }
 }

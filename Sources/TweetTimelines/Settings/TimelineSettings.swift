@@ -1,5 +1,6 @@
 import Core
 import Journal
+import Operations
 import Postgres
 import Publishing
 import XAPI
@@ -23,9 +24,21 @@ enum ReadingSettings: SettingGroup {
     static let expansions = Setting(
         "TIMELINE_EXPANSIONS", flag: "expansions", .list, default: "author_id", value: "names",
         "X's `expansions` of timelines; X may charge for each user and post that is included")
+    static let keep = Setting(
+        "TIMELINE_KEEP", flag: "keep", .notation("all, a number of posts, or a time such as 180d"), default: "800",
+        "Which entries of each timeline stay in `timeline_entries`: the newest ones, or those of this time; tweets stay")
     static let settings = [
-        interval, longestInterval, firstPosts, postsPerDay, calls, expansions, PostLimits.perDaySetting,
-        PostLimits.perMonthSetting, ServiceSettings.drain,
+        interval, longestInterval, firstPosts, postsPerDay, calls, expansions, keep, PostLimits.perDaySetting,
+        PostLimits.perMonthSetting, PostLimits.resetDaySetting, ServiceSettings.drain,
+    ]
+}
+
+/// Where `tweet-timelines run` answers requests for metrics and health.
+enum ListeningSettings: SettingGroup {
+    static let title = "Metrics and health"
+    static let listen = ListenSettings.settings(port: 9466)
+    static let settings = [
+        listen.address, listen.token, HealthLimits.degradedSetting, HealthLimits.failingSetting,
     ]
 }
 
@@ -41,8 +54,18 @@ struct TimelineSettings: Sendable {
     var postsPerDay: Int64?
     var calls: Int
     var expansions: [String]
+    var keep: EntryKeep
     var limits: PostLimits
     var drain: Duration
+    /// Where metrics and health are served; nil: nowhere.
+    var listen: ListenSettings?
+    /// How old what is pending may be.
+    var health: HealthLimits
+
+    /// How long a lease of an account lasts: less than an interval, so that an account whose poller was killed is polled within two.
+    var lease: Duration { min(max(interval.lowerBound * 3 / 4, .seconds(6)), .seconds(45)) }
+    /// Less than a lease, which is extended before each call.
+    var callTimeout: Duration { lease * 2 / 3 }
 
     /// The name of the stream in journals, topics and tables.
     static let stream = "timelines"
@@ -67,9 +90,10 @@ struct TimelineSettings: Sendable {
         postsPerDay = reader.optionalInt(ReadingSettings.postsPerDay).map { Int64($0) }
         calls = reader.int(ReadingSettings.calls)
         expansions = reader.text(ReadingSettings.expansions).split(separator: ",").map { $0.trimmed }
-        limits = PostLimits(
-            perDay: reader.optionalInt(PostLimits.perDaySetting).map { Int64($0) },
-            perMonth: reader.optionalInt(PostLimits.perMonthSetting).map { Int64($0) })
+        keep = reader.value(ReadingSettings.keep, EntryKeep.init(setting:)) ?? .all
+        limits = PostLimits(&reader)
+        listen = ListenSettings.read(&reader, ListeningSettings.listen)
+        health = HealthLimits.read(&reader)
         drain = reader.duration(ServiceSettings.drain)
     }
 }

@@ -60,7 +60,7 @@ struct OpenWalk: Equatable, Sendable {
     var floor: Int64?
     /// Posts that it has returned.
     var posts = 0
-    /// Pages in a row without a new post.
+    /// Pages in a row that brought neither a new post nor a lower one.
     var idle = 0
     /// Its newest ids, as `TimelineMark.recent`.
     var recent: [Int64] = []

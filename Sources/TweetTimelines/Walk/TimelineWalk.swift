@@ -33,6 +33,13 @@ struct TimelineWalk: Sendable {
         case more(new: [Int64], OpenWalk)
         /// Store the posts, the mark and the gap; the walk has ended.
         case done(new: [Int64], TimelineMark, TimelineGap?)
+
+        /// The posts that are not known to be stored.
+        var new: [Int64] {
+            switch self {
+            case .more(let new, _), .done(let new, _, _): new
+            }
+        }
     }
 
     private let kind: TimelineKind
@@ -49,7 +56,7 @@ struct TimelineWalk: Sendable {
 
     /// X's largest page.
     static let pageSize = 100
-    /// Pages in a row without a new post, after which X repeats itself.
+    /// Pages in a row without a post that the walk has not met, after which X repeats itself.
     static let mostIdle = 3
     /// How old posts X returns for certain.
     static let reach = Duration.seconds(7 * 86_400)
@@ -86,11 +93,13 @@ struct TimelineWalk: Sendable {
         let new = page.ids.filter { known.insert($0).inserted }
         var walk = open ?? OpenWalk(newest: mark?.completeTo ?? 0, next: .max, floor: mark?.floor)
         let lowest = min(walk.next, page.ids.min() ?? .max)
+        // A page of the overlap has no new post either, but it leads further down.
+        let isProgress = !new.isEmpty || lowest < walk.next
         token = lowest < walk.next ? nil : page.nextToken
         walk.newest = max(walk.newest, page.ids.max() ?? 0)
         walk.next = lowest
         walk.posts += page.ids.count
-        walk.idle = new.isEmpty ? walk.idle + 1 : 0
+        walk.idle = isProgress ? 0 : walk.idle + 1
         walk.recent = TimelineMark.recent(among: known, below: walk.newest)
         open = walk
         guard hasEnded(page, walk) else { return .more(new: new, walk) }
