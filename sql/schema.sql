@@ -341,6 +341,7 @@ CREATE TABLE users (
     seen_in                  bigint NOT NULL,
     seen_at                  timestamptz NOT NULL
 ) WITH (fillfactor = 80);
+CREATE INDEX users_protected ON users (id) WHERE protected;
 COMMENT ON TABLE users IS
     'Users as X last included them: authors, mentioned users, users replied to. user_history has earlier states.';
 COMMENT ON COLUMN users.id IS 'Id of the user; unchanged when the handle changes.';
@@ -598,6 +599,19 @@ CREATE VIEW superseded_tweets AS
 COMMENT ON VIEW superseded_tweets IS
     'Versions of tweets that a newer stored version has replaced, each with the newest stored version.';
 
+CREATE VIEW public_tweets AS
+    SELECT id, created_at, author_id, author_username, text, long_text, lang, conversation_id, in_reply_to_user_id,
+        replied_to_id, quoted_id, retweeted_id, edit_ids, is_edit_eligible, editable_until, edits_remaining,
+        retweet_count, reply_count, like_count, quote_count, bookmark_count, impression_count, hashtags, cashtags,
+        mentions, mention_ids, urls, expanded_urls, media_keys, poll_ids, media_source_tweet_ids, place_id, longitude,
+        latitude, possibly_sensitive, reply_settings, source, community_id, card_uri, display_text_start,
+        display_text_end, paid_partnership, scopes_followers, article_title, article_text, withheld_copyright,
+        withheld_countries, withheld_scope, stream, journal, seq, received_at, connection, kafka_topic, kafka_partition,
+        kafka_offset, inserted_at, text_altered, matched, included_by, context_domain_ids, context_entity_ids
+    FROM tweets t WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = t.author_id AND u.protected);
+COMMENT ON VIEW public_tweets IS
+    'Tweets without payload, and without those of protected authors as X last sent them. The other views have these tweets only.';
+
 CREATE VIEW readable_tweets AS
     SELECT t.id, coalesce(t.created_at, tweet_time(t.id)) AS created_at,
         coalesce(u.username, t.author_username) AS username, u.name,
@@ -626,24 +640,23 @@ CREATE VIEW edit_chains AS
 COMMENT ON VIEW edit_chains IS 'Edited tweets: all versions in order, the newest, and the newest that was delivered.';
 
 CREATE VIEW tweet_hashtags AS
-    SELECT t.id AS tweet_id, h.hashtag, t.matched FROM tweets t CROSS JOIN LATERAL unnest(t.hashtags) AS h (hashtag)
-    WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = t.author_id AND u.protected);
-COMMENT ON VIEW tweet_hashtags IS
-    'Hashtags, one row for each use, without #. Posts of protected authors are left out.';
+    SELECT t.id AS tweet_id, h.hashtag, t.matched
+    FROM public_tweets t CROSS JOIN LATERAL unnest(t.hashtags) AS h (hashtag);
+COMMENT ON VIEW tweet_hashtags IS 'Hashtags, one row for each use, without #.';
 
 CREATE VIEW tweet_mentions AS
     SELECT t.id AS tweet_id, m.username, m.user_id, t.matched
-    FROM tweets t CROSS JOIN LATERAL unnest(t.mentions, t.mention_ids) AS m (username, user_id);
+    FROM public_tweets t CROSS JOIN LATERAL unnest(t.mentions, t.mention_ids) AS m (username, user_id);
 COMMENT ON VIEW tweet_mentions IS 'Mentions, one row for each: the handle as written, and the user id where X sent it.';
 
 CREATE VIEW tweet_urls AS
     SELECT t.id AS tweet_id, u.url, u.expanded_url, t.matched
-    FROM tweets t CROSS JOIN LATERAL unnest(t.urls, t.expanded_urls) AS u (url, expanded_url);
+    FROM public_tweets t CROSS JOIN LATERAL unnest(t.urls, t.expanded_urls) AS u (url, expanded_url);
 COMMENT ON VIEW tweet_urls IS 'Links, one row for each: the link as written in the text, and its target.';
 
 CREATE VIEW tweet_context AS
     SELECT t.id AS tweet_id, c.domain_id, d.name AS domain, c.entity_id, e.name AS entity, t.matched
-    FROM tweets t
+    FROM public_tweets t
     CROSS JOIN LATERAL unnest(t.context_domain_ids, t.context_entity_ids) AS c (domain_id, entity_id)
     LEFT JOIN context_domains d ON d.id = c.domain_id
     LEFT JOIN context_entities e ON e.id = c.entity_id;
@@ -653,7 +666,7 @@ CREATE VIEW tweet_media AS
     SELECT t.id AS tweet_id, m.media_key, m.type, m.url, m.preview_image_url, m.width, m.height, m.duration_ms, m.alt_text,
         m.view_count, m.variant_urls, m.variant_content_types, m.variant_bit_rates, m.tweet_id AS first_tweet_id,
         m.text_altered, m.seen_in, m.seen_at, t.matched
-    FROM tweets t CROSS JOIN LATERAL unnest(t.media_keys) AS k (media_key) JOIN media m USING (media_key);
+    FROM public_tweets t CROSS JOIN LATERAL unnest(t.media_keys) AS k (media_key) JOIN media m USING (media_key);
 COMMENT ON VIEW tweet_media IS 'Pictures and videos, one row for each attachment to a tweet.';
 
 CREATE VIEW rule_matches AS
@@ -975,7 +988,7 @@ CREATE FUNCTION home_timeline(account bigint) RETURNS TABLE (
     protected boolean, seen_at timestamptz, link text
 ) LANGUAGE sql STABLE AS $$
     SELECT t.id, coalesce(t.created_at, tweet_time(t.id)), coalesce(u.username, t.author_username), u.name,
-        coalesce(o.long_text, o.text, t.long_text, t.text), t.lang,
+        plain_text(coalesce(o.long_text, o.text, t.long_text, t.text)), t.lang,
         CASE WHEN t.retweeted_id IS NOT NULL THEN 'repost' WHEN t.quoted_id IS NOT NULL THEN 'quote'
             WHEN t.replied_to_id IS NOT NULL THEN 'reply' ELSE 'tweet' END,
         coalesce(t.retweeted_id, t.quoted_id, t.replied_to_id), coalesce(u.protected, false), e.seen_at,
@@ -988,7 +1001,7 @@ CREATE FUNCTION home_timeline(account bigint) RETURNS TABLE (
     ORDER BY e.tweet_id DESC
 $$;
 COMMENT ON FUNCTION home_timeline(bigint) IS
-    'Home timeline of an account, the newest post first. X''s rules allow to show it to that user only.';
+    'Home timeline of an account, the newest post first, with whole texts without HTML entities. X''s rules allow to show it to that user only.';
 
 CREATE TABLE muted_terms (
     term text PRIMARY KEY
@@ -1332,23 +1345,18 @@ COMMENT ON COLUMN dismissed.dismissed_at IS 'When it was dismissed; a topic to w
 -- == for analysts =====================================================================================================
 
 CREATE VIEW matched_tweets AS
-    SELECT id, created_at, author_id, author_username, text, long_text, lang, conversation_id, in_reply_to_user_id,
-        replied_to_id, quoted_id, retweeted_id, edit_ids, is_edit_eligible, editable_until, edits_remaining,
-        retweet_count, reply_count, like_count, quote_count, bookmark_count, impression_count, hashtags, cashtags,
-        mentions, mention_ids, urls, expanded_urls, media_keys, poll_ids, media_source_tweet_ids, place_id, longitude,
-        latitude, possibly_sensitive, reply_settings, source, community_id, card_uri, display_text_start,
-        display_text_end, paid_partnership, scopes_followers, article_title, article_text, withheld_copyright,
-        withheld_countries, withheld_scope, stream, journal, seq, received_at, connection, kafka_topic, kafka_partition,
-        kafka_offset, inserted_at, text_altered, matched, included_by, context_domain_ids, context_entity_ids
-    FROM tweets WHERE matched;
+    SELECT * FROM public_tweets WHERE matched;
 COMMENT ON VIEW matched_tweets IS
-    'Tweets that came on a line of their own: tweets without payload, and without those that are stored only because another one refers to them.';
+    'Tweets of public_tweets that came on a line of their own: without those that are stored only because another one refers to them.';
 
 CREATE FUNCTION tweets_between(from_time timestamptz, to_time timestamptz) RETURNS SETOF tweets
     LANGUAGE sql STABLE PARALLEL SAFE
-    AS $$ SELECT * FROM tweets WHERE id >= tweet_id_at(from_time) AND id < tweet_id_at(to_time) $$;
+    AS $$
+        SELECT * FROM tweets t WHERE t.id >= tweet_id_at(from_time) AND t.id < tweet_id_at(to_time)
+            AND NOT EXISTS (SELECT FROM users u WHERE u.id = t.author_id AND u.protected)
+    $$;
 COMMENT ON FUNCTION tweets_between(timestamptz, timestamptz) IS
-    'Tweets posted from one time until before another; reads only the months between them.';
+    'Tweets posted from one time until before another, without those of protected authors; reads only the months between them.';
 
 CREATE FUNCTION readable_between(from_time timestamptz, to_time timestamptz) RETURNS SETOF readable_tweets
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1363,8 +1371,8 @@ DECLARE
 BEGIN
     FOR shown IN
         SELECT v.name AS view, a.attname AS attribute, col_description(c.attrelid, c.attnum) AS comment
-        FROM (VALUES ('matched_tweets', 'tweets'), ('readable_tweets', 'tweets'), ('tweet_media', 'media'),
-            ('matched_rules', 'tweet_rules'), ('user_states', 'users')) AS v (name, source)
+        FROM (VALUES ('public_tweets', 'tweets'), ('matched_tweets', 'tweets'), ('readable_tweets', 'tweets'),
+            ('tweet_media', 'media'), ('matched_rules', 'tweet_rules'), ('user_states', 'users')) AS v (name, source)
         JOIN pg_attribute a ON a.attrelid = v.name::regclass AND a.attnum > 0
         JOIN pg_attribute c ON c.attrelid = v.source::regclass AND c.attname = a.attname AND c.attnum > 0
     LOOP

@@ -67,6 +67,11 @@ CREATE VIEW matched_rules AS
 COMMENT ON VIEW matched_rules IS
     'Which rule matched which tweet, with the text of the rule; value is null for rules that were never recorded.';
 
+CREATE FUNCTION plain_text(escaped text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$ SELECT replace(replace(replace(escaped, '&lt;', '<'), '&gt;', '>'), '&amp;', '&') $$;
+COMMENT ON FUNCTION plain_text(text) IS 'Text without the HTML entities for & < > that X writes into every text.';
+
 -- == timelines of accounts =============================================================================================
 
 CREATE TABLE x_accounts (
@@ -357,7 +362,7 @@ CREATE FUNCTION home_timeline(account bigint) RETURNS TABLE (
     protected boolean, seen_at timestamptz, link text
 ) LANGUAGE sql STABLE AS $$
     SELECT t.id, coalesce(t.created_at, tweet_time(t.id)), coalesce(u.username, t.author_username), u.name,
-        coalesce(o.long_text, o.text, t.long_text, t.text), t.lang,
+        plain_text(coalesce(o.long_text, o.text, t.long_text, t.text)), t.lang,
         CASE WHEN t.retweeted_id IS NOT NULL THEN 'repost' WHEN t.quoted_id IS NOT NULL THEN 'quote'
             WHEN t.replied_to_id IS NOT NULL THEN 'reply' ELSE 'tweet' END,
         coalesce(t.retweeted_id, t.quoted_id, t.replied_to_id), coalesce(u.protected, false), e.seen_at,
@@ -370,7 +375,7 @@ CREATE FUNCTION home_timeline(account bigint) RETURNS TABLE (
     ORDER BY e.tweet_id DESC
 $$;
 COMMENT ON FUNCTION home_timeline(bigint) IS
-    'Home timeline of an account, the newest post first. X''s rules allow to show it to that user only.';
+    'Home timeline of an account, the newest post first, with whole texts without HTML entities. X''s rules allow to show it to that user only.';
 
 CREATE TABLE muted_terms (
     term text PRIMARY KEY
@@ -625,11 +630,6 @@ COMMENT ON COLUMN stream_gaps.newest_id IS 'Highest tweet id received before the
 COMMENT ON COLUMN tweets.created_at IS
     'When it was posted, to the second, according to X; null when the field was not requested. A condition on it reads every month: compare id with tweet_id_at(...), or use tweets_between(...).';
 
-CREATE FUNCTION plain_text(escaped text) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    AS $$ SELECT replace(replace(replace(escaped, '&lt;', '<'), '&gt;', '>'), '&amp;', '&') $$;
-COMMENT ON FUNCTION plain_text(text) IS 'Text without the HTML entities for & < > that X writes into every text.';
-
 CREATE OR REPLACE FUNCTION full_text(tweet tweets) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT plain_text(coalesce(tweet.long_text, tweet.text)) $$;
@@ -641,6 +641,20 @@ CREATE FUNCTION utc_day(tweet_id bigint, otherwise timestamptz) RETURNS date
     AS $$ SELECT (coalesce(tweet_time(tweet_id), otherwise) AT TIME ZONE 'UTC')::date $$;
 COMMENT ON FUNCTION utc_day(bigint, timestamptz) IS
     'Day in UTC on which a tweet was posted; that of the second argument for ids that are no snowflakes.';
+
+CREATE INDEX users_protected ON users (id) WHERE protected;
+CREATE VIEW public_tweets AS
+    SELECT id, created_at, author_id, author_username, text, long_text, lang, conversation_id, in_reply_to_user_id,
+        replied_to_id, quoted_id, retweeted_id, edit_ids, is_edit_eligible, editable_until, edits_remaining,
+        retweet_count, reply_count, like_count, quote_count, bookmark_count, impression_count, hashtags, cashtags,
+        mentions, mention_ids, urls, expanded_urls, media_keys, poll_ids, media_source_tweet_ids, place_id, longitude,
+        latitude, possibly_sensitive, reply_settings, source, community_id, card_uri, display_text_start,
+        display_text_end, paid_partnership, scopes_followers, article_title, article_text, withheld_copyright,
+        withheld_countries, withheld_scope, stream, journal, seq, received_at, connection, kafka_topic, kafka_partition,
+        kafka_offset, inserted_at, text_altered, matched, included_by, context_domain_ids, context_entity_ids
+    FROM tweets t WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = t.author_id AND u.protected);
+COMMENT ON VIEW public_tweets IS
+    'Tweets without payload, and without those of protected authors as X last sent them. The other views have these tweets only.';
 
 CREATE OR REPLACE VIEW readable_tweets AS
     SELECT t.id, coalesce(t.created_at, tweet_time(t.id)) AS created_at,
@@ -662,17 +676,31 @@ COMMENT ON VIEW readable_tweets IS
     'Matched tweets for reading, edited ones in their newest version: author, whole text without HTML entities (for a repost the original''s), kind, rules, link. Posts of protected authors are left out. Add WHERE id >= tweet_id_at(...), or use readable_between(...).';
 
 CREATE OR REPLACE VIEW tweet_hashtags AS
-    SELECT t.id AS tweet_id, h.hashtag, t.matched FROM tweets t CROSS JOIN LATERAL unnest(t.hashtags) AS h (hashtag)
-    WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = t.author_id AND u.protected);
-COMMENT ON VIEW tweet_hashtags IS
-    'Hashtags, one row for each use, without #. Posts of protected authors are left out.';
+    SELECT t.id AS tweet_id, h.hashtag, t.matched
+    FROM public_tweets t CROSS JOIN LATERAL unnest(t.hashtags) AS h (hashtag);
+COMMENT ON VIEW tweet_hashtags IS 'Hashtags, one row for each use, without #.';
+
+CREATE OR REPLACE VIEW tweet_mentions AS
+    SELECT t.id AS tweet_id, m.username, m.user_id, t.matched
+    FROM public_tweets t CROSS JOIN LATERAL unnest(t.mentions, t.mention_ids) AS m (username, user_id);
+
+CREATE OR REPLACE VIEW tweet_urls AS
+    SELECT t.id AS tweet_id, u.url, u.expanded_url, t.matched
+    FROM public_tweets t CROSS JOIN LATERAL unnest(t.urls, t.expanded_urls) AS u (url, expanded_url);
+
+CREATE OR REPLACE VIEW tweet_context AS
+    SELECT t.id AS tweet_id, c.domain_id, d.name AS domain, c.entity_id, e.name AS entity, t.matched
+    FROM public_tweets t
+    CROSS JOIN LATERAL unnest(t.context_domain_ids, t.context_entity_ids) AS c (domain_id, entity_id)
+    LEFT JOIN context_domains d ON d.id = c.domain_id
+    LEFT JOIN context_entities e ON e.id = c.entity_id;
 
 DROP VIEW tweet_media, rule_matches;
 CREATE VIEW tweet_media AS
     SELECT t.id AS tweet_id, m.media_key, m.type, m.url, m.preview_image_url, m.width, m.height, m.duration_ms, m.alt_text,
         m.view_count, m.variant_urls, m.variant_content_types, m.variant_bit_rates, m.tweet_id AS first_tweet_id,
         m.text_altered, m.seen_in, m.seen_at, t.matched
-    FROM tweets t CROSS JOIN LATERAL unnest(t.media_keys) AS k (media_key) JOIN media m USING (media_key);
+    FROM public_tweets t CROSS JOIN LATERAL unnest(t.media_keys) AS k (media_key) JOIN media m USING (media_key);
 COMMENT ON VIEW tweet_media IS 'Pictures and videos, one row for each attachment to a tweet.';
 
 CREATE VIEW rule_matches AS
@@ -685,23 +713,18 @@ COMMENT ON VIEW rule_matches IS
     'Number of tweets that each rule matched, by the day in UTC on which they were posted, with the text of the rule.';
 
 CREATE VIEW matched_tweets AS
-    SELECT id, created_at, author_id, author_username, text, long_text, lang, conversation_id, in_reply_to_user_id,
-        replied_to_id, quoted_id, retweeted_id, edit_ids, is_edit_eligible, editable_until, edits_remaining,
-        retweet_count, reply_count, like_count, quote_count, bookmark_count, impression_count, hashtags, cashtags,
-        mentions, mention_ids, urls, expanded_urls, media_keys, poll_ids, media_source_tweet_ids, place_id, longitude,
-        latitude, possibly_sensitive, reply_settings, source, community_id, card_uri, display_text_start,
-        display_text_end, paid_partnership, scopes_followers, article_title, article_text, withheld_copyright,
-        withheld_countries, withheld_scope, stream, journal, seq, received_at, connection, kafka_topic, kafka_partition,
-        kafka_offset, inserted_at, text_altered, matched, included_by, context_domain_ids, context_entity_ids
-    FROM tweets WHERE matched;
+    SELECT * FROM public_tweets WHERE matched;
 COMMENT ON VIEW matched_tweets IS
-    'Tweets that came on a line of their own: tweets without payload, and without those that are stored only because another one refers to them.';
+    'Tweets of public_tweets that came on a line of their own: without those that are stored only because another one refers to them.';
 
 CREATE FUNCTION tweets_between(from_time timestamptz, to_time timestamptz) RETURNS SETOF tweets
     LANGUAGE sql STABLE PARALLEL SAFE
-    AS $$ SELECT * FROM tweets WHERE id >= tweet_id_at(from_time) AND id < tweet_id_at(to_time) $$;
+    AS $$
+        SELECT * FROM tweets t WHERE t.id >= tweet_id_at(from_time) AND t.id < tweet_id_at(to_time)
+            AND NOT EXISTS (SELECT FROM users u WHERE u.id = t.author_id AND u.protected)
+    $$;
 COMMENT ON FUNCTION tweets_between(timestamptz, timestamptz) IS
-    'Tweets posted from one time until before another; reads only the months between them.';
+    'Tweets posted from one time until before another, without those of protected authors; reads only the months between them.';
 
 CREATE FUNCTION readable_between(from_time timestamptz, to_time timestamptz) RETURNS SETOF readable_tweets
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -716,8 +739,8 @@ DECLARE
 BEGIN
     FOR shown IN
         SELECT v.name AS view, a.attname AS attribute, col_description(c.attrelid, c.attnum) AS comment
-        FROM (VALUES ('matched_tweets', 'tweets'), ('readable_tweets', 'tweets'), ('tweet_media', 'media'),
-            ('matched_rules', 'tweet_rules'), ('user_states', 'users')) AS v (name, source)
+        FROM (VALUES ('public_tweets', 'tweets'), ('matched_tweets', 'tweets'), ('readable_tweets', 'tweets'),
+            ('tweet_media', 'media'), ('matched_rules', 'tweet_rules'), ('user_states', 'users')) AS v (name, source)
         JOIN pg_attribute a ON a.attrelid = v.name::regclass AND a.attnum > 0
         JOIN pg_attribute c ON c.attrelid = v.source::regclass AND c.attname = a.attname AND c.attnum > 0
     LOOP

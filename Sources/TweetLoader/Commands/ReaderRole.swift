@@ -1,6 +1,6 @@
 import Postgres
 
-/// A role that may read the project's tables and views, but no tokens, and change nothing.
+/// A role that may read the project's tables and views, but no tokens and no timelines of accounts, and change nothing.
 enum ReaderRole {
     /// Gives a role the right to read; it must exist.
     ///
@@ -33,6 +33,6 @@ enum ReaderRole {
         UNION ALL
         SELECT format('GRANT SELECT ON %s TO %I', c.oid::regclass, $1::text)
         FROM own JOIN pg_class c ON c.relnamespace = own.relnamespace AND c.relowner = own.relowner
-        WHERE c.relkind IN ('r', 'p', 'v') AND c.relname <> 'x_tokens'
+        WHERE c.relkind IN ('r', 'p', 'v') AND c.relname NOT IN ('x_tokens', 'timeline_entries')
         """
 }

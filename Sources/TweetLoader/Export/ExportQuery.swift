@@ -38,12 +38,14 @@ struct ExportQuery {
     }
 
     /// The condition on `tweets t`, with parameters $1 to $4; the window is in the text, so that plans leave out other months.
+    /// As in `public_tweets`, there are no tweets of protected authors.
     private var condition: String {
         let selection = request.selection
         return """
             \(window("t.id")) AND (t.matched OR \(selection.includesReferenced))
             AND (\(ruleCondition)) AND (\(streamCondition))
             AND ($3::text[] IS NULL OR t.lang = ANY ($3::text[])) AND ($4::text[] IS NULL OR \(Self.kind) = ANY ($4::text[]))
+            AND NOT EXISTS (SELECT FROM users u WHERE u.id = t.author_id AND u.protected) AND \(lineCondition)
             """
     }
 
@@ -72,6 +74,9 @@ struct ExportQuery {
                 WHERE r.tweet_id = \(matchedID) AND r.stream = ANY ($2::text[]))
             """
     }
+
+    /// A line from a timeline names the account, and may include tweets that only this account can see.
+    private var lineCondition: String { request.format == .jsonl ? "t.payload -> 'timeline' IS NULL" : "true" }
 
     private var matchedID: String { request.selection.includesReferenced ? "coalesce(t.included_by, t.id)" : "t.id" }
 

@@ -7,13 +7,13 @@ enum RebuiltLine {
     /// The line of the row `t` of `tweets`: an expression of type jsonb.
     static let sql = """
         jsonb_strip_nulls(jsonb_build_object('data', \(tweet("t")), 'includes', jsonb_build_object(
-            'tweets', (SELECT jsonb_agg(\(tweet("o"))) FROM tweets o WHERE \(isReferenced)),
+            'tweets', (SELECT jsonb_agg(\(tweet("o"))) FROM public_tweets o WHERE \(isReferenced)),
             'users', (SELECT jsonb_agg(\(user)) FROM users u WHERE u.id = t.author_id
-                OR u.id IN (SELECT o.author_id FROM tweets o WHERE \(isReferenced))),
+                OR u.id IN (SELECT o.author_id FROM public_tweets o WHERE \(isReferenced))),
             'media', (SELECT jsonb_agg(\(medium)) FROM media m WHERE m.media_key = ANY (t.media_keys)
-                OR m.media_key IN (SELECT unnest(o.media_keys) FROM tweets o WHERE o.id = t.retweeted_id)),
+                OR m.media_key IN (SELECT unnest(o.media_keys) FROM public_tweets o WHERE o.id = t.retweeted_id)),
             'polls', (SELECT jsonb_agg(\(poll)) FROM polls p WHERE p.id = ANY (t.poll_ids)
-                OR p.id IN (SELECT unnest(o.poll_ids) FROM tweets o WHERE o.id = t.retweeted_id)),
+                OR p.id IN (SELECT unnest(o.poll_ids) FROM public_tweets o WHERE o.id = t.retweeted_id)),
             'places', (SELECT jsonb_agg(\(place)) FROM places l WHERE l.id = t.place_id)),
             'matching_rules', (SELECT jsonb_agg(jsonb_build_object('id', r.rule_id::text, 'tag', r.tag) ORDER BY r.rule_id)
                 FROM tweet_rules r WHERE r.tweet_id = t.id AND r.rule_id <> 0)))

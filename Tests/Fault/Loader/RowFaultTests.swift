@@ -50,7 +50,7 @@ import TweetFormat
         try loaders.publish(1...50)
         try loaders.expectAll(50)
         // A view keeps the types of its columns.
-        try loaders.query("DROP VIEW matched_tweets")
+        try loaders.query("DROP VIEW public_tweets CASCADE")
         try loaders.query(damage)
         try loaders.publish(51...1050)
         #expect(

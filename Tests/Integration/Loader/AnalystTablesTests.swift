@@ -1,4 +1,5 @@
 import Core
+import Foundation
 import Postgres
 import TestSupport
 import Testing
@@ -54,6 +55,7 @@ struct AnalystTablesTests {
             "SELECT * FROM tweets WHERE id >= tweet_id_at('2025-06-01Z') AND id < tweet_id_at('2025-07-01Z')",
             "SELECT count(*) FROM tweets_between('2025-06-01Z', '2025-07-01Z')",
             "SELECT created_at, author_id FROM tweets_between('2025-06-01Z', '2025-07-01Z') WHERE lang IS NULL",
+            "SELECT * FROM public_tweets WHERE id >= tweet_id_at('2025-06-01Z') AND id < tweet_id_at('2025-07-01Z')",
             "SELECT * FROM matched_tweets WHERE id >= tweet_id_at('2025-06-01Z') AND id < tweet_id_at('2025-07-01Z')",
             "SELECT hashtag FROM tweet_hashtags WHERE tweet_id >= tweet_id_at('2025-06-01Z') AND tweet_id < tweet_id_at('2025-07-01Z')",
         ])
@@ -146,7 +148,7 @@ struct AnalystTablesTests {
         #expect(answer.rows[0][0] == "public")
     }
 
-    @Test("a reader reads every table and view of the project but tokens, no other ones, and changes nothing")
+    @Test("a reader reads every table and view of the project but tokens and timelines, no others, and changes nothing")
     func reader() throws {
         try fill()
         let name = "reader_\(database.name)"
@@ -159,15 +161,37 @@ struct AnalystTablesTests {
         _ = try database.superuser(
             "SET ROLE \(name); SELECT count(*) FROM readable_tweets; SELECT count(*) FROM rejects")
         for sql in [
-            "DELETE FROM tweets", "SELECT * FROM secret", "SELECT * FROM x_tokens", "CREATE TABLE public_partitions.x ()",
+            "DELETE FROM tweets", "SELECT * FROM secret", "SELECT * FROM x_tokens", "SELECT * FROM home_timeline(1)",
+            "CREATE TABLE public_partitions.x ()",
         ] {
             #expect(throws: (any Error).self) { try database.superuser("SET ROLE \(name); \(sql)") }
         }
         let bare = try database.query(
             """
             SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v')
-                AND relname NOT IN ('secret', 'x_tokens') AND NOT has_table_privilege('\(name)', oid, 'SELECT')
+                AND relname NOT IN ('secret', 'x_tokens', 'timeline_entries')
+                AND NOT has_table_privilege('\(name)', oid, 'SELECT')
             """)
         #expect(bare.isEmpty, "\(bare)")
+    }
+
+    /// The documented statement of docs/timelines.md.
+    @Test("a role without the right to the tables of posts reads the views, which have no posts of protected authors")
+    func readerOfViews() throws {
+        try fill()
+        let name = "analyst_\(database.name)"
+        _ = try database.superuser("CREATE ROLE \(name) LOGIN")
+        _ = try migrate(try PostgresConninfo(database.url), reader: name)
+        let document = try String(contentsOf: repository.appending(path: "docs/timelines.md"), encoding: .utf8)
+        let statement = try #require(document.firstMatch(of: /REVOKE SELECT ON .* FROM analyst;/).map { String($0.0) })
+        try database.query(statement.replacing("analyst", with: name))
+        for view in ["public_tweets", "matched_tweets", "readable_tweets", "tweet_media", "tweet_hashtags"] {
+            _ = try database.superuser("SET ROLE \(name); SELECT count(*) FROM \(view)")
+        }
+        _ = try database.superuser(
+            "SET ROLE \(name); SELECT count(*) FROM readable_between('2025-06-01Z', '2025-07-01Z')")
+        for table in ["tweets", "media", "polls", "rejects", "tweets_between('2025-06-01Z', '2025-07-01Z')"] {
+            #expect(throws: (any Error).self) { try database.superuser("SET ROLE \(name); SELECT FROM \(table)") }
+        }
     }
 }

@@ -66,21 +66,62 @@ struct TimelineEntriesTests {
         #expect(try database.query("SELECT user_id FROM x_accounts") == [["2"]])
     }
 
-    @Test("posts of protected authors are in the timeline of the user, and in no public view")
+    /// A post of one author with one of everything that a view lists.
+    private static func line(_ id: Int64, author: Int64, isProtected: Bool) -> String {
+        let entities =
+            #""hashtags":[{"tag":"tag"}],"mentions":[{"username":"u","id":"3"}],"urls":[{"url":"s","expanded_url":"e"}]"#
+        let context = #"[{"domain":{"id":"1","name":"d"},"entity":{"id":"2","name":"e"}}]"#
+        let user = #"{"id":"\#(author)","username":"u\#(author)","name":"n","protected":\#(isProtected)}"#
+        return #"{"data":{"id":"\#(id)","text":"a &lt; b","author_id":"\#(author)","entities":{\#(entities)},"#
+            + #""context_annotations":\#(context),"attachments":{"media_keys":["3_\#(id)"]}},"#
+            + #""includes":{"users":[\#(user)],"media":[{"media_key":"3_\#(id)","type":"photo"}]},"#
+            + #""timeline":{"user_id":"1","kind":"home","fetched_at":"2026-11-20T08:00:00.000Z"}}"#
+    }
+
+    @Test("posts of protected authors are in the timeline of the user, and in no public view, function or export")
     func protectedAuthors() throws {
-        let loader = try Loader.claiming(database.url)
         let id = Self.first
-        func line(_ id: Int64, author: Int64, isProtected: Bool) -> String {
-            #"{"data":{"id":"\#(id)","text":"a #tag","author_id":"\#(author)","entities":{"hashtags":[{"start":2,"end":6,"tag":"tag"}]}},"#
-                + #""includes":{"users":[{"id":"\#(author)","username":"u\#(author)","name":"n","protected":\#(isProtected)}]},"#
-                + #""timeline":{"user_id":"1","kind":"home","fetched_at":"2026-11-20T08:00:00.000Z"}}"#
+        try Loader.claiming(database.url).settle(
+            RelationsTests.batch([
+                Self.line(id, author: 7, isProtected: true), Self.line(id + 1, author: 8, isProtected: false),
+            ]))
+        let window = "(tweet_time(\(id)) - interval '1 day', tweet_time(\(id)) + interval '1 day')"
+        for name in [
+            "public_tweets", "matched_tweets", "readable_tweets", "tweets_between" + window,
+            "readable_between" + window,
+        ] {
+            #expect(try database.query("SELECT id - \(id) FROM \(name)") == [["1"]], "\(name)")
         }
-        try loader.settle(
-            RelationsTests.batch([line(id, author: 7, isProtected: true), line(id + 1, author: 8, isProtected: false)]))
-        #expect(try database.query("SELECT id - \(id) FROM readable_tweets") == [["1"]])
-        #expect(try database.query("SELECT tweet_id - \(id) FROM tweet_hashtags") == [["1"]])
+        for view in ["hashtags", "mentions", "urls", "context", "media"] {
+            #expect(try database.query("SELECT tweet_id - \(id) FROM tweet_\(view)") == [["1"]], "\(view)")
+        }
+        #expect(try exported(.csv) == [id + 1] && exported(.ids) == [id + 1])
         #expect(
-            try database.query("SELECT id - \(id), protected FROM home_timeline(1)") == [["1", "f"], ["0", "t"]])
+            try database.query("SELECT id - \(id), protected, text FROM home_timeline(1)")
+                == [["1", "f", "a < b"], ["0", "t", "a < b"]])
+        // What became protected since, and what is no longer.
+        try database.query("UPDATE users SET protected = NOT protected")
+        #expect(try database.query("SELECT id - \(id) FROM readable_tweets") == [["0"]])
+        #expect(try database.query("SELECT tweet_id - \(id) FROM tweet_hashtags") == [["0"]])
+    }
+
+    @Test("a line that names an account is not exported as a line, and its post is exported in other forms")
+    func linesOfTimelines() throws {
+        let id = Self.first
+        try Loader.claiming(database.url).settle(
+            RelationsTests.batch([Self.line(id, of: 1), RelationsTests.line(id + 1, RelationsTests.user(9, "A"))]))
+        #expect(try exported(.jsonl) == [id + 1])
+        #expect(try exported(.csv) == [id, id + 1] && exported(.ids) == [id, id + 1])
+    }
+
+    /// The ids of an export of everything.
+    private func exported(_ format: ExportFormat) throws -> [Int64] {
+        var export = Export(ExportRequest(selection: .init(), format: format))
+        var progress = ExportProgress(isTerminal: false) { false }
+        let connection = try database.connect()
+        let output = KeptIDs()
+        _ = try export.run(connection, to: output, &progress)
+        return output.ids
     }
 
     @Test("terms and hashtags for a recommender: without links, mentions, RT, HTML entities and muted terms")
@@ -111,4 +152,13 @@ struct TimelineEntriesTests {
             try database.query("SELECT user_id, tweet_id - \(Self.first) FROM timeline_entries ORDER BY 2")
                 == [["1", "4"], ["2", "5"], ["1", "6"], ["2", "7"], ["1", "8"], ["2", "9"]])
     }
+}
+
+/// An output that keeps the ids.
+private final class KeptIDs: ExportOutput {
+    private(set) var ids: [Int64] = []
+
+    func add(_ id: Int64, _ write: (inout [UInt8]) throws -> Void) throws { ids.append(id) }
+    func finish() throws -> [ExportedFile] { [] }
+    func abandon() {}
 }
