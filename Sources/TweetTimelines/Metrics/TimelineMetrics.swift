@@ -109,4 +109,3 @@ struct TimelineFactMetrics: Sendable {
 }
 
 extension AccountState: MetricLabel {}
-extension CallProblem.Cause: MetricLabel {}

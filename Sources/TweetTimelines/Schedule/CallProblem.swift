@@ -19,7 +19,7 @@ enum CallProblem: Equatable, Sendable {
     case broken
 
     /// Why nothing is read, as `timeline_pauses.cause` has it.
-    enum Cause: String, Sendable {
+    enum Cause: String, MetricLabel {
         case usageCap = "usage_cap"
         case noCredits = "no_credits"
         case rateLimit = "rate_limit"

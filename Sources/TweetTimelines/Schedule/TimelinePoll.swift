@@ -145,26 +145,30 @@ struct TimelinePoll {
         }
         new += fresh.count
         shared.metrics.newPosts.add(fresh.count)
-        let ending = ending(of: step, limit)
+        // Without a call left, nothing is called before X's window ends.
+        let closed = limit.remaining == 0 ? CallProblem.wait(limit, 0) : nil
+        let ending = ending(of: step, closed)
         guard try poller.book.store(step, of: due, ending, connection) else { return false }
         if case .done(_, _, _?) = step { shared.metrics.gaps.add() }
+        if let closed {
+            let detail = "no call is left in X's window"
+            try putOff(.init(pause: closed, state: .limited, detail: detail, isFailure: false), connection)
+        }
         return ending == nil
     }
 
     /// How the poll ends with this step; nil when it goes on.
-    private func ending(of step: TimelineWalk.Step, _ limit: RateLimit) -> TimelineBook.Ending? {
-        // Without a call left, nothing is called before X's window ends.
-        let closed = limit.remaining == 0 ? CallProblem.wait(limit, 0) : nil
+    private func ending(of step: TimelineWalk.Step, _ closed: Duration?) -> TimelineBook.Ending? {
         let interval = nextInterval
         if case .done = step {
             let now = Timestamp.now()
             let next = PollInterval.due(after: now, account: due.account, interval: interval)
             let pause = Duration.milliseconds(next.milliseconds - now.milliseconds)
-            return TimelineBook.Ending(pause: max(pause, closed ?? .zero), interval: interval, hasNew: new > 0)
+            return TimelineBook.Ending(pause: pause, interval: interval, hasNew: new > 0)
         }
         guard pages == Poller.pagesAtOnce || closed != nil else { return nil }
         // The walk continues behind those that are due by now.
-        return TimelineBook.Ending(pause: closed ?? .zero, interval: interval, hasNew: new > 0)
+        return TimelineBook.Ending(pause: .zero, interval: interval, hasNew: new > 0)
     }
 
     private var nextInterval: Duration {

@@ -14,7 +14,9 @@ final class TimelinesRun {
     private let broker: Broker
     private var processes: [String: ChildProcess] = [:]
     private var names: Set<String> = []
-    var environment: [String: String?] = ["TIMELINE_INTERVAL": "1s", "TIMELINE_MAX_INTERVAL": "1s"]
+    var environment: [String: String?] = [
+        "TIMELINE_INTERVAL": "1s", "TIMELINE_MAX_INTERVAL": "1s", "LISTEN": "off",
+    ]
 
     init(_ fixture: TimelinesFixture, partitions: Int = 4) throws {
         self.fixture = fixture
@@ -26,31 +28,47 @@ final class TimelinesRun {
         broker.stop()
     }
 
+    /// Runs a test that blocks, and prints the logs of all processes when it fails with an error.
+    static func with(_ body: @escaping @Sendable (TimelinesRun) throws -> Void) async throws {
+        try await TimelinesFixture.with { fixture in
+            let run = try TimelinesRun(fixture)
+            do { try body(run) } catch {
+                print(run.logs)
+                throw error
+            }
+        }
+    }
+
+    // MARK: Processes
+
     /// Where a process logs to.
     func log(_ name: String) -> String { fixture.folder.path + "/\(name).log" }
+
+    /// Where a process has its journals.
+    func journal(_ name: String) -> String { fixture.folder.path + "/journal-\(name)" }
 
     /// What all processes have logged.
     var logs: String {
         names.map { (try? String(contentsOfFile: log($0), encoding: .utf8)) ?? "" }.joined()
     }
 
-    @discardableResult
-    func start(_ program: String, _ name: String, _ arguments: [String] = []) throws -> ChildProcess {
-        var command = ChildCommand(try siblingExecutable(program), ["run"] + arguments)
-        command.environment = fixture.environment.merging(environment) { $1 }
-        command.environment["KAFKA_BOOTSTRAP_SERVERS"] = broker.servers
-        command.environment["KAFKA_TOPIC"] = broker.topic
-        command.environment["JOURNAL_DIR"] = fixture.folder.path + "/journal-\(name)"
-        command.output = .file(log(name))
-        command.folder = fixture.folder.path
-        let process = try ChildProcess(command)
-        processes[name] = process
-        names.insert(name)
-        return process
+    /// The environment of a process.
+    func environment(of name: String) -> [String: String?] {
+        fixture.environment.merging(environment) { $1 }.merging([
+            "KAFKA_BOOTSTRAP_SERVERS": broker.servers, "KAFKA_TOPIC": broker.topic, "JOURNAL_DIR": journal(name),
+        ]) { $1 }
     }
 
-    @discardableResult
-    func startPoller(_ name: String = "poller") throws -> ChildProcess { try start("tweet-timelines", name) }
+    private func start(_ program: String, _ name: String, _ arguments: [String] = []) throws {
+        var command = ChildCommand(try siblingExecutable(program), ["run"] + arguments)
+        command.environment = environment(of: name)
+        command.output = .file(log(name))
+        command.folder = fixture.folder.path
+        processes[name] = try ChildProcess(command)
+        names.insert(name)
+    }
+
+    func startPoller(_ name: String = "poller") throws { try start("tweet-timelines", name) }
 
     func startLoader() throws {
         let session = ["-X", "session.timeout.ms=\(broker.sessionTimeout)", "-X", "heartbeat.interval.ms=400"]
@@ -59,7 +77,11 @@ final class TimelinesRun {
 
     func kill(_ name: String) { processes.removeValue(forKey: name)?.kill() }
 
-    func stop(_ name: String) -> ChildProcess.Exit? { processes.removeValue(forKey: name)?.terminate(grace: .seconds(60)) }
+    func stop(_ name: String) -> ChildProcess.Exit? {
+        processes.removeValue(forKey: name)?.terminate(grace: .seconds(60))
+    }
+
+    // MARK: Accounts
 
     /// Logs users in and adds their accounts.
     func add(_ accounts: ClosedRange<Int64>) throws {
@@ -79,12 +101,17 @@ final class TimelinesRun {
     }
 
     /// Posts that were offered to an account, and are neither stored nor in a declared gap.
-    func missing(of account: Int64) throws -> Set<Int64> {
-        let gaps = try fixture.query("SELECT from_id, to_id FROM timeline_gaps WHERE user_id = $1", ["\(account)"])
-            .compactMap { row in (Int64(row[0] ?? ""), Int64(row[1] ?? "")) }
-        return try fixture.simulator.offered(to: account).subtracting(entries(of: account)).filter { id in
-            !gaps.contains { from, to in from ?? .max < id && id < to ?? 0 }
-        }
+    func missing(of account: Int64, kind: String = "home") throws -> Set<Int64> {
+        let gaps = try fixture.query(
+            "SELECT from_id, to_id FROM timeline_gaps WHERE user_id = $1 AND kind = $2", ["\(account)", kind]
+        ).map { row in (from: Int64(row[0] ?? "") ?? .max, to: Int64(row[1] ?? "") ?? 0) }
+        return try fixture.simulator.offered(to: account, kind: kind).subtracting(entries(of: account, kind: kind))
+            .filter { id in !gaps.contains { $0.from < id && id < $0.to } }
+    }
+
+    /// Entries of an account that were never offered to it.
+    func surplus(of account: Int64) throws -> Set<Int64> {
+        try entries(of: account).subtracting(fixture.simulator.offered(to: account))
     }
 
     /// The state of an account.
@@ -96,5 +123,18 @@ final class TimelinesRun {
     func waitForPoll(of account: Int64, beyond calls: Int? = nil) -> Bool {
         let before = calls ?? fixture.simulator.userRecord.calls[account, default: 0]
         return eventually { fixture.simulator.userRecord.calls[account, default: 0] > before + 1 }
+    }
+
+    /// Waits until every account of a range was polled.
+    func waitForFirstPolls(_ accounts: ClosedRange<Int64>) -> Bool {
+        eventually {
+            let calls = fixture.simulator.userRecord.calls
+            return accounts.allSatisfy { calls[$0, default: 0] > 0 }
+        }
+    }
+
+    /// Waits until nothing that was offered is missing.
+    func waitUntilComplete(_ accounts: ClosedRange<Int64>) -> Bool {
+        eventually(within: .seconds(150)) { try accounts.allSatisfy { try missing(of: $0).isEmpty } }
     }
 }
