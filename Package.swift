@@ -161,7 +161,8 @@ let package = Package(
         .integration("ProducerIntegrationTests", "Producer", ["TweetProducer"]),
         .integration(
             "LoaderIntegrationTests", "Loader", ["TweetLoader", argumentParser], exclude: ["Fixtures"]),
-        .integration("TimelinesIntegrationTests", "Timelines", ["TweetTimelines"]),
+        .integration(
+            "TimelinesIntegrationTests", "Timelines", ["TweetTimelines"], exclude: ["Fixtures"]),
         .integration("SandboxIntegrationTests", "Sandbox"),
         .integration("EndToEndTests", "EndToEnd"),
         .fault("Journal", exclude: ["Support/clock.c"]),

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Core
 import Digests
+import Glibc
 import HTTP
 import Journal
 import KafkaClient
@@ -38,8 +39,15 @@ package struct TweetTimelinesCommand: ParsableCommand {
     package init() {}
 
     package static func main() {
+        forbidCoreFiles()
         suggestSubcommand()
         main(nil)
+    }
+
+    /// Tokens and keys are in memory in clear, so no core file may have it (core(5); systemd-coredump(8) keeps none either).
+    private static func forbidCoreFiles() {
+        var none = rlimit(rlim_cur: 0, rlim_max: 0)
+        unsafe setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
     }
 }
 

@@ -97,6 +97,8 @@ struct TimelineServiceTests {
             #expect(run.waitForPoll(of: 1))
             #expect(eventually { try run.state(of: 2) == "failing" && run.state(of: 3) == "failing" }, "\(run.logs)")
             #expect(run.waitUntilComplete(1...1), "\(run.logs)")
+            // A core file would have them.
+            #expect(try run.limits(of: "poller").contains(#/Max core file size +0 +0 /#))
             #expect(run.stop("poller") == .status(0))
             var texts = [run.logs, "\(try everything(run.fixture))"]
             for command in [["config", "show"], ["status", "--json"], ["accounts", "list", "--json"], ["doctor"]] {

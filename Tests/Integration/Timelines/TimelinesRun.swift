@@ -75,6 +75,11 @@ final class TimelinesRun {
         try start("tweet-loader", "loader", ["--group", broker.topic] + session)
     }
 
+    /// The limits of a process, as Linux shows them (proc(5)).
+    func limits(of name: String) throws -> String {
+        try String(contentsOfFile: "/proc/\(processes[name]?.processID ?? 0)/limits", encoding: .utf8)
+    }
+
     func kill(_ name: String) { processes.removeValue(forKey: name)?.kill() }
 
     func stop(_ name: String) -> ChildProcess.Exit? {

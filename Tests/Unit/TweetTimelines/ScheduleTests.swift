@@ -1,4 +1,5 @@
 import Core
+import Logging
 import TestSupport
 import Testing
 import TweetFormat
@@ -58,9 +59,9 @@ import TweetFormat
         let client = #"{"title":"Client Forbidden","type":"https://api.x.com/2/problems/client-forbidden"}"#
         #expect(meaning(403, client) == .all(.app, .seconds(900)))
         #expect(meaning(403, #"{"title":"Forbidden","detail":"User has been suspended: [a]."}"#) == .suspended)
-        #expect(meaning(403, #"{"title":"Forbidden"}"#) == .failing)
+        #expect(meaning(403, #"{"title":"Forbidden","detail":"A client of yours"}"#) == .denied)
         #expect(meaning(404, #"{"type":"https://api.x.com/2/problems/resource-not-found"}"#) == .suspended)
-        for status in [404, 500, 503, 302] { #expect(meaning(status) == .unreachable) }
+        for status in [404, 500, 503, 302] { #expect(meaning(status) == .broken) }
         #expect(meaning(400) == .failing)
     }
 
@@ -79,5 +80,36 @@ import TweetFormat
         let empty = try #require(TimelinePage(Array(#"{"meta":{"result_count":0}}"#.utf8), of: 5, .home, date: date))
         #expect(empty.page.ids == [])
         #expect(TimelinePage(Array(#"{"errors":[{}]}"#.utf8), of: 5, .home, date: date) == nil)
+        // Text that PostgreSQL cannot hold does not stop a timeline; the bytes stay as they are.
+        let odd = #"{"data":[{"id":"7","text":"\ud83d and \u0000"}],"meta":{}}"#
+        let kept = try #require(TimelinePage(Array(odd.utf8), of: 5, .home, date: date)).lines(of: [7])
+        #expect(kept.map { String(decoding: $0, as: UTF8.self) } == [#"{"data":{"id":"7","text":"\ud83d and \u0000"},"# + origin])
+    }
+
+    @Test func severalAccountsThatFailAlikeAreTheApps() {
+        let watch = AppWatch()
+        #expect(!watch.isApp(.limited, of: 1) && !watch.isApp(.limited, of: 1) && !watch.isApp(.limited, of: 2))
+        #expect(!watch.isApp(.forbidden, of: 3) && watch.isApp(.limited, of: 3) && watch.isApp(.limited, of: 1))
+        watch.succeed()
+        #expect(!watch.isApp(.limited, of: 3))
+    }
+
+    @Test func oneCallFindsOutWhetherXAnswers() {
+        let outage = CallOutage(.timelines, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        outage.probe()
+        #expect(outage.pause == nil && !outage.isOut)
+        let wait = outage.begin("refused")
+        #expect(outage.isOut && outage.pause.map { $0 <= wait } == true)
+        // The call that finds out keeps the others away for as long as it takes.
+        outage.probe()
+        #expect(outage.pause.map { $0 > .seconds(30) } == true)
+        outage.end()
+        #expect(outage.pause == nil && !outage.isOut)
+    }
+
+    @Test func whatIsKeptIsACountOrATime() {
+        #expect(EntryKeep(setting: "all") == .all && EntryKeep(setting: "800") == .posts(800))
+        #expect(EntryKeep(setting: "180d") == .time(.seconds(180 * 86_400)))
+        for text in ["0", "-1", "1m", "many", ""] { #expect(EntryKeep(setting: text) == nil, "\(text)") }
     }
 }
