@@ -50,7 +50,7 @@ struct TimelineBook: Sendable {
             counted AS (
                 INSERT INTO timeline_days AS d (day, posts, calls) SELECT day, posts, 1 FROM today, total
                 ON CONFLICT (day) DO UPDATE SET posts = d.posts + excluded.posts, calls = d.calls + 1),
-            over AS (DELETE FROM timeline_pauses WHERE until <= now())
+            ended AS (DELETE FROM timeline_pauses WHERE until <= now())
             UPDATE x_accounts a SET day = today.day,
                 day_posts = total.posts + CASE WHEN a.day = today.day THEN a.day_posts ELSE 0 END,
                 reserved = CASE WHEN a.fence = $2 THEN 0 ELSE a.reserved END,
@@ -134,7 +134,7 @@ struct TimelineBook: Sendable {
                     state_detail = CASE WHEN $4::text IS NULL THEN a.state_detail ELSE $6::text END,
                     reserved = CASE WHEN $8::boolean THEN 0 ELSE a.reserved END
                 FROM held WHERE a.user_id = held.user_id RETURNING a.user_id)
-            UPDATE timelines l SET due_at = coalesce(now() + $5::bigint * interval '1 ms', 'infinity'),
+            UPDATE timelines l SET due_at = now() + coalesce($5::bigint * interval '1 ms', interval '100 years'),
                 failures = l.failures + $7::integer
             FROM changed WHERE l.user_id = changed.user_id AND l.kind = $3
             """,

@@ -86,7 +86,7 @@ struct TimelineFaultTests {
             x.setUser(2) { $0.repeatsTokens = true }
             x.post(3, to: 2)
             try run.startPoller()
-            #expect(eventually { try run.fixture.query("SELECT FROM timeline_gaps WHERE user_id = 1").count == 1 })
+            #expect(try eventually { try run.fixture.query("SELECT FROM timeline_gaps WHERE user_id = 1").count == 1 })
             let gap = try run.fixture.query(
                 "SELECT from_id < \(first), to_id > \(first), cause FROM timeline_gaps WHERE user_id = 1")
             #expect(gap == [["t", "t", "depth"]])
@@ -113,12 +113,12 @@ struct TimelineFaultTests {
             }
             x.deleteUser(3)
             x.revokeAccess(of: 1)
-            #expect(eventually { try run.state(of: 2) == "suspended" && run.state(of: 3) == "suspended" }, "\(run.logs)")
-            #expect(eventually { try run.state(of: 1) == "failing" }, "\(run.logs)")
+            #expect(try eventually { try run.state(of: 2) == "suspended" && run.state(of: 3) == "suspended" }, "\(run.logs)")
+            #expect(try eventually { try run.state(of: 1) == "failing" }, "\(run.logs)")
             // Seen twice, 30 s apart.
-            #expect(eventually { try run.state(of: 1) == "revoked" }, "\(run.logs)")
+            #expect(try eventually { try run.state(of: 1) == "revoked" }, "\(run.logs)")
             x.setUser(4) { $0.refusal = .forbidden }
-            #expect(eventually { try Self.pauses(run) == ["app"] }, "\(run.logs)")
+            #expect(try eventually { try Self.pauses(run) == ["app"] }, "\(run.logs)")
             #expect(try run.state(of: 4) == "active")
             x.setUser(4) { $0.refusal = nil }
             x.setUser(2) { $0.refusal = nil }
@@ -128,7 +128,7 @@ struct TimelineFaultTests {
             try run.fixture.query("SELECT pg_notify('x_tokens', '')")
             x.post(1, to: 4)
             #expect(run.waitUntilComplete(4...4), "\(run.logs)")
-            #expect(eventually { try run.state(of: 2) == "active" && Self.pauses(run).isEmpty }, "\(run.logs)")
+            #expect(try eventually { try run.state(of: 2) == "active" && Self.pauses(run).isEmpty }, "\(run.logs)")
         }
     }
 
@@ -146,12 +146,12 @@ struct TimelineFaultTests {
             try run.startPoller()
             #expect(run.waitForFirstPolls(1...5), "\(run.logs)")
             x.setUser(1) { $0.refusal = .serverError() }
-            #expect(eventually { try run.state(of: 1) == "failing" }, "\(run.logs)")
+            #expect(try eventually { try run.state(of: 1) == "failing" }, "\(run.logs)")
             for account in 2...5 as ClosedRange<Int64> { #expect(run.waitForPoll(of: account)) }
             #expect(!run.logs.contains("X does not answer"))
             let denied = Refusal(status: 404, body: #"{"type":"https://api.x.com/2/problems/resource-not-found"}"#)
             for account in 1...5 as ClosedRange<Int64> { x.setUser(account) { $0.refusal = denied } }
-            #expect(eventually { try Self.pauses(run) == ["app"] }, "\(run.logs)")
+            #expect(try eventually { try Self.pauses(run) == ["app"] }, "\(run.logs)")
             let states = try (1...5).map { try run.state(of: $0) }
             #expect(states.count { $0 == "suspended" } < AppWatch.many, "\(states)")
         }
@@ -167,7 +167,7 @@ struct TimelineFaultTests {
             x.setUser(1) { $0.callLimit = 2 }
             try run.startLoader()
             try run.startPoller()
-            #expect(eventually { try run.state(of: 1) == "limited" }, "\(run.logs)")
+            #expect(try eventually { try run.state(of: 1) == "limited" }, "\(run.logs)")
             let until = try run.fixture.query(
                 "SELECT extract(epoch FROM state_until - now()) BETWEEN 600 AND 902 FROM x_accounts WHERE user_id = 1")
             #expect(until == [["t"]])
@@ -175,7 +175,7 @@ struct TimelineFaultTests {
             #expect(run.waitForPoll(of: 2) && run.waitForPoll(of: 3))
             #expect(x.userRecord.calls[1] == calls[1])
             for account in [2, 3] as [Int64] { x.setUser(account) { $0.refusal = .usageCap } }
-            #expect(eventually { try Self.pauses(run) == ["usage_cap"] }, "\(run.logs)")
+            #expect(try eventually { try Self.pauses(run) == ["usage_cap"] }, "\(run.logs)")
             endure(.seconds(3))
             #expect(run.logs.components(separatedBy: "no timeline can be read").count == 2)
             #expect(try run.state(of: 2) == "active" && run.state(of: 3) == "active")
@@ -191,19 +191,19 @@ struct TimelineFaultTests {
             try run.startPoller()
             #expect(run.waitForFirstPolls(1...4), "\(run.logs)")
             for account in 1...4 as ClosedRange<Int64> { x.setUser(account) { $0.refusal = .rateLimit } }
-            #expect(eventually { try Self.pauses(run) == ["rate_limit"] }, "\(run.logs)")
+            #expect(try eventually { try Self.pauses(run) == ["rate_limit"] }, "\(run.logs)")
             for account in 1...4 as ClosedRange<Int64> { x.setUser(account) { $0.refusal = .creditsDepleted } }
             try run.fixture.query("UPDATE timeline_pauses SET until = now()")
             try run.fixture.query("UPDATE timelines SET due_at = now()")
             try run.fixture.query("SELECT pg_notify('x_tokens', '')")
-            #expect(eventually { try Self.pauses(run) == ["no_credits"] }, "\(run.logs)")
+            #expect(try eventually { try Self.pauses(run) == ["no_credits"] }, "\(run.logs)")
             for account in 1...4 as ClosedRange<Int64> { x.setUser(account) { $0.refusal = nil } }
             try run.fixture.query("UPDATE timeline_pauses SET until = now()")
             try run.fixture.query("UPDATE timelines SET due_at = now()")
             try run.fixture.query("SELECT pg_notify('x_tokens', '')")
             x.post(2, to: 1)
             #expect(run.waitUntilComplete(1...4), "\(run.logs)")
-            #expect(eventually { try (1...4).allSatisfy { try run.state(of: $0) == "active" } }, "\(run.logs)")
+            #expect(try eventually { try (1...4).allSatisfy { try run.state(of: $0) == "active" } }, "\(run.logs)")
         }
     }
 

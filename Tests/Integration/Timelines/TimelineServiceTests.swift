@@ -53,9 +53,9 @@ struct TimelineServiceTests {
             try run.startLoader()
             try run.startPoller()
             for kind in ["home", "posts", "mentions"] {
-                #expect(eventually { try run.missing(of: 1, kind: kind).isEmpty }, "\(kind): \(run.logs)")
+                #expect(try eventually { try run.missing(of: 1, kind: kind).isEmpty }, "\(kind): \(run.logs)")
                 x.post(120, to: 1, kind: kind, age: .seconds(5))
-                #expect(eventually { try run.missing(of: 1, kind: kind).isEmpty }, "\(kind): \(run.logs)")
+                #expect(try eventually { try run.missing(of: 1, kind: kind).isEmpty }, "\(kind): \(run.logs)")
                 #expect(try run.entries(of: 1, kind: kind).count == 150)
             }
             #expect(try run.fixture.query("SELECT count(*) FROM timelines WHERE complete_to > 0") == [["3"]])
@@ -95,7 +95,7 @@ struct TimelineServiceTests {
             x.revokeAccess(of: 2)
             x.setUser(3) { $0.refusal = .serverError() }
             #expect(run.waitForPoll(of: 1))
-            #expect(eventually { try run.state(of: 2) == "failing" && run.state(of: 3) == "failing" }, "\(run.logs)")
+            #expect(try eventually { try run.state(of: 2) == "failing" && run.state(of: 3) == "failing" }, "\(run.logs)")
             #expect(run.waitUntilComplete(1...1), "\(run.logs)")
             // A core file would have them.
             #expect(try run.limits(of: "poller").contains(#/Max core file size +0 +0 /#))
@@ -137,7 +137,7 @@ struct TimelineServiceTests {
             try run.startPoller()
             let environment = run.environment(of: "poller")
             #expect(
-                eventually {
+                try eventually {
                     let ended = try run.fixture.run(["health"], environment: environment)
                     return ended.exit == .status(0) && ended.output.contains("tweet-timelines OK")
                 }, "\(run.logs)")

@@ -75,9 +75,12 @@ final class TimelinesRun {
         try start("tweet-loader", "loader", ["--group", broker.topic] + session)
     }
 
+    /// The id of a process that runs.
+    func processID(of name: String) -> Int32 { processes[name]?.processID ?? 0 }
+
     /// The limits of a process, as Linux shows them (proc(5)).
     func limits(of name: String) throws -> String {
-        try String(contentsOfFile: "/proc/\(processes[name]?.processID ?? 0)/limits", encoding: .utf8)
+        try String(contentsOfFile: "/proc/\(processID(of: name))/limits", encoding: .utf8)
     }
 
     func kill(_ name: String) { processes.removeValue(forKey: name)?.kill() }
@@ -140,6 +143,6 @@ final class TimelinesRun {
 
     /// Waits until nothing that was offered is missing.
     func waitUntilComplete(_ accounts: ClosedRange<Int64>) -> Bool {
-        eventually(within: .seconds(150)) { try accounts.allSatisfy { try missing(of: $0).isEmpty } }
+        (try? eventually(within: .seconds(150)) { try accounts.allSatisfy { try missing(of: $0).isEmpty } }) == true
     }
 }

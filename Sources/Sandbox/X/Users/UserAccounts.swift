@@ -147,7 +147,8 @@ extension XSimulator {
         return users.state.withLock { state in
             (0..<count).map { place in
                 let made = now.milliseconds - age.milliseconds + age.milliseconds * Int64(place) / Int64(max(count, 1))
-                var id = Snowflake.firstID(at: Timestamp(milliseconds: made)) ?? 0
+                // Accounts do not get the same ids in the same millisecond.
+                var id = (Snowflake.firstID(at: Timestamp(milliseconds: made)) ?? 0) + (account % 4096) << 10
                 while state.accounts[account]?.posts[kind]?[id] != nil { id += 1 }
                 let post = OfferedPost(
                     id: id, shownAt: Timestamp(milliseconds: max(made, now.milliseconds) + delay.milliseconds),
