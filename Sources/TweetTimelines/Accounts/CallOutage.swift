@@ -12,6 +12,8 @@ final class CallOutage: Sendable {
     private struct State {
         var backoff = CallOutage.pauses
         var retryAt: ContinuousClock.Instant?
+        /// Whether a call is under way that finds out.
+        var isProbed = false
     }
 
     private let state = Mutex(State())
@@ -46,7 +48,14 @@ final class CallOutage: Sendable {
     /// A call is made: in an outage it is the one that finds out, and no other follows for as long as it takes.
     func probe() {
         state.withLock { state in
-            if state.retryAt != nil { state.retryAt = .now + Self.probeTime }
+            if state.retryAt != nil { (state.retryAt, state.isProbed) = (.now + Self.probeTime, true) }
+        }
+    }
+
+    /// No call was made after all, so that the next one finds out.
+    func abandonProbe() {
+        state.withLock { state in
+            if state.isProbed { (state.retryAt, state.isProbed) = (.now, false) }
         }
     }
 
@@ -72,7 +81,7 @@ final class CallOutage: Sendable {
         let (wait, isNew) = state.withLock { state in
             let isNew = state.retryAt == nil
             let wait = state.backoff.next()
-            state.retryAt = .now + wait
+            (state.retryAt, state.isProbed) = (.now + wait, false)
             return (wait, isNew)
         }
         guard isNew else { return wait }

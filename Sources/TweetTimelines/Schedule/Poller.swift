@@ -99,6 +99,7 @@ struct Poller {
             do throws(PostgresError) { try poll.run(connection) } catch {
                 try failed(next, error, connection)
             }
+            shared.calls.abandonProbe()
             try due.release(next, connection)
         }
     }

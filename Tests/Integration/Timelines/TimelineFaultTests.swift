@@ -40,7 +40,10 @@ struct TimelineFaultTests {
             let x = run.fixture.simulator
             let accounts: ClosedRange<Int64> = 1...6
             try run.add(accounts)
-            for account in accounts { x.post(1, to: account, age: .seconds(5)) }
+            for account in accounts {
+                x.setUser(account) { $0.depth = 10_000 }
+                x.post(1, to: account, age: .seconds(5))
+            }
             try run.startLoader()
             for poller in ["a", "b"] { try run.startPoller(poller) }
             #expect(run.waitForFirstPolls(accounts), "\(run.logs)")

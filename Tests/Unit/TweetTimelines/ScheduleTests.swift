@@ -103,6 +103,8 @@ import TweetFormat
         // The call that finds out keeps the others away for as long as it takes.
         outage.probe()
         #expect(outage.pause.map { $0 > .seconds(30) } == true)
+        outage.abandonProbe()
+        #expect(outage.pause == nil && outage.isOut)
         outage.end()
         #expect(outage.pause == nil && !outage.isOut)
     }

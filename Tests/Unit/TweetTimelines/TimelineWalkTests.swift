@@ -158,6 +158,28 @@ private struct Stored {
         }
     }
 
+    @Test func aBusyOverlapThatIsCutIsAGapAndOneThatIsWholeIsNone() {
+        var timeline = Timeline(now: Self.start.advanced(by: .seconds(55)))
+        timeline.depth = 100_000
+        timeline.posts = [id(0)]
+        var stored = Stored()
+        stored.poll(timeline)
+        timeline.posts += (1...900).map { id(1 + Double($0) / 18) }
+        stored.poll(timeline)
+        #expect(stored.entries.count == 901 && stored.mark?.recent.count == TimelineMark.mostRecent)
+        // A late post among the oldest of the overlap is found, although more posts are known than are kept.
+        timeline.posts += [id(1.51), id(56)]
+        timeline.now = Self.start.advanced(by: .seconds(60))
+        stored.poll(timeline, pages: 3)
+        stored.poll(timeline)
+        #expect(stored.entries == Set(timeline.posts) && stored.gaps.isEmpty)
+        // When X cuts the overlap, it is not known what was in it.
+        timeline.posts.append(id(57))
+        timeline.depth = 850
+        stored.poll(timeline)
+        #expect(stored.gaps.count == 1)
+    }
+
     @Test func pagesWithoutEndStopAfterThreeWithoutANewPost() {
         var timeline = Timeline(now: Self.start.advanced(by: .seconds(10)))
         timeline.posts = [id(0)]
