@@ -129,9 +129,10 @@ struct TimelineWalk: Sendable {
             return TimelineGap(from: begin, to: walk.next, cause: .noProgress)
         }
         // X cuts timelines at their end: whatever was stored in the overlap came again, unless something was cut.
-        if walk.next <= max(mark.recent.last ?? mark.completeTo, begin) { return nil }
-        let oldest = page.date.advanced(by: .zero - Self.reach)
-        let isInReach = walk.floor.flatMap { Snowflake.timestamp(of: $0) }.map { $0 > oldest } ?? false
+        let oldest = mark.recent.last { $0 >= begin } ?? mark.completeTo
+        if walk.next <= max(oldest, begin) { return nil }
+        let reach = page.date.advanced(by: .zero - Self.reach)
+        let isInReach = walk.floor.flatMap { Snowflake.timestamp(of: $0) }.map { $0 > reach } ?? false
         if isInReach, !isResumed, walk.posts < kind.depth { return nil }
         return TimelineGap(from: begin, to: walk.next, cause: .depth)
     }

@@ -158,6 +158,18 @@ private struct Stored {
         }
     }
 
+    @Test func manyPostsAfterAQuietTimeAreNoGap() {
+        var timeline = Timeline(now: Self.start.advanced(by: .seconds(405)))
+        timeline.posts = [id(0), id(200), id(400)]
+        var stored = Stored()
+        stored.poll(timeline)
+        timeline.posts += (1...400).map { id(400 + Double($0)) }
+        timeline.now = Self.start.advanced(by: .seconds(900))
+        stored.poll(timeline, pages: 3)
+        stored.poll(timeline)
+        #expect(stored.entries == Set(timeline.posts) && stored.gaps.isEmpty && stored.open == nil)
+    }
+
     @Test func aBusyOverlapThatIsCutIsAGapAndOneThatIsWholeIsNone() {
         var timeline = Timeline(now: Self.start.advanced(by: .seconds(55)))
         timeline.depth = 100_000
