@@ -79,6 +79,28 @@ struct TimelineServiceTests {
         }
     }
 
+    @Test("verify and explain treat posts of timelines as those of a stream")
+    func theLedgerCountsTimelines() async throws {
+        try await TimelinesRun.with { run in
+            let x = run.fixture.simulator
+            try run.add(1...2)
+            let ids = x.post(40, to: 1, age: .seconds(30))
+            x.share(ids, of: 1, with: 2)
+            try run.startLoader()
+            try run.startPoller()
+            #expect(run.waitUntilComplete(1...2), "\(run.logs)")
+            let journal = run.journal("poller")
+            let verified = try run.loader(["verify", "--rows", "--wait", "60s", "--journal", journal])
+            #expect(verified.exit == .status(0) && verified.output.contains("0 of them in no table"), "\(verified)")
+            let explained = try run.loader(["explain", "\(ids[0])"])
+            #expect(explained.exit == .status(0) && explained.output.contains("timelines"), "\(explained)")
+            // One tweet, two entries.
+            let rows = try run.fixture.query(
+                "SELECT (SELECT count(*) FROM tweets), (SELECT count(*) FROM timeline_entries)")
+            #expect(rows == [["40", "80"]])
+        }
+    }
+
     /// The simulator's tokens begin with `sandbox-access` and `sandbox-refresh`, which nothing else has.
     @Test("a token is nowhere in clear after a run: not in the database, in logs, journals, settings or errors")
     func tokensAreNowhereInClear() async throws {

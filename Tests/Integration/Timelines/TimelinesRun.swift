@@ -75,6 +75,14 @@ final class TimelinesRun {
         try start("tweet-loader", "loader", ["--group", broker.topic] + session)
     }
 
+    /// Runs a command of the loader to its end.
+    func loader(_ arguments: [String]) throws -> (exit: ChildProcess.Exit, output: String) {
+        var command = ChildCommand(try siblingExecutable("tweet-loader"), arguments)
+        command.environment = environment(of: "loader").merging(["KAFKA_GROUP": broker.topic]) { $1 }
+        command.folder = fixture.folder.path
+        return try ChildProcess.run(command)
+    }
+
     /// The id of a process that runs.
     func processID(of name: String) -> Int32 { processes[name]?.processID ?? 0 }
 
