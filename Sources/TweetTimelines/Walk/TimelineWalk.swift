@@ -69,6 +69,8 @@ struct TimelineWalk: Sendable {
     init(_ kind: TimelineKind, mark: TimelineMark?, open: OpenWalk?, firstPosts: Int) {
         (self.kind, self.mark, self.open, self.firstPosts) = (kind, mark, open, firstPosts)
         isResumed = open != nil
+        // The token that leads behind an empty page is not stored: X returns the same page again, and that is no repetition of X's.
+        self.open?.idle = 0
         known = Set(mark?.recent ?? []).union(open?.recent ?? [])
     }
 
@@ -129,7 +131,7 @@ struct TimelineWalk: Sendable {
             return TimelineGap(from: begin, to: walk.next, cause: .noProgress)
         }
         // X cuts timelines at their end: whatever was stored in the overlap came again, unless something was cut.
-        let oldest = mark.recent.last { $0 >= begin } ?? mark.completeTo
+        let oldest = mark.recent.last { $0 > begin } ?? mark.completeTo
         if walk.next <= max(oldest, begin) { return nil }
         let reach = page.date.advanced(by: .zero - Self.reach)
         let isInReach = walk.floor.flatMap { Snowflake.timestamp(of: $0) }.map { $0 > reach } ?? false

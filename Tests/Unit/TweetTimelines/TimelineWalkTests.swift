@@ -158,6 +158,24 @@ private struct Stored {
         }
     }
 
+    @Test func anInterruptedWalkCountsItsEmptyPagesAgain() {
+        let mark = TimelineMark(completeTo: id(0), recent: [id(0)])
+        let open = OpenWalk(newest: id(50), next: id(40), floor: id(-60), posts: 10, idle: 2, recent: [id(50)])
+        var walk = TimelineWalk(.home, mark: mark, open: open, firstPosts: 100)
+        let empty = TimelineWalk.Page(ids: [], nextToken: "t", date: Self.start.advanced(by: .seconds(60)))
+        for _ in 1..<TimelineWalk.mostIdle {
+            guard case .more = walk.take(empty) else {
+                Issue.record("the walk has ended")
+                return
+            }
+        }
+        guard case .done(_, let reached, let gap) = walk.take(empty) else {
+            Issue.record("the walk has no end")
+            return
+        }
+        #expect(reached.completeTo == id(50) && gap == TimelineGap(from: id(-60), to: id(40), cause: .noProgress))
+    }
+
     @Test func manyPostsAfterAQuietTimeAreNoGap() {
         var timeline = Timeline(now: Self.start.advanced(by: .seconds(405)))
         timeline.posts = [id(0), id(200), id(400)]
