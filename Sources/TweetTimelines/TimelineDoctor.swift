@@ -20,7 +20,8 @@ struct TimelineDoctor {
                 "app", "neither X_CLIENT_ID nor X_CONSUMER_KEY is set", remedy: "copy it from console.x.com",
                 .operator(.settings))
             : .ok("app", access.client.secret == nil ? "a public client" : "a confidential client")
-        let isUnlimited = settings.limits.perDay == nil && settings.limits.perMonth == nil && settings.postsPerDay == nil
+        let isUnlimited =
+            settings.limits.perDay == nil && settings.limits.perMonth == nil && settings.postsPerDay == nil
         let budget: DoctorFinding =
             isUnlimited
             ? .warning(

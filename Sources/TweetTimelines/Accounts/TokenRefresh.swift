@@ -80,7 +80,9 @@ struct TokenRefresh: Sendable {
         let found = try store.token(of: account, locking: true, connection)
         if let outcome = settled(found, rejected) { return outcome }
         guard case .token(let token) = found else { return .missing }
-        if let age = token.rejectedFor, age < Self.secondLook { return .later(Self.secondLook - age, "X rejected the token") }
+        if let age = token.rejectedFor, age < Self.secondLook {
+            return .later(Self.secondLook - age, "X rejected the token")
+        }
         guard token.kind == .oauth2, let spent = token.refresh else {
             return try doubt(token, "X rejects the access token, and there is no refresh token", connection)
         }

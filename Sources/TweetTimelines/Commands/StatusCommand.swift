@@ -151,7 +151,10 @@ struct TimelineStatus: Report {
 
     func text(on terminal: Terminal?) -> String {
         var rows = [
-            ["accounts", "\(accounts)" + byState.sorted { $0.key < $1.key }.map { ", \($0.value) \($0.key)" }.joined()],
+            [
+                "accounts",
+                "\(accounts)" + byState.sorted { $0.key < $1.key }.map { ", \($0.value) \($0.key)" }.joined(),
+            ],
             ["reading now", "\(reading)"], ["lag", lagSeconds.map { shortAge($0) } ?? "none"],
             ["posts today", "\(groupedDigits(postsToday)) in \(groupedDigits(callsToday)) calls"],
             ["dollars today", price.text(for: Double(postsToday))], ["gaps", "\(gaps)"],

@@ -64,7 +64,9 @@ enum CallProblem: Equatable, Sendable {
     private static func forbidden(_ problem: Problem) -> CallProblem {
         let text = "\(problem.title ?? "") \(problem.detail ?? "")".lowercased()
         let types = ["client-forbidden", "client-not-enrolled", "unsupported-authentication"]
-        if types.contains(problem.type ?? "") || text.contains("client forbidden") || types.contains(where: text.contains) {
+        if types.contains(problem.type ?? "") || text.contains("client forbidden")
+            || types.contains(where: text.contains)
+        {
             return .all(.app, .seconds(900))
         }
         return text.contains("suspended") || text.contains("deactivated") ? .suspended : .denied

@@ -14,7 +14,8 @@ final class Turn: Sendable {
         var isMine = false
         while !isMine, !stop.isRaised {
             signal.wait(until: .now + .milliseconds(500)) {
-                isMine = isTaken.compareExchange(expected: false, desired: true, ordering: .acquiringAndReleasing).exchanged
+                isMine =
+                    isTaken.compareExchange(expected: false, desired: true, ordering: .acquiringAndReleasing).exchanged
                 return isMine
             }
         }

@@ -9,7 +9,8 @@ import XAPI
 enum ReadingSettings: SettingGroup {
     static let title = "Timelines"
     static let interval = Setting(
-        "TIMELINE_INTERVAL", flag: "interval", .duration, default: "60s", "Shortest time between two polls of a timeline")
+        "TIMELINE_INTERVAL", flag: "interval", .duration, default: "60s",
+        "Shortest time between two polls of a timeline")
     static let longestInterval = Setting(
         "TIMELINE_MAX_INTERVAL", flag: "max-interval", .duration, default: "15m",
         "Longest time between two polls of a timeline without new posts")
@@ -26,7 +27,8 @@ enum ReadingSettings: SettingGroup {
         "X's `expansions` of timelines; X may charge for each user and post that is included")
     static let keep = Setting(
         "TIMELINE_KEEP", flag: "keep", .notation("all, a number of posts, or a time such as 180d"), default: "800",
-        "Which entries of each timeline stay in `timeline_entries`: the newest ones, or those of this time; tweets stay")
+        "Which entries of each timeline stay in `timeline_entries`: the newest ones, or those of this time; tweets stay"
+    )
     static let settings = [
         interval, longestInterval, firstPosts, postsPerDay, calls, expansions, keep, PostLimits.perDaySetting,
         PostLimits.perMonthSetting, PostLimits.resetDaySetting, ServiceSettings.drain,

@@ -7,14 +7,13 @@ struct TimelinePage: Sendable {
     let page: TimelineWalk.Page
     private let lines: [Int64: [UInt8]]
 
-    /// Reads X's answer.
+    /// Reads X's answer; nil for what is no page of posts.
     ///
     /// - Parameters:
     ///   - body: the answer.
     ///   - account: whose timeline.
     ///   - kind: of the timeline.
     ///   - date: X's clock.
-    /// - Returns: nil for what is no page of posts.
     init?(_ body: [UInt8], of account: Int64, _ kind: TimelineKind, date: Timestamp) {
         guard let answer = SearchPage(body, rule: nil) else { return nil }
         let origin =

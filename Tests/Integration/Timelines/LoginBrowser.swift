@@ -17,7 +17,9 @@ enum LoginBrowser {
         return answer.headers["location"] ?? ""
     }
 
-    static func start(_ fixture: TimelinesFixture, _ script: String, environment: [String: String?] = [:]) throws -> ChildProcess {
+    static func start(
+        _ fixture: TimelinesFixture, _ script: String, environment: [String: String?] = [:]
+    ) throws -> ChildProcess {
         let program = try siblingExecutable("tweet-timelines")
         var command = ChildCommand("/bin/sh", ["-c", script, program])
         command.environment = fixture.environment.merging(environment) { $1 }

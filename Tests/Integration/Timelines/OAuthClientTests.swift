@@ -19,7 +19,8 @@ struct OAuthClientTests {
 
     @Test(
         "requests-oauthlib logs in to the simulator, calls, and refreshes",
-        .enabled(if: hasLibrary, "TEST_OAUTH_PYTHON names no Python with requests-oauthlib"), arguments: [nil, "s3cret"])
+        .enabled(if: hasLibrary, "TEST_OAUTH_PYTHON names no Python with requests-oauthlib"),
+        arguments: [nil, "s3cret"])
     func anIndependentClientLogsIn(_ secret: String?) async throws {
         try await TimelinesFixture.with { fixture in
             fixture.simulator.setUser(41)

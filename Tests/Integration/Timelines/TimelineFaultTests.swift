@@ -116,7 +116,9 @@ struct TimelineFaultTests {
             }
             x.deleteUser(3)
             x.revokeAccess(of: 1)
-            #expect(try eventually { try run.state(of: 2) == "suspended" && run.state(of: 3) == "suspended" }, "\(run.logs)")
+            #expect(
+                try eventually { try run.state(of: 2) == "suspended" && run.state(of: 3) == "suspended" }, "\(run.logs)"
+            )
             #expect(try eventually { try run.state(of: 1) == "failing" }, "\(run.logs)")
             // Seen twice, 30 s apart.
             #expect(try eventually { try run.state(of: 1) == "revoked" }, "\(run.logs)")

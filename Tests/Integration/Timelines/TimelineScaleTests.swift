@@ -58,10 +58,11 @@ struct TimelineScaleTests {
         let wanted = ":" + String(port, radix: 16, uppercase: true)
         return try ["/proc/net/tcp", "/proc/net/tcp6"].reduce(0) { count, file in
             let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
-            return count + lines.count { line in
-                let fields = line.split(separator: " ")
-                return fields.count > 3 && fields[2].hasSuffix(wanted) && fields[3] == "01"
-            }
+            return count
+                + lines.count { line in
+                    let fields = line.split(separator: " ")
+                    return fields.count > 3 && fields[2].hasSuffix(wanted) && fields[3] == "01"
+                }
         }
     }
 }

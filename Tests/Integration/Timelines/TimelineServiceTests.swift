@@ -117,7 +117,8 @@ struct TimelineServiceTests {
             x.revokeAccess(of: 2)
             x.setUser(3) { $0.refusal = .serverError() }
             #expect(run.waitForPoll(of: 1))
-            #expect(try eventually { try run.state(of: 2) == "failing" && run.state(of: 3) == "failing" }, "\(run.logs)")
+            #expect(
+                try eventually { try run.state(of: 2) == "failing" && run.state(of: 3) == "failing" }, "\(run.logs)")
             #expect(run.waitUntilComplete(1...1), "\(run.logs)")
             // A core file would have them.
             #expect(try run.limits(of: "poller").contains(#/Max core file size +0 +0 /#))
@@ -188,7 +189,8 @@ struct TimelineServiceTests {
             let kept = try fixture.query("SELECT count(*), count(DISTINCT user_id) FROM timeline_entries")
             #expect(kept == [["1600", "2"]])
             #expect(try fixture.query("SELECT count(*) FROM timeline_reads") == [["1"]])
-            try fixture.query("INSERT INTO timeline_entries VALUES (1, 'home', tweet_id_at(now() - interval '40 days'), now())")
+            try fixture.query(
+                "INSERT INTO timeline_entries VALUES (1, 'home', tweet_id_at(now() - interval '40 days'), now())")
             try TimelineRetention(keep: .time(.seconds(30 * 86_400))).run(fixture.connect())
             #expect(try fixture.query("SELECT count(*) FROM timeline_entries") == [["1600"]])
         }

@@ -66,7 +66,9 @@ import TweetFormat
     }
 
     @Test func aPageBecomesLinesWithTheirTimeline() throws {
-        let body = Array(#"{"data":[{"id":"9","text":"a\nb","author_id":"3"},{"id":"8","text":"c"}],"includes":{"users":[{"id":"3"}]},"meta":{"next_token":"t"}}"#.utf8)
+        let body = Array(
+            #"{"data":[{"id":"9","text":"a\nb","author_id":"3"},{"id":"8","text":"c"}],"includes":{"users":[{"id":"3"}]},"meta":{"next_token":"t"}}"#
+                .utf8)
         let date = Timestamp(milliseconds: 1_760_000_000_000)
         let page = try #require(TimelinePage(body, of: 5, .home, date: date))
         #expect(page.page.ids == [9, 8] && page.page.nextToken == "t")
@@ -83,7 +85,10 @@ import TweetFormat
         // Text that PostgreSQL cannot hold does not stop a timeline; the bytes stay as they are.
         let odd = #"{"data":[{"id":"7","text":"\ud83d and \u0000"}],"meta":{}}"#
         let kept = try #require(TimelinePage(Array(odd.utf8), of: 5, .home, date: date)).lines(of: [7])
-        #expect(kept.map { String(decoding: $0, as: UTF8.self) } == [#"{"data":{"id":"7","text":"\ud83d and \u0000"},"# + origin])
+        #expect(
+            kept.map { String(decoding: $0, as: UTF8.self) } == [
+                #"{"data":{"id":"7","text":"\ud83d and \u0000"},"# + origin
+            ])
     }
 
     @Test func severalAccountsThatFailAlikeAreTheApps() {
