@@ -64,7 +64,7 @@ struct TimelineFacts {
     private func publish(_ totals: TimelineTotals) {
         let facts = metrics.facts
         for state in AccountState.allCases { facts.accounts[state].set(totals.byState[state.rawValue] ?? 0) }
-        for cause in CallProblem.Cause.allCases {
+        for cause in PauseCause.allCases {
             facts.pauses[cause].set(totals.pauses.contains { $0.cause == cause.rawValue })
         }
         facts.lag.set(Double(totals.lagSeconds ?? 0))

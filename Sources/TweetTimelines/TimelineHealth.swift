@@ -20,7 +20,7 @@ struct TimelineHealth: Sendable {
     private func lag(_ now: Timestamp) -> HealthCheck {
         guard let readAt = metrics.facts.readAt.moment else { return .ok("lag", "no timeline was looked at yet") }
         let lag = Duration.milliseconds(Int64(metrics.facts.lag.value * 1000))
-        let isPaused = CallProblem.Cause.allCases.contains { metrics.facts.pauses[$0].value == 1 }
+        let isPaused = PauseCause.allCases.contains { metrics.facts.pauses[$0].value == 1 }
         return HealthCheck(
             "lag", since: lag > .zero && !isPaused ? readAt.advanced(by: .zero - lag) : nil, at: now,
             HealthLimits(degraded: limits.degraded + interval, failing: limits.failing + interval),
@@ -56,7 +56,7 @@ struct TimelineHealth: Sendable {
 
     /// A budget that is used up is as wanted.
     private var pauses: HealthCheck {
-        let causes = CallProblem.Cause.allCases.filter { metrics.facts.pauses[$0].value == 1 }
+        let causes = PauseCause.allCases.filter { metrics.facts.pauses[$0].value == 1 }
         guard !causes.isEmpty else { return .ok("paused", "no pause") }
         let detail = "no timeline is read: \(causes.map(\.rawValue).joined(separator: ", "))"
         guard causes.contains(where: { ![.budget, .rateLimit].contains($0) }) else { return .ok("paused", detail) }

@@ -92,7 +92,7 @@ struct TimelineJournalMetrics: Sendable {
 /// What is read from PostgreSQL every 10 s, on a connection of its own: of all pollers together.
 struct TimelineFactMetrics: Sendable {
     let accounts: LabelledGauges<AccountState>
-    let pauses: LabelledGauges<CallProblem.Cause>
+    let pauses: LabelledGauges<PauseCause>
     let lag, posts, calls, gaps, readAt: Gauge
 
     init(_ registry: MetricsRegistry) {

@@ -8,7 +8,7 @@ enum CallProblem: Equatable, Sendable {
     /// This timeline may not be called before that time is over.
     case limited(Duration)
     /// No call of any account succeeds before that time is over.
-    case all(Cause, Duration)
+    case all(PauseCause, Duration)
     /// X has suspended or deleted the account.
     case suspended
     /// X denies the call without a reason that names user or app.
@@ -17,14 +17,6 @@ enum CallProblem: Equatable, Sendable {
     case failing
     /// X answers with an error of its own, or not X does.
     case broken
-
-    /// Why nothing is read, as `timeline_pauses.cause` has it.
-    enum Cause: String, MetricLabel {
-        case usageCap = "usage_cap"
-        case noCredits = "no_credits"
-        case rateLimit = "rate_limit"
-        case app, budget
-    }
 
     /// X's windows have 15 minutes; a second more, because X counts in whole seconds.
     static let longestWindow = Duration.seconds(901)
@@ -84,7 +76,7 @@ enum CallProblem: Equatable, Sendable {
     }
 
     /// What it means when several accounts fail alike.
-    var ofApp: (cause: Cause, time: Duration) {
+    var ofApp: (cause: PauseCause, time: Duration) {
         if case .limited(let time) = self { return (.rateLimit, time) }
         return (.app, .seconds(900))
     }

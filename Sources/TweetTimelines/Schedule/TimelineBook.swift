@@ -157,7 +157,7 @@ struct TimelineBook: Sendable {
     /// - Returns: whether it is new, so that it is logged once.
     /// - Throws: `PostgresError`.
     func pause(
-        _ cause: CallProblem.Cause, for time: Duration, _ detail: String, _ connection: borrowing PostgresConnection
+        _ cause: PauseCause, for time: Duration, _ detail: String, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> Bool {
         let answer = try connection.query(
             """

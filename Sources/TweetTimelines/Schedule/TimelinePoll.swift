@@ -257,7 +257,7 @@ struct TimelinePoll {
 
     /// Stops all calls of all pollers, with one alarm.
     private func pauseAll(
-        _ cause: CallProblem.Cause, for time: Duration, _ detail: String, _ connection: borrowing PostgresConnection
+        _ cause: PauseCause, for time: Duration, _ detail: String, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) {
         // The account is not at fault; it comes first again.
         try putOff(.init(pause: .zero, isFailure: false), connection)
