@@ -12,6 +12,7 @@ struct LoaderDoctor {
     /// What needs no network.
     ///
     /// - Parameter environment: of the service.
+    /// - Returns: what was found.
     func local(_ environment: [String: String]) -> [DoctorFinding] {
         guard let file = environment["PGPASSFILE"] else { return [] }
         return [Self.passwordFile(file)]

@@ -55,6 +55,7 @@ struct FolderDoctor {
     /// - Parameters:
     ///   - folder: absolute, without links.
     ///   - mounts: as of proc(5), mountinfo.
+    /// - Returns: its name in proc(5); empty when there is no such mount.
     static func fileSystem(of folder: String, _ mounts: String) -> String {
         var found = (point: "", kind: "")
         for line in mounts.split(separator: "\n") {
@@ -76,6 +77,7 @@ struct FolderDoctor {
     /// - Parameters:
     ///   - type: as of proc(5), mountinfo.
     ///   - place: the folder.
+    /// - Returns: what was found.
     static func kind(_ type: String, _ place: String) -> DoctorFinding {
         guard networkFileSystems.contains(type) else { return .ok("journal", "\(place) is on a local disk") }
         return .fail(
@@ -123,7 +125,10 @@ struct FolderDoctor {
         return Self.speed(times.sorted())
     }
 
+    /// Judges the disk by what it took for 4 KiB.
+    ///
     /// - Parameter times: rising; at least one.
+    /// - Returns: what was found.
     static func speed(_ times: [Duration]) -> DoctorFinding {
         let (median, worst) = (times[times.count / 2], times[times.count - 1])
         let detail = "an fsync takes \(median.short), at worst \(worst.short)"

@@ -63,6 +63,7 @@ struct ProducerDoctor {
     ///   - first: of the billing cycle.
     ///   - end: the first day of the next one.
     ///   - limit: of the cycle.
+    /// - Returns: what was found.
     static func money(
         _ posts: [Int64: Int64], today: Int64, from first: Int64, until end: Int64, limit: Int64
     ) -> DoctorFinding {
@@ -97,6 +98,7 @@ struct ProducerDoctor {
     /// - Parameters:
     ///   - date: the header of an answer.
     ///   - now: when it came.
+    /// - Returns: what was found.
     static func clock(_ date: String?, now: Timestamp) -> DoctorFinding {
         guard let there = date.flatMap(HTTPDate.time) else { return .ok("clock", "X names no time") }
         let off = abs(now.milliseconds - there.milliseconds)
@@ -153,6 +155,7 @@ struct ProducerDoctor {
     ///   - name: of the topic.
     ///   - found: what the broker reports; nothing without the right to see it.
     ///   - lineLimit: X_LINE_LIMIT in bytes.
+    /// - Returns: what was found.
     static func topic(_ name: String, _ found: [String: String], lineLimit: Int) -> [DoctorFinding] {
         guard !found.isEmpty else { return [.ok("topic \(name)", "its settings may not be read (DescribeConfigs)")] }
         var findings: [DoctorFinding] = []

@@ -34,6 +34,7 @@ package struct HealthCheck: Codable, Sendable, Equatable {
     /// - Parameters:
     ///   - name: of the check.
     ///   - detail: what was found.
+    /// - Returns: the check.
     package static func ok(_ name: String, _ detail: String) -> HealthCheck {
         HealthCheck(name: name, status: .ok, detail: detail)
     }

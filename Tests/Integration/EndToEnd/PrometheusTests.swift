@@ -81,26 +81,31 @@ import Testing
             run.x.addRules([("pipeline", "main")])
             try run.pipeline.start(.producer, settings: ["LISTEN": producer])
             try run.pipeline.start(.loader, settings: ["LISTEN": loader])
-            var command = ChildCommand(
-                Self.program,
-                [
-                    "--config.file=\(folder.path)/prometheus.yml", "--storage.tsdb.path=\(folder.path)/data",
-                    "--web.listen-address=\(address)", "--log.level=warn",
-                ])
-            command.output = .file(folder.path + "/prometheus.log")
-            let prometheus = try ChildProcess(command)
+            let prometheus = try startPrometheus(folder, address)
             defer { prometheus.kill() }
             // The numbers of the ledger are read every 30 s.
             try await run.expect("two targets, heartbeats, and the ledger") {
                 let targets = try await get(address, "targets", as: Targets.self)?.data?.activeTargets ?? []
                 let heartbeats = try await query("tweet_loader_stream_heartbeat_timestamp_seconds > 0", address)
-                let ledger = try await query("tweet_loader_ledger_missing_lines and on () tweet_loader_gaps_open", address)
+                let ledger = try await query(
+                    "tweet_loader_ledger_missing_lines and on () tweet_loader_gaps_open", address)
                 let isThere = [heartbeats, ledger].allSatisfy { $0?.data?.result.isEmpty == false }
                 return targets.count(where: { $0.health == "up" }) == 2 && isThere
             }
             try await expectRules(address)
             try await expectDashboard(address)
         }
+    }
+
+    private func startPrometheus(_ folder: TemporaryFolder, _ address: String) throws -> ChildProcess {
+        var command = ChildCommand(
+            Self.program,
+            [
+                "--config.file=\(folder.path)/prometheus.yml", "--storage.tsdb.path=\(folder.path)/data",
+                "--web.listen-address=\(address)", "--log.level=warn",
+            ])
+        command.output = .file(folder.path + "/prometheus.log")
+        return try ChildProcess(command)
     }
 
     private func query(_ expression: String, _ address: String) async throws -> Answer<Result>? {

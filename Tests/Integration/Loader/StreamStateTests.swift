@@ -18,7 +18,7 @@ struct StreamStateTests {
         loader = try Loader.claiming(database.url, [Self.events])
     }
 
-    /// - Parameter seqs: the numbers in the journal, nil for a message without headers.
+    /// Settles lines with these numbers in the journal; nil for a message without headers.
     private func settle(_ lines: [String], offset: Int64, seqs: [Int64?]) throws {
         var batch = Batch()
         var decoder = TweetDecoder()
