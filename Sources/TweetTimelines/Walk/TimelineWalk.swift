@@ -9,7 +9,7 @@ import TweetFormat
 struct TimelineWalk: Sendable {
     /// What to ask X for.
     struct Request: Equatable, Sendable {
-        /// Posts above this id; nil for a first walk.
+        /// Posts above this id; nil for a first walk, and where X may reject an id because of its age.
         let since: Int64?
         /// Posts below this id; nil from the newest on.
         let until: Int64?
@@ -76,15 +76,19 @@ struct TimelineWalk: Sendable {
 
     /// The next request.
     ///
-    /// - Parameter budget: posts that may be paid now.
+    /// - Parameters:
+    ///   - budget: posts that may be paid now.
+    ///   - now: the time.
     /// - Returns: nil when the budget allows no page.
-    func request(budget: Int) -> Request? {
+    func request(budget: Int, at now: Timestamp = .now()) -> Request? {
         var count = Self.pageSize
         if mark == nil { count = min(count, max(firstPosts - (open?.posts ?? 0), kind.smallestPage)) }
         count = min(count, budget)
         guard count >= kind.smallestPage else { return nil }
         let until = open.flatMap { $0.next == .max ? nil : $0.next }
-        return Request(since: open?.floor ?? mark?.floor, until: until, token: token, count: count)
+        // Without it the walk ends at its floor all the same. X's clock may be an hour ahead.
+        let since = floor.flatMap { Self.isInReach($0, at: now.advanced(by: .seconds(3600))) ? $0 : nil }
+        return Request(since: since, until: until, token: token, count: count)
     }
 
     /// Takes a page.
@@ -92,7 +96,8 @@ struct TimelineWalk: Sendable {
     /// - Parameter page: X's answer to `request`.
     /// - Returns: what follows.
     mutating func take(_ page: Page) -> Step {
-        let new = page.ids.filter { known.insert($0).inserted }
+        let lowestWanted = floor ?? 0
+        let new = page.ids.filter { $0 > lowestWanted && known.insert($0).inserted }
         var walk = open ?? OpenWalk(newest: mark?.completeTo ?? 0, next: .max, floor: mark?.floor)
         let lowest = min(walk.next, page.ids.min() ?? .max)
         // A page of the overlap has no new post either, but it leads further down.
@@ -106,6 +111,13 @@ struct TimelineWalk: Sendable {
         open = walk
         guard hasEnded(page, walk) else { return .more(new: new, walk) }
         return .done(new: new, endMark(walk, page.date), gap(walk, page))
+    }
+
+    private var floor: Int64? { open?.floor ?? mark?.floor }
+
+    /// Whether X returns posts of that age for certain.
+    private static func isInReach(_ id: Int64, at now: Timestamp) -> Bool {
+        Snowflake.timestamp(of: id).map { $0 > now.advanced(by: .zero - reach) } ?? false
     }
 
     private func hasEnded(_ page: Page, _ walk: OpenWalk) -> Bool {
@@ -133,8 +145,7 @@ struct TimelineWalk: Sendable {
         // X cuts timelines at their end: whatever was stored in the overlap came again, unless something was cut.
         let oldest = mark.recent.last { $0 > begin } ?? mark.completeTo
         if walk.next <= max(oldest, begin) { return nil }
-        let reach = page.date.advanced(by: .zero - Self.reach)
-        let isInReach = walk.floor.flatMap { Snowflake.timestamp(of: $0) }.map { $0 > reach } ?? false
+        let isInReach = walk.floor.map { Self.isInReach($0, at: page.date) } ?? false
         if isInReach, !isResumed, walk.posts < kind.depth { return nil }
         return TimelineGap(from: begin, to: walk.next, cause: .depth)
     }

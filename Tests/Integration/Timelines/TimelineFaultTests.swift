@@ -102,6 +102,25 @@ struct TimelineFaultTests {
         }
     }
 
+    @Test("F88: a mark that is older than what X accepts as since_id is no dead end, and what X no longer has is a gap")
+    func f88OldMarks() async throws {
+        try await TimelinesRun.with { run in
+            let x = run.fixture.simulator
+            try run.add(1...1)
+            x.setUser(1) { $0.rejectsOldIDs = true }
+            x.post(250, to: 1, age: .seconds(3600))
+            try run.fixture.query(
+                "UPDATE timelines SET complete_to = tweet_id_at(now() - interval '8 days'), recent_ids = '{1}'")
+            try run.startLoader()
+            try run.startPoller()
+            #expect(try eventually { try run.entries(of: 1).count == 250 }, "\(run.logs)")
+            let gaps = try run.fixture.query(
+                "SELECT from_id < tweet_id_at(now() - interval '8 days'), to_id <= $1::bigint FROM timeline_gaps",
+                ["\(x.offered(to: 1).min() ?? 0)"])
+            #expect(gaps == [["t", "t"]])
+        }
+    }
+
     @Test("F90: a user who revokes, is suspended or deleted has that state; an app that is denied stops no account")
     func f90UsersAndTheApp() async throws {
         try await TimelinesRun.with { run in

@@ -42,7 +42,7 @@ private struct Stored {
     mutating func poll(_ timeline: Timeline, pages limit: Int = .max, losing isLost: () -> Bool = { false }) {
         var walk = TimelineWalk(.home, mark: mark, open: open, firstPosts: 100)
         var left = limit
-        while left > 0, let request = walk.request(budget: 1000) {
+        while left > 0, let request = walk.request(budget: 1000, at: timeline.now) {
             (left, pages) = (left - 1, pages + 1)
             #expect(pages < 10_000)
             switch walk.take(timeline.page(request)) {
@@ -147,6 +147,17 @@ private struct Stored {
         timeline.now = Self.start.advanced(by: .seconds(8 * 86_400 + 5))
         stored.poll(timeline)
         #expect(stored.gaps == [TimelineGap(from: id(-70), to: id(days), cause: .depth)])
+        // X may reject an id of that age, so the walk ends by itself, and keeps nothing below its floor.
+        let old = TimelineMark(completeTo: id(-10), recent: [id(-10)])
+        var walk = TimelineWalk(.home, mark: old, open: nil, firstPosts: 100)
+        #expect(walk.request(budget: 100, at: timeline.now)?.since == nil)
+        #expect(walk.request(budget: 100, at: Self.start)?.since == id(-70))
+        let step = walk.take(.init(ids: [id(days), id(-10), id(-500)], nextToken: "t", date: timeline.now))
+        guard case .done(let new, _, nil) = step else {
+            Issue.record("\(step)")
+            return
+        }
+        #expect(new == [id(days)])
         // The same with the mark's post still there, or after a day, is none.
         for posts in [[id(-10), id(days)], [id(86_400)]] {
             var again = Stored()

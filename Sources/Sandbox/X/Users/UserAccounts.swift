@@ -15,6 +15,8 @@ package struct UserAccount: Sendable {
     package var shortPage: Int?
     /// Whether every page has a token for the next one.
     package var repeatsTokens = false
+    /// Whether a `since_id` of more than 7 days ago is an invalid request.
+    package var rejectsOldIDs = false
     /// Whether each page comes behind an empty one, which has its token.
     package var emptyPages = false
     /// Calls of each timeline in 15 minutes.

@@ -60,6 +60,10 @@ struct UserTimelines: Sendable {
             return Response(
                 .invalidRequest("The `max_results` query parameter value [\(size)] is not between 1 and 100"))
         }
+        let oldest = Snowflake.firstID(at: clock.now.advanced(by: .seconds(-7 * 86_400))) ?? 0
+        if account.rejectsOldIDs, let since = number("since_id"), since < oldest {
+            return Response(.invalidRequest("The `since_id` query parameter value [\(since)] is too old"))
+        }
         guard number("since_id") != 0 else {
             return Response(.invalidRequest("The `since_id` query parameter value [0] is not valid"))
         }
