@@ -57,7 +57,8 @@ struct TimelineScaleTests {
     private static func connections(to port: Int) throws -> Int {
         let wanted = ":" + String(port, radix: 16, uppercase: true)
         return try ["/proc/net/tcp", "/proc/net/tcp6"].reduce(0) { count, file in
-            let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
+            // Foundation reads the first 4 KiB of such a file.
+            let lines = String(decoding: try readWholeFile(file), as: UTF8.self).split(separator: "\n")
             return count
                 + lines.count { line in
                     let fields = line.split(separator: " ")
