@@ -6,7 +6,7 @@ import Testing
 
 @testable import TweetTimelines
 
-/// How many users three pollers serve; a measurement of TIMELINES_SCALE minutes, such as 10.
+/// How many users three pollers serve; a measurement of TIMELINES_SCALE minutes, 3 at least.
 @Suite("Timelines: many users", .serialized, .ownThreads, .timeLimit(.minutes(30)))
 struct TimelineScaleTests {
     private static let minutes = ProcessInfo.processInfo.environment["TIMELINES_SCALE"].flatMap { Int($0) }
@@ -29,7 +29,7 @@ struct TimelineScaleTests {
             x.setUserDelay(.milliseconds(100))
             let port = try #require(x.url.split(separator: ":").last.flatMap { Int($0) })
             var connections = 0
-            for _ in 0..<(Self.minutes ?? 1) * 6 {
+            for _ in 0..<max(Self.minutes ?? 3, 3) * 6 {
                 for account in accounts where account % 10 == 0 { x.post(3, to: account, age: .seconds(10)) }
                 endure(.seconds(10))
                 connections = max(connections, try Self.connections(to: port))
