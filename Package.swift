@@ -117,7 +117,8 @@ let package = Package(
         .target(
             name: "TweetTimelines",
             dependencies: [
-                "Core", "Digests", "HTTP", "TweetFormat", "XAPI", "Postgres", "LogShipping", argumentParser, logging,
+                "Core", "Digests", "HTTP", "TweetFormat", "Journal", "XAPI", "KafkaClient", "Postgres", "Publishing",
+                "Operations", "LogShipping", argumentParser, logging,
             ],
             swiftSettings: strict),
         .target(
@@ -162,7 +163,8 @@ let package = Package(
         .integration("ProducerIntegrationTests", "Producer", ["TweetProducer"]),
         .integration(
             "LoaderIntegrationTests", "Loader", ["TweetLoader", argumentParser], exclude: ["Fixtures"]),
-        .integration("TimelinesIntegrationTests", "Timelines", ["TweetTimelines"]),
+        .integration(
+            "TimelinesIntegrationTests", "Timelines", ["TweetTimelines"], exclude: ["Fixtures"]),
         .integration("LogShippingIntegrationTests", "LogShipping"),
         .integration("SandboxIntegrationTests", "Sandbox"),
         .integration("EndToEndTests", "EndToEnd"),

@@ -34,7 +34,8 @@ ARROWS = {
     "TweetProducer": "Core Digests HTTP TweetFormat Journal ObjectStore XAPI KafkaClient Publishing Operations LogShipping"
     " ArgumentParser Logging CCurl Yams",
     "TweetLoader": "Core Digests TweetFormat Journal KafkaClient Postgres Operations LogShipping ArgumentParser Logging",
-    "TweetTimelines": "Core Digests HTTP TweetFormat XAPI Postgres LogShipping ArgumentParser Logging",
+    "TweetTimelines": "Core Digests HTTP TweetFormat Journal XAPI KafkaClient Postgres Publishing Operations LogShipping"
+    " ArgumentParser Logging",
     "Sandbox": "Core TweetFormat Journal KafkaClient Postgres TweetLoader ArgumentParser Logging Yams COpenSSLTLS CRdKafka"
     " CZlib Hummingbird HTTPTypes NIOCore NIOHTTPTypes",
     "tweet-producer": "TweetProducer",

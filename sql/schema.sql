@@ -972,11 +972,11 @@ COMMENT ON FUNCTION remove_x_account(bigint) IS
 CREATE FUNCTION trim_timelines(keep integer DEFAULT 800) RETURNS bigint LANGUAGE sql AS $$
     WITH removed AS (
         DELETE FROM timeline_entries e USING (
-            SELECT user_id, kind, tweet_id,
-                row_number() OVER (PARTITION BY user_id, kind ORDER BY tweet_id DESC) AS place
-            FROM timeline_entries) AS ranked
-        WHERE ranked.place > keep AND e.user_id = ranked.user_id AND e.kind = ranked.kind
-            AND e.tweet_id = ranked.tweet_id
+            SELECT l.user_id, l.kind, (
+                SELECT n.tweet_id FROM timeline_entries n WHERE n.user_id = l.user_id AND n.kind = l.kind
+                ORDER BY n.tweet_id DESC OFFSET keep LIMIT 1) AS tweet_id
+            FROM timelines l) AS last
+        WHERE e.user_id = last.user_id AND e.kind = last.kind AND e.tweet_id <= last.tweet_id
         RETURNING 1)
     SELECT count(*) FROM removed
 $$;

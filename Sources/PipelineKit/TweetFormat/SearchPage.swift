@@ -30,7 +30,8 @@ package struct SearchPage {
             guard let root = try? unsafe parser.parse(bytes) else { return false }
             return root["meta"] != nil || root["data"] != nil
         }
-        guard isPage, parser.alterations.isEmpty else { return nil }
+        // Text that PostgreSQL cannot hold is repaired where it is stored; brackets and quotation marks are what they are.
+        guard isPage, parser.alterations.isSubset(of: [.invalidUTF8, .loneSurrogate, .nul]) else { return nil }
         let page = JSONSlice(body[...])
         nextToken = page["meta"]?["next_token"]?.text
         let included = (page["includes"]?.members ?? []).map { Included(kind: $0, list: $1) }

@@ -4,6 +4,7 @@ import Foundation
 import KafkaClient
 import Logging
 import ObjectStore
+import Publishing
 import Synchronization
 
 struct ReplayCommand: ParsableCommand {

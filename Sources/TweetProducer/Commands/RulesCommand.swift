@@ -1,5 +1,6 @@
 import ArgumentParser
 import Core
+import Journal
 import XAPI
 
 struct RulesCommand: ParsableCommand {

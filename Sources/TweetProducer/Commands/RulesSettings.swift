@@ -1,5 +1,6 @@
 import ArgumentParser
 import Core
+import Journal
 import Logging
 import XAPI
 

@@ -1,9 +1,11 @@
 import ArgumentParser
 import Core
+import Journal
 import KafkaClient
 import LogShipping
 import Logging
 import Operations
+import Publishing
 import XAPI
 
 struct RunCommand: ParsableCommand {

@@ -6,88 +6,6 @@ import Operations
 import Publishing
 import XAPI
 
-/// Where the journal is and how it is kept.
-enum JournalSettings: SettingGroup {
-    static let title = "Journal"
-    static let folder = Setting(
-        "JOURNAL_DIR", flag: "journal", .folder, default: "./journal",
-        "Folder of the journal; each stream has a folder below it")
-    static let syncDelay = Setting(
-        "JOURNAL_SYNC_DELAY", .duration, default: "10ms", "Longest time that a line waits for its fsync")
-    static let syncBytes = Setting(
-        "JOURNAL_SYNC_BYTES", .bytes, default: "1MiB",
-        "Pending bytes that start an fsync at once; reading pauses at eight times these bytes")
-    static let segmentBytes = Setting(
-        "JOURNAL_SEGMENT_BYTES", .bytes, default: "64MiB", "Size at which the next file of the journal begins")
-    static let segmentAge = Setting(
-        "JOURNAL_SEGMENT_AGE", .duration, default: "1h",
-        "Age of its first line at which a file is followed by the next; SIGHUP does the same")
-    static let compress = Setting(
-        "JOURNAL_COMPRESS", .one(of: Switch.self), default: "on",
-        "Whether closed files that Kafka has acknowledged become `.jsonl.gz` in the folder `archive`, or stay plain there"
-    )
-    static let keep = Setting(
-        "JOURNAL_KEEP", .notation("all, 0, a time such as 30d or a size such as 100GiB"), default: "all",
-        "How much of the archive is kept: `all`, a time, a size, or `0`: nothing that is acknowledged")
-    static let quota = Setting(
-        "JOURNAL_QUOTA", .bytes, unset: "no limit", "Bytes that a stream's folder may use, archive included")
-    static let reserve = Setting(
-        "JOURNAL_RESERVE", .bytes, default: "4MiB",
-        "Bytes of the quota and of the disk that are reserved for events when no line fits")
-    static let full = Setting(
-        "JOURNAL_FULL", .one(of: JournalFullPolicy.self), default: "stop",
-        "Without room: `stop` reading X, a declared gap; or `drop-oldest`: of the archive, then what Kafka has, then"
-            + " unpublished lines, declared by number")
-    static let settings = [
-        folder, syncDelay, syncBytes, segmentBytes, segmentAge, compress, keep, quota, reserve, full,
-    ]
-
-    /// How the journal is written; errors are added to the reader's.
-    ///
-    /// - Parameter reader: the settings.
-    /// - Returns: the options.
-    static func readOptions(_ reader: inout SettingsReader) -> JournalOptions {
-        var options = JournalOptions()
-        options.syncDelay = reader.duration(syncDelay)
-        options.syncBytes = reader.bytes(syncBytes)
-        options.segmentBytes = Int64(reader.bytes(segmentBytes))
-        options.segmentAge = reader.duration(segmentAge)
-        options.quota = readQuota(&reader)
-        options.reserve = Int64(reader.bytes(reserve))
-        if let quota = options.quota, quota < 4 * max(options.reserve, 1 << 20) {
-            reader.addMistake(
-                "\(reader.origin(self.quota)): \(quota) bytes are too few; set at least 4 MiB and four times"
-                    + " JOURNAL_RESERVE")
-        }
-        return options
-    }
-
-    /// The quota that is set.
-    ///
-    /// - Parameter reader: the settings.
-    /// - Returns: bytes; nil for no limit.
-    static func readQuota(_ reader: inout SettingsReader) -> Int64? {
-        reader.value(quota) { parseByteCount($0).map { Int64($0) } }
-    }
-}
-
-/// How lines are published.
-enum PublishingSettings: SettingGroup {
-    static let title = "Producer"
-    static let batchSize = Setting(
-        "BATCH_SIZE", flag: "batch-size", .count(1...100_000), default: "100", value: "lines",
-        "Lines in one batch into Kafka")
-    static let batchLinger = Setting(
-        "BATCH_LINGER", flag: "batch-linger", .duration, default: "100ms", "Longest time that a batch waits to fill")
-    static let partitions = Setting(
-        "KAFKA_PARTITIONS", flag: "partitions", .count(1...10_000), default: "12",
-        "Partitions of a topic that has to be created")
-    static let replication = Setting(
-        "KAFKA_REPLICATION", flag: "replication", .count(-1...100), default: "-1",
-        "Copies of its data; -1: the broker's default")
-    static let settings = [batchSize, batchLinger, partitions, replication, ServiceSettings.drain]
-}
-
 /// All settings of `tweet-producer run`.
 struct ProducerSettings: ConfiguredService, Sendable {
     var stream: StreamSettings
@@ -157,11 +75,7 @@ struct ProducerSettings: ConfiguredService, Sendable {
         self.stream = stream
         self.kafka = kafka
         self.topic = topic
-        journalFolder = reader.text(JournalSettings.folder)
-        journal = JournalSettings.readOptions(&reader)
-        archive.whenFull = reader.choice(JournalSettings.full, JournalFullPolicy.self) ?? .stop
-        archive.isCompressed = reader.isOn(JournalSettings.compress)
-        archive.keep = reader.value(JournalSettings.keep, ArchiveKeep.init(setting:)) ?? .all
+        (journalFolder, journal, archive) = JournalSettings.read(&reader)
         batchSize = reader.int(PublishingSettings.batchSize)
         batchLinger = reader.duration(PublishingSettings.batchLinger)
         partitions = reader.int(PublishingSettings.partitions)

@@ -1,4 +1,5 @@
 import Core
+import Journal
 import XAPI
 
 /// Settings of the watch over rules.

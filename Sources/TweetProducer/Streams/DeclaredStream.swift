@@ -1,4 +1,5 @@
 import Core
+import Journal
 import XAPI
 
 /// A stream as `streams.yaml` declares it.

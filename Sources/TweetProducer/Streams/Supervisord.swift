@@ -1,5 +1,6 @@
 import Core
 import Glibc
+import Journal
 
 /// Streams under supervisord: one program a stream, one file a program, calls on its socket.
 struct Supervisord: StreamSupervisor {

@@ -5,6 +5,11 @@ import Postgres
 enum AccountState: String, Codable, CaseIterable, Sendable {
     case active, paused, limited, failing, revoked, suspended
     case loginNeeded = "login_needed"
+
+    /// States in which timelines are polled, for SQL: a suspended account once a day, because X may undo that.
+    static let polled = "('active', 'limited', 'failing', 'suspended')"
+    /// States that end with the next page, for SQL.
+    static let passing = "('limited', 'failing', 'suspended')"
 }
 
 /// Accounts in the database, as commands list and change them.

@@ -19,8 +19,8 @@ struct StoredToken: Sendable {
     let expiresAt: Timestamp?
     /// Counts the changes of the row.
     let version: Int64
-    /// When X first rejected this refresh token.
-    let deadSince: Timestamp?
+    /// How long ago X first rejected it; nil while it has not.
+    let rejectedFor: Duration?
 
     /// Whether the access token must be replaced before a call: when less than 5 minutes are left.
     func isExpiring(at now: Timestamp) -> Bool {
@@ -43,7 +43,7 @@ struct TokenStore: Sendable {
 
     private static let columns = """
         user_id, kind, client_id, access, refresh, key_id, version, (extract(epoch FROM expires_at) * 1000)::bigint,
-        (extract(epoch FROM dead_since) * 1000)::bigint, access_token, refresh_token
+        (extract(epoch FROM now() - dead_since) * 1000)::bigint, access_token, refresh_token
         """
 
     /// Reads a token; one in clear is encrypted.
@@ -92,7 +92,17 @@ struct TokenStore: Sendable {
                 account: account, kind: StoredToken.Kind(rawValue: row.text(0, 1) ?? "") ?? .oauth2, client: client,
                 access: access, refresh: refresh,
                 expiresAt: row.integer(0, 7).map { Timestamp(milliseconds: $0) }, version: row.integer(0, 6) ?? 0,
-                deadSince: row.integer(0, 8).map { Timestamp(milliseconds: $0) }))
+                rejectedFor: row.integer(0, 8).map { .milliseconds($0) }))
+    }
+
+    /// Takes note that X has accepted a token that it had rejected before.
+    ///
+    /// - Throws: `PostgresError`.
+    func accept(_ token: StoredToken, _ connection: borrowing PostgresConnection) throws(PostgresError) {
+        guard token.rejectedFor != nil else { return }
+        _ = try connection.query(
+            "UPDATE x_tokens SET dead_since = NULL WHERE user_id = $1 AND version = $2",
+            ["\(token.account)", "\(token.version)"], doing: "note that a token is accepted")
     }
 
     /// Encrypts every token in clear.

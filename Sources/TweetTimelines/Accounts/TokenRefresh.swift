@@ -11,6 +11,8 @@ struct TokenRefresh: Sendable {
     let client: String
     let conninfo: PostgresConninfo
     let stop: Stop?
+    /// Whether X's token endpoint can be reached; nil for a command, which tries at once.
+    var outage: CallOutage?
 
     /// What came of it.
     enum Outcome: Sendable {
@@ -65,10 +67,6 @@ struct TokenRefresh: Sendable {
         case .token(let token):
             let isRejected = rejected == token.version
             if !isRejected, !token.isExpiring(at: .now()) { return .usable(token) }
-            if token.kind == .oauth1 { return .loginNeeded("X rejects the OAuth 1.0a token") }
-            guard token.refresh != nil else {
-                return .loginNeeded("X rejects the access token, and there is no refresh token (scope offline.access)")
-            }
             guard token.client.isEmpty || token.client == client else {
                 return .unreadable("the token belongs to the app \(token.client.plain), and X_CLIENT_ID is \(client)")
             }
@@ -81,23 +79,45 @@ struct TokenRefresh: Sendable {
     ) throws(PostgresError) -> Outcome {
         let found = try store.token(of: account, locking: true, connection)
         if let outcome = settled(found, rejected) { return outcome }
-        guard case .token(let token) = found, let spent = token.refresh else { return .missing }
-        let age = token.deadSince.map { Duration.milliseconds(Timestamp.now().milliseconds - $0.milliseconds) }
-        if let age, age < Self.secondLook { return .later(Self.secondLook - age, "X rejected the refresh token once") }
-        var answer = endpoint.refresh(spent)
-        // The answer may have been lost after X made the pair; the same token may still be accepted.
-        if case .later = answer { answer = endpoint.refresh(spent) }
-        switch answer {
+        guard case .token(let token) = found else { return .missing }
+        if let age = token.rejectedFor, age < Self.secondLook {
+            return .later(Self.secondLook - age, "X rejected the token")
+        }
+        guard token.kind == .oauth2, let spent = token.refresh else {
+            return try doubt(token, "X rejects the access token, and there is no refresh token", connection)
+        }
+        if let pause = outage?.pause { return .later(pause, "X's token endpoint does not answer") }
+        switch ask(spent) {
         case .granted(let grant): return .usable(try keep(grant, after: token, connection))
         case .app(let reason): return .app(reason)
         case .later(let reason, let wait): return .later(min(wait ?? .seconds(60), .seconds(900)), reason)
-        case .dead(let reason):
-            if age != nil { return .loginNeeded("X rejected the refresh token twice: \(reason)") }
-            _ = try connection.query(
-                "UPDATE x_tokens SET dead_since = now() WHERE user_id = $1 AND version = $2",
-                ["\(account)", "\(token.version)"], doing: "record a rejected refresh token")
-            return .later(Self.secondLook, "X rejected the refresh token: \(reason)")
+        case .dead(let reason): return try doubt(token, "X rejects the refresh token: \(reason)", connection)
         }
+    }
+
+    /// Asks X for a new pair; in an outage nobody else does meanwhile.
+    private func ask(_ spent: Secret) -> TokenAnswer {
+        outage?.probe()
+        var answer = endpoint.refresh(spent)
+        // The answer may have been lost after X made the pair; the same token may still be accepted.
+        if case .later(_, nil) = answer { answer = endpoint.refresh(spent) }
+        guard case .later(let reason, nil) = answer else {
+            outage?.end()
+            return answer
+        }
+        guard let outage else { return answer }
+        return .later(reason, after: outage.begin(reason))
+    }
+
+    /// Takes note of a rejection, which counts when it comes again later.
+    private func doubt(
+        _ token: StoredToken, _ reason: String, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> Outcome {
+        if token.rejectedFor != nil { return .loginNeeded("\(reason); twice") }
+        _ = try connection.query(
+            "UPDATE x_tokens SET dead_since = now() WHERE user_id = $1 AND version = $2",
+            ["\(token.account)", "\(token.version)"], doing: "record a rejected token")
+        return .later(Self.secondLook, reason)
     }
 
     /// Stores a new pair, which exists nowhere else: when this connection fails, over others until it is stored.
@@ -107,7 +127,7 @@ struct TokenRefresh: Sendable {
         let fresh = StoredToken(
             account: token.account, kind: .oauth2, client: client, access: grant.access,
             refresh: grant.refresh ?? token.refresh, expiresAt: .now().advanced(by: grant.lifetime),
-            version: token.version + 1, deadSince: nil)
+            version: token.version + 1, rejectedFor: nil)
         do {
             try write(fresh, connection)
             try connection.execute("COMMIT")

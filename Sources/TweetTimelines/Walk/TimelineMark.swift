@@ -34,7 +34,7 @@ struct TimelineMark: Equatable, Sendable {
         recent = Self.recent(among: stored, below: newest)
     }
 
-    /// The newest of some ids: those of the overlap, and three at least.
+    /// The newest of some ids: those of the overlap, and three at least; of too many the newest, and the oldest one.
     ///
     /// - Parameters:
     ///   - ids: in any order.
@@ -43,8 +43,11 @@ struct TimelineMark: Equatable, Sendable {
     static func recent(among ids: some Sequence<Int64>, below newest: Int64) -> [Int64] {
         let floor = id(of: newest, minus: overlap)
         let sorted = Set(ids).filter { $0 <= newest }.sorted(by: >)
-        let inside = sorted.prefix(mostRecent).filter { $0 >= floor }
-        return inside.count >= fewestRecent ? Array(inside) : Array(sorted.prefix(fewestRecent))
+        let inside = sorted.prefix { $0 >= floor }
+        guard inside.count >= fewestRecent else { return Array(sorted.prefix(fewestRecent)) }
+        guard let oldest = inside.last, inside.count > mostRecent else { return Array(inside) }
+        // The oldest one proves, when it comes again, that nothing of the overlap was cut.
+        return inside.prefix(mostRecent - 1) + [oldest]
     }
 
     init(completeTo: Int64, recent: [Int64]) { (self.completeTo, self.recent) = (completeTo, recent) }
@@ -60,7 +63,7 @@ struct OpenWalk: Equatable, Sendable {
     var floor: Int64?
     /// Posts that it has returned.
     var posts = 0
-    /// Pages in a row without a new post.
+    /// Pages in a row that brought neither a new post nor a lower one.
     var idle = 0
     /// Its newest ids, as `TimelineMark.recent`.
     var recent: [Int64] = []

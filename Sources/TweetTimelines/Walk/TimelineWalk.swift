@@ -9,7 +9,7 @@ import TweetFormat
 struct TimelineWalk: Sendable {
     /// What to ask X for.
     struct Request: Equatable, Sendable {
-        /// Posts above this id; nil for a first walk.
+        /// Posts above this id; nil for a first walk, and where X may reject an id because of its age.
         let since: Int64?
         /// Posts below this id; nil from the newest on.
         let until: Int64?
@@ -33,6 +33,13 @@ struct TimelineWalk: Sendable {
         case more(new: [Int64], OpenWalk)
         /// Store the posts, the mark and the gap; the walk has ended.
         case done(new: [Int64], TimelineMark, TimelineGap?)
+
+        /// The posts that are not known to be stored.
+        var new: [Int64] {
+            switch self {
+            case .more(let new, _), .done(let new, _, _): new
+            }
+        }
     }
 
     private let kind: TimelineKind
@@ -49,7 +56,7 @@ struct TimelineWalk: Sendable {
 
     /// X's largest page.
     static let pageSize = 100
-    /// Pages in a row without a new post, after which X repeats itself.
+    /// Pages in a row without a post that the walk has not met, after which X repeats itself.
     static let mostIdle = 3
     /// How old posts X returns for certain.
     static let reach = Duration.seconds(7 * 86_400)
@@ -62,20 +69,26 @@ struct TimelineWalk: Sendable {
     init(_ kind: TimelineKind, mark: TimelineMark?, open: OpenWalk?, firstPosts: Int) {
         (self.kind, self.mark, self.open, self.firstPosts) = (kind, mark, open, firstPosts)
         isResumed = open != nil
+        // The token that leads behind an empty page is not stored: X returns the same page again, and that is no repetition of X's.
+        self.open?.idle = 0
         known = Set(mark?.recent ?? []).union(open?.recent ?? [])
     }
 
     /// The next request.
     ///
-    /// - Parameter budget: posts that may be paid now.
+    /// - Parameters:
+    ///   - budget: posts that may be paid now.
+    ///   - now: the time.
     /// - Returns: nil when the budget allows no page.
-    func request(budget: Int) -> Request? {
+    func request(budget: Int, at now: Timestamp = .now()) -> Request? {
         var count = Self.pageSize
         if mark == nil { count = min(count, max(firstPosts - (open?.posts ?? 0), kind.smallestPage)) }
         count = min(count, budget)
         guard count >= kind.smallestPage else { return nil }
         let until = open.flatMap { $0.next == .max ? nil : $0.next }
-        return Request(since: open?.floor ?? mark?.floor, until: until, token: token, count: count)
+        // Without it the walk ends at its floor all the same. X's clock may be an hour ahead.
+        let since = floor.flatMap { Self.isInReach($0, at: now.advanced(by: .seconds(3600))) ? $0 : nil }
+        return Request(since: since, until: until, token: token, count: count)
     }
 
     /// Takes a page.
@@ -83,18 +96,28 @@ struct TimelineWalk: Sendable {
     /// - Parameter page: X's answer to `request`.
     /// - Returns: what follows.
     mutating func take(_ page: Page) -> Step {
-        let new = page.ids.filter { known.insert($0).inserted }
+        let lowestWanted = floor ?? 0
+        let new = page.ids.filter { $0 > lowestWanted && known.insert($0).inserted }
         var walk = open ?? OpenWalk(newest: mark?.completeTo ?? 0, next: .max, floor: mark?.floor)
         let lowest = min(walk.next, page.ids.min() ?? .max)
+        // A page of the overlap has no new post either, but it leads further down.
+        let isProgress = !new.isEmpty || lowest < walk.next
         token = lowest < walk.next ? nil : page.nextToken
         walk.newest = max(walk.newest, page.ids.max() ?? 0)
         walk.next = lowest
         walk.posts += page.ids.count
-        walk.idle = new.isEmpty ? walk.idle + 1 : 0
+        walk.idle = isProgress ? 0 : walk.idle + 1
         walk.recent = TimelineMark.recent(among: known, below: walk.newest)
         open = walk
         guard hasEnded(page, walk) else { return .more(new: new, walk) }
         return .done(new: new, endMark(walk, page.date), gap(walk, page))
+    }
+
+    private var floor: Int64? { open?.floor ?? mark?.floor }
+
+    /// Whether X returns posts of that age for certain.
+    private static func isInReach(_ id: Int64, at now: Timestamp) -> Bool {
+        Snowflake.timestamp(of: id).map { $0 > now.advanced(by: .zero - reach) } ?? false
     }
 
     private func hasEnded(_ page: Page, _ walk: OpenWalk) -> Bool {
@@ -120,9 +143,9 @@ struct TimelineWalk: Sendable {
             return TimelineGap(from: begin, to: walk.next, cause: .noProgress)
         }
         // X cuts timelines at their end: whatever was stored in the overlap came again, unless something was cut.
-        if walk.next <= max(mark.recent.last ?? mark.completeTo, begin) { return nil }
-        let oldest = page.date.advanced(by: .zero - Self.reach)
-        let isInReach = walk.floor.flatMap { Snowflake.timestamp(of: $0) }.map { $0 > oldest } ?? false
+        let oldest = mark.recent.last { $0 > begin } ?? mark.completeTo
+        if walk.next <= max(oldest, begin) { return nil }
+        let isInReach = walk.floor.map { Self.isInReach($0, at: page.date) } ?? false
         if isInReach, !isResumed, walk.posts < kind.depth { return nil }
         return TimelineGap(from: begin, to: walk.next, cause: .depth)
     }

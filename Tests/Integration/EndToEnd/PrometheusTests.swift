@@ -117,7 +117,7 @@ import Testing
         var rules: [Rules.Rule] = []
         let areEvaluated = try await holds {
             rules = try await get(address, "rules", as: Rules.self)?.data?.groups.flatMap(\.rules) ?? []
-            return rules.count == 18 && rules.allSatisfy { $0.health != "unknown" }
+            return rules.count == 20 && rules.allSatisfy { $0.health != "unknown" }
         }
         #expect(areEvaluated)
         for rule in rules {

@@ -73,45 +73,14 @@ struct AccountCommandTests {
         }
     }
 
-    /// Where X's page sends the browser.
-    private func redirect(_ url: String) throws -> String {
-        let answer = HTTPAnswer(bodyLimit: 1000)
-        var transfer = try CurlTransfer(answer: answer)
-        try transfer.prepare(HTTPRequest(url: url, token: Secret(""), connectTimeout: .seconds(10)))
-        try transfer.perform()
-        return answer.headers["location"] ?? ""
-    }
-
-    private func start(_ fixture: TimelinesFixture, _ script: String, secret: String? = nil) throws -> ChildProcess {
-        let program = try siblingExecutable("tweet-timelines")
-        var command = ChildCommand("/bin/sh", ["-c", script, program])
-        command.environment = fixture.environment.merging(["X_CLIENT_SECRET": secret]) { $1 }
-        command.folder = fixture.folder.path
-        command.output = .pipe
-        return try ChildProcess(command)
-    }
-
-    private func loginURL(_ child: ChildProcess) throws -> String {
-        while let line = child.readLine(timeout: .seconds(60)) {
-            if line.hasPrefix("http") { return line }
-        }
-        throw Failure(.unavailable, "no address was printed")
-    }
-
     @Test("a user logs in by pasting the redirect, with a public and a confidential app", arguments: [nil, "s3cret"])
     func loginByPasting(_ secret: String?) async throws {
         try await TimelinesFixture.with { fixture in
             fixture.simulator.setUser(21) { $0.name = "baristas" }
             fixture.simulator.setBrowser(21)
             fixture.simulator.setClientSecret(secret)
-            #expect(unsafe mkfifo(fixture.folder.path + "/pasted", 0o600) == 0)
-            let child = try start(fixture, "exec \"$0\" accounts login <>pasted", secret: secret)
-            let target = try redirect(loginURL(child))
-            #expect(target.hasPrefix("http://127.0.0.1:8723/callback?state="))
-            try FileHandle(forWritingTo: URL(filePath: fixture.folder.path + "/pasted"))
-                .write(contentsOf: Data("\(target)\n".utf8))
-            let output = child.readAll()
-            #expect(child.wait() == .status(0) && output.contains("added @baristas (21)"), "\(output)")
+            let ended = try LoginBrowser.logIn(fixture, environment: ["X_CLIENT_SECRET": secret])
+            #expect(ended.exit == .status(0) && ended.output.contains("added @baristas (21)"), "\(ended)")
             let connection = try fixture.connect()
             guard case .token(let token) = try fixture.store(connection).token(of: 21, connection) else {
                 Issue.record("no token is stored")
@@ -128,14 +97,15 @@ struct AccountCommandTests {
         try await TimelinesFixture.with { fixture in
             fixture.simulator.setUser(22)
             fixture.simulator.setBrowser(22)
-            var child = try start(
+            var child = try LoginBrowser.start(
                 fixture, "exec \"$0\" accounts login --listen --callback-url http://127.0.0.1:18723/cb")
-            _ = try redirect(redirect(loginURL(child)))
+            _ = try LoginBrowser.redirect(LoginBrowser.redirect(LoginBrowser.loginURL(child)))
             var output = child.readAll()
             #expect(child.wait() == .status(0) && output.contains("added @user22 (22)"), "\(output)")
             fixture.simulator.setBrowser(nil)
-            child = try start(fixture, "exec \"$0\" accounts login --listen --callback-url http://127.0.0.1:18724/cb")
-            _ = try redirect(redirect(loginURL(child)))
+            child = try LoginBrowser.start(
+                fixture, "exec \"$0\" accounts login --listen --callback-url http://127.0.0.1:18724/cb")
+            _ = try LoginBrowser.redirect(LoginBrowser.redirect(LoginBrowser.loginURL(child)))
             output = child.readAll()
             #expect(child.wait() == .status(65) && output.contains("access_denied"), "\(output)")
             let ended = try fixture.run(
@@ -150,7 +120,7 @@ struct AccountCommandTests {
             let document = try String(
                 contentsOf: repository.appending(path: "docs/timelines.md"), encoding: .utf8)
             let blocks = document.components(separatedBy: "<!-- tested: ").dropFirst()
-            #expect(blocks.count == 5)
+            #expect(blocks.count == 6)
             let connection = try fixture.connect()
             for block in blocks {
                 let sql = block.components(separatedBy: "```sql\n")[1].components(separatedBy: "```")[0]

@@ -39,7 +39,7 @@ import Testing
     private static func loggedMessages() throws -> Set<String> {
         var messages: Set<String> = []
         let sources = repository.appending(path: "Sources")
-        for folder in ["PipelineKit", "TweetProducer", "TweetLoader"] {
+        for folder in ["PipelineKit", "TweetProducer", "TweetLoader", "TweetTimelines"] {
             let files = FileManager.default.enumerator(atPath: sources.appending(path: folder).path)
             while let name = files?.nextObject() as? String {
                 guard name.hasSuffix(".swift") else { continue }

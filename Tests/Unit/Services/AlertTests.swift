@@ -27,7 +27,7 @@ import Yams
 
     @Test func eachAlertHasASeverityARunbookAndATest() throws {
         let alerts = try alerts()
-        #expect(alerts.count == 16)
+        #expect(alerts.count == 18)
         let tests = try String(contentsOf: folder.appending(path: "tweet-pipeline.test.yml"), encoding: .utf8)
         let operations = try String(contentsOf: repository.appending(path: "docs/operations.md"), encoding: .utf8)
         for alert in alerts {

@@ -5,11 +5,13 @@ import Testing
 @testable import Core
 @testable import TweetLoader
 @testable import TweetProducer
+@testable import TweetTimelines
 
 /// The metrics of both services: well named, documented from their declarations, and no others in the documents.
 @Suite(.timeLimit(.minutes(1))) struct MetricsTableTests {
     private static let registries = [
         ("tweet-producer", ProducerMetrics().registry), ("tweet-loader", LoaderMetrics().registry),
+        ("tweet-timelines", TimelineMetrics().registry),
     ]
     private static let families = registries.flatMap { $0.1.families }
 
@@ -81,7 +83,7 @@ import Testing
             }
             for file in files ?? [root] {
                 guard let text = try? String(contentsOf: file, encoding: .utf8) else { continue }
-                for match in text.matches(of: /\b(?:tweet_(?:producer|loader)|process)_[a-z0-9_]+/) {
+                for match in text.matches(of: /\b(?:tweet_(?:producer|loader|timelines)|process)_[a-z0-9_]+/) {
                     named += 1
                     #expect(known.contains(String(match.0)), "\(file.lastPathComponent) names \(match.0)")
                 }

@@ -42,7 +42,7 @@ private struct Stored {
     mutating func poll(_ timeline: Timeline, pages limit: Int = .max, losing isLost: () -> Bool = { false }) {
         var walk = TimelineWalk(.home, mark: mark, open: open, firstPosts: 100)
         var left = limit
-        while left > 0, let request = walk.request(budget: 1000) {
+        while left > 0, let request = walk.request(budget: 1000, at: timeline.now) {
             (left, pages) = (left - 1, pages + 1)
             #expect(pages < 10_000)
             switch walk.take(timeline.page(request)) {
@@ -147,6 +147,17 @@ private struct Stored {
         timeline.now = Self.start.advanced(by: .seconds(8 * 86_400 + 5))
         stored.poll(timeline)
         #expect(stored.gaps == [TimelineGap(from: id(-70), to: id(days), cause: .depth)])
+        // X may reject an id of that age, so the walk ends by itself, and keeps nothing below its floor.
+        let old = TimelineMark(completeTo: id(-10), recent: [id(-10)])
+        var walk = TimelineWalk(.home, mark: old, open: nil, firstPosts: 100)
+        #expect(walk.request(budget: 100, at: timeline.now)?.since == nil)
+        #expect(walk.request(budget: 100, at: Self.start)?.since == id(-70))
+        let step = walk.take(.init(ids: [id(days), id(-10), id(-500)], nextToken: "t", date: timeline.now))
+        guard case .done(let new, _, nil) = step else {
+            Issue.record("\(step)")
+            return
+        }
+        #expect(new == [id(days)])
         // The same with the mark's post still there, or after a day, is none.
         for posts in [[id(-10), id(days)], [id(86_400)]] {
             var again = Stored()
@@ -156,6 +167,58 @@ private struct Stored {
             again.poll(timeline)
             #expect(again.gaps.isEmpty && again.mark?.completeTo == posts.last)
         }
+    }
+
+    @Test func anInterruptedWalkCountsItsEmptyPagesAgain() {
+        let mark = TimelineMark(completeTo: id(0), recent: [id(0)])
+        let open = OpenWalk(newest: id(50), next: id(40), floor: id(-60), posts: 10, idle: 2, recent: [id(50)])
+        var walk = TimelineWalk(.home, mark: mark, open: open, firstPosts: 100)
+        let empty = TimelineWalk.Page(ids: [], nextToken: "t", date: Self.start.advanced(by: .seconds(60)))
+        for _ in 1..<TimelineWalk.mostIdle {
+            guard case .more = walk.take(empty) else {
+                Issue.record("the walk has ended")
+                return
+            }
+        }
+        guard case .done(_, let reached, let gap) = walk.take(empty) else {
+            Issue.record("the walk has no end")
+            return
+        }
+        #expect(reached.completeTo == id(50) && gap == TimelineGap(from: id(-60), to: id(40), cause: .noProgress))
+    }
+
+    @Test func manyPostsAfterAQuietTimeAreNoGap() {
+        var timeline = Timeline(now: Self.start.advanced(by: .seconds(405)))
+        timeline.posts = [id(0), id(200), id(400)]
+        var stored = Stored()
+        stored.poll(timeline)
+        timeline.posts += (1...400).map { id(400 + Double($0)) }
+        timeline.now = Self.start.advanced(by: .seconds(900))
+        stored.poll(timeline, pages: 3)
+        stored.poll(timeline)
+        #expect(stored.entries == Set(timeline.posts) && stored.gaps.isEmpty && stored.open == nil)
+    }
+
+    @Test func aBusyOverlapThatIsCutIsAGapAndOneThatIsWholeIsNone() {
+        var timeline = Timeline(now: Self.start.advanced(by: .seconds(55)))
+        timeline.depth = 100_000
+        timeline.posts = [id(0)]
+        var stored = Stored()
+        stored.poll(timeline)
+        timeline.posts += (1...900).map { id(1 + Double($0) / 18) }
+        stored.poll(timeline)
+        #expect(stored.entries.count == 901 && stored.mark?.recent.count == TimelineMark.mostRecent)
+        // A late post among the oldest of the overlap is found, although more posts are known than are kept.
+        timeline.posts += [id(1.51), id(56)]
+        timeline.now = Self.start.advanced(by: .seconds(60))
+        stored.poll(timeline, pages: 3)
+        stored.poll(timeline)
+        #expect(stored.entries == Set(timeline.posts) && stored.gaps.isEmpty)
+        // When X cuts the overlap, it is not known what was in it.
+        timeline.posts.append(id(57))
+        timeline.depth = 850
+        stored.poll(timeline)
+        #expect(stored.gaps.count == 1)
     }
 
     @Test func pagesWithoutEndStopAfterThreeWithoutANewPost() {

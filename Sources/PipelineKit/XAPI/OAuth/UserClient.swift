@@ -26,20 +26,23 @@ package enum UserAnswer: Sendable {
 package final class UserClient {
     private let url: String
     private let caFile: String?
+    private let timeout: Duration
     private let stop: Stop
     private let multi: CurlMulti
 
-    private static let timeout = Duration.seconds(30)
     /// A page of 100 posts with everything included has some 500 kB.
     private static let bodyLimit = 16 << 20
 
     /// - Parameters:
     ///   - url: X's base URL, such as `https://api.x.com`.
     ///   - caFile: certificates to trust instead of the system's.
+    ///   - timeout: of a call, from the connection to the end of the answer.
     ///   - stop: ends a call that is under way.
     /// - Throws: `XError` when libcurl has no memory.
-    package init(url: String, caFile: String?, stop: Stop) throws(XError) {
-        (self.url, self.caFile, self.stop) = (url, caFile, stop)
+    package init(
+        url: String, caFile: String?, timeout: Duration = .seconds(30), stop: Stop
+    ) throws(XError) {
+        (self.url, self.caFile, self.timeout, self.stop) = (url, caFile, timeout, stop)
         do { multi = try CurlMulti() } catch { throw XError(.wait, "libcurl: \(error)") }
     }
 
@@ -56,7 +59,7 @@ package final class UserClient {
         let parameters = formEncoded(query.map { ($0.name, $0.value) })
         var request = HTTPRequest(
             url: url + path + (parameters.isEmpty ? "" : "?" + parameters), token: Secret(""), caFile: caFile,
-            connectTimeout: .seconds(10), totalTimeout: Self.timeout)
+            connectTimeout: min(timeout, .seconds(10)), totalTimeout: timeout)
         request.keepsConnection = true
         switch authorization {
         case .bearer(let token): request.token = token

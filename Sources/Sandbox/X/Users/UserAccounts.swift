@@ -15,6 +15,10 @@ package struct UserAccount: Sendable {
     package var shortPage: Int?
     /// Whether every page has a token for the next one.
     package var repeatsTokens = false
+    /// Whether a `since_id` of more than 7 days ago is an invalid request.
+    package var rejectsOldIDs = false
+    /// Whether each page comes behind an empty one, which has its token.
+    package var emptyPages = false
     /// Calls of each timeline in 15 minutes.
     package var callLimit = 180
 }
@@ -33,6 +37,9 @@ struct OfferedPost: Sendable {
 package struct UserRecord: Sendable {
     /// Calls that were answered with 200, by account.
     package var calls: [Int64: Int] = [:]
+    /// The longest time between two answered calls of each account, and when the last one was.
+    package var longestPauses: [Int64: Duration] = [:]
+    package var lastCalls: [Int64: Timestamp] = [:]
     /// Calls of an account that began while another one was under way.
     package var overlapping = 0
     /// Posts that were returned, each once a day (UTC): what X charges for.
@@ -41,6 +48,17 @@ package struct UserRecord: Sendable {
     package var tokenAnswers: [Int: Int] = [:]
     /// Grants that died because a spent refresh token was used.
     package var revokedFamilies = 0
+
+    /// Counts a call that is answered with a page.
+    mutating func count(_ account: Int64, at now: Timestamp, _ ids: [Int64]) {
+        calls[account, default: 0] += 1
+        if let last = lastCalls[account] {
+            let pause = Duration.milliseconds(now.milliseconds - last.milliseconds)
+            longestPauses[account] = max(longestPauses[account] ?? .zero, pause)
+        }
+        lastCalls[account] = now
+        for id in ids { charged.insert(Charge(day: now.milliseconds / 86_400_000, id: id)) }
+    }
 
     /// A post on a day.
     package struct Charge: Hashable, Sendable {
@@ -131,7 +149,8 @@ extension XSimulator {
         return users.state.withLock { state in
             (0..<count).map { place in
                 let made = now.milliseconds - age.milliseconds + age.milliseconds * Int64(place) / Int64(max(count, 1))
-                var id = Snowflake.firstID(at: Timestamp(milliseconds: made)) ?? 0
+                // Accounts do not get the same ids in the same millisecond.
+                var id = (Snowflake.firstID(at: Timestamp(milliseconds: made)) ?? 0) + (account % 4096) << 10
                 while state.accounts[account]?.posts[kind]?[id] != nil { id += 1 }
                 let post = OfferedPost(
                     id: id, shownAt: Timestamp(milliseconds: max(made, now.milliseconds) + delay.milliseconds),
@@ -161,6 +180,13 @@ extension XSimulator {
     /// Every post that was put on a timeline.
     package func offered(to account: Int64, kind: String = "home") -> Set<Int64> {
         users.state.withLock { Set(($0.accounts[account]?.posts[kind] ?? [:]).keys) }
+    }
+
+    /// Begins to count calls and pauses again.
+    package func forgetCalls() {
+        users.state.withLock { state in
+            (state.record.longestPauses, state.record.lastCalls, state.record.calls) = ([:], [:], [:])
+        }
     }
 
     /// What was seen of users' calls.

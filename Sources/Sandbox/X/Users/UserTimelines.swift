@@ -60,8 +60,16 @@ struct UserTimelines: Sendable {
             return Response(
                 .invalidRequest("The `max_results` query parameter value [\(size)] is not between 1 and 100"))
         }
+        let oldest = Snowflake.firstID(at: clock.now.advanced(by: .seconds(-7 * 86_400))) ?? 0
+        if account.rejectsOldIDs, let since = number("since_id"), since < oldest {
+            return Response(.invalidRequest("The `since_id` query parameter value [\(since)] is too old"))
+        }
         guard number("since_id") != 0 else {
             return Response(.invalidRequest("The `since_id` query parameter value [0] is not valid"))
+        }
+        if account.emptyPages, query["pagination_token"] == nil {
+            users.state.withLock { $0.record.count(id, at: clock.now, []) }
+            return Response(status: 200, json: Self.json([], nextToken: "behind"))
         }
         return page(account, kind, id: id, size: Int(size), since: number("since_id"), until: number("until_id"))
     }
@@ -74,12 +82,7 @@ struct UserTimelines: Sendable {
             .sorted { $0.id > $1.id }.prefix(account.depth)
         let matching = visible.filter { $0.id > since ?? 0 && $0.id < until ?? .max }
         let posts = Array(matching.prefix(min(size, account.shortPage ?? .max)))
-        users.state.withLock { state in
-            state.record.calls[id, default: 0] += 1
-            for post in posts {
-                state.record.charged.insert(.init(day: now.milliseconds / 86_400_000, id: post.id))
-            }
-        }
+        users.state.withLock { $0.record.count(id, at: now, posts.map(\.id)) }
         let hasMore = account.repeatsTokens || posts.count < matching.count
         return Response(status: 200, json: Self.json(posts, nextToken: hasMore ? "next" : nil))
     }

@@ -1,0 +1,42 @@
+import ArgumentParser
+import Core
+import Postgres
+
+struct DoctorCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Find what would keep timelines from being read, or stop them later.",
+        discussion: """
+            Checks the settings, the files that they name, PostgreSQL (role, pooling, schema, rights), and that the key is that \
+            of the stored tokens, and prints a finding and a remedy each. It only reads, and calls X not at all.
+
+              tweet-timelines doctor --env-file /etc/tweet-pipeline/timelines.env     what the service gets from systemd
+              tweet-timelines doctor --offline                                           without PostgreSQL, as in CI
+
+            Exit status: 0 nothing fails, else that of the first failure: 69 unavailable, 77 credentials rejected, \
+            78 invalid settings.
+            """)
+
+    @OptionGroup var common: SettingFlags<CommonSettings>
+    @OptionGroup var doctor: DoctorOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        try runCommand {
+            var findings = try doctor.adoptEnvironment()
+            var reader = try SettingsReader(flags: flags(common.values), known: TimelinesService.known)
+            let settings = try TimelineSettings(&reader)
+            findings += reader.mistakes.map {
+                .fail("settings", $0, remedy: "tweet-timelines config show lists all of them")
+            }
+            if reader.mistakes.isEmpty {
+                findings.append(.ok("settings", "valid"))
+                let checks = TimelineDoctor(settings: settings)
+                findings += checks.local + (doctor.offline ? [] : checks.remote())
+            }
+            let report = DoctorReport(service: "tweet-timelines", findings: findings)
+            output.show(report)
+            if let failure = report.failure { throw failure }
+        }
+    }
+}
