@@ -62,9 +62,10 @@ enum FilePath {
         }
     }
 
-    /// Does something with the rights of a user: what it creates is his, and links of his lead nowhere that he cannot go.
+    /// Does something with the rights of a user: what it creates is his, and links of his lead nowhere that he cannot go, apart
+    /// from what the further groups of this process may do.
     ///
-    /// All threads of the process change with it (seteuid(3)).
+    /// All threads of the process change with it (seteuid(2)).
     ///
     /// - Parameters:
     ///   - owner: the user; nil for this process's, which must be root otherwise.
