@@ -80,7 +80,7 @@ struct AppliedSettings: Sendable {
     /// never started. A kill behind the event makes the event twice.
     ///
     /// - Parameter reason: why.
-    /// - Throws: `JournalError`, `FileError` or `Failure` when the journal cannot be written.
+    /// - Throws: `JournalError` or `FileError` when the journal cannot be written.
     func recordEnd(as reason: StreamEndNote) throws {
         let state = Self.state(file.journal)
         guard let folder = file.value(JournalSettings.folder), try FilePath.status(state.path) != nil else { return }
