@@ -112,6 +112,8 @@ import Testing
         #expect(try host.streams(["apply", "--yes"], settings: none).status == 0)
         try startOnce("one")
         let journal = host.folder.path + "/journal"
+        // It is made anew.
+        try JournalFolder.remove(journal + "/one/lock")
         let names = ["", "/one"] + (try JournalFolder.names(journal + "/one").map { "/one/" + $0 })
         for name in names {
             let owners: [FileAttributeKey: Any] = [.ownerAccountID: owner.user, .groupOwnerAccountID: owner.group]
@@ -120,7 +122,9 @@ import Testing
         let result = try host.streams(["deactivate", "one"], settings: none)
         #expect(result.status == 0 && result.output.hasSuffix("\(journal)/one\n"), "\(result)")
         #expect(try host.applied("one") == ["started", "stopped"])
-        for name in try JournalFolder.names(journal + "/one") {
+        let left = try JournalFolder.names(journal + "/one")
+        #expect(left.contains("lock"))
+        for name in left {
             #expect(try FilePath.status("\(journal)/one/\(name)")?.owner == owner.user, "\(name)")
         }
     }
