@@ -182,7 +182,7 @@ extension GapsCommand {
                     throw Failure(.badData, "\(gap) is not an open gap that has ended; see `tweet-producer gaps list`")
                 }
                 var event = PipelineEvent(.gapClosed)
-                (event.seq, event.detail) = (gap, try OperatorEvent.reason(reason))
+                (event.seq, event.detail) = (gap, try OperatorReason.read(reason))
                 let isDone = try OperatorEvent(folder: folder, stream: stream, event: event).add()
                 options.output.show(ClosedGap(gap: gap, status: isDone ? "accepted" : "queued"))
             }

@@ -38,7 +38,7 @@ struct JournalForgetCommand: ParsableCommand {
             }
             try Self.checkDeleted(id, in: folder)
             var event = PipelineEvent(.journalForgotten, cause: id)
-            event.detail = try OperatorEvent.reason(reason)
+            event.detail = try OperatorReason.read(reason)
             let isDone = try OperatorEvent(folder: folder, stream: stream, event: event).add()
             options.output.show(ForgottenJournal(journal: id, status: isDone ? "forgotten" : "queued"))
         }

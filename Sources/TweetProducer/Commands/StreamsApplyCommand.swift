@@ -169,7 +169,9 @@ struct StreamsOutcomes: Report {
             switch outcome.result {
             case .up: "is up"
             case .starting: "is starting; its journal is not open yet (streams status)"
-            case .stopped: "is stopped" + (outcome.journal.map { "; its journal stays in \($0)" } ?? "")
+            case .stopped:
+                "is stopped" + (outcome.journal.map { "; its journal stays in \($0)" } ?? "")
+                    + (outcome.reason.map { ", and does not have this: \($0)" } ?? "")
             case .restored: "did not start, its earlier settings are restored: \(outcome.reason ?? "")"
             case .failed: "did not start: \(outcome.reason ?? "")"
             case .written: "has its settings file; no supervisor starts it"

@@ -12,7 +12,7 @@ package final class Lease: Sendable {
         var wonAt: ContinuousClock.Instant?
         var displacedAt: ContinuousClock.Instant?
         /// When Kafka has answered last, and accepted the note of a holder.
-        var answeredAt = ContinuousClock.now
+        var answeredAt: ContinuousClock.Instant
         /// The connection of the holder before us, until it is known to X's remedies.
         var predecessor: OpenedConnection?
         /// When X was last heard, and on which connections; the newest is the last.
@@ -24,8 +24,8 @@ package final class Lease: Sendable {
         /// Makes a holder unsure that Kafka has not answered for a while.
         ///
         /// - Returns: whether Kafka has not.
-        mutating func doubt() -> Bool {
-            guard answeredAt.duration(to: .now) >= Lease.certainty else { return false }
+        mutating func doubt(_ now: ContinuousClock.Instant) -> Bool {
+            guard answeredAt.duration(to: now) >= Lease.certainty else { return false }
             election.revoked()
             return true
         }
@@ -45,7 +45,7 @@ package final class Lease: Sendable {
         var attempts: [Int64]
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let signal = Signal()
     /// The journal's id.
     let journal: String
@@ -64,8 +64,12 @@ package final class Lease: Sendable {
     /// How long a holder that is not sure of its lease lets others connect first.
     static let courtesy = Duration.seconds(5)
 
-    init(journal: String) {
+    private let clock: @Sendable () -> ContinuousClock.Instant
+
+    init(journal: String, clock: @escaping @Sendable () -> ContinuousClock.Instant = { .now }) {
         self.journal = journal
+        self.clock = clock
+        state = Mutex(State(answeredAt: clock()))
     }
 
     /// The part that this producer plays.
@@ -79,7 +83,7 @@ package final class Lease: Sendable {
         defer { wake.end() }
         signal.wait(until: .now + duration) { self.reads || stop.isRaised }
         state.withLock { state in
-            guard let since = state.displacedAt, since.duration(to: .now) >= Self.patience else { return }
+            guard let since = state.displacedAt, since.duration(to: clock()) >= Self.patience else { return }
             if state.election.patienceEnded() {
                 (state.handover, state.displacedAt) = (Handover(note: state.note), nil)
             }
@@ -96,7 +100,7 @@ package final class Lease: Sendable {
         let begins = state.withLock { state -> Bool in
             state.displacedAt = nil
             guard state.election.role != .active else { return false }
-            state.wonAt = .now
+            state.wonAt = clock()
             guard state.election.elected(true) else { return false }
             if let note, note.journal != journal { state.predecessor = note.opened }
             // An earlier lease of ours has left the rest, which says nothing of this one.
@@ -119,14 +123,14 @@ package final class Lease: Sendable {
 
     /// Kafka has answered, and has accepted the note of a holder.
     func answered() {
-        state.withLock { $0.answeredAt = .now }
+        state.withLock { $0.answeredAt = clock() }
     }
 
     /// Kafka has not answered, or has rejected the note.
     ///
     /// - Returns: whether that has lasted so long that a holder is not sure of its lease.
     func unanswered() -> Bool {
-        state.withLock { $0.doubt() }
+        state.withLock { $0.doubt(clock()) }
     }
 
     /// What the reader knows.
@@ -155,9 +159,9 @@ package final class Lease: Sendable {
     func displaced() -> Bool {
         state.withLock { state in
             // A process that was paused knows less than it seems.
-            _ = state.doubt()
+            _ = state.doubt(clock())
             guard state.election.displaced() else { return false }
-            state.displacedAt = .now
+            state.displacedAt = clock()
             return true
         }
     }
@@ -183,7 +187,7 @@ package final class Lease: Sendable {
     /// How long X may still hold the connection of the holder before us; zero when it is to be closed.
     var graceLeft: Duration {
         guard let wonAt = state.withLock({ $0.election.role == .active ? $0.wonAt : nil }) else { return .zero }
-        return max(.zero, Self.grace - wonAt.duration(to: .now))
+        return max(.zero, Self.grace - wonAt.duration(to: clock()))
     }
 
     /// The connection of the holder before us, once. A holder that died in its first second has left none: then, and when the
@@ -196,7 +200,7 @@ package final class Lease: Sendable {
     func takePredecessor(of stream: String, at now: Timestamp) -> OpenedConnection? {
         state.withLock { state in
             guard let wonAt = state.wonAt else { return nil }
-            let held = wonAt.duration(to: .now)
+            let held = wonAt.duration(to: clock())
             if held < Self.longLease, let known = state.predecessor.take() { return known }
             let won = now.advanced(by: .zero - held).milliseconds
             return OpenedConnection(stream: stream, begun: won - 86_400_000, opened: won)

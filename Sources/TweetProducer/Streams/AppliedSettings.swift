@@ -15,11 +15,11 @@ enum StreamEndNote: String, Sendable {
     static let settingsSuffix = ".yaml"
 }
 
-/// What `streams apply` has done to the stream of this process, as the process itself journals it.
+/// What `streams apply` has done to a stream, as its journal has it.
 ///
-/// `apply` cannot: a running process owns its journal, and only a process brings events to Kafka. At its start the process
-/// compares the settings file that it was given with the one that the journal knows; at its end it reads `apply`'s note.
-/// An ordinary restart journals nothing.
+/// The process itself journals it, because it owns the journal: at its start it compares the settings file that it was given
+/// with the one that the journal knows; at its end it reads `apply`'s note. `apply` does what no process has done, for a stream
+/// that did not run when it was ended. An ordinary restart journals nothing.
 struct AppliedSettings: Sendable {
     /// What the journal knows, in the stream's folder.
     private struct Recorded: Codable, Sendable {
@@ -69,10 +69,29 @@ struct AppliedSettings: Sendable {
     /// - Throws: `FileError` when the journal cannot be written.
     func recordEnd(in journal: Journal) throws(FileError) {
         guard let reason = (try? readTextFile(note)).flatMap({ StreamEndNote(rawValue: $0.trimmed) }) else { return }
+        let state = Self.state(journal.source.folder)
+        try append(end(reason, state), to: journal)
+        try? state.remove()
+    }
+
+    /// Journals for `apply` that it has stopped the stream for good, unless the process has: it did not run, or was killed.
+    ///
+    /// A process that is still at work, as without a supervisor, is asked to do so. Nothing is journalled of a stream that has
+    /// never started. A kill behind the event makes the event twice.
+    ///
+    /// - Parameter reason: why.
+    /// - Throws: `JournalError` or `FileError` when the journal cannot be written.
+    func recordEnd(as reason: StreamEndNote) throws {
+        let state = Self.state(file.journal)
+        guard let folder = file.value(JournalSettings.folder), try FilePath.status(state.path) != nil else { return }
+        _ = try OperatorEvent(folder: folder, stream: file.stream, event: end(reason, state)).add()
+        try? state.remove()
+    }
+
+    private func end(_ reason: StreamEndNote, _ state: StateFile<Recorded>) -> PipelineEvent {
         var event = PipelineEvent(.applied, cause: reason.rawValue)
-        event.settingsBefore = file.hash
-        try append(event, to: journal)
-        try? Self.state(journal.source.folder).remove()
+        event.settingsBefore = state.value?.hash ?? file.hash
+        return event
     }
 
     private func append(_ event: PipelineEvent, to journal: Journal) throws(FileError) {

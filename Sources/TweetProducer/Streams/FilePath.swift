@@ -61,4 +61,25 @@ enum FilePath {
             if let owner, unsafe chown(built, owner.user, owner.group) != 0 { throw FileError("chown", built) }
         }
     }
+
+    /// Does something with the rights of a user: what it creates is his, and links of his lead nowhere that he cannot go, apart
+    /// from what the further groups of this process may do.
+    ///
+    /// All threads of the process change with it (seteuid(2)).
+    ///
+    /// - Parameters:
+    ///   - owner: the user; nil for this process's, which must be root otherwise.
+    ///   - body: what is done; threads that it starts have ended when it returns.
+    /// - Throws: `FileError` when the system denies it; what `body` throws.
+    static func with(rightsOf owner: (user: uid_t, group: gid_t)?, _ body: () throws -> Void) throws {
+        guard let owner else { return try body() }
+        let own = (user: geteuid(), group: getegid())
+        defer {
+            // With more rights than before nothing may go on, with fewer nothing can.
+            guard seteuid(own.user) == 0, setegid(own.group) == 0 else { fatalError("cannot return to the own user") }
+        }
+        guard setegid(owner.group) == 0 else { throw FileError("setegid", "\(owner.group)") }
+        guard seteuid(owner.user) == 0 else { throw FileError("seteuid", "\(owner.user)") }
+        try body()
+    }
 }

@@ -30,7 +30,7 @@ struct Fleet {
                         logs: FilePath.absolute(settings.logs), user: owner.map { _ in settings.user }),
                     programs: programs, owner: owner)
             }
-        application = StreamsApplication(files: files, supervisor: supervisor)
+        application = StreamsApplication(files: files, supervisor: supervisor, owner: owner)
     }
 
     /// The user of the streams when this process can become it; nil for this process's own.

@@ -87,6 +87,14 @@ struct StreamFiles: Sendable {
         try notes.write(reason.rawValue + "\n", for: stream)
     }
 
+    /// What the settings file of a stream says to its journal; nil when the stream has none of ours.
+    ///
+    /// - Parameter stream: its name.
+    /// - Returns: what journals it.
+    func applied(_ stream: String) -> AppliedSettings? {
+        AppliedSettings(path: "\(settings.folder)/\(stream)\(StreamEndNote.settingsSuffix)")
+    }
+
     /// Notes that a stream runs as its files say, or has none.
     ///
     /// - Parameter stream: its name.

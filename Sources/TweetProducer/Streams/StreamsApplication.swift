@@ -1,4 +1,5 @@
 import Core
+import Glibc
 
 /// What became of one change.
 struct StreamOutcome: Sendable, Equatable, Encodable {
@@ -18,7 +19,7 @@ struct StreamOutcome: Sendable, Equatable, Encodable {
 
     let stream: String
     let result: Result
-    /// Why it did not start.
+    /// Why it did not start, or why its journal does not have its end.
     var reason: String?
     /// The folder of its journal.
     var journal: String?
@@ -32,6 +33,8 @@ struct StreamOutcome: Sendable, Equatable, Encodable {
 struct StreamsApplication {
     let files: StreamFiles
     let supervisor: any StreamSupervisor
+    /// Whom the journals belong to; nil for this process's user.
+    var owner: (user: uid_t, group: gid_t)?
     /// Called between the steps; what it throws ends the work there, as a kill would.
     var step: () throws -> Void = { FailPoint.streams.pass() }
 
@@ -92,8 +95,21 @@ struct StreamsApplication {
         try files.note(reason, for: change.stream)
         try step()
         try supervisor.stop(change.stream)
+        try step()
+        let obstacle = recordEnd(change.stream, as: reason)
         try removeFiles(change.stream)
-        return StreamOutcome(stream: change.stream, result: .stopped, journal: change.journal)
+        return StreamOutcome(stream: change.stream, result: .stopped, reason: obstacle, journal: change.journal)
+    }
+
+    /// Journals the end where the process has not; a journal that cannot be written holds nothing up.
+    ///
+    /// - Returns: why it was not journalled; nil when it was.
+    private func recordEnd(_ stream: String, as reason: StreamEndNote) -> String? {
+        guard let applied = files.applied(stream) else { return nil }
+        do {
+            try FilePath.with(rightsOf: owner) { try applied.recordEnd(as: reason) }
+            return nil
+        } catch { return "\(error)" }
     }
 
     private func removeFiles(_ stream: String) throws {

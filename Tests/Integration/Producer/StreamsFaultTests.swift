@@ -100,35 +100,79 @@ import Testing
 
     // MARK: F78
 
+    private let kept = StreamsHost.stream("kept", token: "d")
+
     /// `apply` is killed after each of its steps, while it stops one stream, gives its token to a new one and restarts a third.
-    /// Three hosts share the steps.
+    /// A fourth, and whatever is not ours, is left alone. Three hosts share the steps.
     @Test(arguments: 1...3) func f78AKillAtAnyStepIsCompletedByTheNextApply(first: Int) throws {
+        try host.writeForeignFiles()
         try host.startSupervisord()
+        let foreign = try host.foreignFiles()
         var (step, kills) = (first, 0)
         while true {
-            try host.declare(one, two)
+            try host.declare(one, two, kept)
             try host.apply()
             try host.declare(
                 StreamsHost.stream("one", token: "a", "settings: { journal_keep: \(step)d }"),
-                StreamsHost.stream("three", token: "b"))
-            let result = try host.streams("apply", "--yes", settings: ["TWEET_FAILPOINT": "streams:\(step)"])
-            // Foundation reports a signal as its number.
-            let isKilled = result.status == SIGKILL
-            #expect(isKilled || result.status == 0, "\(result)")
-            #expect(
-                Set(host.processes.keys).isDisjoint(with: ["two"]) || host.processes["three"] == nil, "step \(step)")
+                StreamsHost.stream("three", token: "b"), kept)
+            let isKilled = try kill("apply", "--yes", step: step)
+            let running = host.processes
+            #expect(running.values.allSatisfy { $0.count == 1 }, "step \(step): \(running)")
+            #expect(running["two"] == nil || running["three"] == nil, "step \(step)")
             try host.apply()
-            #expect(host.processes.mapValues(\.count) == ["one": 1, "three": 1], "step \(step): \(host.processes)")
             #expect(
-                host.derived == [
-                    "conf.d/tweet-stream-one.conf", "conf.d/tweet-stream-three.conf", "streams/one.yaml",
-                    "streams/three.yaml",
-                ], "step \(step)")
+                host.processes.mapValues(\.count) == ["kept": 1, "one": 1, "three": 1],
+                "step \(step): \(host.processes)")
+            let files = ["kept", "one", "three"]
+            #expect(
+                host.derived
+                    == files.map { "conf.d/tweet-stream-\($0).conf" } + files.map { "streams/\($0).yaml" },
+                "step \(step)")
+            #expect(try host.foreignFiles() == foreign, "step \(step)")
             #expect(try host.streams("plan", "--exit-code").status == 0)
             if !isKilled { break }
             (step, kills) = (step + 3, kills + 1)
         }
         #expect(kills >= 5, "\(kills) steps")
+        #expect(host.starts("kept") == 1 && host.starts(ofProgram: "others") == 1, "\(host.supervisordLog)")
+    }
+
+    /// The same while one stream is deactivated, and another one is removed that does not run. What was done to each is in its
+    /// journal once.
+    @Test(arguments: 1...3) func f78AKilledEndIsCompletedAndJournalledOnce(first: Int) throws {
+        try host.writeForeignFiles()
+        try host.startSupervisord()
+        let foreign = try host.foreignFiles()
+        var (step, kills) = (first, 0)
+        var (ofOne, ofTwo): ([String], [String]) = ([], [])
+        while true {
+            try host.declare(one, two, kept)
+            try host.apply()
+            try host.stopProcess(of: "two")
+            try host.declare(StreamsHost.stream("one", token: "a", "active: false"), two, kept)
+            let isKilled = try kill("remove", "two", "--yes", step: step)
+            try host.apply()
+            #expect(host.processes.mapValues(\.count) == ["kept": 1], "step \(step): \(host.processes)")
+            #expect(host.derived == ["conf.d/tweet-stream-kept.conf", "streams/kept.yaml"], "step \(step)")
+            #expect(try host.foreignFiles() == foreign, "step \(step)")
+            ofOne += ["started", "stopped"]
+            ofTwo += ["started", "removed"]
+            #expect(try host.applied("one") == ofOne, "step \(step)")
+            #expect(try host.applied("two") == ofTwo, "step \(step)")
+            if !isKilled { break }
+            (step, kills) = (step + 3, kills + 1)
+        }
+        #expect(kills == 4, "each end has six steps")
+        #expect(host.starts("kept") == 1 && host.starts(ofProgram: "others") == 1, "\(host.supervisordLog)")
+    }
+
+    /// Runs a command that is killed after some of its steps; false when it ends before, which it must do with 0.
+    private func kill(_ arguments: String..., step: Int) throws -> Bool {
+        let result = try host.streams(arguments, settings: ["TWEET_FAILPOINT": "streams:\(step)"])
+        // Foundation reports a signal as its number.
+        let isKilled = result.status == SIGKILL
+        #expect(isKilled || result.status == 0, "\(result)")
+        return isKilled
     }
 
     // MARK: F79
@@ -187,7 +231,7 @@ import Testing
                 StreamsHost.stream("invalid", token: "d", "rules_file: rules.yaml"))
             try host.apply()
             try host.folder.write("- valu: cat\n", to: "rules.yaml")
-            kill(try #require(host.processes["invalid"]?.first), SIGKILL)
+            Glibc.kill(try #require(host.processes["invalid"]?.first), SIGKILL)
             try expectReasons(rules)
         }
         for x in [good, refusing, late, fast] { await x.stop() }

@@ -6,6 +6,8 @@ import TestSupport
 import Testing
 import TweetFormat
 
+@testable import TweetProducer
+
 /// A host with folders of its own, Debian's supervisord, and `tweet-producer streams`; both end with it.
 final class StreamsHost: Sendable {
     let folder: TemporaryFolder
@@ -40,12 +42,12 @@ final class StreamsHost: Sendable {
 
     private var socket: String { folder.path + "/supervisor.sock" }
     var file: String { folder.path + "/streams.yaml" }
-    /// What `streams apply` may leave, apart from its lock.
+    /// What `streams apply` may leave, apart from its lock, beside the files of others.
     var derived: [String] {
         let names = ["streams", "conf.d"].flatMap { part in
             ((try? JournalFolder.names(folder.path + "/" + part)) ?? []).map { "\(part)/\($0)" }
         }
-        return names.filter { $0 != "streams/.lock" }.sorted()
+        return names.filter { $0 != "streams/.lock" && Self.foreign[$0] == nil }.sorted()
     }
 
     // MARK: supervisord
@@ -64,10 +66,41 @@ final class StreamsHost: Sendable {
         supervisord.withLock { $0.take() }?.terminate(grace: .seconds(60))
     }
 
+    /// Ends the process of a stream as an administrator does: supervisord still knows its program.
+    func stopProcess(of stream: String) throws {
+        _ = try SupervisordClient(socket: socket).call("stopProcess", .text("tweet-stream-\(stream)"), .flag(true))
+    }
+
     var supervisordLog: String { (try? readTextFile(folder.path + "/supervisord.log")) ?? "" }
     /// How often a stream's program was started.
-    func starts(_ stream: String) -> Int {
-        supervisordLog.split(separator: "\n").count { $0.contains("spawned: 'tweet-stream-\(stream)'") }
+    func starts(_ stream: String) -> Int { starts(ofProgram: "tweet-stream-" + stream) }
+
+    /// How often a program was started.
+    func starts(ofProgram name: String) -> Int {
+        supervisordLog.split(separator: "\n").count { $0.contains("spawned: '\(name)'") }
+    }
+
+    // MARK: Foreign files
+
+    /// Files of others in the folders of ours; supervisord runs a program of one of them.
+    private static let foreign = [
+        "conf.d/others.conf": "[program:others]\ncommand=/bin/sleep 3600\nstartsecs=0\n",
+        "streams/others.yaml": "kafka_topic: x\n", "streams/others.txt": "notes\n",
+    ]
+
+    func writeForeignFiles() throws {
+        try JournalFolder.create(folder.path + "/streams")
+        for (name, text) in Self.foreign { try folder.write(text, to: name) }
+    }
+
+    /// What differs when one of them is touched.
+    func foreignFiles() throws -> [String] {
+        try Self.foreign.keys.sorted().map { name in
+            let path = folder.path + "/" + name
+            let attributes = try FileManager.default.attributesOfItem(atPath: path)
+            let parts = [.systemFileNumber, .modificationDate, .posixPermissions].map { attributes[$0].map { "\($0)" } }
+            return "\(name) \(parts) \(try readTextFile(path))"
+        }
     }
 
     // MARK: The file and the command

@@ -1,8 +1,12 @@
 import Core
 import Foundation
+import Glibc
+import Journal
 import Sandbox
 import TestSupport
 import Testing
+
+@testable import TweetProducer
 
 /// `tweet-producer streams` with Debian's own supervisord and the real producer.
 @Suite(.ownThreads, .timeLimit(.minutes(10))) struct StreamsTests {
@@ -64,6 +68,71 @@ import Testing
         #expect(Set(host.processes.keys) == ["two"])
         #expect(try text().contains("# ours\n") && text().contains("# another\n"))
         #expect(try text().contains("name: one") == false)
+    }
+
+    // MARK: Ends without a process
+
+    /// Who does not run journals nothing, so `apply` does; the next start publishes it.
+    @Test func theEndOfAStreamThatDoesNotRunIsJournalled() throws {
+        try host.startSupervisord()
+        try host.declare(one, two)
+        try host.apply()
+        for (stream, command, cause) in [("one", "deactivate", "stopped"), ("two", "remove", "removed")] {
+            try host.stopProcess(of: stream)
+            #expect(host.processes[stream] == nil)
+            let result = try host.streams(command, stream)
+            let journal = host.folder.path + "/journal/" + stream
+            #expect(result.status == 0 && result.output.hasSuffix("its journal stays in \(journal)\n"), "\(result)")
+            #expect(try host.applied(stream) == ["started", cause])
+        }
+        #expect(host.processes.isEmpty && host.derived.isEmpty)
+        #expect(try host.streams("activate", "one").status == 0)
+        #expect(try host.applied("one") == ["started", "stopped", "started"])
+    }
+
+    /// A journal that cannot be written is named, and holds nothing up.
+    @Test func anEndThatCannotBeJournalledIsAnEnd() throws {
+        try host.startSupervisord()
+        try host.declare(one)
+        try host.apply()
+        try host.stopProcess(of: "one")
+        try host.folder.write("{}", to: "journal/one/journal.json")
+        let result = try host.streams("deactivate", "one")
+        #expect(result.status == 0 && result.output.contains("journal.json is damaged"), "\(result)")
+        #expect(host.derived.isEmpty)
+        #expect(try host.streams("plan", "--exit-code").status == 0)
+    }
+
+    /// Root's `apply` leaves no file in a journal that the user of the streams could not write.
+    @Test func aJournalStaysItsUsers() throws {
+        let user = geteuid() == 0 ? "nobody" : NSUserName()
+        let owner = try #require(FilePath.ids(of: user))
+        let none = ["SUPERVISOR": "none", "SUPERVISOR_USER": user]
+        try host.declare(one)
+        #expect(try host.streams(["apply", "--yes"], settings: none).status == 0)
+        try startOnce("one")
+        let journal = host.folder.path + "/journal"
+        // It is made anew.
+        try JournalFolder.remove(journal + "/one/lock")
+        let names = ["", "/one"] + (try JournalFolder.names(journal + "/one").map { "/one/" + $0 })
+        for name in names {
+            let owners: [FileAttributeKey: Any] = [.ownerAccountID: owner.user, .groupOwnerAccountID: owner.group]
+            try FileManager.default.setAttributes(owners, ofItemAtPath: journal + name)
+        }
+        let result = try host.streams(["deactivate", "one"], settings: none)
+        #expect(result.status == 0 && result.output.hasSuffix("\(journal)/one\n"), "\(result)")
+        #expect(try host.applied("one") == ["started", "stopped"])
+        let left = try JournalFolder.names(journal + "/one")
+        #expect(left.contains("lock"))
+        for name in left {
+            #expect(try FilePath.status("\(journal)/one/\(name)")?.owner == owner.user, "\(name)")
+        }
+    }
+
+    /// Leaves what a process of the stream leaves that has started and was killed.
+    private func startOnce(_ stream: String) throws {
+        let applied = try #require(AppliedSettings(path: "\(host.folder.path)/streams/\(stream).yaml"))
+        try applied.recordStart(in: Journal.open(folder: host.folder.path + "/journal", stream: stream))
     }
 
     /// What a command does not name needs a confirmation, and without a terminal `--yes`.

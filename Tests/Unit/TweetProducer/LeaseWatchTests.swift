@@ -109,6 +109,21 @@ import Testing
         }
     }
 
+    @Test("candidates whose bids take almost as long as the settlement, and longer than a look: never two holders")
+    func slowBids() {
+        for seed in 0..<40 {
+            var world = LeaseWorld(seed: UInt64(seed), slowest: 900)
+            for _ in 0..<6 {
+                world.run(until: world.now + 40_000) { !$0.isEmpty }
+                // A bid that another one has overtaken is written meanwhile.
+                world.run(until: world.now + 3000) { _ in false }
+                #expect(world.holders.count == 1, "seed \(seed)")
+                if let holder = world.holders.first { world.kill(holder) }
+            }
+            #expect(world.mostHolders == 1, "seed \(seed)")
+        }
+    }
+
     @Test("producers that are paused at any place, between a look and its note as well, end with one holder")
     func pauses() {
         for seed in 0..<60 {
@@ -155,9 +170,12 @@ private struct LeaseWorld {
     private(set) var holders: Set<Int> = []
     private(set) var mostHolders = 0
     var random: SplitMix64
+    /// The longest time from a look to the note that follows from it.
+    private let slowest: Int
 
-    init(seed: UInt64) {
+    init(seed: UInt64, slowest: Int = 80) {
         random = SplitMix64(seed: seed)
+        self.slowest = slowest
         producers = ["aaaaaaaa", "bbbbbbbb", "cccccccc"].map {
             Producer(journal: $0, watch: LeaseWatch(journal: $0), at: 0)
         }
@@ -217,7 +235,7 @@ private struct LeaseWorld {
         guard let term else { return }
         var written = LeaseNote(journal: producers[index].journal, host: "host")
         (written.term, written.writtenAt) = (term, Int64(now))
-        producers[index].at = now + Int.random(in: 1...80, using: &random)
+        producers[index].at = now + Int.random(in: 1...slowest, using: &random)
         producers[index].event = .write(written)
     }
 }

@@ -67,3 +67,66 @@ import TweetFormat
         #expect(try events().isEmpty)
     }
 }
+
+/// What `streams apply` journals itself: the end of a stream whose process has not.
+@Suite(.ownThreads, .timeLimit(.minutes(1))) struct AppliedEndTests {
+    private let folder: TemporaryFolder
+    private let settings: AppliedSettings
+
+    init() throws {
+        folder = try TemporaryFolder()
+        let text = "streams: [{ name: s, settings: { journal_dir: '\(folder.path)' } }]"
+        let file = StreamSettingsFile(StreamsFile(path: "/s.yaml", text: text).streams[0], from: "/s.yaml")
+        try folder.write(file.text, to: "s.yaml")
+        settings = try #require(AppliedSettings(path: folder.path + "/s.yaml"))
+    }
+
+    private func journal() throws -> Journal { try Journal.open(folder: folder.path, stream: "s") }
+
+    private func causes(in journal: Journal) throws -> [String?] {
+        try journal.lines(from: 1).compactMap { PipelineEvent(line: Array($0.text.utf8)) }
+            .filter { $0.type == .applied }.map(\.cause)
+    }
+
+    @Test func anEndWithoutAProcessIsJournalledOnce() throws {
+        try settings.recordStart(in: journal())
+        try settings.recordEnd(as: .removed)
+        try settings.recordEnd(as: .removed)
+        #expect(try causes(in: journal()) == ["started", "removed"])
+        #expect(try readJournalFolder().contains("applied.json") == false)
+    }
+
+    @Test func anEndThatTheProcessHasJournalledIsNotRepeated() throws {
+        do {
+            let journal = try journal()
+            try settings.recordStart(in: journal)
+            try folder.write("stopped\n", to: "s.stop")
+            try settings.recordEnd(in: journal)
+        }
+        try settings.recordEnd(as: .stopped)
+        #expect(try causes(in: journal()) == ["started", "stopped"])
+    }
+
+    @Test func aStreamThatNeverStartedGetsNoJournal() throws {
+        try settings.recordEnd(as: .stopped)
+        #expect(try JournalFolder.names(folder.path) == ["s.yaml"])
+    }
+
+    /// Without a supervisor nobody has stopped it.
+    @Test func aProcessThatIsStillAtWorkIsAsked() throws {
+        let journal = try journal()
+        try settings.recordStart(in: journal)
+        let apply = JoinableThread(name: "apply") { [settings] in
+            #expect(throws: Never.self) { try settings.recordEnd(as: .removed) }
+        }
+        let path = folder.path + "/s"
+        let isAsked = eventually { EventRequest.waiting(in: path)?.events.map(\.cause) == ["removed"] }
+        EventRequest([]).finish(in: path)
+        apply.join()
+        #expect(isAsked)
+        #expect(try causes(in: journal) == ["started"])
+        #expect(try readJournalFolder().contains("applied.json") == false)
+    }
+
+    private func readJournalFolder() throws -> [String] { try JournalFolder.names(folder.path + "/s") }
+}

@@ -1,5 +1,5 @@
 import Core
-import Foundation
+import Glibc
 import Journal
 import Logging
 import TweetFormat
@@ -16,20 +16,10 @@ struct OperatorEvent {
 
     private var path: String { folder + "/" + stream }
 
-    /// Reads the reason that an operator gives.
-    ///
-    /// - Throws: `Failure` (64) when it is empty or longer than 1,000 characters.
-    static func reason(_ text: String) throws(Failure) -> String {
-        let trimmed = text.trimmingCharacters(in: .whitespacesAndNewlines)
-        guard (1...1000).contains(trimmed.count) else {
-            throw Failure(.usage, "--reason: must have 1 to 1,000 characters")
-        }
-        return trimmed
-    }
-
     /// Adds the event; returns whether it is durable, otherwise it is queued for the producer.
     ///
-    /// - Throws: `Failure` 74 when the journal cannot be written, 75 when another request is queued.
+    /// - Throws: `JournalError` or `FileError` when the journal cannot be written; `JournalError` with `retry` when another request
+    ///   is queued.
     func add() throws -> Bool {
         let journal: Journal
         do { journal = try Journal.open(folder: folder, stream: stream) } catch {
