@@ -77,4 +77,30 @@ extension JournalTests {
         try journal.sync()
         #expect(journal.source.tail.lastSeq == 101)
     }
+
+    /// What is asked for just behind the writer's look is seen at once, and not with the next line.
+    @Test func aRequestBehindTheLookWakesTheWriter() {
+        let buffer = JournalBuffer(from: 1, size: 0, last: LastLine(), options: JournalOptions())
+        let began = ContinuousClock.now
+        var looks = 0
+        let turn = buffer.nextTurn {
+            looks += 1
+            if looks == 1 { buffer.wakeWriter() }
+            return looks == 1 ? began + .seconds(60) : .now
+        }
+        #expect(turn?.isWriting == true && looks == 2)
+        #expect(ContinuousClock.now - began < .seconds(50))
+    }
+
+    /// Who asks may have looked before the loss was journalled.
+    @Test func aLossIsAskedForOnce() {
+        let tail = JournalTail(.init(seq: 11, segment: 1, offset: 0), acknowledged: 0)
+        tail.requestDrop(1...5)
+        #expect(tail.dropRequest == 1...5)
+        tail.settleDropRequest(1...5)
+        tail.requestDrop(1...5)
+        #expect(tail.dropRequest == nil)
+        tail.requestDrop(6...10)
+        #expect(tail.dropRequest == 6...10)
+    }
 }
