@@ -80,11 +80,10 @@ struct TimelineBook: Sendable {
     func store(
         _ step: TimelineWalk.Step, of due: DueTimeline, _ ending: Ending?, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> Bool {
-        let mark: TimelineMark?
-        var (walk, gap): (OpenWalk?, TimelineGap?)
+        let (mark, walk, gap): (TimelineMark?, OpenWalk?, TimelineGap?)
         switch step {
-        case .more(_, let open): (mark, walk) = (due.mark, open)
-        case .done(_, let reached, let found): (mark, gap) = (reached, found)
+        case .more(_, let open): (mark, walk, gap) = (due.mark, open, nil)
+        case .done(_, let reached, let found): (mark, walk, gap) = (reached, nil, found)
         }
         let recent = Set(mark?.recent ?? []).union(walk?.recent ?? [])
         let numbers: [Int64?] = [

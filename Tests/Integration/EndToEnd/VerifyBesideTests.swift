@@ -14,8 +14,9 @@ import Testing
     private static let seed = environment["VERIFY_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1_000_000)
     /// Looks at one pipeline; then another one is made, because the mock cluster keeps only 5 MiB of each partition.
     private static let looksPerPipeline = 14
-    /// How long X sends to one pipeline.
-    private static let seconds = 15
+    /// How many posts X has for one pipeline at `rate` posts a second: enough for two minutes, as looks take long on a
+    /// busy machine, but no more than the mock cluster keeps.
+    private static func posts(rate: Int) -> Int64 { Int64(min(120 * rate, 75_000)) }
 
     @Test(arguments: [50, 800, 5000])
     func f71VerifyReportsNothingInFlightAsMissing(rate: Int) async throws {
@@ -45,7 +46,7 @@ import Testing
 
     private func look(_ looks: Int, rate: Int, _ random: inout SplitMix64, _ outcome: inout Outcome) async throws {
         var configuration = XSimulator.Configuration()
-        configuration.feed = .generator(seed: random.next() % 1_000_000, count: Int64(rate * Self.seconds))
+        configuration.feed = .generator(seed: random.next() % 1_000_000, count: Self.posts(rate: rate))
         configuration.rate = Double(rate)
         configuration.enforcesRateLimits = false
         configuration.redelivery = .seconds(20)
@@ -54,7 +55,16 @@ import Testing
             try run.pipeline.start(.producer)
             try run.startLoader()
             #expect(try await holds { try run.value("SELECT count(*) FROM tweets") != "0" })
-            for number in 0..<looks {
+            // Without a loader, posts are in flight for certain.
+            run.pipeline.kill(.loader)
+            let before = outcome.pending
+            #expect(
+                try await holds {
+                    try await lookOnce(run, 0, &random, &outcome)
+                    return outcome.pending > before
+                })
+            try run.startLoader()
+            for number in 1..<looks {
                 try await lookOnce(run, number, &random, &outcome)
             }
             run.x.stopFeed()
@@ -63,7 +73,7 @@ import Testing
         }
     }
 
-    /// One look, during which a service is killed and started again two times out of three.
+    /// One look, during which a service is killed and started again unless `number` is a multiple of 3.
     private func lookOnce(
         _ run: PipelineRun, _ number: Int, _ random: inout SplitMix64, _ outcome: inout Outcome
     ) async throws {

@@ -266,10 +266,8 @@ private struct Stored {
     private struct History {
         var random: SplitMix64
         var offered: Set<Int64> = []
-        private var late: [(show: Double, id: Int64)] = []
-        private var second = 0.0
-
-        init(random: SplitMix64) { self.random = random }
+        var late: [(show: Double, id: Int64)] = []
+        var second = 0.0
 
         mutating func pass(_ timeline: inout Timeline) {
             let count = Int.random(in: 0...(Bool.random(using: &random) ? 20 : 400), using: &random)
