@@ -346,10 +346,10 @@ COMMENT ON FUNCTION remove_x_account(bigint) IS
 CREATE FUNCTION trim_timelines(keep integer DEFAULT 800) RETURNS bigint LANGUAGE sql AS $$
     WITH removed AS (
         DELETE FROM timeline_entries e USING (
-            SELECT l.user_id, l.kind, (
-                SELECT n.tweet_id FROM timeline_entries n WHERE n.user_id = l.user_id AND n.kind = l.kind
+            SELECT a.user_id, k.kind, (
+                SELECT n.tweet_id FROM timeline_entries n WHERE n.user_id = a.user_id AND n.kind = k.kind
                 ORDER BY n.tweet_id DESC OFFSET keep LIMIT 1) AS tweet_id
-            FROM timelines l) AS last
+            FROM x_accounts a CROSS JOIN (VALUES ('home'), ('posts'), ('mentions')) AS k (kind)) AS last
         WHERE e.user_id = last.user_id AND e.kind = last.kind AND e.tweet_id <= last.tweet_id
         RETURNING 1)
     SELECT count(*) FROM removed
