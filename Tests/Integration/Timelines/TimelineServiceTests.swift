@@ -10,14 +10,14 @@ import Testing
 
 @Suite("Timelines: the service", .serialized, .ownThreads, .timeLimit(.minutes(10)))
 struct TimelineServiceTests {
-    /// A lease of such an interval lasts 11 s; so that an account whose poller was killed is polled within two intervals.
+    /// A lease of such an interval lasts 21 s, so that an account whose poller was killed is polled within two intervals: 7 s
+    /// are left for a busy machine.
     @Test("F92: with three pollers, one of which is killed again and again, every user is polled within two intervals")
     func f92KilledPollers() async throws {
         try await TimelinesRun.with { run in
             let x = run.fixture.simulator
             let accounts: ClosedRange<Int64> = 1...200
-            run.environment["TIMELINE_INTERVAL"] = "15s"
-            run.environment["TIMELINE_MAX_INTERVAL"] = "15s"
+            run.environment.merge(["TIMELINE_INTERVAL": "28s", "TIMELINE_MAX_INTERVAL": "28s"]) { $1 }
             try run.add(accounts)
             let pollers = ["a", "b", "c"]
             for poller in pollers { try run.startPoller(poller) }
@@ -25,11 +25,11 @@ struct TimelineServiceTests {
             x.forgetCalls()
             x.setUserDelay(.milliseconds(50))
             for round in 0..<4 {
-                endure(.seconds(15))
+                endure(.seconds(18))
                 run.kill(pollers[round % 3])
                 try run.startPoller(pollers[round % 3])
             }
-            endure(.seconds(20))
+            endure(.seconds(30))
             let record = x.userRecord
             #expect(record.overlapping == 0)
             let now = x.clock.now
@@ -38,7 +38,7 @@ struct TimelineServiceTests {
                     record.longestPauses[account] ?? .zero,
                     .milliseconds(now.milliseconds - (record.lastCalls[account]?.milliseconds ?? 0)))
             }
-            let late = pauses.filter { $0 > .seconds(30) }
+            let late = pauses.filter { $0 > .seconds(56) }
             #expect(late.isEmpty, "\(late.count) users waited up to \(pauses.max()?.short ?? "")")
         }
     }
