@@ -58,6 +58,25 @@ struct StreamsFile: Sendable {
         guard all.isEmpty else { throw StreamsError(.operator(.settings), all.joined(separator: "\n")) }
     }
 
+    /// Writes the file in the place of the one that it was made from, with the owner and the permissions of that one.
+    ///
+    /// - Parameter old: the file as it was read.
+    /// - Returns: whether they differ.
+    /// - Throws: `StreamsError`: `retry` when somebody, such as an editor, has written the file meanwhile; `operator(.disk)`.
+    func replace(_ old: StreamsFile) throws(StreamsError) -> Bool {
+        guard text != old.text else { return false }
+        guard ((try? readTextFile(path)) ?? "") == old.text else {
+            throw StreamsError(
+                .retry, "\(path) was changed while this command ran, which has changed nothing; run it again")
+        }
+        do throws(FileError) {
+            let status = try FilePath.status(path)
+            try DurableText.replace(
+                path, with: text, owner: status?.owner, group: status?.group, mode: status?.mode ?? 0o644)
+        } catch { throw StreamsError(error) }
+        return true
+    }
+
     private struct Credential {
         let stream: DeclaredStream
         let name: String
