@@ -49,6 +49,16 @@ struct StreamsFile: Sendable {
         throw StreamsError(.operator(.settings), "\(path) has no stream '\(name)'\(meant)")
     }
 
+    /// Whether the form of the file is right, so that `streams` is what it declares.
+    var isWellFormed: Bool { mistakes.isEmpty }
+
+    /// Checks the form of the file alone.
+    ///
+    /// - Throws: `StreamsError`: `operator(.settings)` that lists every error.
+    func requireForm() throws(StreamsError) {
+        guard isWellFormed else { throw StreamsError(.operator(.settings), mistakes.joined(separator: "\n")) }
+    }
+
     /// Checks the form of the file, the settings of every active stream as `run` would, and that no two of them use the same
     /// credential.
     ///

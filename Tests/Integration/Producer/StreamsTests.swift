@@ -251,6 +251,23 @@ import Testing
         #expect(without.status == 69 && without.output.contains("one"), "\(without)")
     }
 
+    /// What a file with errors declares is not known, so nothing is healthy by it.
+    @Test func aFileWithErrorsIsReportedByListAndStatus() throws {
+        let none = ["SUPERVISOR": "none"]
+        try host.declare(one)
+        #expect(try host.streams(["apply", "--yes"], settings: none).status == 0)
+        try host.folder.write("stream: []\n" + text(), to: "streams.yaml")
+        for command in [["list"], ["status", "--check"]] {
+            let result = try host.streams(command, settings: none)
+            #expect(result.status == 78 && result.output.contains("one"), "\(result)")
+            #expect(result.errors.contains("streams.yaml:1: unknown key 'stream'"), "\(result)")
+        }
+        try host.folder.write("streams: [\n", to: "streams.yaml")
+        let status = try host.streams(["status", "--check"], settings: none)
+        #expect(status.status == 78 && status.errors.contains("not YAML"), "\(status)")
+        #expect(status.output.contains("it is not active") && !status.output.contains("stops it"), "\(status)")
+    }
+
     /// With `none` only settings files are written, and `status` goes by the journals.
     @Test func withoutASupervisor() throws {
         try host.declare(one)
