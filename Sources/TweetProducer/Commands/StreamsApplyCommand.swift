@@ -58,10 +58,11 @@ extension StreamsCommand {
         func run() throws {
             try runCommand {
                 let settings = try options.read()
-                let file = try StreamsFile.read(settings.file)
-                try file.requireGood()
                 let fleet = try Fleet(settings)
                 let lock = try fleet.application.files.lock()
+                // Whoever held the lock may have changed the file.
+                let file = try StreamsFile.read(settings.file)
+                try file.requireGood()
                 try StreamsChange(fleet: fleet, output: output).run(file) { plan in
                     try plan.isEmpty || yes || confirm("Change the streams of this host?")
                 }
@@ -77,18 +78,29 @@ struct StreamsChange {
     let output: OutputOptions
 
     /// - Parameters:
-    ///   - file: that declares the streams; it is written when it differs from the one on the disk.
+    ///   - file: that declares the streams.
+    ///   - old: the file that it replaces on the disk; nil for one that is there already.
     ///   - isConfirmed: whether the changes shall be made.
-    /// - Throws: `StreamsError`; `Failure` (78) when a stream does not start.
-    func run(_ file: StreamsFile, isConfirmed: (StreamsPlan) throws -> Bool) throws {
+    /// - Throws: `StreamsError`: `retry` when somebody else has changed the file meanwhile; `Failure` (78) when a stream does not
+    ///   start.
+    func run(
+        _ file: StreamsFile, replacing old: StreamsFile? = nil, isConfirmed: (StreamsPlan) throws -> Bool
+    ) throws {
         let (plan, desired) = try fleet.application.compare(fleet.desired(file))
         if !output.json { output.show(StreamsPlanView(plan)) }
-        guard try isConfirmed(plan) else { return print("nothing was changed") }
-        if (try? readTextFile(file.path)) != file.text { try fleet.write(file) }
+        guard try isConfirmed(plan) else {
+            return output.json
+                ? output.show(StreamsOutcomes(changes: [], kept: plan.kept)) : print("nothing was changed")
+        }
+        if let old, try file.replace(old), !output.json { print("\(file.path) is written") }
         let declared = Set(file.streams.map(\.name))
-        let outcomes = try fleet.application.apply(plan, desired: desired, declared: declared) { outcome in
+        func report(_ outcome: StreamOutcome) {
             if !output.json { print(StreamsOutcomes.line(outcome)) }
         }
+        var outcomes = try fleet.application.apply(plan, desired: desired, declared: declared, report: report)
+        let idle = Self.ended(old, file).filter { end in !outcomes.contains { $0.stream == end.stream } }
+        idle.forEach(report)
+        outcomes += idle
         if output.json { output.show(StreamsOutcomes(changes: outcomes, kept: plan.kept)) }
         let failed = outcomes.filter { [.failed, .restored].contains($0.result) }
         guard failed.isEmpty else {
@@ -96,6 +108,16 @@ struct StreamsChange {
                 .badSettings,
                 "\(failed.map { "stream '\($0.stream)'" }.joined(separator: ", ")) did not start; the others are as in"
                     + " \(file.path)")
+        }
+    }
+
+    /// Streams that the new file ends, and whose journals stay, whether or not they ran.
+    private static func ended(_ old: StreamsFile?, _ file: StreamsFile) -> [StreamOutcome] {
+        let active = Set(file.active.map(\.name))
+        let kept = Set(file.streams.map(\.name))
+        return (old?.streams ?? []).filter { $0.isActive ? !active.contains($0.name) : !kept.contains($0.name) }.map {
+            let hasJournal = (try? FilePath.status($0.journal)) != nil
+            return StreamOutcome(stream: $0.name, result: .stopped, journal: hasJournal ? $0.journal : nil)
         }
     }
 }

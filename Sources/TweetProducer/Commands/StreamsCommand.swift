@@ -60,13 +60,19 @@ struct StreamsCommand: ParsableCommand {
 
                   tweet-producer streams list
                   tweet-producer streams list --json | jq -r '.streams[] | select(.is_active).name'
+
+                Exit status: 0 done, 78 errors in the form of the file.
                 """)
 
         @OptionGroup var options: Options
         @OptionGroup var output: OutputOptions
 
         func run() throws {
-            try runCommand { output.show(StreamList(try StreamsFile.read(options.read().file))) }
+            try runCommand {
+                let file = try StreamsFile.read(options.read().file)
+                output.show(StreamList(file))
+                try file.requireForm()
+            }
         }
     }
 

@@ -11,10 +11,11 @@ private func change(
     guard StreamName.isValid(stream) else { throw Failure(.usage, "'\(stream)' is not \(StreamName.rule)") }
     let fleet = try Fleet(settings)
     let lock = try fleet.application.files.lock()
-    var edits = StreamsFileEdit(try currentFile(settings.file, createsFile: createsFile))
+    let old = try currentFile(settings.file, createsFile: createsFile)
+    var edits = StreamsFileEdit(old)
     let file = try edit(&edits)
     try file.requireGood()
-    try StreamsChange(fleet: fleet, output: output).run(file) { plan in
+    try StreamsChange(fleet: fleet, output: output).run(file, replacing: old) { plan in
         // What the command names needs no question.
         let others = plan.changes.filter { $0.stream != stream }
         return try others.isEmpty || yes || confirm("Change these streams?")

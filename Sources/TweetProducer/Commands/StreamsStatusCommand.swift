@@ -15,7 +15,7 @@ extension StreamsCommand {
                   tweet-producer streams status --json | jq '.streams[] | select(.is_healthy | not)'
 
                 Exit status: 0 done, 1 with --check when a stream is not healthy, 69 the supervisor is unreachable, \
-                78 errors in the settings.
+                78 errors in the form of the file, or in the settings.
                 """)
 
         @OptionGroup var options: Options
@@ -33,6 +33,7 @@ extension StreamsCommand {
                 let view = StreamsStatusView(looks.streams, now: .now())
                 output.show(view)
                 isHealthy = view.isHealthy
+                try file.requireForm()
                 if let obstacle = looks.obstacle { throw obstacle }
             }
             if check, !isHealthy { throw ExitCode(1) }
@@ -60,7 +61,8 @@ struct StreamLooks {
                 DesiredStream(settings: $0, definition: application.supervisor.definition(of: $0))
             }
             let plan = StreamsPlan(wanted, actual: actual, isSupervised: isSupervised)
-            pending = Set(plan.changes.map(\.stream))
+            // `streams apply` changes nothing while the file has errors.
+            if file.isWellFormed { pending = Set(plan.changes.map(\.stream)) }
         } catch {
             // Without the supervisor's word the journals still say who writes them.
             (obstacle, isSupervised) = (error, false)

@@ -55,16 +55,4 @@ struct Fleet {
             named, current: current, from: settings.firstPort, isFree: StreamAddresses.isFree)
         return file.active.map { StreamSettingsFile($0, from: file.path, listen: addresses.derived[$0.name]) }
     }
-
-    /// Writes the file that declares the streams, with the owner and the permissions that it had.
-    ///
-    /// - Parameter file: the new one.
-    /// - Throws: `StreamsError`: `operator(.disk)`.
-    func write(_ file: StreamsFile) throws(StreamsError) {
-        do throws(FileError) {
-            let old = try FilePath.status(file.path)
-            try DurableText.replace(
-                file.path, with: file.text, owner: old?.owner, group: old?.group, mode: old?.mode ?? 0o644)
-        } catch { throw StreamsError(error) }
-    }
 }

@@ -48,7 +48,8 @@ struct StreamHealth: Sendable, Equatable {
         let isUp = [.running, .starting].contains(look.process?.state)
         if look.declared?.isActive != true {
             let isLeft = isUp || look.settings != nil
-            self.init(.inactive, isHealthy: !isLeft, isLeft ? "it is not active; `streams apply` stops it" : nil)
+            let reason = "it is not active" + (look.isPending ? "; `streams apply` stops it" : "")
+            self.init(.inactive, isHealthy: !isLeft, isLeft ? reason : nil)
         } else if look.isSupervised, !isUp {
             self = Self.withoutProcess(look)
         } else {

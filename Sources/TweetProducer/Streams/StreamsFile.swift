@@ -49,6 +49,16 @@ struct StreamsFile: Sendable {
         throw StreamsError(.operator(.settings), "\(path) has no stream '\(name)'\(meant)")
     }
 
+    /// Whether the form of the file is right, so that `streams` is what it declares.
+    var isWellFormed: Bool { mistakes.isEmpty }
+
+    /// Checks the form of the file alone.
+    ///
+    /// - Throws: `StreamsError`: `operator(.settings)` that lists every error.
+    func requireForm() throws(StreamsError) {
+        guard isWellFormed else { throw StreamsError(.operator(.settings), mistakes.joined(separator: "\n")) }
+    }
+
     /// Checks the form of the file, the settings of every active stream as `run` would, and that no two of them use the same
     /// credential.
     ///
@@ -56,6 +66,25 @@ struct StreamsFile: Sendable {
     func requireGood() throws(StreamsError) {
         let all = mistakes + settingsMistakes()
         guard all.isEmpty else { throw StreamsError(.operator(.settings), all.joined(separator: "\n")) }
+    }
+
+    /// Writes the file in the place of the one that it was made from, with the owner and the permissions of that one.
+    ///
+    /// - Parameter old: the file as it was read.
+    /// - Returns: whether they differ.
+    /// - Throws: `StreamsError`: `retry` when somebody, such as an editor, has written the file meanwhile; `operator(.disk)`.
+    func replace(_ old: StreamsFile) throws(StreamsError) -> Bool {
+        guard text != old.text else { return false }
+        guard ((try? readTextFile(path)) ?? "") == old.text else {
+            throw StreamsError(
+                .retry, "\(path) was changed while this command ran, which has changed nothing; run it again")
+        }
+        do throws(FileError) {
+            let status = try FilePath.status(path)
+            try DurableText.replace(
+                path, with: text, owner: status?.owner, group: status?.group, mode: status?.mode ?? 0o644)
+        } catch { throw StreamsError(error) }
+        return true
     }
 
     private struct Credential {

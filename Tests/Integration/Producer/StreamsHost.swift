@@ -155,6 +155,17 @@ final class StreamsHost: Sendable {
         return found
     }
 
+    /// Whether a process of another program has the lock's file open.
+    var waitsForLock: Bool {
+        let (files, path) = (FileManager.default, folder.path + "/streams/.lock")
+        return ((try? files.contentsOfDirectory(atPath: "/proc")) ?? []).contains { entry in
+            guard let pid = Int32(entry), pid != getpid() else { return false }
+            return ((try? files.contentsOfDirectory(atPath: "/proc/\(pid)/fd")) ?? []).contains {
+                (try? files.destinationOfSymbolicLink(atPath: "/proc/\(pid)/fd/\($0)")) == path
+            }
+        }
+    }
+
     /// What `streams apply` did to a stream, as its journal has it.
     func applied(_ stream: String) throws -> [String] {
         let folder = folder.path + "/journal/" + stream

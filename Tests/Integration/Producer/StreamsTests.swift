@@ -193,6 +193,36 @@ import Testing
         #expect(host.starts("one") == 1 && host.starts("two") == 1, "\(host.supervisordLog)")
     }
 
+    /// A command that waits for another one applies the file that this one leaves, and writes none.
+    @Test func applyReadsTheFileBehindTheLock() async throws {
+        let none = ["SUPERVISOR": "none"]
+        try host.declare(one, two)
+        let files = StreamFiles(folder: host.folder.path + "/streams", group: nil, definitions: nil)
+        let lock = try files.lock()
+        async let result = blocking { [host] in try host.streams(["apply", "--yes"], settings: none) }
+        #expect(try await holds { host.waitsForLock })
+        try host.declare(one, StreamsHost.stream("two", token: "b", "active: false"))
+        let file = try text()
+        _ = consume lock
+        let apply = try await result
+        #expect(apply.status == 0, "\(apply)")
+        #expect(try text() == file && host.derived == ["streams/one.yaml"])
+    }
+
+    /// A stream that did not run is removed as well, and the command says where its journal is.
+    @Test func theJournalOfARemovedStreamIsNamedAlthoughItDidNotRun() throws {
+        let none = ["SUPERVISOR": "none"]
+        let journal = host.folder.path + "/journal/two"
+        try JournalFolder.create(journal)
+        try host.declare(one, StreamsHost.stream("two", token: "b", "active: false"))
+        #expect(try host.streams(["apply", "--yes"], settings: none).status == 0)
+        let removed = try host.streams(["remove", "two"], settings: none)
+        #expect(removed.status == 0 && removed.output.contains("\(host.file) is written\n"), "\(removed)")
+        #expect(removed.output.hasSuffix("its journal stays in \(journal)\n"), "\(removed)")
+        let deactivated = try host.streams(["deactivate", "one", "--json"], settings: none)
+        #expect(deactivated.status == 0 && deactivated.output.hasPrefix("{"), "\(deactivated)")
+    }
+
     @Test func settingsFilesCanBeReadByTheGroupOnly() throws {
         try host.startSupervisord()
         try host.declare(one)
@@ -219,6 +249,23 @@ import Testing
         host.stopSupervisord()
         let without = try host.streams("status")
         #expect(without.status == 69 && without.output.contains("one"), "\(without)")
+    }
+
+    /// What a file with errors declares is not known, so nothing is healthy by it.
+    @Test func aFileWithErrorsIsReportedByListAndStatus() throws {
+        let none = ["SUPERVISOR": "none"]
+        try host.declare(one)
+        #expect(try host.streams(["apply", "--yes"], settings: none).status == 0)
+        try host.folder.write("stream: []\n" + text(), to: "streams.yaml")
+        for command in [["list"], ["status", "--check"]] {
+            let result = try host.streams(command, settings: none)
+            #expect(result.status == 78 && result.output.contains("one"), "\(result)")
+            #expect(result.errors.contains("streams.yaml:1: unknown key 'stream'"), "\(result)")
+        }
+        try host.folder.write("streams: [\n", to: "streams.yaml")
+        let status = try host.streams(["status", "--check"], settings: none)
+        #expect(status.status == 78 && status.errors.contains("not YAML"), "\(status)")
+        #expect(status.output.contains("it is not active") && !status.output.contains("stops it"), "\(status)")
     }
 
     /// With `none` only settings files are written, and `status` goes by the journals.

@@ -88,6 +88,8 @@ package struct SettingsFile {
             .composer(_, let problem, let mark, _):
             "\(problem) at line \(mark.line), column \(mark.column)"
         case .reader(let problem, _, _, _): problem
+        case .duplicatedKeysInMapping(let keys, let context):
+            "more than one \(keys.sorted().map { "'\($0)'" }.joined(separator: ", ")), the first at line \(context.mark.line)"
         default: "it cannot be read"
         }
     }

@@ -1,4 +1,5 @@
 import Core
+import Glibc
 import TestSupport
 import Testing
 
@@ -116,6 +117,24 @@ import Testing
         var edit = edit("streams: [{ name: a, active: yes, token_file: t }]\n")
         #expect(
             try edit.set("a", active: false).text == "streams: [{ name: a, active: false, token_file: t }]\n")
+    }
+
+    /// What an editor writes while a command runs stays; permissions stay as well.
+    @Test func aFileThatWasWrittenMeanwhileIsNotReplaced() throws {
+        let folder = try TemporaryFolder()
+        try folder.write(Self.text, to: "streams.yaml")
+        let path = folder.path + "/streams.yaml"
+        #expect(unsafe chmod(path, 0o600) == 0)
+        let old = try StreamsFile.read(path)
+        var edit = StreamsFileEdit(old)
+        let new = try edit.set("photos", active: false)
+        #expect(try !old.replace(old) && new.replace(old) && readTextFile(path) == new.text)
+        #expect(try FilePath.status(path)?.mode == 0o600)
+        let error = #expect(throws: StreamsError.self) { try new.replace(StreamsFile(path: path, text: Self.text)) }
+        #expect(error?.disposition == .retry && error?.description.contains(path) == true)
+        try folder.write(Self.text + "# more\n", to: "streams.yaml")
+        #expect(throws: StreamsError.self) { try new.replace(old) }
+        #expect(try readTextFile(path) == Self.text + "# more\n")
     }
 
     @Test func anUnknownStreamIsAnError() {

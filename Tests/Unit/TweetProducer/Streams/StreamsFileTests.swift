@@ -102,6 +102,7 @@ import Testing
         ("defaults: { streams_file: x }", ":1: unknown setting 'streams_file'"),
         ("streams:\n  - name: x", ":2: stream 'x' has no token_file"),
         ("a: [", "not YAML: "),
+        ("streams:\n  - name: x\n    name: y", "not YAML: more than one 'name', the first at line 2"),
     ])
     func errorsNameTheirLine(text: String, error: String) {
         let errors = errors(text)
