@@ -47,7 +47,7 @@ FUZZ_SECONDS ?= 0
 FUZZ_CORPUS ?=
 
 quiet := scripts/quiet.sh
-# Which test targets run, one after the other.
+# Which test targets run (scripts/test.sh).
 unit_targets := $(addsuffix UnitTests,$(notdir $(wildcard Tests/Unit/*)))
 integration_targets := XAPIIntegrationTests ProducerIntegrationTests LoaderIntegrationTests TimelinesIntegrationTests LogShippingIntegrationTests SandboxIntegrationTests EndToEndTests
 fault_targets := $(addsuffix FaultTests,$(notdir $(wildcard Tests/Fault/*)))
