@@ -20,7 +20,9 @@ readonly waiting=' LoaderFaultTests '
 readonly beside=' EndToEndTests JournalFaultTests LoaderFaultTests XFaultTests '
 # A test that hangs must not hold up the others for ever; the slowest target takes a quarter of this.
 readonly seconds=1800
-run=(timeout --kill-after=10 "$seconds" "${SWIFT:-swift}" test --skip-build --disable-xctest "$@")
+# The program of all tests itself, since SwiftPM serves one `swift test` at a time.
+bin=$("${SWIFT:-swift}" build --show-bin-path "$@") || exit
+run=(timeout --kill-after=10 "$seconds" "$bin"/*PackageTests.xctest --testing-library swift-testing)
 readonly limit=--experimental-maximum-parallelization-width
 rm -f "$build"/tests*.xml
 # Installed here, so that no test waits for it.
@@ -38,8 +40,7 @@ run_row() { # TARGET…
         many=$width
         if [[ $waiting == *" $target "* ]]; then many=$((3 * width)); fi
         start=$SECONDS
-        # Both rows only read what is built.
-        "${run[@]}" --ignore-lock "$limit" "$many" --filter "^$target\\." --xunit-output "$build/tests-of-$target.xml" || {
+        "${run[@]}" "$limit" "$many" --filter "^$target\\." --xunit-output "$build/tests-of-$target.xml" || {
             if [ $? -ge 124 ]; then echo "$target did not end within $seconds s: a test hangs" >&2; fi
             status=1
         }
