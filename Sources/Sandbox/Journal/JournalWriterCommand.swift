@@ -39,6 +39,7 @@ struct JournalWriterCommand: ParsableCommand {
             let result = Result { try write(to: journal) }
             source.tail.close()
             publisher.join()
+            try awaitArchive()
             stop.raise()
             archiver.join()
             try result.get()
@@ -56,6 +57,12 @@ struct JournalWriterCommand: ParsableCommand {
             durable = line
             writeToStandardOutput("durable \(durable)\n")
         }
+    }
+
+    /// Waits until every segment but the open one is archived, also on a busy machine.
+    private func awaitArchive() throws {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while try Segment.list(folder + "/s").count > 1, ContinuousClock.now < deadline { usleep(5000) }
     }
 
     private static func append(_ text: String, to journal: Journal) throws {

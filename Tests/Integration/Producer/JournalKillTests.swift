@@ -110,6 +110,8 @@ import Testing
         let names = try FileManager.default.contentsOfDirectory(atPath: folder + "/archive").filter {
             $0.hasSuffix(".gz")
         }
+        // Without names it reads its standard input.
+        try #require(!names.isEmpty)
         let process = Process()
         process.executableURL = URL(filePath: "/bin/zcat")
         process.currentDirectoryURL = URL(filePath: folder + "/archive")
