@@ -5,7 +5,7 @@ import Testing
 @testable import XAPI
 
 /// Terms of a filter in rules: few, short enough, and left alone where nothing changed.
-@Suite(.timeLimit(.minutes(1))) struct XTermGroupsTests {
+@Suite(.timeLimit(.minutes(5))) struct XTermGroupsTests {
     private func words(_ numbers: some Sequence<Int>) -> [String] { numbers.map { "word\($0)" } }
 
     private func values(_ groups: [TermGroups.Group]) -> [String] { groups.map(\.value) }
