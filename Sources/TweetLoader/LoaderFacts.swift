@@ -56,10 +56,11 @@ struct LoaderFacts {
         }
     }
 
-    /// Only one message of a partition is ever wanted.
+    /// Only one message of a partition is ever wanted. Whatever time-out it is given, rd_kafka_query_watermark_offsets (librdkafka
+    /// 2.0.2) waits for its request, which is sent up to three times: with a broker that hangs, 180 s by default.
     private func makeKafka() throws -> KafkaEnds {
-        let few = settings.kafka.withDefaults(["queued.max.messages.kbytes": "1024", "queued.min.messages": "1"])
-        return try KafkaEnds(few, group: settings.group)
+        let own = ["queued.max.messages.kbytes": "1024", "queued.min.messages": "1", "socket.timeout.ms": "5000"]
+        return try KafkaEnds(settings.kafka.withDefaults(own), group: settings.group)
     }
 
     private mutating func publish(

@@ -216,7 +216,8 @@ import Testing
         defer { away.close() }
         var settings = try server.settings()
         settings.endpoint = away.url
-        let journal = try open { $0.quota = 200_000 }
+        // Half of what 300 segments and their lines in the manifest take.
+        let journal = try open { $0.quota = 100_000 }
         try run(journal, settings, { $0.whenFull = .dropOldest }) { _ in
             for part in 0..<60 {
                 // Room is made on the archiver's thread.
