@@ -90,6 +90,12 @@ package func quotedName(_ name: String) -> String {
     let isPlain =
         name.first.map { !$0.isNumber } ?? false
         && name.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || $0 == "_") }
-    return isPlain
-        ? name : "\"\(name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\""
+    if isPlain { return name }
+    // By scalar: a quotation mark and a combining mark after it are one `Character`, which is not `"`.
+    var quoted = String.UnicodeScalarView()
+    for scalar in name.unicodeScalars {
+        if scalar == "\"" { quoted.append("\"") }
+        quoted.append(scalar)
+    }
+    return "\"\(String(quoted))\""
 }

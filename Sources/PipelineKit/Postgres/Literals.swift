@@ -5,7 +5,12 @@ package func arrayLiteral(_ values: some Sequence<String?>) -> String {
         guard value.utf8.contains(where: { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }) else {
             return "\"\(value)\""
         }
-        let escaped = value.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] }
+        // By scalar: a quotation mark and a combining mark after it are one `Character`, which is not `"`.
+        var escaped = String.UnicodeScalarView()
+        for scalar in value.unicodeScalars {
+            if scalar == "\"" || scalar == "\\" { escaped.append("\\") }
+            escaped.append(scalar)
+        }
         return "\"\(String(escaped))\""
     }
     return "{\(elements.joined(separator: ","))}"

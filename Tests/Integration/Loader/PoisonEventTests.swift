@@ -62,6 +62,8 @@ struct PoisonEventTests {
             (#""newest_id":"-1""#, "event", "left out: newest_id"), (#""detail":"a\u0000b""#, "event", nil),
             (#""last_received_at":"0000-01-01T00:00:00Z""#, "event", "left out: last_received_at"),
             (#""at":"9999-12-31T23:59:60Z""#, "event", "left out: at"), (#""other":1e99999"#, "reject", nil),
+            // A combining mark makes one `Character` with the quotation mark before it.
+            (#""detail":"\#u{301}a\\\#u{301}""#, "event", nil),
         ] as [(String, String, String?)])
     func members(member: String, becomes: String, reason: String?) throws {
         let time = #""at":"2026-11-20T08:00:00.000Z""#
