@@ -20,11 +20,13 @@ extension Journal {
             try append(event)
         }
         let gaps = OpenGaps(folder: source.folder, metrics: metrics)
-        guard recovery.openConnection != 0 || mayHaveLostFirstLines(gaps, last) else { return }
+        let wasConnected = recovery.openConnection != 0
+        guard wasConnected || mayHaveLostFirstLines(gaps, last) else { return }
         var event = PipelineEvent(.disconnected, connection: recovery.openConnection, cause: "crash")
         // A heartbeat is no line of X: it has when the last one came, keep-alives included.
         let isHeartbeat = last?.type == .alive
-        event.lastReceivedAt = (isHeartbeat ? last?.lastReceivedAt : nil) ?? recovery.lastReceivedAt?.description
+        let known = wasConnected ? (isHeartbeat ? last?.lastReceivedAt : nil) : try? startOfRun()
+        event.lastReceivedAt = known ?? recovery.lastReceivedAt?.description
         event.newestID = try newestID().map(String.init)
         let seq = try append(event).seq
         if let gap = StreamGap(event, seq: seq) { gaps.open(gap) }
@@ -34,7 +36,21 @@ extension Journal {
     /// durable. After a later connection a gap is open that has all of that.
     private func mayHaveLostFirstLines(_ gaps: OpenGaps, _ last: PipelineEvent?) -> Bool {
         guard gaps.gaps.last.map({ $0.ended != nil }) ?? true else { return false }
-        return last.map { [.started, .connectFailed, .alive].contains($0.type) } ?? false
+        return last.map { $0.type.comesBeforeConnection } ?? false
+    }
+
+    /// When the last run began: other threads journal beside a connection that is not durable yet. Nil when no line of that can
+    /// be read.
+    private func startOfRun() throws -> String? {
+        var found: String?
+        var reader = try JournalReader(source, from: max(1, lastSeq - Self.lookBack))
+        while try reader.read(limit: 500, { found = unsafe start(in: Array($0.bytes)) ?? found }) > 0 {}
+        return found
+    }
+
+    private func start(in line: [UInt8]) -> String? {
+        guard let event = PipelineEvent(line: line), event.type == .started else { return nil }
+        return event.at
     }
 
     /// The journal's last line, when it is an event.
@@ -78,5 +94,20 @@ extension Journal {
             limit: 500, { line in newest = [newest, unsafe ids.id(of: line.bytes)].compactMap { $0 }.max() }) > 0
         {}
         return newest
+    }
+}
+
+extension PipelineEvent.Kind {
+    /// Whether a run that was killed before its first connection was durable may have left this as the journal's last line:
+    /// `started`, or what the other threads of a producer journal meanwhile.
+    fileprivate var comesBeforeConnection: Bool {
+        switch self {
+        case .started, .connectFailed, .alive, .tornTail, .rejected, .dropped, .rules, .rulesDiffer, .rulesAgree,
+            .rulesSilent, .rulesHeard:
+            true
+        case .connected, .disconnected, .quiet, .lively, .repaired, .repairFailed, .handedOver, .passive, .tally,
+            .applied, .stopped, .gapClosed, .journalForgotten, .unknown:
+            false
+        }
     }
 }

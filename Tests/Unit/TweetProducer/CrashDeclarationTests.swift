@@ -43,6 +43,39 @@ import TweetFormat
         #expect(gap.start == received && gap.connection == 7 && gap.newestID == "1003")
     }
 
+    @Test(
+        "f35: lines of a first connection that is not durable are in a gap, whatever follows the start",
+        arguments: [PipelineEvent.Kind.started, .connectFailed, .alive, .rules, .rulesDiffer, .rulesSilent, .rejected])
+    func theFirstConnectionIsDeclared(last: PipelineEvent.Kind) throws {
+        let folder = try TemporaryFolder()
+        let began = Timestamp(milliseconds: 1_700_000_000_000)
+        do {
+            let journal = try Journal.open(folder: folder.path, stream: "s")
+            try journal.append(PipelineEvent(.started, at: began))
+            if last != .started { try journal.append(PipelineEvent(last)) }
+            try journal.sync()
+        }
+        let journal = try Journal.open(folder: folder.path, stream: "s")
+        try journal.declareCrash(Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let gap = try #require(OpenGaps(folder: journal.source.folder).gaps.first)
+        #expect(gap.start == began && gap.cause == "crash")
+    }
+
+    static let endings: [PipelineEvent.Kind] = [.stopped, .passive]
+
+    @Test("a run that ended in due form, or never read, leaves no gap", arguments: endings)
+    func anEndInDueFormIsNoCrash(last: PipelineEvent.Kind) throws {
+        let folder = try TemporaryFolder()
+        do {
+            let journal = try Journal.open(folder: folder.path, stream: "s")
+            for kind in [PipelineEvent.Kind.started, .rules, last] { try journal.append(PipelineEvent(kind)) }
+            try journal.sync()
+        }
+        let journal = try Journal.open(folder: folder.path, stream: "s")
+        try journal.declareCrash(Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        #expect(OpenGaps(folder: journal.source.folder).gaps.isEmpty)
+    }
+
     /// As a process leaves it that dies.
     private func leave(_ journal: Journal, hasRolled: Bool) throws {
         try journal.append(PipelineEvent(.connected, connection: 7), connection: 7)
