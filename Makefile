@@ -127,7 +127,7 @@ build-fuzz: setup
 .PHONY: soak
 soak: setup ## Kills both services and a journal's writer at random; runs loaders under faults for LOADER_SOAK_SECONDS
 	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
-	@scripts/s3-server.sh --install
+	@scripts/python.sh --install s3-server
 	@SOAK_ROUNDS=$(SOAK_ROUNDS) JOURNAL_KILL_ROUNDS=$(JOURNAL_KILL_ROUNDS) \
 		ARCHIVE_KILL_ROUNDS=$(ARCHIVE_KILL_ROUNDS) \
 		PRODUCER_PAUSE_SECONDS=$(PRODUCER_PAUSE_SECONDS) \

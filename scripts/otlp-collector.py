@@ -4,6 +4,7 @@ Prints its port first, and at the end of its input one line of JSON for each log
 protocol does not know (an unknown member, a number of the wrong form) is answered with 400 and printed as {"error": …}.
 With two arguments, a certificate and its key, it speaks TLS.
 """
+# packages: opentelemetry-proto>=1.20,<2
 
 import gzip
 import http.server

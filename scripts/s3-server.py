@@ -5,6 +5,7 @@ session token `ended` is rejected as expired.
 
 PUT /_faults with a JSON list sets what goes wrong with the next matching requests, GET /_requests lists the requests.
 """
+# packages: moto[s3,server]>=5,<6
 import hashlib
 import io
 import json

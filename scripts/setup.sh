@@ -63,7 +63,7 @@ packages=(
     supervisor                   # deploy/supervisor and `streams` are tested with it
     systemd                      # it reads the units of deploy/systemd
     python3                      # a web server that is not X, for a test
-    python3-venv                 # the tests start an S3 server from PyPI (scripts/s3-server.sh)
+    python3-venv                 # the tests start Python programs with packages from PyPI (scripts/python.sh)
     "$@"
 )
 # Packages that an unpacked toolchain needs on a minimal Debian.

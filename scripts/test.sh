@@ -26,8 +26,7 @@ run=(timeout --kill-after=10 "$seconds" "$bin"/*PackageTests.xctest --testing-li
 readonly limit=--experimental-maximum-parallelization-width
 rm -f "$build"/tests*.xml
 # Installed here, so that no test waits for it.
-"$(dirname "${BASH_SOURCE[0]}")/s3-server.sh" --install || exit 69
-"$(dirname "${BASH_SOURCE[0]}")/otlp-collector.sh" --install || exit 69
+"$(dirname "${BASH_SOURCE[0]}")/python.sh" --install || exit 69
 
 if [ -n "${FILTER:-}" ]; then
     exec "${run[@]}" "$limit" "$width" --filter "$FILTER" --xunit-output "$build/tests.xml"

@@ -28,10 +28,11 @@ package final class S3TestServer: @unchecked Sendable {
 
     /// Starts the server and makes the bucket.
     ///
-    /// - Throws: `Failure` when it cannot be started; scripts/s3-server.sh says why on standard error.
+    /// - Throws: `Failure` when it cannot be started; scripts/python.sh says why on standard error.
     package init() throws {
         let output = Pipe()
-        process.executableURL = repository.appending(path: "scripts/s3-server.sh")
+        process.executableURL = repository.appending(path: "scripts/python.sh")
+        process.arguments = ["s3-server"]
         process.standardInput = input
         process.standardOutput = output
         try process.run()
@@ -43,7 +44,7 @@ package final class S3TestServer: @unchecked Sendable {
         }
         let said = String(decoding: line, as: UTF8.self).split(separator: " ")
         guard said.count == 2 else {
-            throw Failure(.unavailable, "scripts/s3-server.sh did not start the S3 server")
+            throw Failure(.unavailable, "scripts/python.sh did not start the S3 server")
         }
         port = said[1].trimmingCharacters(in: .whitespacesAndNewlines)
         url = "http://127.0.0.1:\(port)"

@@ -21,7 +21,7 @@ import Testing
         let error: String?
     }
 
-    /// scripts/otlp-collector.sh.
+    /// scripts/otlp-collector.py.
     private final class Collector: @unchecked Sendable {
         // Sendable: the process and its pipes are set up by `init`, and then used by one thread at a time.
         private let process = Process()
@@ -31,8 +31,8 @@ import Testing
         let port: String
 
         init(_ arguments: [String] = []) throws {
-            process.executableURL = repository.appending(path: "scripts/otlp-collector.sh")
-            process.arguments = arguments
+            process.executableURL = repository.appending(path: "scripts/python.sh")
+            process.arguments = ["otlp-collector"] + arguments
             process.standardInput = input
             process.standardOutput = output
             try process.run()
@@ -43,7 +43,7 @@ import Testing
                 first += byte
             }
             port = String(decoding: first, as: UTF8.self).trimmed
-            try #require(!port.isEmpty, "scripts/otlp-collector.sh did not start")
+            try #require(!port.isEmpty, "scripts/otlp-collector.py did not start")
         }
 
         /// Ends it, and returns what it has printed.
