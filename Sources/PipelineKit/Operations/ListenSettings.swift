@@ -67,6 +67,21 @@ package struct ListenSettings: Sendable, Equatable {
             host: String(isBracketed ? address.host.dropFirst().dropLast() : address.host), port: Int(port))
     }
 
+    /// Reads `http://host:port`, where a service listens; nil for anything else. Without a port it is 80.
+    ///
+    /// - Parameters:
+    ///   - url: a slash may follow, and nothing else.
+    ///   - tokenFile: the file of the bearer token that the service needs; nil for none.
+    package init?(url: String, tokenFile: String?) {
+        let scheme = "http://"
+        guard url.lowercased().hasPrefix(scheme) else { return nil }
+        var place = String(url.dropFirst(scheme.count))
+        if place.hasSuffix("/") { place.removeLast() }
+        guard let address = ServerAddress(place[...], needsPort: false) else { return nil }
+        self.init(address.port == nil ? place + ":80" : place)
+        self.tokenFile = tokenFile
+    }
+
     /// Whether only this host can reach it.
     package var isLoopback: Bool { Self.isLoopback(host) }
 

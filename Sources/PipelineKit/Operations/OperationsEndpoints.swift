@@ -8,7 +8,7 @@ package import Core
 /// | `/livez` | every loop gives signs of life | a loop hangs |
 /// | `/readyz` | the start is finished, and it does not drain | else |
 /// | `/healthz` | health is `ok` or `degraded`; JSON with every check | it is `failing` |
-/// | `/status` | JSON: all of that | never |
+/// | `/status` | JSON: all of that, with the values of the metrics | never |
 /// | `/` | the same for people, as one plain page | never |
 package struct OperationsEndpoints: Sendable {
     /// What is asked.
@@ -114,8 +114,8 @@ package struct OperationsEndpoints: Sendable {
                 status: report.status == .failing ? 503 : 200, contentType: "application/json",
                 body: report.json() + "\n")
         case "/status":
-            return Answer(
-                contentType: "application/json", body: ServiceStatus(service, health, report()).json() + "\n")
+            let status = ServiceStatus(service, health, report(), registry.readings)
+            return Answer(contentType: "application/json", body: status.json() + "\n")
         case "/":
             return Answer(
                 contentType: "text/html; charset=utf-8", body: StatusPage(report()).html,
@@ -142,39 +142,4 @@ package struct OperationsEndpoints: Sendable {
         let isBracketed = address.host.hasPrefix("[")
         return ListenSettings.isLoopback(String(isBracketed ? address.host.dropFirst().dropLast() : address.host))
     }
-}
-
-/// What `/status` answers.
-private struct ServiceStatus: Report {
-    struct Loop: Encodable {
-        let name: String
-        /// Nil for never.
-        let lastBeat: String?
-    }
-
-    let service: String
-    let productVersion: String
-    let isReady: Bool
-    /// Why it is not ready.
-    let waiting: [String]
-    let isAlive: Bool
-    /// Loops without a sign of life for too long.
-    let silent: [String]
-    let loops: [Loop]
-    let status: HealthCheck.Status
-    let checks: [HealthCheck]
-
-    init(_ service: String, _ health: ServiceHealth, _ report: HealthReport) {
-        (status, checks) = (report.status, report.checks)
-        self.service = service
-        productVersion = Core.productVersion
-        (waiting, silent) = (health.obstacles, health.silent)
-        (isReady, isAlive) = (waiting.isEmpty, silent.isEmpty)
-        loops = health.beats.map { loop in
-            Loop(
-                name: loop.loop, lastBeat: loop.last > 0 ? Timestamp(milliseconds: loop.last).description : nil)
-        }
-    }
-
-    func text(on terminal: Terminal?) -> String { json() }
 }

@@ -5,12 +5,13 @@ import Glibc
 package struct ServiceSilence: Error, CustomStringConvertible {
     package let description: String
 
-    init(_ description: String) {
+    /// - Parameter description: the reason, which names the address.
+    package init(_ description: String) {
         self.description = description
     }
 }
 
-/// A question to a service of this host over HTTP, by a command that waits for the answer. Needs no library.
+/// A question to a service over HTTP, by a command that waits for the answer. Needs no library.
 package struct ServiceQuestion: Sendable {
     private let settings: ListenSettings
 
@@ -40,7 +41,8 @@ package struct ServiceQuestion: Sendable {
         return (status, String(text[end.upperBound...]))
     }
 
-    private var place: String { settings.description }
+    /// The address, for messages.
+    package var place: String { settings.description }
 
     private func request(_ path: String) throws(ServiceSilence) -> String {
         var lines = ["GET \(path) HTTP/1.1", "Host: \(place)", "Connection: close"]

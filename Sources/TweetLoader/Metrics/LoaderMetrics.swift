@@ -43,6 +43,15 @@ struct ConsumeMetrics: Sendable {
             "consumed_messages", "Messages read from Kafka, repeated ones included.", by: "topic")
         bytes = registry.counters(
             "consumed_bytes", "Bytes of the values of these messages.", unit: .bytes, by: "topic")
+        registry.gauges(
+            "partition_next_offset",
+            "Offset of the first message of the partition that is not settled in PostgreSQL; -1: none was settled yet.",
+            by: ["topic", "partition"]
+        ) {
+            writers.positions.sorted { $0.key < $1.key }.map { partition, position in
+                ([partition.topic, "\(partition.partition)"], Double(position.next ?? -1))
+            }
+        }
         lag = registry.gauges(
             "partition_lag_messages", "Messages that are in Kafka and not settled in PostgreSQL.",
             by: ["topic", "partition"])

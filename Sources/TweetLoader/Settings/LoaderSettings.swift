@@ -73,12 +73,15 @@ struct LoaderSettings: ConfiguredService, Sendable {
 
     static let program = "tweet-loader"
 
-    static func read(_ reader: inout SettingsReader) throws(SettingsError) { _ = try LoaderSettings(&reader) }
+    static func read(_ reader: inout SettingsReader) throws(SettingsError) {
+        _ = try LoaderSettings(&reader)
+        _ = WatchedServices.read(&reader)
+    }
 
     /// Every setting of the service, by group.
     static let groups: [any SettingGroup.Type] = [
         DatabaseSettings.self, KafkaSettings.self, LoadingSettings.self, ListeningSettings.self,
-        LogHTTPSettings.self, CommonSettings.self,
+        LogHTTPSettings.self, WatchSettings.self, CommonSettings.self,
     ]
 
     /// Reads every setting; mistakes are added to the reader's.

@@ -42,7 +42,7 @@ import Testing
     func everySeriesIsThereFromTheStart() {
         let text = Self.registries.map { $0.1.text(.prometheus) }.joined()
         let foundAtRunTime: Set = [
-            "loop_last_beat_timestamp_seconds", "partition_lag_messages",
+            "loop_last_beat_timestamp_seconds", "partition_lag_messages", "partition_next_offset",
             "partition_oldest_unsettled_timestamp_seconds",
             "ledger_last_seq", "ledger_unsettled_lines", "ledger_missing_lines", "gaps_open",
             "stream_heartbeat_timestamp_seconds", "stream_heartbeat_delay_seconds", "stream_connected",

@@ -31,6 +31,11 @@ package final class MetricsRegistry: Sendable {
         return text.finished
     }
 
+    /// All values as they are now, series by series.
+    package var readings: [MetricReading] {
+        entries.withLock { $0 }.flatMap { entry in entry.read().map { MetricReading(entry.family, $0) } }
+    }
+
     // MARK: Counters
 
     /// Declares a counter.
@@ -131,6 +136,14 @@ package final class MetricsRegistry: Sendable {
         read: @escaping @Sendable () -> [(label: String, value: Double)]
     ) {
         add(.gauge, name, unit, help, labels: [label]) { read().map { MetricSeries([$0.label], $0.value) } }
+    }
+
+    /// Declares gauges with several labels that are read from memory when they are asked for.
+    package func gauges(
+        _ name: String, _ help: String, unit: MetricFamily.Unit? = nil, by labels: [String],
+        read: @escaping @Sendable () -> [(labels: [String], value: Double)]
+    ) {
+        add(.gauge, name, unit, help, labels: labels) { read().map { MetricSeries($0.labels, $0.value) } }
     }
 
     /// Declares when each text that users choose was counted last.
