@@ -11,7 +11,12 @@ import Testing
         "each alert fires once under its fault and at its time, and none in two hours of a quiet X",
         .enabled(
             if: FileManager.default.isExecutableFile(atPath: promtool), "Debian's package prometheus has promtool"),
-        arguments: [["check", "rules", "tweet-pipeline.rules.yml"], ["test", "rules", "tweet-pipeline.test.yml"]])
+        arguments: [
+            ["check", "rules", "tweet-pipeline.rules.yml"], ["test", "rules", "tweet-pipeline.test.yml"],
+            ["check", "config", "prometheus.yml"],
+            // The file of the token is there only in the container.
+            ["check", "config", "--syntax-only", "containers.yml"],
+        ])
     func promtoolAccepts(arguments: [String]) async throws {
         let folder = repository.appending(path: "deploy/prometheus").path
         let command = ChildCommand(
