@@ -18,6 +18,7 @@ package struct TweetLoaderCommand: ParsableCommand {
               tweet-loader migrate          creates the tables
               tweet-loader run              loads until SIGTERM
               tweet-loader status           shows lag, rate and rejects
+              tweet-loader top              watches both services on a terminal
               tweet-loader health           asks the running loader of this host how it is
               tweet-loader verify           reports missing lines
               tweet-loader explain ID       shows the whole way of one tweet
@@ -30,9 +31,9 @@ package struct TweetLoaderCommand: ParsableCommand {
             """,
         version: versionText([kafkaLibrary, postgresLibrary, jsonLibrary, shippingLibrary]),
         subcommands: [
-            RunCommand.self, MigrateCommand.self, StatusCommand.self, VerifyCommand.self, ExplainCommand.self,
-            RejectsCommand.self, ExportCommand.self, RetentionCommand.self, ForgetCommand.self, DoctorCommand.self,
-            HealthCommand.self, MetricsCommand.self, LogsCommand<LoaderSettings>.self,
+            RunCommand.self, MigrateCommand.self, StatusCommand.self, TopCommand.self, VerifyCommand.self,
+            ExplainCommand.self, RejectsCommand.self, ExportCommand.self, RetentionCommand.self, ForgetCommand.self,
+            DoctorCommand.self, HealthCommand.self, MetricsCommand.self, LogsCommand<LoaderSettings>.self,
             ConfigCommand<LoaderSettings>.self,
         ]
     )
