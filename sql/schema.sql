@@ -570,6 +570,80 @@ COMMENT ON COLUMN tweet_deletions.kafka_topic IS 'Kafka topic of the tombstone.'
 COMMENT ON COLUMN tweet_deletions.kafka_partition IS 'Kafka partition of the tombstone.';
 COMMENT ON COLUMN tweet_deletions.kafka_offset IS 'Kafka offset of the tombstone.';
 
+-- == posts by hour ====================================================================================================
+
+CREATE FUNCTION utc_hour(tweet_id bigint) RETURNS timestamptz
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+        SELECT CASE WHEN tweet_id > 29700859247
+            THEN to_timestamp(((tweet_id >> 22) + 1288834974657) / 3600000 * 3600) ELSE timestamptz '2010-11-04 00:00:00Z' END
+    $$;
+COMMENT ON FUNCTION utc_hour(bigint) IS
+    'Beginning of the hour in UTC in which a tweet was posted, computed from its id. All ids that are no snowflakes share one hour, the last before the snowflakes.';
+
+CREATE TABLE hour_counts (
+    hour    timestamptz NOT NULL,
+    stream  text NOT NULL,
+    rule_id bigint NOT NULL,
+    posts   bigint NOT NULL,
+    tag     text,
+    PRIMARY KEY (hour, stream, rule_id)
+) WITH (fillfactor = 70);
+CREATE INDEX hour_counts_rule ON hour_counts (rule_id, hour);
+COMMENT ON TABLE hour_counts IS
+    'Number of posts in tweet_rules by hour, stream and rule. The loader counts in the transaction that stores the rows; after rows of tweet_rules were changed by hand, call recount_hours(...). The views are rule_hours and stream_hours.';
+COMMENT ON COLUMN hour_counts.hour IS 'Beginning of the hour (UTC) in which the posts were posted: utc_hour(tweet_id).';
+COMMENT ON COLUMN hour_counts.stream IS 'Stream that delivered the posts; empty when tweet-producer did not write the message.';
+COMMENT ON COLUMN hour_counts.rule_id IS 'Rule at X; 0: all posts of the stream, whichever rules matched, each counted once.';
+COMMENT ON COLUMN hour_counts.posts IS 'Number of posts; 0 after all of them were deleted.';
+COMMENT ON COLUMN hour_counts.tag IS 'Tag of the rule; null for a rule without a tag, and for rule 0.';
+
+CREATE VIEW rule_hours AS
+    SELECT rule_id, tag, stream, hour, posts FROM hour_counts WHERE rule_id <> 0 AND posts > 0;
+COMMENT ON VIEW rule_hours IS
+    'Posts that each rule matched, by stream and by the hour in UTC in which they were posted. Hours without a post have no row.';
+COMMENT ON COLUMN rule_hours.rule_id IS 'Rule at X.';
+COMMENT ON COLUMN rule_hours.tag IS 'Tag of the rule; null for a rule without a tag.';
+COMMENT ON COLUMN rule_hours.stream IS 'Stream that delivered the posts.';
+COMMENT ON COLUMN rule_hours.hour IS 'Beginning of the hour, UTC.';
+COMMENT ON COLUMN rule_hours.posts IS 'Number of posts; a post that several rules match counts for each of them.';
+
+CREATE VIEW stream_hours AS
+    SELECT stream, hour, posts FROM hour_counts WHERE rule_id = 0 AND posts > 0;
+COMMENT ON VIEW stream_hours IS
+    'Posts of each stream, by the hour in UTC in which they were posted; without those of timelines. Hours without a post have no row.';
+COMMENT ON COLUMN stream_hours.stream IS 'Stream that delivered the posts.';
+COMMENT ON COLUMN stream_hours.hour IS 'Beginning of the hour, UTC.';
+COMMENT ON COLUMN stream_hours.posts IS 'Number of posts; a post that several streams deliver counts for each of them.';
+
+CREATE FUNCTION recount_hours(from_time timestamptz, to_time timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    low     bigint := -9223372036854775808;
+    high    bigint := 9223372036854775807;
+    counted bigint;
+BEGIN
+    from_time := date_trunc('hour', greatest(from_time, utc_hour(0)), 'UTC');
+    to_time := date_trunc('hour', least(to_time, utc_hour(high) + interval '1 hour') + interval '59 min 59.999999 s', 'UTC');
+    IF from_time > utc_hour(0) THEN low := tweet_id_at(from_time); END IF;
+    IF to_time <= utc_hour(high) THEN high := tweet_id_at(to_time) - 1; END IF;
+    -- Loaders wait before they count, so that their rows are counted either here or by them.
+    LOCK TABLE hour_counts IN SHARE ROW EXCLUSIVE MODE;
+    DELETE FROM hour_counts h WHERE h.hour >= from_time AND h.hour < to_time;
+    INSERT INTO hour_counts (hour, stream, rule_id, posts, tag)
+    SELECT utc_hour(r.tweet_id), r.stream, r.rule_id, count(*), max(r.tag) FROM tweet_rules r
+    WHERE r.tweet_id BETWEEN low AND high AND from_time < to_time AND r.rule_id <> 0 GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT utc_hour(p.tweet_id), p.stream, 0, count(*), NULL
+    FROM (SELECT DISTINCT r.tweet_id, r.stream FROM tweet_rules r
+        WHERE r.tweet_id BETWEEN low AND high AND from_time < to_time) p
+    GROUP BY 1, 2;
+    GET DIAGNOSTICS counted = ROW_COUNT;
+    RETURN counted;
+END
+$$;
+COMMENT ON FUNCTION recount_hours(timestamptz, timestamptz) IS
+    'Counts the whole hours of a period in hour_counts anew, from tweet_rules; returns the number of rows. Loaders wait meanwhile: call it for a day or a month at a time, at READ COMMITTED.';
+
 -- == views ============================================================================================================
 
 CREATE FUNCTION current_version(tweet_id bigint) RETURNS bigint

@@ -155,7 +155,9 @@ final class Loader {
             var outcome = try tweets.write(part, turn.outcome, connection)
             // Before anything is locked that other writers lock, too.
             try turn.awaitIncluded()
+            try outcome.hours.resolve(connection)
             try settleOthers(part, &outcome, connection)
+            try outcome.hours.store(connection)
             try StreamLedger.append(part.settledNumbers, connection)
             try KafkaHole.record(jumps: part.jumps, connection)
             try claims.store(part.nextOffsets, part.identities(part.nextOffsets), connection)
@@ -197,7 +199,7 @@ final class Loader {
     private func settleOthers(
         _ batch: borrowing Batch, _ outcome: inout TweetWriter.Outcome, _ connection: borrowing PostgresConnection
     ) throws {
-        let refusedDeletions = try TweetDeletions.apply(of: batch, connection)
+        let refusedDeletions = try TweetDeletions.apply(of: batch, &outcome.hours, connection)
         let refusedEvents = try StreamEventsTable.insert(of: batch, connection)
         let rejects = batch.rejects + refusedDeletions + refusedEvents + outcome.refusedRows
         outcome.note(rejects, events: refusedEvents.count, deletions: refusedDeletions.count)

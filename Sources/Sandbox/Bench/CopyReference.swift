@@ -56,7 +56,7 @@ struct CopyReference {
             FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
             WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
                 AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-                AND c.relname NOT IN ('schema_version', 'loader_offsets') AND c.relname NOT LIKE 'stream\\_%'
+                AND c.relname NOT IN ('schema_version', 'loader_offsets', 'hour_counts') AND c.relname NOT LIKE 'stream\\_%'
             GROUP BY c.oid ORDER BY c.oid
             """, database: database)
         return try found.split(separator: "\n").compactMap { line in

@@ -65,13 +65,12 @@ struct RejectReplay: ~Copyable {
         }
         try tweets.prepare(batch, connection)
         try connection.execute("BEGIN")
-        let locked = try connection.query(
-            "SELECT id FROM rejects WHERE id = ANY ($1::bigint[]) FOR UPDATE", [arrayLiteral(whole.map { $0.id })],
-            doing: "lock rejects")
-        let ours = Set((0..<locked.rowCount).compactMap { locked.integer($0, 0) })
+        let ours = try lock(whole, connection)
         batch.drop(messages: whole.indices.filter { !ours.contains(whole[$0].id) })
-        let outcome = try tweets.write(batch, .rejected, connection)
+        var outcome = try tweets.write(batch, .rejected, connection)
+        try outcome.hours.resolve(connection)
         let refused = try StreamEventsTable.insert(of: batch, connection)
+        try outcome.hours.store(connection)
         let bad =
             batch.rejects.map(\.message) + refused.map(\.message) + outcome.refused.map(\.line.message)
             + batch.deletions.map(\.message)
@@ -87,6 +86,16 @@ struct RejectReplay: ~Copyable {
         result.inserted += outcome.inserted
         result.duplicates += outcome.duplicates
         result.events += batch.events.count - refused.count
+    }
+
+    /// Locks rejects; returns the ids of those that are still there.
+    private func lock(
+        _ rejects: [StoredReject], _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) -> Set<Int64> {
+        let locked = try connection.query(
+            "SELECT id FROM rejects WHERE id = ANY ($1::bigint[]) FOR UPDATE", [arrayLiteral(rejects.map { $0.id })],
+            doing: "lock rejects")
+        return Set((0..<locked.rowCount).compactMap { locked.integer($0, 0) })
     }
 
     private mutating func stay(_ rejects: [StoredReject]) {

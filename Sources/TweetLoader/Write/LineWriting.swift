@@ -63,9 +63,11 @@ struct LineWriting {
         let rules = RowFilter(rows.rows(.tweetRules, of: messages)).rows
         if way != .merge { return try copy(tweets, rules, connection) }
         let inserted = try mergeTweets(tweets.all, connection)
-        try tables.merge(rules, into: .tweetRules, connection)
+        var hours = HourCounts()
+        try merge(rules, &hours, connection)
         let duplicates = tweets.matchedCount - inserted
-        return TweetWriter.Outcome(inserted: inserted, duplicates: duplicates, isSurprised: duplicates > 0)
+        return TweetWriter.Outcome(
+            inserted: inserted, duplicates: duplicates, isSurprised: duplicates > 0, hours: hours)
     }
 
     private func selection(_ messages: ClosedRange<Int>) -> TweetSelection {
@@ -88,11 +90,24 @@ struct LineWriting {
         let included = tweets.included.filter { !stored.contains($0.key) }
         try tables.copy(RowFilter(matched + included).rows, into: .tweets, connection)
         let mayBeStored = { (id: Int64) in stored.hasMatched(id) || tweets.repeated.contains(id) }
-        try tables.copy(rules.filter { !mayBeStored($0.key) }, into: .tweetRules, connection)
-        try tables.merge(rules.filter { mayBeStored($0.key) }, into: .tweetRules, connection)
+        let newRules = rules.filter { !mayBeStored($0.key) }
+        var hours = HourCounts()
+        hours.add(newRules, of: rows[.tweetRules])
+        try tables.copy(newRules, into: .tweetRules, connection)
+        try merge(rules.filter { mayBeStored($0.key) }, &hours, connection)
         let duplicates = tweets.matchedCount - matched.count
         return TweetWriter.Outcome(
-            inserted: matched.count, duplicates: duplicates, isSurprised: way == .copyAbsent && duplicates > 0)
+            inserted: matched.count, duplicates: duplicates, isSurprised: way == .copyAbsent && duplicates > 0,
+            hours: hours)
+    }
+
+    /// Merges rules through the staging table, and counts those that are new.
+    private func merge(
+        _ rules: [RelationRows.Row], _ hours: inout HourCounts, _ connection: borrowing PostgresConnection
+    ) throws(PostgresError) {
+        guard !rules.isEmpty else { return }
+        try tables.stage(rules, of: .tweetRules, connection)
+        hours.add(merged: try connection.query(Relation.tweetRules.mergeSQL, doing: "merge into tweet_rules"))
     }
 
     /// Deletes rows of tweets that no rule matched. They are locked in the order of ids, as every loader does.

@@ -126,13 +126,22 @@ struct Retention {
     private func isDropped(
         _ partition: TweetPartition, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> Bool {
-        let sql = "BEGIN; SET LOCAL lock_timeout = '1s'; \(Self.dropSQL(partition)); COMMIT"
+        let statements = "\(Self.dropSQL(partition)); \(Self.uncountSQL(partition))"
+        let sql = "BEGIN; SET LOCAL lock_timeout = '1s'; \(statements); COMMIT"
         do { try connection.execute(sql, doing: "drop \(partition.name)") } catch {
             try connection.execute("ROLLBACK")
             guard error.sqlstate == "55P03" else { throw error }
             return false
         }
         return true
+    }
+
+    /// Takes the counts of a month away; no loader counts posts of that month meanwhile, as it would wait for its rules.
+    private static func uncountSQL(_ partition: TweetPartition) -> String {
+        let bounds = [
+            partition.lowerID.map { "hour >= utc_hour(\($0))" }, partition.upperID.map { "hour < utc_hour(\($0))" },
+        ]
+        return "DELETE FROM hour_counts WHERE \(bounds.compactMap { $0 }.joined(separator: " AND "))"
     }
 
     private static func dropSQL(_ partition: TweetPartition) -> String {

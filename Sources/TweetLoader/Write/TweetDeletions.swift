@@ -5,14 +5,15 @@ import Postgres
 /// Comes after the rows of its batch: a tweet that stands in the same batch is deleted too, wherever it stands. Media and polls
 /// go with the oldest tweet that attached them. Users stay, and so do tweets that the deleted one referred to.
 enum TweetDeletions {
-    /// Applies the tombstones; those that PostgreSQL rejects alone are returned as rejects.
+    /// Applies the tombstones, and takes the posts away from those of their hours; tombstones that PostgreSQL rejects alone are
+    /// returned as rejects.
     static func apply(
-        of batch: borrowing Batch, _ connection: borrowing PostgresConnection
+        of batch: borrowing Batch, _ hours: inout HourCounts, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> [Batch.Reject] {
         guard !batch.deletions.isEmpty else { return [] }
         let (all, messages) = (batch.deletions, batch.messages)
         let failed = try connection.isolating(all[...]) { piece throws(PostgresError) in
-            try apply(Array(piece), messages, connection)
+            hours.remove(try apply(Array(piece), messages, connection))
         }
         return failed.map { deletion, error in
             Batch.Reject(
@@ -22,15 +23,25 @@ enum TweetDeletions {
 
     private static func apply(
         _ deletions: [(message: Int, id: Int64)], _ all: [Batch.Message], _ connection: borrowing PostgresConnection
-    ) throws(PostgresError) {
+    ) throws(PostgresError) -> PostgresResult {
         let messages = deletions.map { all[$0.message] }
-        _ = try connection.query(
+        let ids = arrayLiteral(deletions.map { $0.id })
+        _ = try connection.query(lockSQL, [ids], doing: "lock deleted tweets")
+        return try connection.query(
             sql,
             [
-                arrayLiteral(deletions.map { $0.id }), arrayLiteral(messages.map(\.partition.topic)),
+                ids, arrayLiteral(messages.map(\.partition.topic)),
                 arrayLiteral(messages.map { Int64($0.partition.partition) }), arrayLiteral(messages.map(\.offset)),
             ], doing: "delete tweets")
     }
+
+    /// Waits for writers that add rules to these tweets, so that the statement after it sees the rules.
+    private static let lockSQL = """
+        SELECT FROM tweets WHERE id = ANY (ARRAY(
+            SELECT unnest($1::bigint[]) UNION SELECT other.tweet_id FROM tweet_versions AS known
+            JOIN tweet_versions AS other USING (chain_id) WHERE known.tweet_id = ANY ($1)))
+        ORDER BY id FOR UPDATE
+        """
 
     /// All parts of one statement see the same rows, so their order does not matter (PostgreSQL, "Data-Modifying Statements
     /// in WITH"). Arrays of ids keep it at looks into the keys.
@@ -46,6 +57,7 @@ enum TweetDeletions {
             SELECT id, media_keys, poll_ids FROM tweets WHERE id = ANY (ARRAY(SELECT id FROM versions))
         ), rules AS (
             DELETE FROM tweet_rules WHERE tweet_id = ANY (ARRAY(SELECT id FROM versions))
+            RETURNING tweet_id, rule_id, stream, tag
         ), errors AS (
             DELETE FROM tweet_errors WHERE tweet_id = ANY (ARRAY(SELECT id FROM versions))
         ), chains AS (
@@ -58,10 +70,12 @@ enum TweetDeletions {
                 AND tweet_id = ANY (ARRAY(SELECT id FROM versions))
         ), deleted AS (
             DELETE FROM tweets WHERE id = ANY (ARRAY(SELECT id FROM gone))
+        ), recorded AS (
+            INSERT INTO tweet_deletions (tweet_id, tweets, kafka_topic, kafka_partition, kafka_offset)
+            SELECT s.id, (SELECT count(*) FROM versions AS v JOIN gone USING (id) WHERE v.stone = s.id),
+                s.topic, s.partition, s.message
+            FROM stones AS s ON CONFLICT DO NOTHING
         )
-        INSERT INTO tweet_deletions (tweet_id, tweets, kafka_topic, kafka_partition, kafka_offset)
-        SELECT s.id, (SELECT count(*) FROM versions AS v JOIN gone USING (id) WHERE v.stone = s.id),
-            s.topic, s.partition, s.message
-        FROM stones AS s ON CONFLICT DO NOTHING
+        SELECT * FROM rules
         """
 }

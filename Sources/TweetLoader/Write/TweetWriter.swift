@@ -12,6 +12,8 @@ struct TweetWriter {
         var duplicates = 0
         /// Whether a tweet was there already that was thought to be new.
         var isSurprised = false
+        /// What the transaction adds to the posts by hour.
+        var hours = HourCounts()
         /// Lines with a row that PostgreSQL refuses even alone, while others are taken.
         var refused: [(line: Batch.Line, error: PostgresError)] = []
         /// The same as rejects.
@@ -113,6 +115,7 @@ struct TweetWriter {
             try connection.execute(LineWriting.clearStagingSQL, doing: "clear the staging tables")
             outcome.inserted += part.inserted
             outcome.duplicates += part.duplicates
+            outcome.hours.add(part.hours)
         }
         outcome.refused = refused.map { ($0.item, $0.error) }
         return outcome

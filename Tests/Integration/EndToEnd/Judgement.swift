@@ -13,6 +13,8 @@ struct Judgement {
     let verify: String
     /// Stored tweets whose payload differs from the line that X sent.
     let differing: Int
+    /// Posts by hour that are not what the rules of tweets say.
+    let wrongHours: Int
 
     /// Waits until X has nothing more to send and all of it has arrived, then judges; what is missing stays missing.
     static func passed(on run: PipelineRun, patience: Duration = .seconds(90)) async throws -> Judgement {
@@ -25,7 +27,8 @@ struct Judgement {
         return Judgement(
             issued: run.issuedIDs, stored: try run.storedIDs(),
             rejected: Int(try run.value("SELECT count(*) FROM rejects")) ?? -1,
-            verify: try run.pipeline.run(.loader, ["verify"]), differing: try countDiffering(run))
+            verify: try run.pipeline.run(.loader, ["verify"]), differing: try countDiffering(run),
+            wrongHours: Int(try run.value("SELECT count(*) FROM (\(wrongHoursSQL)) AS wrong")) ?? -1)
     }
 
     /// Compares each stored payload with the line as X sent it, as JSON values.
@@ -54,6 +57,7 @@ struct Judgement {
         #expect(stored.subtracting(issued).sorted() == [], comment)
         #expect(rejected == 0, comment)
         #expect(differing == 0, comment)
+        #expect(wrongHours == 0, comment)
         #expect(verify.contains("none missing"), comment)
     }
 }

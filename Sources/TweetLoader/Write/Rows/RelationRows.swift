@@ -35,10 +35,22 @@ package struct RelationRows: Sendable {
 
         /// The text in the first column of a row: the key of a state whose key is text.
         func firstText(of row: Row) -> String {
-            // Two bytes for the number of fields, then four for the first field's length.
-            let start = row.bytes.lowerBound + 6
-            let length = buffer.storage[start - 4..<start].reduce(0) { $0 << 8 | Int($1) }
-            return String(decoding: buffer.storage[start..<start + length], as: UTF8.self)
+            String(decoding: field(0, of: row) ?? [], as: UTF8.self)
+        }
+
+        /// The bytes of a column, counted from 0, in COPY's form; nil for NULL.
+        func field(_ number: Int, of row: Row) -> ArraySlice<UInt8>? {
+            // Two bytes for the number of fields, then four for the length of each field.
+            var start = row.bytes.lowerBound + 2
+            for _ in 0..<number { start += 4 + max(0, length(at: start)) }
+            let length = length(at: start)
+            return length < 0 ? nil : buffer.storage[start + 4..<start + 4 + length]
+        }
+
+        private func length(at place: Int) -> Int {
+            let bytes = buffer.storage
+            let length = UInt32(bytes[place]) << 24 | UInt32(bytes[place + 1]) << 16 | UInt32(bytes[place + 2]) << 8
+            return Int(Int32(bitPattern: length | UInt32(bytes[place + 3])))
         }
     }
 

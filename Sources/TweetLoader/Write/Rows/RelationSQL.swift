@@ -30,7 +30,7 @@ extension Relation {
                     WHERE excluded.matched AND NOT t.matched RETURNING t.matched
                 ) SELECT count(*) FILTER (WHERE matched) FROM merged
                 """
-        case .tweetRules: return "\(insert) ON CONFLICT DO NOTHING"
+        case .tweetRules: return "\(insert) ON CONFLICT DO NOTHING RETURNING tweet_id, rule_id, stream, tag"
         case .tweetVersions: return "\(insert) ON CONFLICT DO NOTHING"
         case .tweetErrors: return "\(insert) ON CONFLICT DO NOTHING"
         case .timelineEntries:

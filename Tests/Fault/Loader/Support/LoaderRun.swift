@@ -248,6 +248,7 @@ final class LoaderRun {
                 AS parts (settled), unnest(settled) AS r
             """)
         #expect(settled == [["{[1,\(count + 1))}"]], sourceLocation: location)
+        #expect(try query(wrongHoursSQL) == [], "posts by hour", sourceLocation: location)
         if try query("SELECT to_regclass('noted') IS NOT NULL") == [["t"]] {
             #expect(
                 number("SELECT count(*) - count(DISTINCT id) FROM noted") == 0, "inserted twice",
