@@ -94,6 +94,11 @@ test-unit test-integration test-fault: test-%: setup
 	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
 	@TARGETS='$($*_targets)' FILTER='$(FILTER)' SWIFT='$(SWIFT)' scripts/test.sh .build
 
+.PHONY: test-browser
+test-browser: build ## Opens the pages of the console in Chromium with hostile data (Debian: chromium)
+	@scripts/setup.sh chromium
+	@scripts/python.sh browser "$$($(SWIFT) build --show-bin-path)"
+
 .PHONY: settings-doc
 settings-doc: setup ## Write the tables of docs/settings.md from the declarations of the settings
 	@WRITE_SETTINGS_DOC=1 $(MAKE) --no-print-directory test FILTER=SettingsTests.*theDocumentIsThatOfTheDeclarations

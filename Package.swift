@@ -85,6 +85,9 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .target(
+            name: "ConsoleFiles", path: "Sources/ConsoleFiles",
+            resources: [.embedInCode("console.css"), .embedInCode("console.js")], swiftSettings: strict),
         .kit("Core", "CMalloc", argumentParser, logging, "Yams"),
         .kit("Digests", "Core", "COpenSSL", "CZlib"),
         .kit("HTTP", "Core", "CCurl"),
@@ -111,7 +114,7 @@ let package = Package(
             name: "TweetLoader",
             dependencies: [
                 "Core", "Digests", "TweetFormat", "Journal", "KafkaClient", "Postgres", "Operations", "LogShipping",
-                argumentParser, logging,
+                "ConsoleFiles", argumentParser, logging,
             ],
             swiftSettings: strict),
         .target(

@@ -29,11 +29,14 @@ ARROWS = {
     "KafkaClient": "Core CRdKafka Logging",
     "Postgres": "Core CPostgres SQLFiles",
     "Publishing": "Core TweetFormat Journal KafkaClient Logging",
-    "Operations": "Core ArgumentParser Logging Hummingbird HTTPTypes NIOCore NIOPosix",
+    "Operations": "Core ArgumentParser Logging Hummingbird HummingbirdCore HTTPTypes NIOCore"
+    " NIOHTTPTypes NIOPosix",
     "LogShipping": "Core Digests HTTP ArgumentParser Logging",
     "TweetProducer": "Core Digests HTTP TweetFormat Journal ObjectStore XAPI KafkaClient Publishing Operations LogShipping"
     " ArgumentParser Logging CCurl Yams",
-    "TweetLoader": "Core Digests TweetFormat Journal KafkaClient Postgres Operations LogShipping ArgumentParser Logging",
+    "ConsoleFiles": "",
+    "TweetLoader": "Core Digests TweetFormat Journal KafkaClient Postgres Operations LogShipping ConsoleFiles ArgumentParser"
+    " Logging",
     "TweetTimelines": "Core Digests HTTP TweetFormat Journal XAPI KafkaClient Postgres Publishing Operations LogShipping"
     " ArgumentParser Logging",
     "Sandbox": "Core TweetFormat Journal KafkaClient Postgres TweetLoader ArgumentParser Logging Yams COpenSSLTLS CRdKafka"

@@ -1,17 +1,34 @@
-package import Core
+internal import Core
 import Glibc
 import HTTPTypes
 import Hummingbird
-package import Logging
+import HummingbirdCore
+internal import Logging
 import NIOCore
 import NIOPosix
 import Synchronization
 
-/// Answers HTTP requests about a service, on one thread of its own that waits for nothing but sockets.
-package final class OperationsServer: Sendable {
+/// Answers HTTP requests, on one thread of its own that waits for nothing but sockets.
+package final class HTTPServer: Sendable {
+    /// What protects a server from its clients.
+    package struct Limits: Sendable {
+        /// Connections at once, at most; further ones wait in the kernel's queue. Nil: any number.
+        package var connections: Int?
+        /// How long a connection may be open without a whole request, or idle between two of them.
+        package var patience: Duration
+        /// Bytes of a body; 0: bodies are not read.
+        package var body: Int
+
+        package init(connections: Int? = nil, patience: Duration = .seconds(60), body: Int = 0) {
+            (self.connections, self.patience, self.body) = (connections, patience, body)
+        }
+    }
+
     private let task: Task<Void, any Error>
     private let group: MultiThreadedEventLoopGroup
     private let run: ServerRun
+    /// The port that is open, also when any free one was asked for.
+    package let port: Int
 
     /// Until the port is open, and until everything is closed.
     private static let patience = Duration.seconds(5)
@@ -19,53 +36,20 @@ package final class OperationsServer: Sendable {
     /// Starts serving; returns when the port is open.
     ///
     /// - Parameters:
-    ///   - settings: where; nil for nowhere.
-    ///   - endpoints: what is answered.
-    ///   - logger: gets where it listens, or why it does not.
-    /// - Returns: the server; nil when it does not serve.
-    /// - Throws: `SettingsError` when a chosen address cannot be listened on. A default address that is taken is only logged.
-    package static func start(
-        _ settings: ListenSettings?, _ endpoints: OperationsEndpoints, logger: Logger
-    ) throws(SettingsError) -> OperationsServer? {
-        guard let settings else { return nil }
-        do {
-            let server = try OperationsServer(settings, endpoints)
-            logger.info(
-                "answering HTTP requests for metrics and health", metadata: ["address": "\(settings.description)"])
-            return server
-        } catch {
-            guard !settings.isChosen else {
-                throw SettingsError(
-                    "LISTEN (--listen): cannot listen on \(settings.description): \(reason(error))")
-            }
-            logger.warning(
-                "cannot listen on the default address; the service runs without metrics and probes",
-                metadata: [
-                    "address": "\(settings.description)", "reason": "\(reason(error))",
-                    "remedy": "set LISTEN to a free address, or to off",
-                ])
-            return nil
-        }
-    }
-
-    private static func reason(_ error: any Error) -> String {
-        (error as? IOError).map { unsafe String(cString: strerror($0.errnoCode)) } ?? "\(error)"
-    }
-
-    private init(_ settings: ListenSettings, _ endpoints: OperationsEndpoints) throws {
-        let token = try settings.tokenFile.map { (path) throws(FileError) in try StatusToken(path) }
-        let isLoopback = settings.isLoopback
+    ///   - settings: where.
+    ///   - limits: of clients.
+    ///   - answer: answers a request. It runs on the server's thread, so it must not block.
+    /// - Throws: why the address cannot be listened on; `reason(_:)` has it in words.
+    package init(
+        _ settings: ListenSettings, _ limits: Limits = Limits(),
+        answer: @escaping @Sendable (HTTPQuestion) async -> HTTPAnswer
+    ) throws {
         let responder = CallbackResponder<BasicRequestContext> { request, _ in
-            let answer = endpoints.answer(.init(request), isLoopback: isLoopback, token: token)
-            return Response(answer, isHead: request.method == .head)
+            let body = limits.body > 0 ? try? await request.body.collect(upTo: limits.body) : nil
+            return Response(await answer(HTTPQuestion(request, body)), isHead: request.method == .head)
         }
-        var quiet = Logger(label: "operations")
-        quiet.logLevel = .critical
         let (group, run) = (MultiThreadedEventLoopGroup(numberOfThreads: 1), ServerRun())
-        let application = Application(
-            responder: responder, server: .http1(configuration: .init(idleTimeout: .seconds(60))),
-            configuration: .init(address: .hostname(settings.host, port: settings.port)),
-            onServerRunning: { _ in run.note(.open) }, eventLoopGroupProvider: .shared(group), logger: quiet)
+        let application = Self.application(settings, limits, responder, group, run)
         // Everything happens on the thread of the event loop; Swift's own pool would start one for each processor.
         task = Task(executorPreference: EventLoopExecutor(group.next())) {
             do {
@@ -77,16 +61,47 @@ package final class OperationsServer: Sendable {
             }
         }
         (self.group, self.run) = (group, run)
-        if let failure = run.failureToOpen(within: Self.patience) {
-            stop()
-            throw failure
+        do { port = try run.port(within: Self.patience) } catch {
+            Self.stop(task, group, run)
+            throw error
         }
     }
 
+    private static func application(
+        _ settings: ListenSettings, _ limits: Limits, _ responder: CallbackResponder<BasicRequestContext>,
+        _ group: MultiThreadedEventLoopGroup, _ run: ServerRun
+    ) -> some ApplicationProtocol {
+        var quiet = Logger(label: "http")
+        quiet.logLevel = .critical
+        let patience = TimeAmount.milliseconds(limits.patience.milliseconds)
+        return Application(
+            responder: responder,
+            server: .http1(
+                configuration: .init(
+                    additionalChannelHandlers: [RequestDeadline(patience)], idleTimeout: patience)),
+            configuration: .init(
+                address: .hostname(settings.host, port: settings.port),
+                availableConnectionsDelegate: limits.connections.map { [quiet] in
+                    MaximumAvailableConnections($0, logger: quiet)
+                }),
+            onServerRunning: { channel in run.note(.open(port: channel.localAddress?.port ?? settings.port)) },
+            eventLoopGroupProvider: .shared(group), logger: quiet)
+    }
+
+    /// Why a server could not be started, in words.
+    ///
+    /// - Parameter error: what its start has thrown.
+    /// - Returns: the system's words where it was the system.
+    package static func reason(_ error: any Error) -> String {
+        (error as? IOError).map { unsafe String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+    }
+
     /// Closes the port and all connections, and ends the thread.
-    package func stop() {
+    package func stop() { Self.stop(task, group, run) }
+
+    private static func stop(_ task: Task<Void, any Error>, _ group: MultiThreadedEventLoopGroup, _ run: ServerRun) {
         task.cancel()
-        guard run.hasEnded(within: Self.patience) else { return }
+        guard run.hasEnded(within: patience) else { return }
         try? group.syncShutdownGracefully()
     }
 }
@@ -95,7 +110,7 @@ package final class OperationsServer: Sendable {
 private final class ServerRun: Sendable {
     enum State {
         case starting
-        case open
+        case open(port: Int)
         /// With why; nil after a stop.
         case ended((any Error)?)
     }
@@ -110,13 +125,14 @@ private final class ServerRun: Sendable {
 
     /// Waits until the port is open.
     ///
-    /// - Returns: nil when it is.
-    func failureToOpen(within patience: Duration) -> (any Error)? {
+    /// - Returns: the port.
+    /// - Throws: why it is not open.
+    func port(within patience: Duration) throws -> Int {
         signal.wait(until: .now + patience) { if case .starting = state.withLock({ $0 }) { false } else { true } }
-        return switch state.withLock({ $0 }) {
-        case .open: nil
-        case .starting: NotServing("the port was not opened within \(patience.short)")
-        case .ended(let error): error ?? NotServing("the server has ended")
+        switch state.withLock({ $0 }) {
+        case .open(let port): return port
+        case .starting: throw NotServing("the port was not opened within \(patience.short)")
+        case .ended(let error): throw error ?? NotServing("the server has ended")
         }
     }
 
@@ -148,24 +164,18 @@ private final class EventLoopExecutor: TaskExecutor {
     }
 }
 
-extension OperationsEndpoints.Request {
-    fileprivate init(_ request: Request) {
+extension HTTPQuestion {
+    fileprivate init(_ request: Request, _ body: ByteBuffer?) {
+        var fields: [String: String] = [:]
+        for field in request.headers { fields[field.name.canonicalName] = field.value }
         self.init(
-            method: request.method.rawValue, path: request.uri.path,
-            checks: Self.checks(request.uri.query ?? ""), host: request.head.authority,
-            accept: request.headers[.accept],
-            authorization: request.headers[.authorization])
-    }
-
-    /// The names in `check=a,b`, which needs no escapes.
-    private static func checks(_ query: String) -> [String] {
-        query.split(separator: "&").filter { $0.hasPrefix("check=") }
-            .flatMap { $0.dropFirst("check=".count).split(separator: ",").map(String.init) }
+            method: request.method.rawValue, path: request.uri.path, query: request.uri.query ?? "",
+            host: request.head.authority, fields: fields, body: body.map { String(buffer: $0) } ?? "")
     }
 }
 
 extension Response {
-    fileprivate init(_ answer: OperationsEndpoints.Answer, isHead: Bool) {
+    fileprivate init(_ answer: HTTPAnswer, isHead: Bool) {
         var fields: HTTPFields = [
             .contentType: answer.contentType, .cacheControl: "no-store", .xContentTypeOptions: "nosniff",
             .contentLength: "\(answer.body.utf8.count)",

@@ -86,7 +86,7 @@ package struct ListenSettings: Sendable, Equatable {
     package var isLoopback: Bool { Self.isLoopback(host) }
 
     /// Whether a name or an address, without brackets, is this host and no other.
-    static func isLoopback(_ host: String) -> Bool {
+    package static func isLoopback(_ host: String) -> Bool {
         let name = host.lowercased()
         return name == "localhost" || name == "::1"
             || name.hasPrefix("127.") && name.allSatisfy { "0123456789.".contains($0) }

@@ -25,13 +25,7 @@ package struct OperationsEndpoints: Sendable {
     }
 
     /// What is answered.
-    struct Answer: Equatable {
-        var status = 200
-        var contentType = "text/plain; charset=utf-8"
-        var body: String
-        /// Header fields beside those that every answer has.
-        var fields: [String: String] = [:]
-    }
+    typealias Answer = HTTPAnswer
 
     private let service: String
     private let registry: MetricsRegistry

@@ -1,8 +1,8 @@
-internal import Core
+package import Core
 import Synchronization
 
 /// The bearer token that requests need. Its file is read for each of them, so that a new token needs no restart.
-final class StatusToken: Sendable {
+package final class StatusToken: Sendable {
     private let path: String
     /// The last one that could be read.
     private let known: Mutex<[UInt8]>
@@ -12,7 +12,7 @@ final class StatusToken: Sendable {
 
     /// - Parameter path: the file.
     /// - Throws: `FileError` when it holds no token.
-    init(_ path: String) throws(FileError) {
+    package init(_ path: String) throws(FileError) {
         self.path = path
         known = Mutex(try Self.read(path))
     }
@@ -34,21 +34,33 @@ final class StatusToken: Sendable {
         return bytes
     }
 
+    /// The token as it is now; the last one that could be read.
+    package var bytes: [UInt8] {
+        known.withLock { known in
+            if let new = try? Self.read(path) { known = new }
+            return known
+        }
+    }
+
     /// Whether a request has the token.
     ///
     /// - Parameter authorization: its header.
     /// - Returns: false without the token.
-    func accepts(_ authorization: String?) -> Bool {
+    package func accepts(_ authorization: String?) -> Bool {
         let scheme = "bearer "
         guard let authorization, authorization.lowercased().hasPrefix(scheme) else { return false }
-        let given = Array(authorization.utf8.dropFirst(scheme.utf8.count))
-        let token = known.withLock { known in
-            if let new = try? Self.read(path) { known = new }
-            return known
-        }
-        // The time does not depend on where they differ.
-        var difference = UInt8(given.count == token.count ? 0 : 1)
-        for index in token.indices { difference |= token[index] ^ (index < given.count ? given[index] : 0) }
-        return difference == 0
+        return areEqual(bytes, Array(authorization.utf8.dropFirst(scheme.utf8.count)))
     }
+}
+
+/// Whether a secret is what was given. The time that this takes does not depend on where they differ.
+///
+/// - Parameters:
+///   - secret: what is right.
+///   - given: what a stranger has sent.
+/// - Returns: whether they are the same.
+package func areEqual(_ secret: [UInt8], _ given: [UInt8]) -> Bool {
+    var difference = UInt8(given.count == secret.count ? 0 : 1)
+    for index in secret.indices { difference |= secret[index] ^ (index < given.count ? given[index] : 0) }
+    return difference == 0
 }

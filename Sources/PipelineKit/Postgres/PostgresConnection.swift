@@ -20,10 +20,11 @@ package struct PostgresConnection: ~Copyable {
     private let stop: Stop?
     /// How long one statement may run on the server; nil: without limit.
     let statementTimeout: Duration?
+    private let grace: Duration
 
-    private init(handle: OpaquePointer, statementTimeout: Duration?, stop: Stop?) {
+    private init(handle: OpaquePointer, _ conninfo: PostgresConninfo, stop: Stop?) {
         unsafe self.handle = handle
-        self.statementTimeout = statementTimeout
+        (statementTimeout, grace) = (conninfo.statementTimeout, conninfo.answerGrace)
         self.stop = stop
     }
 
@@ -46,8 +47,7 @@ package struct PostgresConnection: ~Copyable {
         for server in conninfo.servers {
             do {
                 let connection = try unsafe PostgresConnection(
-                    handle: start(conninfo.parameters(for: server)), statementTimeout: conninfo.statementTimeout,
-                    stop: stop)
+                    handle: start(conninfo.parameters(for: server)), conninfo, stop: stop)
                 try connection.finishConnecting(within: conninfo.connectTimeout)
                 try connection.prepareSession(role)
                 return connection
@@ -163,7 +163,7 @@ package struct PostgresConnection: ~Copyable {
 
     /// A server that hangs cannot keep its own time-out; a little later it counts as gone.
     var answerDeadline: ContinuousClock.Instant? {
-        statementTimeout.map { ContinuousClock.now + $0 + min($0, .seconds(5)) }
+        statementTimeout.map { ContinuousClock.now + $0 + min($0, grace) }
     }
 
     private func waitForResult(

@@ -22,6 +22,8 @@ package struct PostgresConninfo: Sendable {
     private let defaults: [(String, String)]
     /// How long one statement may run on the server (statement_timeout); nil: without limit.
     package var statementTimeout: Duration? = .seconds(60)
+    /// How much later than the server's time-out a client stops waiting, at most: a server that hangs cannot keep its own.
+    package var answerGrace = Duration.seconds(5)
 
     /// - Parameters:
     ///   - text: URI or `key=value` pairs; empty leaves everything to `PG*`.

@@ -24,6 +24,7 @@ package struct TweetLoaderCommand: ParsableCommand {
               tweet-loader explain ID       shows the whole way of one tweet
               tweet-loader rejects list     lists messages that did not become rows
               tweet-loader export           writes tweets to files for analysis
+              tweet-loader console          shows the archive and its state as web pages
               tweet-loader retention        drops old months
               tweet-loader forget           dismisses unused topics and journals
 
@@ -32,7 +33,8 @@ package struct TweetLoaderCommand: ParsableCommand {
         version: versionText([kafkaLibrary, postgresLibrary, jsonLibrary, shippingLibrary]),
         subcommands: [
             RunCommand.self, MigrateCommand.self, StatusCommand.self, TopCommand.self, VerifyCommand.self,
-            ExplainCommand.self, RejectsCommand.self, ExportCommand.self, RetentionCommand.self, ForgetCommand.self,
+            ExplainCommand.self, RejectsCommand.self, ExportCommand.self, ConsoleCommand.self, RetentionCommand.self,
+            ForgetCommand.self,
             DoctorCommand.self, HealthCommand.self, MetricsCommand.self, LogsCommand<LoaderSettings>.self,
             ConfigCommand<LoaderSettings>.self,
         ]

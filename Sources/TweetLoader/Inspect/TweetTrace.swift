@@ -177,6 +177,11 @@ struct TweetTrace: Report {
 
 extension TweetTrace {
     func text(on terminal: Terminal?) -> String {
+        ([TextTable.render(header: nil, stations)] + notes).joined(separator: "\n")
+    }
+
+    /// Names and details of the places that it has passed.
+    var stations: [[String]] {
         var rows = [["tweet", id], ["made", madeAt ?? "before November 2010: the id does not say when"]]
         if let stored { rows += Self.rows(of: stored) }
         for reject in rejects {
@@ -186,10 +191,11 @@ extension TweetTrace {
         for deletion in deletions {
             rows.append(["deleted", "\(deletion.deletedAt), by the tombstone \(deletion.place)"])
         }
-        var lines = [TextTable.render(header: nil, rows)]
-        if stored == nil { lines += absence }
-        return lines.joined(separator: "\n")
+        return rows
     }
+
+    /// Why it is not stored; empty when it is.
+    var notes: [String] { stored == nil ? absence : [] }
 
     private static func rows(of stored: Stored) -> [[String]] {
         let connection = stored.connection.map { ", on connection \($0) of \(stored.connectedAt ?? "")" } ?? ""

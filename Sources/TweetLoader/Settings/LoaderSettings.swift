@@ -76,12 +76,13 @@ struct LoaderSettings: ConfiguredService, Sendable {
     static func read(_ reader: inout SettingsReader) throws(SettingsError) {
         _ = try LoaderSettings(&reader)
         _ = WatchedServices.read(&reader)
+        _ = try ConsoleConfiguration(&reader)
     }
 
     /// Every setting of the service, by group.
     static let groups: [any SettingGroup.Type] = [
         DatabaseSettings.self, KafkaSettings.self, LoadingSettings.self, ListeningSettings.self,
-        LogHTTPSettings.self, WatchSettings.self, CommonSettings.self,
+        LogHTTPSettings.self, WatchSettings.self, ConsoleSettings.self, CommonSettings.self,
     ]
 
     /// Reads every setting; mistakes are added to the reader's.

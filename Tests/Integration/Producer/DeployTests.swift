@@ -56,7 +56,7 @@ import Testing
         return Dictionary(uniqueKeysWithValues: pairs.map { (String($0[0]), String($0[1])) })
     }
 
-    @Test(arguments: ["producer.env", "loader.env", "timelines.env"])
+    @Test(arguments: ["producer.env", "loader.env", "timelines.env", "console.env"])
     func systemdShellAndDockerReadTheSame(name: String) throws {
         let text = try readTextFile(path(name))
         let shell = try byShell(path(name))
@@ -99,7 +99,7 @@ import Testing
 
     // MARK: Supervisors
 
-    @Test(arguments: ["tweet-producer", "tweet-loader", "tweet-producer@", "tweet-timelines"])
+    @Test(arguments: ["tweet-producer", "tweet-loader", "tweet-producer@", "tweet-timelines", "tweet-console"])
     func systemdEndsOnUsageCredentialsAndSettings(name: String) throws {
         let unit = try readTextFile(path("systemd/\(name).service"))
         #expect(unit.contains("\nRestartPreventExitStatus=64 77 78\n"))
@@ -110,7 +110,7 @@ import Testing
     @Test func systemdAcceptsEveryUnit() throws {
         let folder = try TemporaryFolder()
         let names = try FileManager.default.contentsOfDirectory(atPath: path("systemd"))
-        #expect(names.count == 5)
+        #expect(names.count == 6)
         for name in names {
             let text = try readTextFile(path("systemd/" + name)).replacing("/usr/local/bin/tweet-", with: "/bin/true ")
             try folder.write(text, to: name)
