@@ -20,13 +20,15 @@ struct ConsoleCommand: ParsableCommand {
 
     @OptionGroup var database: SettingFlags<DatabaseSettings>
     @OptionGroup(title: "Console") var console: SettingFlags<ConsoleSettings>
+    @OptionGroup(title: "Watching") var watching: SettingFlags<WatchSettings>
     @OptionGroup var common: SettingFlags<CommonSettings>
 
     func run() throws {
         Service.prepareProcess()
         try runCommand {
             var reader = try SettingsReader(
-                flags: flags(database.values, console.values, common.values), known: LoaderSettings.known)
+                flags: flags(database.values, console.values, watching.values, common.values),
+                known: LoaderSettings.known)
             let configuration = try ConsoleConfiguration(&reader)
             CommonSettings.startLogging(&reader)
             try reader.finish()

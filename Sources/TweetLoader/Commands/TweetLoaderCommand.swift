@@ -34,9 +34,8 @@ package struct TweetLoaderCommand: ParsableCommand {
         subcommands: [
             RunCommand.self, MigrateCommand.self, StatusCommand.self, TopCommand.self, VerifyCommand.self,
             ExplainCommand.self, RejectsCommand.self, ExportCommand.self, ConsoleCommand.self, RetentionCommand.self,
-            ForgetCommand.self,
-            DoctorCommand.self, HealthCommand.self, MetricsCommand.self, LogsCommand<LoaderSettings>.self,
-            ConfigCommand<LoaderSettings>.self,
+            ForgetCommand.self, DoctorCommand.self, HealthCommand.self, MetricsCommand.self,
+            LogsCommand<LoaderSettings>.self, ConfigCommand<LoaderSettings>.self,
         ]
     )
 

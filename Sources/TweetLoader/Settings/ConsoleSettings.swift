@@ -32,6 +32,10 @@ struct ConsoleConfiguration: Sendable {
     /// The time that all queries of a page may take together.
     var timeout: Duration
     var postPrice: Double
+    /// The services that are asked for what they know now.
+    var services: WatchedServices
+    /// Whether the operator has named them: then one that does not answer is worth a line.
+    var isWatching: Bool
 
     /// Reads the settings; mistakes are added to the reader's.
     ///
@@ -50,6 +54,9 @@ struct ConsoleConfiguration: Sendable {
         hosts = Set(names).union([listen.host.lowercased()])
         timeout = reader.duration(ConsoleSettings.timeout)
         postPrice = reader.number(ConsoleSettings.postPrice)
+        services = WatchedServices.read(&reader)
+        let named = [WatchSettings.producers, WatchSettings.loaders].map { reader.string($0) }
+        isWatching = named.contains { $0 != nil }
         if !(.seconds(1)...Duration.seconds(60)).contains(timeout) {
             reader.addMistake("\(reader.origin(ConsoleSettings.timeout)): must be from 1s to 60s")
         }

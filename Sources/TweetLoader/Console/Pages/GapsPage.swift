@@ -76,7 +76,8 @@ struct GapsPage {
             ORDER BY started_at DESC, stream DESC, journal DESC, opened_seq DESC LIMIT \(Self.pageSize + 1)
             """,
             [
-                Timestamp(milliseconds: from).description, request["before"].flatMap { Timestamp($0) == nil ? nil : $0 },
+                Timestamp(milliseconds: from).description,
+                request["before"].flatMap { Timestamp($0) == nil ? nil : $0 },
                 request["stream"] ?? "", request["journal"] ?? "", "\(request.number("seq") ?? 0)",
             ], doing: "read the gaps")
     }

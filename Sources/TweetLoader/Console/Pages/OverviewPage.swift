@@ -13,6 +13,7 @@ struct OverviewPage {
         let streams = try StreamFacts.read(session)
         let load = try LoadFacts(session)
         return PipelineVerdict(streams, load, now: context.now).html + Boxes(streams, load, now: context.now).html
+            + ServiceFacts(context.configuration).html
             + (try part("Posts over time") { try posts() })
             + (try part("Money") { try Money(session, context, streams).html() })
             + (try part("Rules") { try rules() }) + (try part("What happened") { try events() }) + producers(streams)

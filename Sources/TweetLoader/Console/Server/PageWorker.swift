@@ -40,13 +40,18 @@ struct PageWorker {
         do {
             return document(request, layout, status: 200, try content(page, request))
         } catch let error as OutOfTime {
-            return document(request, layout, status: 503, Self.excuse(error, configuration.timeout))
+            return document(request, layout, status: 503, Self.excuse(error, configuration.timeout) + services(request))
         } catch {
             logger.warning(
                 "a page of the console could not be read from PostgreSQL",
                 metadata: ["page": "\(page.title)", "reason": "\(error)"])
-            return document(request, layout, status: 503, Self.excuse(error))
+            return document(request, layout, status: 503, Self.excuse(error) + services(request))
         }
+    }
+
+    /// What is known without PostgreSQL.
+    private func services(_ request: ConsoleRequest) -> HTML {
+        request.path == "/" ? ServiceFacts(configuration).html : HTML()
     }
 
     private mutating func content(_ page: ConsolePage, _ request: ConsoleRequest) throws -> HTML {

@@ -2,6 +2,7 @@ import Core
 import Harness
 import Operations
 import Postgres
+import Sandbox
 import TestSupport
 import Testing
 
@@ -143,6 +144,25 @@ struct ConsolePagesTests {
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tweet-console' AND datname = current_database()"
         )
         for _ in 0..<4 { _ = try console.page("/rejects") }
+    }
+
+    @Test func servicesAnswerAlsoWithoutPostgres() throws {
+        let health = ServiceHealth(startsWith: ["journal"])
+        let endpoints = OperationsEndpoints(
+            service: "tweet-producer", registry: MetricsRegistry(prefix: "p"), health: health)
+        let address = try #require(ListenSettings(url: "http://127.0.0.1:\(try freePort())", tokenFile: nil))
+        let service = try OperationsServer.start(address, endpoints, logger: LogRecorder().logger)
+        defer { service?.stop() }
+        let silent = try #require(ListenSettings(url: "http://127.0.0.1:1", tokenFile: nil))
+        for url in [database.url, "postgresql://tweets@127.0.0.1:1/tweets"] {
+            let console = try TestConsole(url) {
+                $0.services = WatchedServices(producers: [ServiceQuestion(address)], loaders: [ServiceQuestion(silent)])
+                $0.isWatching = true
+            }
+            let page = try console.ask("/").body
+            #expect(page.contains("waiting for: journal") && page.contains(">degraded</span>"))
+            #expect(page.contains(">no answer</span>") && page.contains("nothing answers at 127.0.0.1:1"))
+        }
     }
 
     @Test func withoutPostgresThePageSaysSo() throws {

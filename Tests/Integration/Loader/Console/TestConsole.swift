@@ -27,6 +27,7 @@ final class TestConsole {
         try reader.finish()
         configuration.listen.port = 0
         configuration.timeout = .seconds(30)
+        configuration.services = WatchedServices(producers: [], loaders: [])
         change(&configuration)
         let made = configuration
         console = try Console.open(made)
