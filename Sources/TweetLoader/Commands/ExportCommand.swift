@@ -26,7 +26,9 @@ struct ExportCommand: ParsableCommand {
     @OptionGroup var form: ExportFormOptions
     @OptionGroup var options: DatabaseCommandOptions
 
-    @Option(help: ArgumentHelp("New or empty folder for the files; standard output without it.", valueName: "folder"))
+    @Option(
+        help: ArgumentHelp("New or empty folder for the files; standard output without it.", valueName: "folder"),
+        completion: .directory)
     var output: String?
 
     @Option(help: ArgumentHelp("Tweets in a file; the next ones go to another file.", valueName: "number"))
@@ -135,7 +137,8 @@ struct ExportFormOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Columns of csv: twarc (the 84 of twarc-csv), core, or names with commas between them.", valueName: "list"))
+            "Columns of csv: twarc (the 84 of twarc-csv), core, or names with commas between them.", valueName: "list"),
+        completion: .list(["twarc", "core"]))
     var columns: String?
 
     @Option(help: ArgumentHelp("Line ends within a cell: keep, or escape to \\n as twarc-csv does.", valueName: "form"))

@@ -76,7 +76,7 @@ struct ForgetCommand: ParsableCommand {
     struct Undo: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Count a topic or journal again.")
 
-        @Argument(help: ArgumentHelp("topic or journal.", valueName: "kind"))
+        @Argument(help: ArgumentHelp("topic or journal.", valueName: "kind"), completion: .list(["topic", "journal"]))
         var kind: String
 
         @Argument(help: ArgumentHelp("Its name or id.", valueName: "name"))

@@ -5,7 +5,9 @@ import Postgres
 
 /// Which rejects are meant: all conditions must hold.
 struct RejectSelection: ParsableArguments {
-    @Option(help: ArgumentHelp("Reason (not_json, database, ...) or SQLSTATE.", valueName: "code"))
+    @Option(
+        help: ArgumentHelp("Reason (not_json, database, ...) or SQLSTATE.", valueName: "code"),
+        completion: .list(RejectReason.allCases.map(\.rawValue)))
     var reason: String?
 
     @Option(

@@ -33,7 +33,7 @@ struct ReplayCommand: ParsableCommand {
             Exit status: 0 done, 65 a file is damaged, cut short or without a tweet, or lines were rejected, 69 Kafka or S3 unavailable, 74 disk, 75 interrupted, 78 invalid settings.
             """)
 
-    @Argument(help: ArgumentHelp("A file, a folder, or s3://BUCKET/PREFIX.", valueName: "source"))
+    @Argument(help: ArgumentHelp("A file, a folder, or s3://BUCKET/PREFIX.", valueName: "source"), completion: .file())
     var source: String
 
     @Option(
@@ -55,7 +55,7 @@ struct ReplayCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Lines a second (default as many as Kafka accepts).", valueName: "n"))
     var rate: Double?
 
-    @Option(help: ArgumentHelp("File that stores the progress.", valueName: "file"))
+    @Option(help: ArgumentHelp("File that stores the progress.", valueName: "file"), completion: .file())
     var state: String?
 
     @Option(help: ArgumentHelp("Stream of lines that are not from our journal (replay).", valueName: "name"))

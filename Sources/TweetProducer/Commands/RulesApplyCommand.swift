@@ -26,7 +26,7 @@ extension RulesCommand {
         @OptionGroup(title: "X") var x: SettingFlags<XSettings>
         @OptionGroup(title: "Rules") var rules: SettingFlags<RulesFlags>
 
-        @Argument(help: ArgumentHelp("The rules file (X_RULES_FILE).", valueName: "file"))
+        @Argument(help: ArgumentHelp("The rules file (X_RULES_FILE).", valueName: "file"), completion: .file())
         var file: String?
 
         @Flag(help: "Change the rules, and pay for lists of accounts, without confirmation.")
@@ -117,7 +117,7 @@ extension RulesCommand {
 
         @OptionGroup var plan: SettingFlags<Flags>
 
-        @Argument(help: ArgumentHelp("The rules file (X_RULES_FILE).", valueName: "file"))
+        @Argument(help: ArgumentHelp("The rules file (X_RULES_FILE).", valueName: "file"), completion: .file())
         var file: String?
 
         func run() throws {

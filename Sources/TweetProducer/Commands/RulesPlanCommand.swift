@@ -41,7 +41,7 @@ extension RulesCommand {
         @OptionGroup(title: "X") var x: SettingFlags<XSettings>
         @OptionGroup(title: "Rules") var rules: SettingFlags<RulesFlags>
 
-        @Argument(help: ArgumentHelp("The rules file (X_RULES_FILE).", valueName: "file"))
+        @Argument(help: ArgumentHelp("The rules file (X_RULES_FILE).", valueName: "file"), completion: .file())
         var file: String?
 
         @OptionGroup var output: OutputOptions

@@ -118,10 +118,12 @@ extension StreamsCommand {
 
         @OptionGroup var edit: EditOptions
 
-        @Option(help: "Which of X's streams: filtered, sample or sample10.")
+        @Option(
+            help: "Which of X's streams: filtered, sample or sample10.",
+            completion: .list(StreamKind.allCases.map(\.rawValue)))
         var kind = "filtered"
 
-        @Option(help: ArgumentHelp("Part of sample10: 1 or 2.", valueName: "n"))
+        @Option(help: ArgumentHelp("Part of sample10: 1 or 2.", valueName: "n"), completion: .list(["1", "2"]))
         var partition: Int?
 
         @Option(help: "File with the bearer token of an app that no other active stream uses.", completion: .file())

@@ -10,7 +10,8 @@ package struct DoctorOptions: ParsableArguments {
     /// The file of the service's environment.
     @Option(
         help: ArgumentHelp(
-            "Judge the settings in this file of systemd's form instead of the environment.", valueName: "file"))
+            "Judge the settings in this file of systemd's form instead of the environment.", valueName: "file"),
+        completion: .file())
     package var envFile: String?
 
     /// Required by the argument parser.
