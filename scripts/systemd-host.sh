@@ -7,54 +7,11 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
-say() { printf 'systemd-host: %s\n' "$*" >&2; }
-fail() {
-    on_host journalctl --no-pager --lines=40 >&2 || true
-    say "failed: $*"
-    exit 1
-}
-impossible() {
-    say "not possible here: $*"
-    exit 69
-}
+name=systemd-host
+# shellcheck source=scripts/systemd-namespace.sh
+. "$here/scripts/systemd-namespace.sh"
 
-# -- the host, as the first process of its namespaces ---------------------------------------------------------------------
-
-mount_root() {
-    mount --make-rprivate /
-    mount -t tmpfs -o mode=755 tmpfs "$1"
-    mkdir "$1/upper" "$1/work" "$1/root"
-    mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
-}
-
-mount_system() {
-    mount -t proc proc "$1/proc"
-    mount -t sysfs sysfs "$1/sys"
-    mount -t cgroup2 cgroup2 "$1/sys/fs/cgroup"
-    mount -t tmpfs -o mode=755 tmpfs "$1/dev"
-    local node
-    for node in null zero full random urandom tty; do
-        touch "$1/dev/$node"
-        mount --bind "/dev/$node" "$1/dev/$node"
-    done
-    mkdir "$1/dev/shm" "$1/dev/pts"
-    mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$1/dev/pts"
-    ln -s pts/ptmx "$1/dev/ptmx"
-    mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm"
-    mount -t tmpfs -o mode=755 tmpfs "$1/run"
-    mkdir -m 1777 "$1/run/lock"
-    mount -t tmpfs -o mode=1777 tmpfs "$1/tmp"
-}
-
-# Only journald and what belongs to the streams starts.
-reduce_units() {
-    local units=$1/usr/lib/systemd/system
-    rm -rf "$1"/etc/systemd/system/*.wants "$1"/etc/systemd/system/*.requires "$units"/*.target.wants "$1/etc/fstab"
-    mkdir -p "$units/sockets.target.wants" "$1/etc/systemd/system/multi-user.target.wants"
-    ln -s ../systemd-journald.socket "$units/sockets.target.wants/"
-}
-
-install_streams() {
+prepare() { # ROOT PRODUCER
     install -m 0755 "$2" "$1/usr/local/bin/tweet-producer"
     install -m 0644 "$here/deploy/systemd/tweet-producer@.service" "$here/deploy/systemd/tweet-streams.target" \
         "$1/etc/systemd/system/"
@@ -71,74 +28,7 @@ install_streams() {
     done
 }
 
-if [ "${1:-}" = --first-process ]; then
-    ip link set lo up
-    mount_root "$2"
-    mount_system "$2/root"
-    reduce_units "$2/root"
-    install_streams "$2/root" "$3"
-    # systemd binds its root elsewhere for each service, which needs a root that is one: chroot(8) alone makes none.
-    mkdir "$2/root/.before"
-    cd "$2/root"
-    pivot_root . .before
-    exec chroot . /bin/sh -c 'umount --lazy /.before
-        exec env -i container=unshare PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-            /lib/systemd/systemd --system --unit=multi-user.target --show-status=no'
-fi
-
-# -- boot -----------------------------------------------------------------------------------------------------------------
-
-work=
-group=
-outside=
-first=
-
-end() {
-    # Process 1 takes all others with it.
-    [ -z "$first" ] || kill -KILL "$first" 2>/dev/null || true
-    [ -z "$outside" ] || wait "$outside" 2>/dev/null || true
-    if [ -n "$group" ]; then
-        find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || true
-    fi
-    [ -z "$work" ] || rm -rf "$work"
-}
-
-require() {
-    [ "$(id -u)" = 0 ] || impossible "not root"
-    [ -x /lib/systemd/systemd ] || impossible "systemd is not installed"
-    groups=$(findmnt --noheadings --first-only --output TARGET --types cgroup2) || impossible "no cgroup2 is mounted"
-    unshare --mount --uts --ipc --net --pid --cgroup --fork true 2>/dev/null || impossible "namespaces are not allowed"
-}
-
-boot() {
-    work=$(mktemp -d /tmp/systemd-host.XXXXXX)
-    group=$groups/systemd-host.$$
-    mkdir "$group" || impossible "no cgroup can be made in $groups"
-    (
-        echo "$BASHPID" >"$group/cgroup.procs"
-        exec unshare --mount --uts --ipc --net --pid --cgroup --fork --kill-child \
-            "$here/scripts/systemd-host.sh" --first-process "$work" "$1"
-    ) >"$work.log" 2>&1 &
-    outside=$!
-    local tries
-    for tries in $(seq 300); do
-        first=$(pgrep -P "$outside" | head -n 1) || true
-        if [ -n "$first" ] && [ "$(cat "/proc/$first/comm" 2>/dev/null)" = systemd ] &&
-            state=$(on_host systemctl is-system-running 2>/dev/null || true) && [[ $state =~ running|degraded ]]; then
-            say "systemd is up ($state), $(on_host systemctl --version | head -n 1)"
-            return
-        fi
-        kill -0 "$outside" 2>/dev/null || break
-        sleep 0.2
-    done
-    cat "$work.log" >&2
-    impossible "systemd does not boot (after $tries tries)"
-}
-
-on_host() {
-    nsenter --target "$first" --mount --uts --ipc --net --pid --cgroup --root --wd=/ \
-        /usr/bin/env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
-}
+if [ "${1:-}" = --first-process ]; then first_process "$@"; fi
 
 # -- what is shown --------------------------------------------------------------------------------------------------------
 
@@ -240,10 +130,10 @@ kill_and_look() {
 trap end EXIT
 require
 if [ "$1" = --check ]; then
-    boot /bin/true
+    boot / /bin/true
     exit 0
 fi
-boot "$(realpath "$1")"
+boot / "$(realpath "$1")"
 add_and_change
 stop_and_remove
 roll_back
