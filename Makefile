@@ -8,6 +8,12 @@ MAKEFLAGS += --no-print-directory
 SWIFT ?= swift
 # A file of JSON Lines for `make demo`; by default the simulator generates tweets.
 INPUT ?=
+# Where `make install` puts what, and which programs.
+PREFIX ?= /usr/local
+DESTDIR ?=
+PROGRAMS ?= .build/release
+# none is faster than xz, and the package larger.
+DEB_COMPRESSION ?= xz
 # A regular expression: only the tests whose names match it run.
 FILTER ?=
 # Kills per service in `make soak`.
@@ -76,6 +82,26 @@ build: setup ## Builds for debugging, into .build/debug
 .PHONY: release
 release: setup ## Builds optimized programs that need no Swift at run time, into .build/release
 	@$(quiet) 'building (release)' .build/make-release.log env SWIFT='$(SWIFT)' scripts/release.sh
+
+.PHONY: install
+install: ## Installs programs, manual pages, completions, units and settings (PREFIX=, DESTDIR=, PROGRAMS=); after `make release`
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh '$(PROGRAMS)'
+
+.PHONY: deb
+deb: release ## Builds a Debian package, into .build/deb (DEB_REVISION=, DEBFULLNAME=, DEBEMAIL=)
+	@scripts/setup.sh dpkg-dev
+	@rm -rf .build/deb
+	@DEB_COMPRESSION='$(DEB_COMPRESSION)' scripts/deb.sh .build/release .build/deb
+
+.PHONY: test-deb
+test-deb: deb ## Checks the Debian package and its manual pages with lintian and mandoc
+	@scripts/setup.sh lintian mandoc
+	@scripts/check-deb.sh .build/deb/*.deb
+
+.PHONY: test-package
+test-package: deb ## Installs, uses, upgrades and purges the Debian package on a bare Debian 12 with a systemd of its own
+	@scripts/setup.sh debootstrap
+	@scripts/package-host.sh .build/deb/*.deb
 
 .PHONY: test
 test: setup ## Runs unit, integration and end-to-end tests (FILTER=regex: some of them)
@@ -164,7 +190,7 @@ fuzz: setup ## Fuzzes framer, control messages and decoder (FUZZ_RUNS=n or FUZZ_
 lint: ## Checks the format of the Swift sources and the shell scripts
 	@scripts/setup.sh shellcheck
 	@$(SWIFT) format lint --strict --recursive Sources Tests Fuzz Package.swift
-	@shellcheck .ci/run scripts/*.sh kafka/*.sh
+	@shellcheck .ci/run scripts/*.sh kafka/*.sh deploy/debian/{postinst,prerm,postrm}
 
 .PHONY: format
 format: ## Formats the Swift sources

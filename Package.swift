@@ -170,7 +170,7 @@ let package = Package(
             "TimelinesIntegrationTests", "Timelines", ["TweetTimelines"], exclude: ["Fixtures"]),
         .integration("LogShippingIntegrationTests", "LogShipping"),
         .integration("SandboxIntegrationTests", "Sandbox"),
-        .integration("EndToEndTests", "EndToEnd"),
+        .integration("EndToEndTests", "EndToEnd", ["TweetProducer", "TweetLoader", "TweetTimelines"]),
         .fault("Journal", exclude: ["Support/clock.c"]),
         .fault("Loader"),
         .fault("X"),

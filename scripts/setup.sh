@@ -36,7 +36,8 @@ is_there() {
         libssl-dev) have_library libcrypto ;;
         zlib1g-dev) have_library zlib ;;
         postgresql) have_postgres ;;
-        logrotate) [ -x /usr/sbin/logrotate ] ;;
+        debootstrap | logrotate) [ -x "/usr/sbin/$1" ] ;;
+        dpkg-dev) have_command dpkg-shlibdeps ;;
         procps) have_command pkill ;;
         supervisor) have_command supervisord ;;
         systemd) have_command systemd-analyze ;;
@@ -60,6 +61,7 @@ packages=(
     curl openssl                 # the tests talk to the simulator, and make throw-away certificates
     strace                       # makes the disk slow, for a test
     logrotate procps             # deploy/logrotate is tested with them
+    mandoc                       # reads the manual pages that are made from the help
     supervisor                   # deploy/supervisor and `streams` are tested with it
     systemd                      # it reads the units of deploy/systemd
     python3                      # a web server that is not X, for a test

@@ -86,7 +86,7 @@ end() {
     if [ -n "$group" ]; then
         find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || true
     fi
-    [ -z "$work" ] || rm -rf "$work"
+    [ -z "$work" ] || rm -rf "$work" "$work.log"
 }
 
 require() {
