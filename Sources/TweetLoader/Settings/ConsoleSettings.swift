@@ -17,10 +17,7 @@ enum ConsoleSettings: SettingGroup {
     static let timeout = Setting(
         "CONSOLE_TIMEOUT", flag: "console-timeout", .duration, default: "5s",
         "Time that all queries of a page may take together, 1s to 60s")
-    static let postPrice = Setting(
-        "X_POST_PRICE", flag: "post-price", .number(0...1000), default: "0.005", value: "dollars",
-        "Dollars that X charges for a post, for estimates")
-    static let settings = [listen, token, hosts, timeout, postPrice]
+    static let settings = [listen, token, hosts, timeout, PostPrice.setting]
 }
 
 /// The settings of the console, read once at the start.
@@ -53,7 +50,7 @@ struct ConsoleConfiguration: Sendable {
         let names = reader.text(ConsoleSettings.hosts).split(separator: ",").map { $0.lowercased().trimmed }
         hosts = Set(names).union([listen.host.lowercased()])
         timeout = reader.duration(ConsoleSettings.timeout)
-        postPrice = reader.number(ConsoleSettings.postPrice)
+        postPrice = PostPrice.read(&reader).dollars
         services = WatchedServices.read(&reader)
         let named = [WatchSettings.producers, WatchSettings.loaders].map { reader.string($0) }
         isWatching = named.contains { $0 != nil }

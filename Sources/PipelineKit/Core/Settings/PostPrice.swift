@@ -1,5 +1,3 @@
-import Core
-
 /// What X takes for one post, in dollars.
 package struct PostPrice: Equatable, Sendable {
     package let dollars: Double
