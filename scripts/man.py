@@ -26,7 +26,10 @@ FILES = {
         ("/etc/tweet-pipeline/streams.yaml", "Streams of this host, for `tweet-producer streams`."),
         ("/var/lib/tweet-pipeline/journal", "The journal: lines that Kafka has not acknowledged, and the archive."),
     ],
-    "tweet-loader": [("/etc/tweet-pipeline/loader.env", "Settings of the service.")],
+    "tweet-loader": [
+        ("/etc/tweet-pipeline/loader.env", "Settings of the service."),
+        ("/etc/tweet-pipeline/console.env", "Settings of `tweet-loader console`."),
+    ],
     "tweet-timelines": [
         ("/etc/tweet-pipeline/timelines.env", "Settings of the service."),
         ("/etc/tweet-pipeline/timelines.key", "Key of the tokens in PostgreSQL."),

@@ -24,6 +24,8 @@ prepare() { # ROOT [PACKAGE NEWER [PROGRAMS]]
     # Nobody is there to answer questions.
     printf 'APT::Get::Assume-Yes "true";\nAPT::Install-Recommends "false";\n' >"$1/etc/apt/apt.conf.d/90unattended"
     echo force-unsafe-io >"$1/etc/dpkg/dpkg.cfg.d/unattended"
+    # The index of all manual pages of a machine takes seconds at each installation.
+    rm -f "$1/var/lib/man-db/auto-update"
     echo "127.0.0.1 localhost $(uname -n)" >"$1/etc/hosts"
     [ -x "$1/usr/bin/sudo" ] || without_sudo "$1/usr/local/bin"
     if [ -n "${4:-}" ]; then
@@ -119,7 +121,7 @@ await() { # WHAT COMMAND…
 # The commands of README.md: those of the block that begins with `sudo apt install`.
 commands() { sed -n '/^sudo apt install/,/^```/p' "$here/README.md" | sed '/^```/d; s/ \{2,\}# .*//; s,\./tweet-pipeline_[^ ]*\.deb,/root/tweet-pipeline.deb,'; }
 
-states() { on_host systemctl show --property=ActiveState,UnitFileState --value tweet-producer tweet-loader tweet-timelines | xargs; }
+states() { on_host systemctl show --property=ActiveState,UnitFileState --value tweet-producer tweet-loader tweet-timelines tweet-console | xargs; }
 
 sandbox() { # PART…: starts the simulators as units
     local part
@@ -152,7 +154,7 @@ first_user() {
     is 'commands of the README' "${#lines[@]}" 5
     say "${lines[0]} $postgresql"
     output=$(on_shell "${lines[0]} $postgresql" 2>&1) || fail "$output"
-    is 'nothing runs and nothing is enabled' "$(states)" 'inactive disabled inactive disabled inactive disabled'
+    is 'nothing runs and nothing is enabled' "$(states)" 'inactive disabled inactive disabled inactive disabled inactive disabled'
     is 'files that differ from the package' "$(on_host dpkg --verify tweet-pipeline)" ''
     is 'modes of the settings' "$(on_shell 'stat -c %U:%G:%a /etc/tweet-pipeline/*.env' | sort -u)" root:tweet-pipeline:640
     is 'the folder of the journal' "$(on_host stat -c %U:%a /var/lib/tweet-pipeline)" tweet-pipeline:750
@@ -165,18 +167,34 @@ first_user() {
     done
     await 'tweets in the table' has_tweets 200
     say "from the installed package to tweets in the table: $((SECONDS - started)) s"
-    [ $((SECONDS - started)) -lt 300 ] || fail 'this took more than 5 minutes'
     has 'the services' "$(states)" 'active enabled active enabled'
     on_host tweet-producer health || fail 'the producer is not healthy'
     on_host tweet-loader health || fail 'the loader is not healthy'
+    console
+    say "from the installed package to tweets in the console: $((SECONDS - started)) s"
+    [ $((SECONDS - started)) -lt 300 ] || fail 'this took more than 5 minutes'
+}
+
+# One more file to edit, and the tweets are in the browser.
+console() {
+    on_host /root/edit /etc/tweet-pipeline/console.env
+    on_host systemctl enable --now tweet-console
+    await 'a page with tweets of the simulator' page_shows /tweets coffee
+}
+page_shows() { # PATH TEXT
+    # shellcheck disable=SC2016 # the shell of the host expands them
+    on_host bash -c 'exec 3<>/dev/tcp/127.0.0.1/8080 &&
+        printf "GET %s HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nConnection: close\r\n\r\n" "$0" >&3 && cat <&3' "$1" 2>/dev/null |
+        grep -aq "$2"
 }
 
 journal() { on_shell 'cd /var/lib/tweet-pipeline && find . -name journal.json -exec sha256sum {} +'; }
 settings() { on_shell 'cd /etc/tweet-pipeline && sha256sum producer.env loader.env'; }
 
 upgrade() {
-    local producer loader before kept output
+    local producer loader console before kept output
     producer=$(property tweet-producer MainPID) loader=$(property tweet-loader MainPID)
+    console=$(property tweet-console MainPID)
     before=$(settings) kept=$(journal)
     output=$(on_host apt-get -o Dpkg::Options::=--force-confold install /root/newer.deb 2>&1) || fail "upgrade: $output"
     has 'the version' "$(on_host dpkg-query -W tweet-pipeline)" +later
@@ -185,6 +203,7 @@ upgrade() {
     has 'defaults that nobody changed' "$(on_host cat /etc/tweet-pipeline/timelines.env)" 'A later version'
     is 'modes of the settings' "$(on_shell 'stat -c %U:%G:%a /etc/tweet-pipeline/*.env' | sort -u)" root:tweet-pipeline:640
     is_not 'the loader was restarted' "$(property tweet-loader MainPID)" "$loader"
+    is_not 'the console was restarted' "$(property tweet-console MainPID)" "$console"
     is 'the producer goes on' "$(property tweet-producer MainPID)" "$producer"
     has 'how to restart it' "$output" "systemctl try-restart 'tweet-producer*.service'"
     on_host systemctl try-restart 'tweet-producer*.service'
