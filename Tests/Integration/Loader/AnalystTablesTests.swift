@@ -82,6 +82,19 @@ struct AnalystTablesTests {
         #expect(try read("SELECT id FROM tweets WHERE created_at > '2025-06-01Z'").count >= 12)
     }
 
+    @Test("the newest readable tweets are no long query to the planner, which would compile it for seconds")
+    func estimate() throws {
+        try fill()
+        let plan = try database.query(
+            """
+            EXPLAIN (FORMAT json) SELECT created_at, username, text, rules FROM readable_tweets
+            WHERE id >= tweet_id_at('2025-06-01Z') ORDER BY id DESC LIMIT 50
+            """)
+        let cost = try #require(plan.compactMap { $0[0] }.joined().firstMatch(of: /"Total Cost": ([0-9.]+)/)).1
+        // jit_above_cost; without the limits in the view it is 200,000.
+        #expect(try #require(Double(cost)) < 20_000)
+    }
+
     @Test("text has no HTML entities, and what was escaped twice is unescaped once")
     func entities() throws {
         try fill()
