@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Compares an export with what twarc-csv makes of the same lines, cell by cell.
 
-  compare_twarc.py LINES CSV   LINES: lines of X, each tweet once; CSV: `--columns twarc --newlines escape` of the same tweets
+  compare-twarc.py LINES CSV   LINES: lines of X, each tweet once; CSV: `--columns twarc --newlines escape` of the same tweets
 
-Needs twarc-csv and pandas before 3. Differences of form that docs/export.md names are no differences here: lists are compared
+Differences of form that docs/export.md names are no differences here: lists are compared
 as JSON values, whole numbers whatever pandas made of them, and the __twarc columns not at all. Prints a line for each other
 difference, then a summary.
 """
+# packages: twarc-csv==0.7.2 pandas<3
 
 import collections
 import contextlib

@@ -5,14 +5,8 @@ import Testing
 
 @testable import TweetLoader
 
-/// A Python that has twarc-csv.
-private let twarcPython = ProcessInfo.processInfo.environment["TWARC_PYTHON"]
-
 /// Tables compared with those that twarc-csv writes of the same recorded lines.
-@Suite(
-    .enabled(
-        if: twarcPython != nil && recordings("data") != nil, "no twarc-csv (TWARC_PYTHON), or no recordings"),
-    .ownThreads, .timeLimit(.minutes(10)))
+@Suite(.enabled(if: recordings("data") != nil, "no recordings"), .ownThreads, .timeLimit(.minutes(10)))
 struct TwarcTests {
     @Test("every cell is that of twarc-csv but for the differences of form that docs/export.md names")
     func everyCell() throws {
@@ -58,10 +52,9 @@ struct TwarcTests {
 
     /// What the comparison prints.
     private func compare(_ folder: String) throws -> String {
-        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/compare_twarc.py")
         let process = Process()
-        process.executableURL = twarcPython.map { URL(filePath: $0) }
-        process.arguments = [script.path, folder + "/lines.jsonl", folder + "/export/tweets.csv"]
+        process.executableURL = repository.appending(path: "scripts/python.sh")
+        process.arguments = ["compare-twarc", folder + "/lines.jsonl", folder + "/export/tweets.csv"]
         let pipe = Pipe()
         (process.standardOutput, process.standardError) = (pipe, pipe)
         try process.run()
