@@ -30,7 +30,7 @@ STANDBY_ROUNDS ?= 50
 LOADER_SOAK_SECONDS ?= 1200
 # How many times `verify` runs beside a pipeline that is killed repeatedly, in `make soak`.
 VERIFY_LOOKS ?= 1000
-# Parts of `make bench` (producer start loader latency scale; all when empty), and their sizes.
+# Parts of `make bench` (producer start loader latency export scale; all when empty), and their sizes.
 BENCH_PARTS ?=
 BENCH_ROWS ?= 200000
 BENCH_LINES ?= 1600000
@@ -38,6 +38,8 @@ BENCH_ROUNDS ?= 3
 BENCH_SECONDS ?= 20
 BENCH_SEGMENTS ?= 10000
 BENCH_WRITERS ?= 1 2 4
+# Tweets of the part export.
+BENCH_EXPORT_ROWS ?= 1000000
 # Tweets of the part scale; BENCH_ROWS makes it short.
 BENCH_SCALE ?= $(if $(filter file,$(origin BENCH_ROWS)),200000 2000000 10000000,$(BENCH_ROWS))
 # Folder with copy_loader.py and confluent_producer.py, and a Python that has their modules.
@@ -178,7 +180,7 @@ bench: setup ## Measures both services beside curl | kcat and psql (BENCH_ROWS=â
 		env SWIFT='$(SWIFT)' scripts/release.sh --scratch-path .build-bench
 	@exec .build-bench/release/sandbox bench $(BENCH_PARTS) --rows $(BENCH_ROWS) --lines $(BENCH_LINES) \
 		--rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) --segments $(BENCH_SEGMENTS) \
-		--writers $(BENCH_WRITERS) --scale $(BENCH_SCALE) --python $(BENCH_PYTHON) \
+		--writers $(BENCH_WRITERS) --scale $(BENCH_SCALE) --export-rows $(BENCH_EXPORT_ROWS) --python $(BENCH_PYTHON) \
 		$(if $(BENCH_PEERS),--peers $(BENCH_PEERS)) $(BENCH_FLAGS)
 
 .PHONY: fuzz

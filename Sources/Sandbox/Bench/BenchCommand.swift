@@ -22,10 +22,10 @@ struct BenchCommand: ParsableCommand {
 
     /// A part of the measurements.
     enum Part: String, CaseIterable, ExpressibleByArgument {
-        case producer, start, loader, latency, scale
+        case producer, start, loader, latency, export, scale
     }
 
-    @Argument(help: "producer, start, loader, latency, scale; all of them when none is given.")
+    @Argument(help: "producer, start, loader, latency, export, scale; all of them when none is given.")
     var parts: [Part] = []
 
     @Option(help: "Messages that the loader gets.")
@@ -52,6 +52,9 @@ struct BenchCommand: ParsableCommand {
     @Option(parsing: .upToNextOption, help: "Numbers of tweets of the part scale.")
     var scale = [200_000, 2_000_000, 10_000_000]
 
+    @Option(help: "Tweets that are exported.")
+    var exportRows = 1_000_000
+
     @Option(help: "Folder with copy_loader.py and confluent_producer.py, to compare with.")
     var peers: String?
 
@@ -66,6 +69,7 @@ struct BenchCommand: ParsableCommand {
     func validate() throws {
         let numbers = [
             ("rows", rows), ("lines", lines), ("rounds", rounds), ("seconds", seconds), ("segments", segments),
+            ("export-rows", exportRows),
         ]
         let lists = writers.map { ("writers", $0) } + scale.map { ("scale", $0) }
         for (name, number) in numbers + lists where !(1...20_000_000).contains(number) {
@@ -85,6 +89,7 @@ struct BenchCommand: ParsableCommand {
                 case .producer: figures += try ProducerBench(lines: lines, rounds: rounds, peers: peers).run()
                 case .start: figures += try StartBench(segments: segments).run()
                 case .loader: figures += try loaderBench(peers).run()
+                case .export: figures += try ExportBench(rows: exportRows).run()
                 case .scale: figures += try ScaleBench(sizes: scale, writers: writers).run()
                 case .latency: figures += try LatencyBench(seconds: seconds).run()
                 }
@@ -101,7 +106,7 @@ struct BenchCommand: ParsableCommand {
 
     private var command: String {
         let names = parts.map { $0.rawValue + " " }.joined()
-        let lists = "--writers \(Self.list(writers)) --scale \(Self.list(scale))"
+        let lists = "--writers \(Self.list(writers)) --scale \(Self.list(scale)) --export-rows \(exportRows)"
         return "sandbox bench \(names)--rows \(rows) --lines \(lines) --rounds \(rounds) --seconds \(seconds) "
             + "--segments \(segments) \(lists)"
     }
