@@ -83,19 +83,42 @@ struct StreamsCommand: ParsableCommand {
                 Reports all errors with their lines: the form of the file; the settings of each active stream, as `run` \
                 reads them, with token and rules file; and two active streams with the same token.
 
+                  tweet-producer streams validate
+                  tweet-producer streams validate --json | jq -r '.errors[]'
+
                 Exit status: 0 the file is valid, 78 it has errors.
                 """)
 
         @OptionGroup var options: Options
+        @OptionGroup var output: OutputOptions
 
         func run() throws {
             try runCommand {
                 let file = try StreamsFile.read(options.read().file)
+                let view = StreamsValidity(file)
+                if output.json || view.isValid { output.show(view) }
                 try file.requireGood()
-                print("\(file.path): \(counted(file.streams.count, "stream")), \(file.active.count) active")
             }
         }
     }
+}
+
+/// Whether a file is valid.
+struct StreamsValidity: Report {
+    let file: String
+    let isValid: Bool
+    let streams: Int
+    let active: Int
+    /// One text each, as on standard error.
+    let errors: [String]
+
+    init(_ file: StreamsFile) {
+        (self.file, streams, active) = (file.path, file.streams.count, file.active.count)
+        errors = file.errors
+        isValid = errors.isEmpty
+    }
+
+    func text(on terminal: Terminal?) -> String { "\(file): \(counted(streams, "stream")), \(active) active" }
 }
 
 /// The streams of a file.

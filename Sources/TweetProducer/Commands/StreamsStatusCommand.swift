@@ -54,9 +54,7 @@ struct StreamLooks {
         var isSupervised = application.supervisor.isSupervising
         do throws(StreamsError) {
             actual = try application.files.look(at: names)
-            for (name, process) in try application.supervisor.look(for: names) {
-                actual[name, default: ActualStream()].process = process
-            }
+            actual = try application.supervised(actual, names)
             let wanted = try fleet.desired(file).map {
                 DesiredStream(settings: $0, definition: application.supervisor.definition(of: $0))
             }
@@ -74,7 +72,7 @@ struct StreamLooks {
             var look = StreamLook(isSupervised: isSupervised, isPending: pending.contains(name))
             look.declared = declared[name]
             look.settings = found.settings.flatMap { StreamSettingsFile(text: $0) }
-            look.process = found.process
+            look.process = found.process ?? found.former?.process
             look.readJournal()
             return (name, look)
         }

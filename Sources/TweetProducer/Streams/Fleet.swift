@@ -11,26 +11,62 @@ struct Fleet {
     init(_ settings: FleetSettings) throws(StreamsError) {
         self.settings = settings
         let owner = try Self.owner(settings.user)
-        let (folder, programs) = (FilePath.absolute(settings.folder), FilePath.absolute(settings.programs))
-        let definitions =
-            settings.supervisor == .supervisord
-            ? DerivedFiles(
-                folder: programs, prefix: SupervisordProgram.prefix, suffix: ".conf", group: nil, mode: 0o644)
-            : nil
-        let files = StreamFiles(folder: folder, group: owner?.group, definitions: definitions)
+        let (folder, place) = (FilePath.absolute(settings.folder), Self.place(settings))
         let supervisor: any StreamSupervisor =
             switch settings.supervisor {
             case .none: NoSupervisor()
             case .systemd: Systemd()
-            case .supervisord:
-                Supervisord(
-                    client: SupervisordClient(socket: FilePath.absolute(settings.socket)),
-                    program: SupervisordProgram(
-                        executable: FilePath.real("/proc/self/exe") ?? "/usr/local/bin/tweet-producer", folder: folder,
-                        logs: FilePath.absolute(settings.logs), user: owner.map { _ in settings.user }),
-                    programs: programs, owner: owner)
+            case .supervisord: Self.supervisord(at: place, settings, owner)
             }
-        application = StreamsApplication(files: files, supervisor: supervisor, owner: owner)
+        let all = HostSupervisors(supervisor, at: place, folder: folder) { other in
+            switch SupervisorKind(rawValue: other.kind) {
+            case .systemd: FormerSystemd()
+            case .supervisord:
+                FormerSupervisord(
+                    supervisord: Self.supervisord(at: other, settings, owner),
+                    definitions: other.programs == place.programs ? nil : other.programs.map(Self.definitions))
+            case SupervisorKind.none?, nil: nil
+            }
+        } found: {
+            Self.forgotten(settings)
+        }
+        let definitions = place.programs.map(Self.definitions)
+        application = StreamsApplication(
+            files: StreamFiles(folder: folder, group: owner?.group, definitions: definitions), supervisor: all,
+            owner: owner)
+    }
+
+    private static func supervisord(
+        at place: SupervisorPlace, _ settings: FleetSettings, _ owner: (user: uid_t, group: gid_t)?
+    ) -> Supervisord {
+        Supervisord(
+            client: SupervisordClient(socket: place.socket ?? ""),
+            program: SupervisordProgram(
+                executable: FilePath.real("/proc/self/exe") ?? "/usr/local/bin/tweet-producer",
+                folder: FilePath.absolute(settings.folder), logs: FilePath.absolute(settings.logs),
+                user: owner.map { _ in settings.user }),
+            programs: place.programs ?? "", owner: owner)
+    }
+
+    private static func place(_ settings: FleetSettings) -> SupervisorPlace {
+        guard settings.supervisor == .supervisord else { return SupervisorPlace(kind: settings.supervisor.rawValue) }
+        return SupervisorPlace(
+            kind: settings.supervisor.rawValue, socket: FilePath.absolute(settings.socket),
+            programs: FilePath.absolute(settings.programs))
+    }
+
+    private static func definitions(_ folder: String) -> DerivedFiles {
+        DerivedFiles(folder: folder, prefix: SupervisordProgram.prefix, suffix: ".conf", group: nil, mode: 0o644)
+    }
+
+    /// supervisord when it is not the supervisor of today, and has files of ours all the same.
+    private static func forgotten(_ settings: FleetSettings) -> SupervisorPlace? {
+        let programs = FilePath.absolute(settings.programs)
+        guard settings.supervisor != .supervisord, (try? definitions(programs).all())?.isEmpty == false else {
+            return nil
+        }
+        return SupervisorPlace(
+            kind: SupervisorKind.supervisord.rawValue, socket: FilePath.absolute(settings.socket), programs: programs)
     }
 
     /// The user of the streams when this process can become it; nil for this process's own.

@@ -18,6 +18,23 @@ protocol StreamSupervisor: Sendable {
     /// - Throws: `StreamsError`: `wait` when it is unreachable, `operator(.settings)` when it cannot read its files.
     func look(for streams: [String]) throws(StreamsError) -> [String: StreamProcess]
 
+    /// Reads what supervisors still have that had the streams of this host before. Nothing is changed.
+    ///
+    /// - Parameter streams: those that are looked at in any case.
+    /// - Returns: by the stream's name.
+    /// - Throws: `StreamsError`: `wait` when one of them does not answer.
+    func left(of streams: [String]) throws(StreamsError) -> [String: FormerProcess]
+
+    /// Notes that streams are about to be changed.
+    ///
+    /// - Throws: `StreamsError`: `operator(.disk)`.
+    func begin() throws(StreamsError)
+
+    /// Notes that no other supervisor has a stream any more.
+    ///
+    /// - Throws: `StreamsError`: `operator(.disk)`.
+    func finish() throws(StreamsError)
+
     /// Prepares what a stream needs beside its files, such as folders.
     ///
     /// - Parameter settings: of the stream.
@@ -41,6 +58,13 @@ protocol StreamSupervisor: Sendable {
     /// - Returns: how that went.
     /// - Throws: `StreamsError`: `wait` when it does not answer, `operator(.settings)` when it does not read the stream's file.
     func start(_ settings: StreamSettingsFile) throws(StreamsError) -> StreamStart
+}
+
+/// One that had no other before it.
+extension StreamSupervisor {
+    func left(of streams: [String]) throws(StreamsError) -> [String: FormerProcess] { [:] }
+    func begin() throws(StreamsError) {}
+    func finish() throws(StreamsError) {}
 }
 
 /// How the start of a stream went.

@@ -46,13 +46,30 @@ struct StreamsApplication {
     func compare(_ streams: [StreamSettingsFile]) throws -> (plan: StreamsPlan, desired: [String: DesiredStream]) {
         let names = streams.map(\.stream)
         try files.requireSafeFolders()
-        var actual = try files.look(at: names)
-        for (name, process) in try supervisor.look(for: names) {
-            actual[name, default: ActualStream()].process = process
-        }
+        let actual = try supervised(files.look(at: names), names)
         let desired = streams.map { DesiredStream(settings: $0, definition: supervisor.definition(of: $0)) }
         let plan = StreamsPlan(desired, actual: actual, isSupervised: supervisor.isSupervising)
         return (plan, Dictionary(desired.map { ($0.settings.stream, $0) }) { first, _ in first })
+    }
+
+    /// Adds what supervisors report to what is on the disk.
+    ///
+    /// - Parameters:
+    ///   - found: what is on the disk, by the stream's name.
+    ///   - names: the active streams.
+    /// - Returns: what exists of each stream on this host.
+    /// - Throws: `StreamsError`.
+    func supervised(
+        _ found: [String: ActualStream], _ names: [String]
+    ) throws(StreamsError) -> [String: ActualStream] {
+        var actual = found
+        for (name, process) in try supervisor.look(for: names) {
+            actual[name, default: ActualStream()].process = process
+        }
+        for (name, former) in try supervisor.left(of: Set(names).union(actual.keys).sorted()) {
+            actual[name, default: ActualStream()].former = former
+        }
+        return actual
     }
 
     /// Does what the plan says; the lock must be held.
@@ -74,6 +91,7 @@ struct StreamsApplication {
             report(outcome)
         }
         try files.sweep()
+        try supervisor.begin()
         for change in plan.changes where change.action == .stop {
             note(try takeDown(change, as: declared.contains(change.stream) ? .stopped : .removed))
         }
@@ -85,6 +103,7 @@ struct StreamsApplication {
             if let stream = desired[change.stream] { note(try bringUp(stream)) }
         }
         try files.writeTargets()
+        try supervisor.finish()
         return outcomes
     }
 

@@ -59,12 +59,15 @@ struct StreamsFile: Sendable {
         guard isWellFormed else { throw StreamsError(.operator(.settings), mistakes.joined(separator: "\n")) }
     }
 
-    /// Checks the form of the file, the settings of every active stream as `run` would, and that no two of them use the same
-    /// credential.
+    /// What is wrong with the form of the file, with the settings of every active stream as `run` would read them, and where
+    /// two of them use the same credential; one text each.
+    var errors: [String] { mistakes + settingsMistakes() }
+
+    /// Checks that there are no errors.
     ///
     /// - Throws: `StreamsError`: `operator(.settings)` that lists every error.
     func requireGood() throws(StreamsError) {
-        let all = mistakes + settingsMistakes()
+        let all = errors
         guard all.isEmpty else { throw StreamsError(.operator(.settings), all.joined(separator: "\n")) }
     }
 

@@ -8,6 +8,8 @@ struct ActualStream: Sendable, Equatable {
     var pending: String?
     /// What the supervisor reports; nil when it does not know the stream.
     var process: StreamProcess?
+    /// What a supervisor still has that had the streams before; nil for nothing.
+    var former: FormerProcess?
 }
 
 /// A stream as the supervisor sees it.
@@ -94,8 +96,13 @@ struct StreamsPlan: Sendable, Equatable {
 
     private static func change(_ stream: DesiredStream, _ found: ActualStream, isSupervised: Bool) -> Change? {
         let old = found.settings.flatMap { StreamSettingsFile(text: $0) }
-        let isUp = [.running, .starting].contains(found.process?.state)
-        let reasons = fileReasons(stream, found, old) + (isSupervised ? processReasons(found.process) : [])
+        let isUp = [found.process, found.former?.process].contains { [.running, .starting].contains($0?.state) }
+        var reasons = fileReasons(stream, found, old)
+        if let former = found.former {
+            reasons.insert("\(isSupervised ? "moves from" : "leaves") \(former.supervisor.rawValue)", at: 0)
+        } else if isSupervised {
+            reasons += processReasons(found.process)
+        }
         guard !reasons.isEmpty else { return nil }
         let isCertain = old?.isIntact == true && found.pending == nil && found.process?.isStale != true
         return Change(
@@ -106,10 +113,13 @@ struct StreamsPlan: Sendable, Equatable {
     private static func fileReasons(
         _ stream: DesiredStream, _ found: ActualStream, _ old: StreamSettingsFile?
     ) -> [String] {
-        guard let old else { return [found.process == nil ? "new" : "its settings file is missing"] }
+        guard let old else {
+            return [found.process == nil && found.former == nil ? "new" : "its settings file is missing"]
+        }
         var reasons: [String] = []
         if !old.isIntact { reasons.append("its settings file was changed by hand") }
         if old.hash != stream.settings.hash { reasons += stream.settings.changes(from: old) }
+        guard found.former == nil else { return reasons }
         if reasons.isEmpty, found.definition != stream.definition { reasons.append("the supervisor's file differs") }
         if reasons.isEmpty, found.pending != nil { reasons.append("its last change was not completed") }
         return reasons

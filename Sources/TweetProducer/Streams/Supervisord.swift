@@ -30,7 +30,15 @@ struct Supervisord: StreamSupervisor {
         try program.requirePlainPaths()
         try requireOwnNames(streams)
         try requirePrivateSocket()
-        let stale = try reread()
+        return try processes(stale: reread())
+    }
+
+    /// The programs of streams that supervisord has loaded.
+    ///
+    /// - Parameter stale: those whose loaded definition differs from the file.
+    /// - Returns: by the stream's name.
+    /// - Throws: `StreamsError`: `wait` when supervisord does not answer.
+    func processes(stale: Set<String>) throws(StreamsError) -> [String: StreamProcess] {
         var found: [String: StreamProcess] = [:]
         for info in try ask("getAllProcessInfo").elements {
             guard let group = info["group"]?.text, let name = Self.stream(of: group) else { continue }

@@ -21,6 +21,14 @@ struct SupervisordClient: Sendable {
     private static let timeout = Duration.seconds(180)
     private static let bodyLimit = 16 << 20
 
+    /// Whether supervisord runs, as far as its socket shows.
+    var isThere: Bool {
+        do {
+            try send(XMLRPC.call("supervisor.getState", []), HTTPAnswer(bodyLimit: Self.bodyLimit))
+            return true
+        } catch { return error.code != CURLE_COULDNT_CONNECT.rawValue }
+    }
+
     /// Calls a method and waits for its answer.
     ///
     /// - Parameters:

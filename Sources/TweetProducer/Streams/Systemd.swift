@@ -26,14 +26,9 @@ struct Systemd: StreamSupervisor {
     ]
 
     func look(for streams: [String]) throws(StreamsError) -> [String: StreamProcess] {
-        // A pattern names loaded units only; those of the file are asked for by name.
-        let units = ["tweet-producer@*.service"] + streams.map(Self.unit)
-        let shown = try run(["show", "--property=\(Self.properties.joined(separator: ","))"] + units)
         var found: [String: StreamProcess] = [:]
-        for block in shown.split(separator: "\n\n") {
-            let values = Self.values(block)
-            guard let name = Self.stream(values["Id"] ?? "") else { continue }
-            if values["LoadState"] == "not-found" {
+        for (name, values) in try units(of: streams) {
+            if streams.contains(name), values["LoadState"] == "not-found" {
                 throw StreamsError(
                     .operator(.settings),
                     "systemd has no unit tweet-producer@.service: install deploy/systemd/tweet-producer@.service and"
@@ -43,6 +38,24 @@ struct Systemd: StreamSupervisor {
             found[name] = Self.process(values, isWanted: streams.contains(name))
         }
         return found
+    }
+
+    /// Streams that have a unit which runs, has failed, or would start with the host.
+    ///
+    /// - Parameter streams: those whose units are looked at although they may not be loaded.
+    /// - Returns: by the stream's name.
+    /// - Throws: `StreamsError`: `wait` when systemd does not answer.
+    func left(of streams: [String]) throws(StreamsError) -> [String: StreamProcess] {
+        try units(of: streams).filter { Self.isKnown($0.value) }.mapValues { Self.process($0, isWanted: false) }
+    }
+
+    /// Properties of units by the stream's name.
+    private func units(of streams: [String]) throws(StreamsError) -> [String: [String: String]] {
+        // A pattern names loaded units only; others are asked for by name.
+        let units = ["tweet-producer@*.service"] + streams.map(Self.unit)
+        let shown = try run(["show", "--property=\(Self.properties.joined(separator: ","))"] + units)
+        let all = shown.split(separator: "\n\n").map(Self.values)
+        return Dictionary(all.compactMap { values in Self.stream(values["Id"] ?? "").map { ($0, values) } }) { $1 }
     }
 
     /// Whether a unit that is not of the file has anything left: it runs, has failed, or would start with the host.

@@ -42,12 +42,13 @@ final class StreamsHost: Sendable {
 
     private var socket: String { folder.path + "/supervisor.sock" }
     var file: String { folder.path + "/streams.yaml" }
-    /// What `streams apply` may leave, apart from its lock, beside the files of others.
+    /// What `streams apply` may leave, apart from its lock and its record of supervisors, beside the files of others.
     var derived: [String] {
         let names = ["streams", "conf.d"].flatMap { part in
             ((try? JournalFolder.names(folder.path + "/" + part)) ?? []).map { "\(part)/\($0)" }
         }
-        return names.filter { $0 != "streams/.lock" && Self.foreign[$0] == nil }.sorted()
+        return names.filter { !["streams/.lock", "streams/.supervisors"].contains($0) && Self.foreign[$0] == nil }
+            .sorted()
     }
 
     // MARK: supervisord

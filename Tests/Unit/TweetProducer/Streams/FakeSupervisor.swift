@@ -16,6 +16,8 @@ final class FakeSupervisor: StreamSupervisor {
         var running: [String: Running] = [:]
         /// Definitions by which processes were started last.
         var loaded: [String: String] = [:]
+        /// What another supervisor still has, by the stream's name; nil when that is a file without a process.
+        var former: [String: Running?] = [:]
         /// Settings that do not start, by their hash.
         var failing: Set<String> = []
         /// Two processes with one token, and whatever else must never be.
@@ -73,7 +75,9 @@ final class FakeSupervisor: StreamSupervisor {
                 return .failed("no file")
             }
             if state.running[name] != nil { state.violations.append("\(name) is started twice") }
-            for (other, process) in state.running where process.token == file.token {
+            if state.former[name] != nil { state.violations.append("\(name) is still elsewhere") }
+            let elsewhere = state.former.compactMapValues(\.self)
+            for (other, process) in [state.running, elsewhere].joined() where process.token == file.token {
                 state.violations.append("\(name) and \(other) use one token")
             }
             state.loaded[name] = definition
@@ -83,4 +87,19 @@ final class FakeSupervisor: StreamSupervisor {
             return .up
         }
     }
+}
+
+/// The supervisor that had the streams before.
+struct FakeFormer: FormerSupervisor {
+    let here: FakeSupervisor
+
+    var kind: SupervisorKind { .supervisord }
+
+    func left(of streams: [String]) -> [String: StreamProcess?] {
+        here.state.withLock { state in
+            state.former.mapValues { running in running.map { _ in StreamProcess(state: .running, word: "RUNNING") } }
+        }
+    }
+
+    func stop(_ stream: String) { here.state.withLock { $0.former[stream] = nil } }
 }

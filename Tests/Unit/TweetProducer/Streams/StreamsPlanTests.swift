@@ -40,6 +40,22 @@ import Testing
         #expect(change(found, isSupervised: false) == nil)
     }
 
+    /// What another supervisor has is a process, too, and the token that it uses is in use.
+    @Test func whatAnotherSupervisorStillHasMoves() {
+        var found = ActualStream(settings: new.text, former: FormerProcess(supervisor: .supervisord, process: up))
+        #expect(change(found)?.action == .restart && change(found)?.reasons == ["moves from supervisord"])
+        #expect(change(found)?.keepsToken == true)
+        #expect(change(found, isSupervised: false)?.reasons == ["leaves supervisord"])
+        found.settings = old.text
+        #expect(change(found)?.reasons == ["moves from supervisord", "kafka_topic: v1 → v2"])
+        found.settings = nil
+        #expect(change(found)?.keepsToken == false, "with which token it runs is not known")
+        found.former = FormerProcess(supervisor: .systemd, process: nil)
+        #expect(change(found)?.action == .start)
+        let gone = StreamsPlan([], actual: ["s": found], isSupervised: true)
+        #expect(gone.changes.map(\.action) == [.stop])
+    }
+
     @Test func whatTheFileDoesNotHaveIsStoppedFirst() {
         let actual = [
             "old": ActualStream(settings: StreamsWorld.settings("old", version: 1, token: 3).text),

@@ -57,7 +57,13 @@ final class StreamsWorld {
             if chance(10) { try write("", to: "streams/\(name).yaml.new") }
             if chance(10) { try write("; \(StreamSettingsFile.mark)\n", to: "conf.d/tweet-stream-\(name).conf.new") }
             let (isLoaded, isRunning) = (chance(60), chance(80))
+            let isElsewhere = chance(15)
             supervisor.state.withLock { state in
+                if isElsewhere {
+                    let process = isRunning ? FakeSupervisor.Running(hash: old.hash, token: old.token) : nil
+                    state.former.updateValue(process, forKey: name)
+                    return
+                }
                 guard isLoaded else { return }
                 state.loaded[name] = definition
                 if isRunning { state.running[name] = .init(hash: old.hash, token: old.token) }
@@ -83,7 +89,13 @@ final class StreamsWorld {
         _ desired: [StreamSettingsFile], declared: Set<String> = [], killedAfter steps: Int? = nil
     ) throws -> [StreamOutcome]? {
         var left = steps ?? .max
-        let application = StreamsApplication(files: files, supervisor: supervisor) {
+        let (here, before) = (SupervisorPlace(kind: "here"), SupervisorPlace(kind: "before"))
+        let all = HostSupervisors(supervisor, at: here, folder: folder + "/streams") { [supervisor] in
+            $0 == before ? FakeFormer(here: supervisor) : nil
+        } found: { [supervisor] in
+            supervisor.state.withLock { $0.former.isEmpty } ? nil : before
+        }
+        let application = StreamsApplication(files: files, supervisor: all) {
             left -= 1
             if left < 0 { throw Killed() }
         }
@@ -95,7 +107,7 @@ final class StreamsWorld {
 
     /// What differs from what it should be; empty when nothing does.
     func faults(_ desired: [StreamSettingsFile]) throws -> [String] {
-        var wanted = ["conf.d/other.conf", "streams/foreign.yaml"]
+        var wanted = ["conf.d/other.conf", "streams/foreign.yaml", "streams/.supervisors"]
         wanted += desired.flatMap { ["streams/\($0.stream).yaml", "conf.d/tweet-stream-\($0.stream).conf"] }
         let found = try ["streams", "conf.d"].flatMap { part in
             try JournalFolder.names(folder + "/" + part).map { "\(part)/\($0)" }
@@ -104,6 +116,8 @@ final class StreamsWorld {
         if Set(found) != Set(wanted) { faults.append("files: \(Set(found).symmetricDifference(wanted).sorted())") }
         let (running, violations) = supervisor.state.withLock { ($0.running, $0.violations) }
         let hashes = Dictionary(uniqueKeysWithValues: desired.map { ($0.stream, $0.hash) })
+        let former = supervisor.state.withLock { $0.former.keys.sorted() }
+        if !former.isEmpty { faults.append("still elsewhere: \(former)") }
         if running.mapValues(\.hash) != hashes { faults.append("running: \(running), not \(hashes)") }
         for stream in desired where try files.settings.read(stream.stream) != stream.text {
             faults.append("settings of \(stream.stream)")
