@@ -7,20 +7,6 @@ import Testing
 
 /// Debian's Prometheus scrapes a running pipeline with the alerts and the queries of the dashboard.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct PrometheusTests {
-    private static let program = "/usr/bin/prometheus"
-
-    /// What Prometheus's API answers (prometheus.io, "HTTP API").
-    private struct Answer<Content: Decodable>: Decodable {
-        let status: String
-        let data: Content?
-        let error: String?
-    }
-
-    private struct Targets: Decodable {
-        struct Target: Decodable { let health: String }
-        let activeTargets: [Target]
-    }
-
     private struct Rules: Decodable {
         struct Group: Decodable { let rules: [Rule] }
         struct Rule: Decodable {
@@ -34,11 +20,6 @@ import Testing
         let groups: [Group]
     }
 
-    private struct Result: Decodable {
-        struct Series: Decodable {}
-        let result: [Series]
-    }
-
     private struct Dashboard: Decodable {
         struct Panel: Decodable {
             struct Target: Decodable { let expr: String }
@@ -46,15 +27,6 @@ import Testing
             let targets: [Target]?
         }
         let panels: [Panel]
-    }
-
-    private func get<Content: Decodable>(
-        _ address: String, _ path: String, _ arguments: [String] = [], as: Content.Type
-    ) async throws -> Answer<Content>? {
-        let command = ChildCommand(
-            "/usr/bin/curl", ["-s", "-m", "10", "-G"] + arguments + ["http://\(address)/api/v1/\(path)"])
-        let output = try await blocking { try ChildProcess.run(command).output }
-        return try? JSONDecoder().decode(Answer<Content>.self, from: Data(output.utf8))
     }
 
     /// The files of `deploy/prometheus`, with the addresses of a test and shorter intervals.
@@ -67,13 +39,10 @@ import Testing
         try folder.write(try readTextFile(source + "tweet-pipeline.rules.yml"), to: "tweet-pipeline.rules.yml")
     }
 
-    @Test(
-        .enabled(if: FileManager.default.isExecutableFile(atPath: program), "Prometheus is Debian's package prometheus")
-    )
+    @Test(.enabled(if: PrometheusServer.isInstalled, "Prometheus is Debian's package prometheus"))
     func everyAlertAndEveryQueryOfTheDashboardWorks() async throws {
         let folder = try TemporaryFolder()
         let (producer, loader) = ("127.0.0.1:\(try freePort())", "127.0.0.1:\(try freePort())")
-        let address = "127.0.0.1:\(try freePort())"
         try configure(folder, producer, loader)
         var configuration = XSimulator.Configuration()
         configuration.rate = 20
@@ -81,42 +50,27 @@ import Testing
             run.x.addRules([("pipeline", "main")])
             try run.pipeline.start(.producer, settings: ["LISTEN": producer])
             try run.pipeline.start(.loader, settings: ["LISTEN": loader])
-            let prometheus = try startPrometheus(folder, address)
+            let prometheus = try PrometheusServer(folder)
             defer { prometheus.kill() }
             // The numbers of the ledger are read every 30 s.
             try await run.expect("two targets, heartbeats, and the ledger") {
-                let targets = try await get(address, "targets", as: Targets.self)?.data?.activeTargets ?? []
-                let heartbeats = try await query("tweet_loader_stream_heartbeat_timestamp_seconds > 0", address)
-                let ledger = try await query(
-                    "tweet_loader_ledger_missing_lines and on () tweet_loader_gaps_open", address)
+                let targets = try await prometheus.targets()
+                let heartbeats = try await prometheus.query("tweet_loader_stream_heartbeat_timestamp_seconds > 0")
+                let ledger = try await prometheus.query(
+                    "tweet_loader_ledger_missing_lines and on () tweet_loader_gaps_open")
                 let isThere = [heartbeats, ledger].allSatisfy { $0?.data?.result.isEmpty == false }
                 return targets.count(where: { $0.health == "up" }) == 2 && isThere
             }
-            try await expectRules(address)
-            try await expectDashboard(address)
+            try await expectRules(prometheus)
+            try await expectDashboard(prometheus)
         }
     }
 
-    private func startPrometheus(_ folder: TemporaryFolder, _ address: String) throws -> ChildProcess {
-        var command = ChildCommand(
-            Self.program,
-            [
-                "--config.file=\(folder.path)/prometheus.yml", "--storage.tsdb.path=\(folder.path)/data",
-                "--web.listen-address=\(address)", "--log.level=warn",
-            ])
-        command.output = .file(folder.path + "/prometheus.log")
-        return try ChildProcess(command)
-    }
-
-    private func query(_ expression: String, _ address: String) async throws -> Answer<Result>? {
-        try await get(address, "query", ["--data-urlencode", "query=\(expression)"], as: Result.self)
-    }
-
     /// Every rule is evaluated without an error, and nothing fires.
-    private func expectRules(_ address: String) async throws {
+    private func expectRules(_ prometheus: PrometheusServer) async throws {
         var rules: [Rules.Rule] = []
         let areEvaluated = try await holds {
-            rules = try await get(address, "rules", as: Rules.self)?.data?.groups.flatMap(\.rules) ?? []
+            rules = try await prometheus.get("rules", as: Rules.self)?.data?.groups.flatMap(\.rules) ?? []
             return rules.count == 20 && rules.allSatisfy { $0.health != "unknown" }
         }
         #expect(areEvaluated)
@@ -129,7 +83,7 @@ import Testing
     /// Panels whose queries find nothing in a pipeline that works.
     private static let empty: Set = ["Certificate of X ends in", "Posts of the billing cycle", "Posts of the day"]
 
-    private func expectDashboard(_ address: String) async throws {
+    private func expectDashboard(_ prometheus: PrometheusServer) async throws {
         let file = repository.appending(path: "deploy/grafana/tweet-pipeline.json")
         let dashboard = try JSONDecoder().decode(Dashboard.self, from: Data(contentsOf: file))
         let panels = dashboard.panels.filter { $0.targets != nil }
@@ -139,7 +93,7 @@ import Testing
             for target in panel.targets ?? [] {
                 let expression = target.expr.replacing("$__rate_interval", with: "1m")
                     .replacing("$job", with: ".*").replacing("$instance", with: ".*").replacing("$stream", with: ".*")
-                let answer = try await query(expression, address)
+                let answer = try await prometheus.query(expression)
                 #expect(answer?.status == "success", "\(panel.title): \(answer?.error ?? "no answer") in \(expression)")
                 found += answer?.data?.result.count ?? 0
             }
