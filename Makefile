@@ -26,6 +26,8 @@ PRODUCER_PAUSE_SECONDS ?= 60
 ARCHIVE_KILL_ROUNDS ?= 500
 # How often the active one of two producers is killed or paused in `make soak`.
 STANDBY_ROUNDS ?= 50
+# How long one of two listeners is deaf in `make soak`; ten minutes are compared.
+LISTENERS_MINUTES ?= 12
 # How long loaders are under random faults in `make soak`, at 5,000 tweets a second.
 LOADER_SOAK_SECONDS ?= 1200
 # How many times `verify` runs beside a pipeline that is killed repeatedly, in `make soak`.
@@ -166,6 +168,7 @@ soak: setup ## Kills both services and a journal's writer at random; runs loader
 		PRODUCER_PAUSE_SECONDS=$(PRODUCER_PAUSE_SECONDS) \
 		$(SWIFT) test --skip-build --disable-xctest --filter 'KillSoakTests|JournalKillTests|ProcessFaultTests.f34'
 	@STANDBY_ROUNDS=$(STANDBY_ROUNDS) $(SWIFT) test --skip-build --disable-xctest --filter StandbyTests.f82
+	@LISTENERS_MINUTES=$(LISTENERS_MINUTES) $(SWIFT) test --skip-build --disable-xctest --filter ActiveListenersTests
 	@RULE_STATES=1000 $(SWIFT) test --skip-build --disable-xctest --filter 'XRuleApplicationTests.convergesFromAnyState'
 	@VERIFY_LOOKS=$(VERIFY_LOOKS) $(SWIFT) test --skip-build --disable-xctest --filter VerifyBesideTests
 	@X_BURST_SECONDS=60 X_DISK_STALL_SECONDS=15 $(SWIFT) test --skip-build --disable-xctest --filter 'XFaultTests\..*/f(27|06)'

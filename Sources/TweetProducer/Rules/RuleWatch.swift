@@ -89,12 +89,8 @@ struct RuleWatch {
         isActive: @escaping @Sendable () -> Bool = { true },
         deliver: @escaping @Sendable (JournalChunk) -> ChunkDelivery
     ) {
-        self.metrics = metrics
-        self.settings = settings
-        self.matches = matches
-        self.stop = stop
-        self.logger = logger
-        self.refresh = refresh
+        (self.settings, self.matches, self.metrics) = (settings, matches, metrics)
+        (self.stop, self.logger, self.refresh) = (stop, logger, refresh)
         self.isActive = isActive
         self.deliver = deliver
     }
@@ -104,7 +100,10 @@ struct RuleWatch {
         var due = ContinuousClock.now
         while !stop.isRaised {
             let isRequested = RuleCheckRequest.take(from: matches.folder)
-            if isActive(), isRequested || ContinuousClock.now >= due {
+            if !isActive() {
+                // Whoever takes over looks at once.
+                due = .now
+            } else if isRequested || ContinuousClock.now >= due {
                 check(now: .now())
                 due = .now + (isRequested ? min(Self.settling, delay) : delay)
             }

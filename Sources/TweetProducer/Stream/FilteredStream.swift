@@ -54,7 +54,8 @@ package final class FilteredStream {
         self.stop = stop
         self.logger = logger
         policy = ReconnectPolicy(scale: settings.backoffScale)
-        asksBackfill = settings.repair.isAutomatic
+        // With several listeners another one usually has what is missing.
+        asksBackfill = settings.repair.isAutomatic && !settings.countsMinutes
         wake = stop.onRaise { [waker = multi.waker] in waker.wake() }
         self.metrics.budget.value = { [limit = settings.connectBudget] in Double(limit) }
     }

@@ -24,6 +24,32 @@ final class StandbyHosts: Sendable {
         folder = try TemporaryFolder()
     }
 
+    /// Runs `body` with a pipeline whose producers are still to be started; X is not asked for what was missed.
+    ///
+    /// - Parameters:
+    ///   - change: of the simulator.
+    ///   - settings: of all services, by environment name.
+    ///   - body: the test.
+    /// - Throws: what `body` throws, or what could not be started.
+    static func with(
+        _ change: (inout XSimulator.Configuration) -> Void = { _ in }, settings: [String: String] = ["X_REPAIR": "off"],
+        _ body: (StandbyHosts) async throws -> Void
+    ) async throws {
+        var configuration = XSimulator.Configuration()
+        configuration.rate = 100
+        configuration.losesWhileAway = true
+        configuration.keepAlive = .milliseconds(300)
+        configuration.enforcesRateLimits = false
+        change(&configuration)
+        try await PipelineRun.alone(configuration, settings: settings) { run in
+            run.x.addRules([("pipeline", "standby")])
+            try run.startLoader()
+            let hosts = try StandbyHosts(run)
+            defer { hosts.end() }
+            try await body(hosts)
+        }
+    }
+
     func journal(_ host: Int) -> String { "\(folder.path)/journal-\(host)" }
 
     func log(_ host: Int) -> String { (try? readTextFile("\(folder.path)/log-\(host)")) ?? "" }

@@ -16,30 +16,10 @@ import Testing
     private static let slack: Int64 = rounds < 4 ? 10_000 : 1000
     static let seed = environment["SOAK_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1_000_000)
 
-    private func with(
-        _ change: (inout XSimulator.Configuration) -> Void = { _ in },
-        _ body: (StandbyHosts) async throws -> Void
-    ) async throws {
-        var configuration = XSimulator.Configuration()
-        configuration.rate = 100
-        configuration.losesWhileAway = true
-        configuration.keepAlive = .milliseconds(300)
-        configuration.enforcesRateLimits = false
-        change(&configuration)
-        // Nothing is filled, so that the gaps are what was declared; an outage of X's endpoint of rules is no matter here.
-        try await PipelineRun.alone(configuration, settings: ["X_REPAIR": "off"]) { run in
-            run.x.addRules([("pipeline", "standby")])
-            try run.startLoader()
-            let hosts = try StandbyHosts(run)
-            defer { hosts.end() }
-            try await body(hosts)
-        }
-    }
-
     @Test("F82: the active producer is killed or paused at random moments; what is lost is declared, and nothing else")
     func f82AStandbyTakesOverFromAKilledOrPausedProducer() async throws {
         print("standby soak: SOAK_SEED=\(Self.seed) STANDBY_ROUNDS=\(Self.rounds)")
-        try await with { hosts in
+        try await StandbyHosts.with { hosts in
             var random = SplitMix64(seed: Self.seed)
             try await hosts.startBoth()
             var takeOvers: [TakeOver] = []
@@ -113,7 +93,7 @@ import Testing
         _ change: (inout XSimulator.Configuration) -> Void = { _ in },
         _ body: (StandbyHosts, [KafkaFront]) async throws -> Void
     ) async throws {
-        try await with(change) { hosts in
+        try await StandbyHosts.with(change) { hosts in
             let fronts = try StandbyHosts.both.map { _ in try KafkaFront(hosts.run.pipeline.bootstrapServers) }
             let proxied = try StandbyHosts(
                 hosts.run,
