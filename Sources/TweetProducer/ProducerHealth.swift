@@ -30,6 +30,17 @@ struct ProducerHealth: Sendable {
         ]
     }
 
+    /// What `systemctl status` shows.
+    ///
+    /// - Parameters:
+    ///   - headline: how the producer works.
+    ///   - role: the part that it plays; nil for one that is alone.
+    /// - Returns: the line, which begins with the role.
+    static func line(_ headline: String, _ role: String?) -> String {
+        guard let role, !headline.hasPrefix(role + ":") else { return headline }
+        return "\(role): \(headline)"
+    }
+
     // MARK: X
 
     /// Causes that no waiting heals.

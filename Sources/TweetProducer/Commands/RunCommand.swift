@@ -97,7 +97,7 @@ struct RunCommand: ParsableCommand {
             repairsGaps: settings.stream.repair.isAutomatic, watchesLoaders: settings.loaderGroup != nil)
         let endpoints = OperationsEndpoints(
             service: "tweet-producer", registry: metrics.registry, health: health, judge: judge.checks)
-        health.summarize { endpoints.report().headline }
+        health.summarize { ProducerHealth.line(endpoints.report().headline, metrics.stream.role.value) }
         let server = try OperationsServer.start(settings.listen, endpoints, logger: logger)
         defer { server?.stop() }
         try Producer(

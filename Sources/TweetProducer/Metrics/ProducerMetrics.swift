@@ -88,6 +88,8 @@ package struct StreamMetrics: Sendable {
     let certificates: LabelledGauges<TLSPeer>
     /// Why the stream is not connected; nil while it is.
     let interruption = Late<StreamInterruption>()
+    /// The part that this producer plays; nil for one that is alone, and before the first election.
+    let role = Late<String>()
 
     init(_ registry: MetricsRegistry = MetricsRegistry(prefix: ""), connection: Gauge = Gauge()) {
         self.connection = connection

@@ -30,6 +30,7 @@ extension FilteredStream {
         reading.facts.play(.passive)
         reading.metrics.nextAttempt.set(Timestamp?.none)
         reading.metrics.passive.set(true)
+        reading.metrics.role.value = StreamFacts.Role.passive.rawValue
         reading.journal.tell(state: "passive: another producer reads the stream")
         Service.show(status: "passive: another producer reads stream \(settings.stream)")
         logger.notice(
@@ -45,6 +46,7 @@ extension FilteredStream {
         isPassive = false
         reading.facts.play(.active)
         reading.metrics.passive.set(false)
+        reading.metrics.role.value = StreamFacts.Role.active.rawValue
         reading.journal.tell(state: "writing")
         Service.show(status: "active: reads stream \(settings.stream)")
         guard let note = handover.note, let receivedAt = note.receivedAt else { return }

@@ -37,6 +37,19 @@ import TweetFormat
         #expect(report.headline == "connected for 2 h; Kafka is behind by 0 s")
     }
 
+    @Test("what systemd shows begins with the role, also while something is wrong")
+    func role() {
+        connect()
+        let report = HealthReport(service: "tweet-producer", checks: ProducerHealth(metrics: metrics).checks(at: now))
+        #expect(ProducerHealth.line(report.headline, nil) == "connected for 2 h; Kafka is behind by 0 s")
+        #expect(ProducerHealth.line(report.headline, "active").hasPrefix("active: connected for 2 h"))
+        metrics.stream.passive.set(true)
+        let passive = HealthReport(service: "tweet-producer", checks: ProducerHealth(metrics: metrics).checks(at: now))
+        #expect(
+            ProducerHealth.line(passive.headline, "passive").hasPrefix("passive: another producer reads the stream"))
+        #expect(ProducerHealth.line("Kafka is unreachable", "passive") == "passive: Kafka is unreachable")
+    }
+
     @Test(arguments: [(Int64(10), HealthCheck.Status.ok), (60, .degraded), (400, .failing)])
     func aConnectionThatIsMissing(age: Int64, status: HealthCheck.Status) throws {
         metrics.stream.interruption.value = StreamInterruption(since: ago(age), cause: "server_error", detail: "503")
