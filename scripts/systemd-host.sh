@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs `tweet-producer streams` on a host with a systemd of its own: process 1 of its own namespaces, over a view of this
-# machine's files in which every change is in memory. Streams are added, changed, stopped, killed, removed and rolled back.
+# machine's files in which every change is in memory. Streams are added, changed, stopped, killed, removed and rolled back,
+# move to supervisord and back, and the README's lines are run as they stand there.
 #
 #   scripts/systemd-host.sh --check       ends with 0 where such a host can be booted, else with 69 and the reason
 #   scripts/systemd-host.sh PRODUCER      PRODUCER: the executable of tweet-producer
@@ -100,15 +101,17 @@ roll_back() {
 }
 
 kill_and_look() {
-    local two
+    local two again
     two=$(process two)
     on_host kill -KILL "$two"
     local tries
     for tries in $(seq 150); do
-        [ "$(property two ActiveState)" = active ] && [ "$(process two)" != "$two" ] && break
+        # 0 between the two processes, when the unit may still count as active.
+        again=$(process two)
+        [ "$again" != 0 ] && [ "$again" != "$two" ] && [ "$(property two ActiveState)" = active ] && break
         sleep 0.2
     done
-    is_not "the process of two (after $tries looks)" "$(process two)" "$two"
+    is_not "the process of two (after $tries looks)" "$again" "$two"
     expect 0 'nothing to do' streams plan --exit-code
     expect 1 'active (running)' streams status --check
     # It does not wait for the streams, which stop with it.
@@ -121,6 +124,74 @@ kill_and_look() {
     expect 2 'does not run: inactive (dead)' streams plan --exit-code
     expect 0 "stream 'two' is up" streams apply --yes
     say 'a killed stream is restarted by systemd, and a stopped one by streams apply'
+}
+
+# -- another supervisor ---------------------------------------------------------------------------------------------------
+
+under_supervisord() {
+    on_host env SUPERVISOR=supervisord SUPERVISOR_SOCKET=/run/streams.sock SUPERVISOR_CONF_DIR=/etc/streams.d \
+        tweet-producer streams "$@"
+}
+# How many processes of a stream there are.
+processes() { on_host pgrep -c -f -- "run --config /etc/tweet-pipeline/streams/$1.yaml" || true; }
+
+start_supervisord() {
+    on_host install -d /etc/streams.d
+    printf '%s\n' '[unix_http_server]' file=/run/streams.sock chmod=0700 '[supervisord]' nodaemon=true \
+        logfile=/run/streams.log pidfile=/run/streams.pid \
+        '[rpcinterface:supervisor]' \
+        'supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface' \
+        '[include]' 'files = /etc/streams.d/*.conf' | on_host tee /etc/streams.conf >/dev/null
+    on_host systemd-run --quiet --unit=streams-supervisord /usr/bin/supervisord -c /etc/streams.conf
+    local tries
+    for tries in $(seq 150); do
+        on_host test -S /run/streams.sock && return
+        sleep 0.2
+    done
+    fail "supervisord does not start (after $tries tries)"
+}
+
+move_to_supervisord_and_back() {
+    [ -x /usr/bin/supervisord ] || {
+        say 'without supervisord: no stream moves'
+        return
+    }
+    start_supervisord
+    expect 2 '~ restart  two  moves from systemd' under_supervisord plan --exit-code
+    is 'plan changes nothing' "$(property two ActiveState)" active
+    expect 0 "stream 'two' is up" under_supervisord apply --yes
+    is 'systemd has nothing' "$(property two ActiveState) $(property two UnitFileState)" 'inactive disabled'
+    is 'processes of two' "$(processes two)" 1
+    expect 0 'nothing to do' under_supervisord plan --exit-code
+    expect 0 'moves from supervisord' streams apply --yes
+    is 'two runs under systemd' "$(property two ActiveState) $(property two UnitFileState)" 'active enabled'
+    is 'processes of two' "$(processes two)" 1
+    is 'files for supervisord' "$(on_host ls /etc/streams.d)" ''
+    say 'another SUPERVISOR: a stream moved to supervisord and back, always with one process'
+}
+
+# -- the README -----------------------------------------------------------------------------------------------------------
+
+# Its lines between the sentence about three streams and the end of the block.
+run_the_readme() {
+    local fence lines
+    fence=$(printf '\140\140\140')
+    lines=$(awk -v fence="$fence" '
+        /^runs all in containers\. Three streams on one host/ { begun = 1 }
+        begun && $0 == fence { if (inside) exit; inside = 1; next }
+        inside' "$here/README.md")
+    [ "$(wc -l <<<"$lines")" = 5 ] || fail "the README has not five lines for three streams: $lines"
+    # What an operator has by then, in the folder where he is.
+    local name
+    for name in a b c; do printf 'readme-%s\n' "$name" | on_host tee "/root/token-$name" >/dev/null; done
+    expect 0 'STREAM' on_host env -C /root bash -euo pipefail -c "$lines"
+    for name in a b c; do
+        is "$name runs" "$(property "$name" ActiveState) $(property "$name" UnitFileState)" 'active enabled'
+        is "the token of $name" "$(on_host stat -c '%U %G %a' "/etc/tweet-pipeline/tokens/token-$name")" \
+            'root tweet-pipeline 640'
+    done
+    expect 0 '' streams validate --json
+    say 'the five lines of the README run three streams'
 }
 
 [ $# = 1 ] || {
@@ -138,4 +209,6 @@ add_and_change
 stop_and_remove
 roll_back
 kill_and_look
+move_to_supervisord_and_back
+run_the_readme
 say ok
