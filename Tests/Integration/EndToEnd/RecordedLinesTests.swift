@@ -11,6 +11,9 @@ private let recordedData = recordings("data")?.path
 
 @Suite(.serialized, .timeLimit(.minutes(5)), .enabled(if: recordedData != nil, "no recordings beside the project"))
 struct RecordedLinesTests {
+    /// Settings of a sample stream.
+    private static let sample = ["X_STREAM": "sample", "X_PLAN": "enterprise"]
+
     private func lines(_ folder: String) throws -> [[UInt8]] {
         try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
             .filter { $0.hasSuffix(".jsonl") || $0.hasSuffix(".txt") }
@@ -58,7 +61,7 @@ struct RecordedLinesTests {
         let folder = try #require(recordedData)
         let lines = try lines(folder)
         let ids = Set(lines.compactMap { TweetLine($0)?.data.id })
-        try await send(lines, settings: ["X_STREAM": "sample", "X_PLAN": "enterprise"]) { (run: PipelineRun) throws in
+        try await send(lines, settings: Self.sample) { (run: PipelineRun) throws in
             #expect(run.x.connections.isEmpty && !run.x.connections(of: .sample).isEmpty)
             #expect(try run.value("SELECT count(*) FROM rejects") == "0")
             #expect(try run.storedIDs() == Set(ids.compactMap { Int64($0) }))
@@ -71,11 +74,13 @@ struct RecordedLinesTests {
         }
     }
 
-    @Test func whatIsNoTweetBecomesARejectOrAnEventAndStopsNothing() async throws {
+    @Test(arguments: [[:], sample]) func whatIsNoTweetBecomesARejectOrAnEventAndStopsNothing(
+        settings: [String: String]
+    ) async throws {
         let folder = try #require(recordedData) + "/raw"
         let odd = try lines(folder)
         let tweet = Array(#"{"data":{"id":"1800000000000000001","text":"after all that"}}"#.utf8)
-        try await send(odd + [tweet]) { (run: PipelineRun) throws in
+        try await send(odd + [tweet], settings: settings) { (run: PipelineRun) throws in
             #expect(try run.value("SELECT count(*) FROM tweets WHERE id = 1800000000000000001") == "1")
             let accounted = try run.value(
                 """
