@@ -39,14 +39,16 @@ struct DatabaseLook: Sendable {
     var holes: Double
     var openGaps: Double
 
-    /// Asks PostgreSQL; no question takes longer than 2 s.
+    /// Asks PostgreSQL.
     ///
-    /// - Parameter conninfo: where it is.
+    /// - Parameters:
+    ///   - conninfo: where it is.
+    ///   - patience: for each question.
     /// - Returns: what it knows.
     /// - Throws: `DatabaseError` when it cannot be asked, or has not the schema.
-    static func read(_ conninfo: PostgresConninfo) throws -> DatabaseLook {
+    static func read(_ conninfo: PostgresConninfo, patience: Duration) throws -> DatabaseLook {
         var conninfo = conninfo
-        conninfo.statementTimeout = .seconds(2)
+        conninfo.statementTimeout = patience
         do {
             let connection = try PostgresConnection.connect(conninfo, role: .any)
             try Migration.check(connection)

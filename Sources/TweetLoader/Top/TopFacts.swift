@@ -77,7 +77,13 @@ struct TopFacts: Report, Sendable {
         var secondsUnsettled: Double?
         var lag: Double?
         var secondsSinceCommit: Double?
+        /// Messages a second in the parts of the last minute; for the screen only.
         var sparkline: [Double?] = []
+
+        private enum CodingKeys: CodingKey {
+            case topic, partition, messagesPerSecond, messagesPerSecondOfMinute, secondsUnsettled, lag
+            case secondsSinceCommit
+        }
     }
 
     /// The rules with one tag.

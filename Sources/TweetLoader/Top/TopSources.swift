@@ -18,13 +18,14 @@ struct TopQuestions: Sendable {
         var looks = TopLooks()
         looks.producers = services.producers.map { ServiceLook(Self.producer, $0) }
         looks.loaders = services.loaders.map { ServiceLook(Self.loader, $0) }
-        looks.database = database.map { ($0.place, Self.look($0)) }
+        // A person who waits for one answer wants it, however slow the server is.
+        looks.database = database.map { ($0.place, Self.look($0, patience: .seconds(30))) }
         return looks
     }
 
-    /// Asks PostgreSQL.
-    static func look(_ conninfo: PostgresConninfo) -> Result<DatabaseLook, any Error> {
-        Result { try DatabaseLook.read(conninfo) }
+    /// Asks PostgreSQL, for so long a question.
+    static func look(_ conninfo: PostgresConninfo, patience: Duration) -> Result<DatabaseLook, any Error> {
+        Result { try DatabaseLook.read(conninfo, patience: patience) }
     }
 }
 
@@ -85,7 +86,7 @@ final class TopSources: Sendable {
         if let conninfo = questions.database {
             loops.append {
                 self.repeatedly(atLeast: Self.slowest) {
-                    let look = TopQuestions.look(conninfo)
+                    let look = TopQuestions.look(conninfo, patience: Self.slowest)
                     self.state.withLock { $0.looks.database = (conninfo.place, look) }
                 }
             }

@@ -20,10 +20,10 @@ extension TopScreen {
             let state = TopWords.connection(first)
             line.append(state.text, state.style)
         } else {
-            let connected = facts.producers.count { $0.isConnected == true }
-            let isComplete = facts.producers.allSatisfy { $0.isConnected == true || $0.isPassive == true }
+            let styles = facts.producers.map { TopWords.connection($0).style }
             line.append(
-                "\(connected) of \(facts.producers.count) connected", isComplete ? .ok : .warning)
+                signed: "\(styles.count { $0 == .ok }) of \(styles.count) connected",
+                styles.allSatisfy { [.ok, .plain].contains($0) } ? .ok : .warning)
         }
         add(
             rates: TopFacts.sum(facts.producers.map(\.postsPerSecond)),

@@ -129,6 +129,10 @@ extension ScreenTable.Cell {
 extension TopWords {
     /// How the connection of a producer to X is.
     static func connection(_ producer: TopFacts.Producer) -> (text: String, style: ScreenLine.Style) {
+        // What it last said of itself is no longer so, or not known to be.
+        if let old = producer.secondsOld, old > HealthLimits().degraded / .seconds(1) {
+            return ("! no heartbeat for \(age(old))", .warning)
+        }
         if producer.isPassive == true { return ("standby", .plain) }
         switch producer.isConnected {
         case true: return (producer.secondsConnected.map { "connected \(age($0))" } ?? "connected", .ok)

@@ -31,7 +31,11 @@ struct TopSourcesTests {
 
     @Test("without a terminal it prints one look and ends")
     func plain() throws {
-        try database.query("INSERT INTO loaders (owner) VALUES ('host/1/a'), ('host/1/a/2'), ('host/2/b')")
+        try database.query(
+            """
+            INSERT INTO loaders (owner, seen_at)
+            SELECT owner, now() + interval '1 hour' FROM unnest('{host/1/a,host/1/a/2,host/2/b}'::text[]) AS owner
+            """)
         try database.query(
             """
             INSERT INTO loader_offsets (topic, partition, next_offset, fence, owner, committed_at, rate)

@@ -34,20 +34,20 @@ struct TopTests {
             columns: columns, rows: rows)
     }
 
-    /// A stream, twelve partitions, a rule and a gap.
+    /// A stream, twelve partitions, a rule and a gap. The signs of life are of the future, so that they stay young on any machine.
     private func fill(stream: String = "news", tag: String = "swift") throws {
         try database.query(
             """
             INSERT INTO stream_state (stream, journal, seq, alive_at, settled_at, connected, last_received_at, posts_today,
                 posts_of_cycle, limit_per_cycle, journal_bytes, rules)
-            VALUES ($1, '0a1b2c3d', 9, now(), now(), true, now(), 1213, 40000, 3000000, 1073741824, 7)
+            VALUES ($1, '0a1b2c3d', 9, now() + interval '1 hour', now(), true, now(), 1213, 40000, 3000000, 1073741824, 7)
             """, [stream])
         try database.query(
             """
             INSERT INTO loader_offsets (topic, partition, next_offset, fence, owner, committed_at, rate)
             SELECT 'tweets', p, 1000 + p, 1, 'host/1/a', now(), 1 FROM generate_series(0, 11) AS p
             """)
-        try database.query("INSERT INTO loaders (owner) VALUES ('host/1/a')")
+        try database.query("INSERT INTO loaders (owner, seen_at) VALUES ('host/1/a', now() + interval '1 hour')")
         try database.query(
             """
             INSERT INTO stream_gaps (stream, journal, opened_seq, started_at, ended_at, cause)

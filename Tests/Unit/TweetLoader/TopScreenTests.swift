@@ -94,6 +94,18 @@ import Testing
         #expect(shown.contains("(from PostgreSQL)") && shown.contains("[Partitions] Streams Rules Gaps Checks  none"))
     }
 
+    @Test("what an old heartbeat said of the connection is not shown as if it were so")
+    func oldHeartbeat() {
+        var facts = TopFacts(at: Timestamp(milliseconds: 0))
+        facts.producers = [.init(name: "s/j", from: .postgresql, isConnected: true, secondsOld: 30)]
+        #expect(text(facts).contains("X        connected") && text(facts).contains("as of 30 s ago"))
+        facts.producers[0].secondsOld = 300
+        #expect(text(facts).contains("X        ! no heartbeat for 5 min"))
+        facts.producers.append(.init(name: "t/j", from: .postgresql, isConnected: true, secondsOld: 1))
+        #expect(text(facts).contains("X        ! 1 of 2 connected"), "\(text(facts))")
+        #expect(text(facts, TopState(table: .streams)).contains("! no heartbeat for 5 min"))
+    }
+
     @Test("rows are ordered and scrolled, and the place is shown")
     func ordering() throws {
         var state = TopState(sortColumns: [.partitions: 3], scroll: 1)
