@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import TweetTimelines
+@testable import XAPI
 
 /// The simulator and the commands against code that is not ours.
 @Suite("Timelines: logins with other programs", .serialized, .ownThreads, .timeLimit(.minutes(4)))
@@ -36,6 +37,68 @@ struct OAuthClientTests {
             #expect(ended.output.hasSuffix("id 41\nrefreshed 200\nspent invalid_request\n"), "\(ended)")
             // A spent token ends the whole login.
             #expect(!fixture.simulator.isLoggedIn(41) && fixture.simulator.userRecord.revokedFamilies == 1)
+        }
+    }
+
+    @Test(
+        "OAuth 1.0a: 500 requests with odd characters and repeated names have the signatures that oauthlib makes",
+        .enabled(if: hasLibrary, "TEST_OAUTH_PYTHON names no Python with requests-oauthlib"))
+    func signaturesOfAnIndependentLibrary() throws {
+        var random = SplitMix64(seed: 5849)
+        let requests = (0..<500).map { _ in SignedRequest(&random) }
+        let folder = try TemporaryFolder()
+        try folder.write(requests.map(\.line).joined(separator: "\n"), to: "requests")
+        let ended = try ChildProcess.run(
+            ChildCommand(
+                "/bin/sh",
+                ["-c", "exec \"$0\" \"$1\" <\"$2\"", Self.python, Self.fixtures + "/oauth1_signatures.py"]
+                    + [folder.path + "/requests"]))
+        #expect(ended.exit == .status(0), "\(ended)")
+        let theirs = ended.output.split(separator: "\n").map { $0.firstMatch(of: #/oauth_signature="([^"]+)"/#)?.1 }
+        #expect(theirs.count == requests.count)
+        for (request, signature) in zip(requests, theirs) {
+            let ours = request.header.value.firstMatch(of: #/oauth_signature="([^"]+)"/#)?.1
+            #expect(ours == signature, "\(request.line)")
+        }
+    }
+
+    /// A request to sign, with names and values of characters that are easily escaped wrongly.
+    private struct SignedRequest {
+        private static let characters = Array("aab1-._~ +&=%/?#@:;,'\"()*!é€😀\t")
+        private let query: [(name: String, value: String)]
+        private let keys: OAuth1Keys
+        private let nonce: String
+        private let seconds: Int64
+        private let url = "https://api.x.com/2/users/1/tweets"
+
+        init(_ random: inout SplitMix64) {
+            func text(_ length: ClosedRange<Int>) -> String {
+                let count = Int.random(in: length, using: &random)
+                return String((0..<count).map { _ in Self.characters.randomElement(using: &random) ?? "a" })
+            }
+            query = (0..<Int.random(in: 0...8, using: &random)).map { _ in (text(1...3), text(0...6)) }
+            keys = OAuth1Keys(
+                consumerKey: text(1...9), consumerSecret: Secret(text(1...9)), token: Secret(text(1...9)),
+                tokenSecret: Secret(text(1...9)))
+            nonce = text(8...8)
+            seconds = Int64.random(in: 1...4_000_000_000, using: &random)
+        }
+
+        var header: Secret {
+            OAuth1Signature.header("GET", url, query: query, keys: keys, nonce: nonce, seconds: seconds)
+        }
+
+        /// For the script.
+        var line: String {
+            let pairs = query.map { "\(percentEncoded($0.name))=\(percentEncoded($0.value))" }
+            let members = [
+                "method": "GET", "url": query.isEmpty ? url : url + "?" + pairs.joined(separator: "&"), "nonce": nonce,
+                "timestamp": "\(seconds)", "consumer_key": keys.consumerKey,
+                "consumer_secret": keys.consumerSecret.value, "token": keys.token.value,
+                "token_secret": keys.tokenSecret.value,
+            ]
+            let data = try? JSONSerialization.data(withJSONObject: members)
+            return String(decoding: data ?? Data(), as: UTF8.self)
         }
     }
 

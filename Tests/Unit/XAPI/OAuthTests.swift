@@ -83,4 +83,41 @@ import Testing
         #expect(header.value.contains("oauth_signature=\"hCtSmYh%2BiHYCEqBWrE7C7hYmtUk%3D\""), "\(header.value)")
         #expect(header.value.hasPrefix("OAuth oauth_consumer_key=\"xvz1evFS4wEEPTGEFPHBog\", "))
     }
+
+    /// RFC 5849, sections 3.4.1.3.1 and 3.4.1.1: a name twice, a name without a value, and characters that are escaped twice.
+    @Test func theBaseStringOfTheRFC() {
+        let base = OAuth1Signature.baseString(
+            "post", "http://example.com/request",
+            [
+                ("b5", "=%3D"), ("a3", "a"), ("c@", ""), ("a2", "r b"), ("oauth_consumer_key", "9djdj82h48djs9d2"),
+                ("oauth_token", "kkk9d7dh3k39sjv7"), ("oauth_signature_method", "HMAC-SHA1"),
+                ("oauth_timestamp", "137131201"), ("oauth_nonce", "7d8f3e4a"), ("c2", ""), ("a3", "2 q"),
+            ])
+        #expect(
+            base == "POST&http%3A%2F%2Fexample.com%2Frequest&a2%3Dr%2520b%26a3%3D2%2520q%26a3%3Da%26b5%3D%253D%25253D"
+                + "%26c%2540%3D%26c2%3D%26oauth_consumer_key%3D9djdj82h48djs9d2%26oauth_nonce%3D7d8f3e4a"
+                + "%26oauth_signature_method%3DHMAC-SHA1%26oauth_timestamp%3D137131201%26oauth_token%3Dkkk9d7dh3k39sjv7"
+        )
+    }
+
+    /// RFC 5849, section 1.2.
+    @Test func theSignatureOfTheRFC() {
+        let base = OAuth1Signature.baseString(
+            "GET", "http://photos.example.net/photos",
+            [
+                ("file", "vacation.jpg"), ("size", "original"), ("oauth_consumer_key", "dpf43f3p2l4k3l03"),
+                ("oauth_token", "nnch734d00sl2jdk"), ("oauth_signature_method", "HMAC-SHA1"),
+                ("oauth_timestamp", "137131202"), ("oauth_nonce", "chapoH"),
+            ])
+        let keys = OAuth1Keys(
+            consumerKey: "dpf43f3p2l4k3l03", consumerSecret: Secret("kd94hf93k423kf44"),
+            token: Secret("nnch734d00sl2jdk"), tokenSecret: Secret("pfkkdhi9sl3r4s00"))
+        #expect(OAuth1Signature.signature(of: base, keys) == "MdpQcU8iPSUjWoN/UDMsK2sui9I=")
+    }
+
+    /// A name goes before the longer one that begins with it, though `-`, `.` and digits come before `=`.
+    @Test func namesAreOrderedBeforeValues() {
+        let base = OAuth1Signature.baseString("GET", "h", [("a-b", "1"), ("a0", "1"), ("a", "2"), ("a", "10")])
+        #expect(base == "GET&h&a%3D10%26a%3D2%26a-b%3D1%26a0%3D1")
+    }
 }

@@ -43,15 +43,32 @@ package enum OAuth1Signature {
             ("oauth_signature_method", "HMAC-SHA1"), ("oauth_timestamp", "\(seconds)"),
             ("oauth_token", keys.token.value), ("oauth_version", "1.0"),
         ]
-        let all = parameters + query.map { ($0.name, $0.value) }
-        let sorted = all.map { "\(percentEncoded($0.0))=\(percentEncoded($0.1))" }.sorted {
-            Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8))
-        }
-        let base = [method, url, sorted.joined(separator: "&")].map { percentEncoded($0) }.joined(separator: "&")
-        let key = percentEncoded(keys.consumerSecret.value) + "&" + percentEncoded(keys.tokenSecret.value)
-        let digest = ShortDigest.hmacSHA1(Array(base.utf8), key: Array(key.utf8))
-        parameters.append(("oauth_signature", Data(digest).base64EncodedString()))
+        let base = baseString(method, url, parameters + query.map { ($0.name, $0.value) })
+        parameters.append(("oauth_signature", signature(of: base, keys)))
         let text = parameters.map { "\($0.0)=\"\(percentEncoded($0.1))\"" }.joined(separator: ", ")
         return Secret("OAuth \(text)")
+    }
+
+    /// What is signed (RFC 5849, section 3.4.1): parameters are in the order of their encoded names, then of their encoded values.
+    ///
+    /// - Parameters:
+    ///   - method: such as `GET`.
+    ///   - url: in the form of section 3.4.1.2, without its query.
+    ///   - parameters: all of them, not yet escaped; a name may come several times.
+    /// - Returns: the text.
+    static func baseString(_ method: String, _ url: String, _ parameters: [(String, String)]) -> String {
+        let encoded = parameters.map { (name: percentEncoded($0.0), value: percentEncoded($0.1)) }
+        let sorted = encoded.sorted { left, right in
+            let (one, other) = left.name == right.name ? (left.value, right.value) : (left.name, right.name)
+            return one.utf8.lexicographicallyPrecedes(other.utf8)
+        }
+        let text = sorted.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
+        return [method.uppercased(), url, text].map { percentEncoded($0) }.joined(separator: "&")
+    }
+
+    /// HMAC-SHA1 in base64 (section 3.4.2).
+    static func signature(of base: String, _ keys: OAuth1Keys) -> String {
+        let key = percentEncoded(keys.consumerSecret.value) + "&" + percentEncoded(keys.tokenSecret.value)
+        return Data(ShortDigest.hmacSHA1(Array(base.utf8), key: Array(key.utf8))).base64EncodedString()
     }
 }
