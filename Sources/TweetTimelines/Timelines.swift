@@ -16,6 +16,7 @@ import Synchronization
 /// |---|---|---|
 /// | `poll-N` | due timeline → X → journal → PostgreSQL | `x_accounts` (leases), the journal, `Turn` |
 /// | `listener` | notifications of new and deleted tokens → pollers | `WakeUp` |
+/// | `heartbeat` | what the service knows of itself, every HEARTBEAT → journal | the journal |
 /// | `facts` | numbers of all accounts → metrics; old entries → deleted | |
 /// | `sync` (the journal's) | what was appended → disk | the journal's tail |
 /// | `publisher` | journal from the checkpoint on → Kafka → checkpoint | the tail, the checkpoint |
@@ -60,17 +61,24 @@ struct Timelines {
             reopen: { source.tail.requestRoll() })
     }
 
-    /// The journal is closed when the last of them has ended.
+    /// What appends to the journal, which is closed when the last of them has ended.
     private func pollers(_ polling: Polling, _ journal: Journal) -> [Service.Loop] {
-        let open = OpenPollers(settings.calls) { journal.close() }
-        return (1...settings.calls).map { number in
-            let poller = Poller(polling, owner: "\(Self.owner)/\(number)")
-            // A call, or a refresh that is asked for twice, gives no sign of life while X is silent.
-            return Service.Loop("poll-\(number)", bound: .seconds(60)) {
+        let open = OpenPollers(settings.calls + (settings.heartbeat == nil ? 0 : 1)) { journal.close() }
+        let heartbeat = settings.heartbeat.map { interval in
+            Service.Loop("heartbeat") {
                 defer { open.end() }
-                try poller.run()
+                TimelineHeartbeat(interval: interval, polling: polling, source: journal.source).run()
             }
         }
+        return [heartbeat].compactMap(\.self)
+            + (1...settings.calls).map { number in
+                let poller = Poller(polling, owner: "\(Self.owner)/\(number)")
+                // A call, or a refresh that is asked for twice, gives no sign of life while X is silent.
+                return Service.Loop("poll-\(number)", bound: .seconds(60)) {
+                    defer { open.end() }
+                    try poller.run()
+                }
+            }
     }
 
     private func publisher(_ source: JournalSource) throws -> Service.Loop {
@@ -119,7 +127,7 @@ struct Timelines {
     }()
 }
 
-/// Does something when the last poller has ended.
+/// Does something when the last thread that appends to the journal has ended.
 private final class OpenPollers: Sendable {
     private let left: Mutex<Int>
     private let whenEnded: @Sendable () -> Void

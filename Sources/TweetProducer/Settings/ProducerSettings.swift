@@ -87,7 +87,7 @@ struct ProducerSettings: ConfiguredService, Sendable {
         mostTags = reader.int(ListeningSettings.mostTags)
         health = HealthLimits.read(&reader)
         logs = LogShippingSettings.read(&reader)
-        heartbeat = ListeningSettings.readHeartbeat(&reader)
+        heartbeat = HeartbeatSetting.read(&reader)
         loaderGroup = ListeningSettings.readLoaderGroup(&reader)
         standby = StandbySettings.read(&reader, plan: stream.plan)
         self.stream.countsMinutes = standby == .active

@@ -14,6 +14,8 @@ struct TimelineMetrics: Sendable {
     let gaps: Counter
     /// Since when PostgreSQL is unreachable; 0 while it is not.
     let database = Gauge()
+    /// When X last answered with a page, and when one last had a new post; 0: never.
+    let lastAnswer, lastPost: Gauge
     let journal: TimelineJournalMetrics
     let publishing = PublishCounts()
     let facts: TimelineFactMetrics
@@ -26,6 +28,10 @@ struct TimelineMetrics: Sendable {
         calls = registry.counters("x_calls", "Calls of timelines, by what X answered.", by: "outcome")
         posts = registry.counter("x_posts", "Posts that X returned; each is charged once a day (UTC).")
         newPosts = registry.counter("new_posts", "Posts that were journalled.")
+        lastAnswer = registry.gauge(
+            "x_last_answer_timestamp_seconds", "When X last answered with a page; 0: never.", unit: .seconds)
+        lastPost = registry.gauge(
+            "x_last_post_timestamp_seconds", "When a page last had a new post; 0: never.", unit: .seconds)
         gaps = registry.counter("gaps_found", "Gaps that this process has added to timeline_gaps.")
         journal = TimelineJournalMetrics(registry)
         Self.declare(publishing, registry)

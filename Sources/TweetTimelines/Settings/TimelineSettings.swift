@@ -41,7 +41,8 @@ enum ListeningSettings: SettingGroup {
     static let title = "Metrics and health"
     static let listen = ListenSettings.settings(port: 9466)
     static let settings = [
-        listen.address, listen.token, HealthLimits.degradedSetting, HealthLimits.failingSetting,
+        listen.address, listen.token, HeartbeatSetting.setting, HealthLimits.degradedSetting,
+        HealthLimits.failingSetting,
     ]
 }
 
@@ -64,6 +65,8 @@ struct TimelineSettings: Sendable {
     var listen: ListenSettings?
     /// How old what is pending may be.
     var health: HealthLimits
+    /// How often the service journals that it lives; nil: never.
+    var heartbeat: Duration?
     /// Where the log is sent as well; nil: nowhere.
     var logs: LogShippingSettings?
 
@@ -99,6 +102,7 @@ struct TimelineSettings: Sendable {
         limits = PostLimits(&reader)
         listen = ListenSettings.read(&reader, ListeningSettings.listen)
         health = HealthLimits.read(&reader)
+        heartbeat = HeartbeatSetting.read(&reader)
         drain = reader.duration(ServiceSettings.drain)
         logs = LogShippingSettings.read(&reader)
     }

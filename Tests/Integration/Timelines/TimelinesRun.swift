@@ -16,6 +16,7 @@ final class TimelinesRun {
     private var names: Set<String> = []
     var environment: [String: String?] = [
         "TIMELINE_INTERVAL": "1s", "TIMELINE_MAX_INTERVAL": "1s", "LISTEN": "off",
+        "HEARTBEAT": "off",
     ]
 
     init(_ fixture: TimelinesFixture, partitions: Int = 4) throws {

@@ -196,10 +196,10 @@ import TweetFormat
     func theIntervalIsASetting(text: String, interval: Duration?) throws {
         var reader = try SettingsReader(
             flags: [:], known: ListeningSettings.settings, environment: ["HEARTBEAT": text])
-        #expect(ListeningSettings.readHeartbeat(&reader) == interval && reader.mistakes.isEmpty)
+        #expect(HeartbeatSetting.read(&reader) == interval && reader.mistakes.isEmpty)
         var wrong = try SettingsReader(
             flags: [:], known: ListeningSettings.settings, environment: ["HEARTBEAT": "10ms"])
-        #expect(ListeningSettings.readHeartbeat(&wrong) == .seconds(30))
+        #expect(HeartbeatSetting.read(&wrong) == .seconds(30))
         #expect(wrong.mistakes.first?.contains("is not a time from 1s to 1h, or off") == true)
     }
 }
