@@ -813,6 +813,27 @@ COMMENT ON COLUMN x_accounts.reserved IS 'Posts that the call in flight may retu
 COMMENT ON COLUMN x_accounts.day IS 'Day (UTC) of day_posts.';
 COMMENT ON COLUMN x_accounts.day_posts IS 'Posts read for this account on that day, as X charges them.';
 
+CREATE TABLE removed_accounts (
+    user_id    bigint PRIMARY KEY,
+    removed_at timestamptz NOT NULL
+);
+COMMENT ON TABLE removed_accounts IS
+    'Accounts whose row in x_accounts was deleted. Lines that were read for one of them before are not stored when they come later.';
+COMMENT ON COLUMN removed_accounts.user_id IS 'Id of the account at X.';
+COMMENT ON COLUMN removed_accounts.removed_at IS 'When the row was deleted, the last time.';
+
+CREATE FUNCTION record_removed_account() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    INSERT INTO removed_accounts (user_id, removed_at) VALUES (OLD.user_id, clock_timestamp())
+    ON CONFLICT (user_id) DO UPDATE SET removed_at = excluded.removed_at;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION record_removed_account() IS 'Keeps lines of a deleted account that are still on their way from being stored.';
+CREATE TRIGGER record_removed_account AFTER DELETE ON x_accounts
+    FOR EACH ROW EXECUTE FUNCTION record_removed_account();
+
 CREATE TABLE x_token_keys (
     key_id      smallint PRIMARY KEY,
     check_value bytea NOT NULL UNIQUE,
@@ -958,7 +979,8 @@ COMMENT ON COLUMN timeline_pauses.until IS 'When the next call is made.';
 COMMENT ON COLUMN timeline_pauses.since IS 'When it began.';
 COMMENT ON COLUMN timeline_pauses.detail IS 'What X has answered.';
 
-CREATE FUNCTION prepare_x_token() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION prepare_x_token() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO x_accounts (user_id) VALUES (NEW.user_id) ON CONFLICT DO NOTHING;
     INSERT INTO timelines (user_id, kind) VALUES (NEW.user_id, 'home') ON CONFLICT DO NOTHING;
@@ -971,22 +993,26 @@ $$;
 COMMENT ON FUNCTION prepare_x_token() IS 'Adds account and home timeline of a new token, and makes them due.';
 CREATE TRIGGER prepare_x_token BEFORE INSERT ON x_tokens FOR EACH ROW EXECUTE FUNCTION prepare_x_token();
 
-CREATE FUNCTION renew_x_token() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION renew_x_token() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     NEW.version := OLD.version + 1;
     NEW.dead_since := NULL;
     UPDATE x_accounts SET state = 'active', state_since = now(), state_until = NULL, state_detail = NULL
         WHERE user_id = NEW.user_id AND state NOT IN ('active', 'paused');
     UPDATE timelines SET due_at = least(due_at, now()) WHERE user_id = NEW.user_id;
+    PERFORM pg_notify('x_tokens', NEW.user_id::text);
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION renew_x_token() IS 'Makes an account active again whose token an application has replaced.';
+COMMENT ON FUNCTION renew_x_token() IS
+    'Makes an account active again whose token an application has replaced, and wakes the pollers (channel x_tokens).';
 CREATE TRIGGER renew_x_token BEFORE UPDATE ON x_tokens FOR EACH ROW
     WHEN (NEW.version = OLD.version AND (NEW.access IS DISTINCT FROM OLD.access OR NEW.access_token IS NOT NULL))
     EXECUTE FUNCTION renew_x_token();
 
-CREATE FUNCTION announce_x_token() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION announce_x_token() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     IF TG_OP = 'DELETE' THEN
         UPDATE x_accounts SET state = 'login_needed', state_since = now(), state_until = NULL,
@@ -998,15 +1024,37 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION announce_x_token() IS 'Wakes the pollers (channel x_tokens) for a new, replaced or deleted token.';
+COMMENT ON FUNCTION announce_x_token() IS 'Wakes the pollers (channel x_tokens) for a new or deleted token.';
 CREATE TRIGGER announce_x_token AFTER INSERT OR DELETE ON x_tokens FOR EACH ROW EXECUTE FUNCTION announce_x_token();
-CREATE TRIGGER announce_new_x_token AFTER UPDATE ON x_tokens FOR EACH ROW WHEN (NEW.access_token IS NOT NULL)
-    EXECUTE FUNCTION announce_x_token();
+
+CREATE FUNCTION announce_timeline() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM pg_notify('x_tokens', NEW.user_id::text);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION announce_timeline() IS 'Wakes the pollers (channel x_tokens) for a new timeline.';
+CREATE TRIGGER announce_timeline AFTER INSERT ON timelines FOR EACH ROW EXECUTE FUNCTION announce_timeline();
+
+CREATE FUNCTION resume_x_account() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE timelines SET due_at = least(due_at, now()) WHERE user_id = NEW.user_id;
+    PERFORM pg_notify('x_tokens', NEW.user_id::text);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION resume_x_account() IS
+    'Makes the timelines of an account due that is read again, and wakes the pollers (channel x_tokens).';
+CREATE TRIGGER resume_x_account AFTER UPDATE OF state ON x_accounts FOR EACH ROW
+    WHEN (NEW.state = 'active' AND OLD.state IN ('paused', 'login_needed', 'revoked', 'suspended'))
+    EXECUTE FUNCTION resume_x_account();
 
 CREATE FUNCTION add_x_token(
     account bigint, access text, refresh text DEFAULT NULL, expires timestamptz DEFAULT NULL, client text DEFAULT '',
     granted text[] DEFAULT NULL, token_kind text DEFAULT 'oauth2'
-) RETURNS void LANGUAGE sql AS $$
+) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
     INSERT INTO x_tokens AS t (user_id, kind, client_id, scopes, access_token, refresh_token, expires_at)
     VALUES (account, token_kind, client, granted, access, refresh, expires)
     ON CONFLICT (user_id) DO UPDATE SET kind = excluded.kind, client_id = excluded.client_id, scopes = excluded.scopes,
@@ -1015,11 +1063,12 @@ CREATE FUNCTION add_x_token(
 $$;
 COMMENT ON FUNCTION add_x_token(bigint, text, text, timestamptz, text, text[], text) IS
     'Adds or replaces the token of an account, in clear; the first poller that sees it encrypts it.';
+REVOKE EXECUTE ON FUNCTION add_x_token(bigint, text, text, timestamptz, text, text[], text) FROM PUBLIC;
 
 CREATE FUNCTION add_encrypted_x_token(
     account bigint, access bytea, refresh bytea, key smallint, expires timestamptz DEFAULT NULL, client text DEFAULT '',
     granted text[] DEFAULT NULL, token_kind text DEFAULT 'oauth2'
-) RETURNS void LANGUAGE sql AS $$
+) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
     INSERT INTO x_tokens AS t (user_id, kind, client_id, scopes, access, refresh, key_id, expires_at)
     VALUES (account, token_kind, client, granted, access, refresh, key, expires)
     ON CONFLICT (user_id) DO UPDATE SET kind = excluded.kind, client_id = excluded.client_id, scopes = excluded.scopes,
@@ -1028,24 +1077,52 @@ CREATE FUNCTION add_encrypted_x_token(
 $$;
 COMMENT ON FUNCTION add_encrypted_x_token(bigint, bytea, bytea, smallint, timestamptz, text, text[], text) IS
     'Adds or replaces the token of an account, encrypted in the form of x_tokens.access.';
+REVOKE EXECUTE ON FUNCTION add_encrypted_x_token(bigint, bytea, bytea, smallint, timestamptz, text, text[], text) FROM PUBLIC;
 
-CREATE FUNCTION remove_x_account(account bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION remove_x_account(account bigint) RETURNS bigint LANGUAGE plpgsql
+SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
+    alone bigint[];
     removed bigint;
 BEGIN
-    -- Waits for a loader that adds entries of the account.
+    -- Waits for a loader that stores lines of the account.
     PERFORM FROM x_accounts WHERE user_id = account FOR UPDATE;
-    DELETE FROM tweets t USING timeline_entries e
-        WHERE e.user_id = account AND t.id = e.tweet_id
+    alone := ARRAY(
+        SELECT e.tweet_id FROM timeline_entries e WHERE e.user_id = account
             AND NOT EXISTS (SELECT FROM timeline_entries o WHERE o.tweet_id = e.tweet_id AND o.user_id <> account)
-            AND NOT EXISTS (SELECT FROM tweet_rules r WHERE r.tweet_id = e.tweet_id);
-    GET DIAGNOSTICS removed = ROW_COUNT;
+            AND NOT EXISTS (SELECT FROM tweet_rules r WHERE r.tweet_id = e.tweet_id)
+        ORDER BY 1);
+    -- What stays no longer names the account.
+    UPDATE tweets t SET payload = jsonb_set(t.payload::jsonb, '{timeline}', '{}'), payload_raw = NULL
+        FROM timeline_entries e
+        WHERE e.user_id = account AND t.id = e.tweet_id AND e.tweet_id <> ALL (alone)
+            AND t.payload::jsonb -> 'timeline' ->> 'user_id' = account::text;
+    WITH gone AS MATERIALIZED (
+        SELECT t.id, t.media_keys, t.poll_ids, ARRAY[t.retweeted_id, t.quoted_id, t.replied_to_id] AS others
+        FROM tweets t WHERE t.id = ANY (alone)
+    ), errors AS (
+        DELETE FROM tweet_errors WHERE tweet_id = ANY (alone)
+    ), chains AS (
+        DELETE FROM tweet_versions WHERE tweet_id = ANY (alone)
+    ), pictures AS (
+        DELETE FROM media WHERE media_key = ANY (ARRAY(SELECT unnest(media_keys) FROM gone)) AND tweet_id = ANY (alone)
+    ), votes AS (
+        DELETE FROM polls WHERE id = ANY (ARRAY(SELECT unnest(poll_ids) FROM gone)) AND tweet_id = ANY (alone)
+    ), included AS (
+        DELETE FROM tweets t USING users u
+        WHERE t.id = ANY (ARRAY(SELECT unnest(others) FROM gone)) AND NOT t.matched AND t.included_by = ANY (alone)
+            AND u.id = t.author_id AND u.protected
+    ), deleted AS (
+        DELETE FROM tweets WHERE id = ANY (ARRAY(SELECT id FROM gone)) RETURNING 1
+    )
+    SELECT count(*) INTO removed FROM deleted;
     DELETE FROM x_accounts WHERE user_id = account;
     RETURN removed;
 END
 $$;
 COMMENT ON FUNCTION remove_x_account(bigint) IS
-    'Deletes an account with its token, timelines and entries, and the tweets that only its timelines had; returns their number.';
+    'Deletes an account with its token, timelines and entries, and the tweets that only its timelines had; returns their number. Lines of the account that come later are not stored.';
+REVOKE EXECUTE ON FUNCTION remove_x_account(bigint) FROM PUBLIC;
 
 CREATE FUNCTION trim_timelines(keep integer DEFAULT 800) RETURNS bigint LANGUAGE sql AS $$
     WITH removed AS (

@@ -145,12 +145,14 @@ final class Loader {
     private func write(
         _ connection: borrowing PostgresConnection
     ) throws -> (part: Batch, outcome: TweetWriter.Outcome) {
+        try RemovedAccounts.discard(from: &batch, connection)
         try tweets.prepare(batch, connection)
         return try sharedRows.storing(
             batch, limit: limits.portion, claims, rollback: { try connection.execute("ROLLBACK") }
         ) { turn in
             try connection.execute("BEGIN")
             try dropForeign(from: &turn.part, connection)
+            let hasDiscarded = try RemovedAccounts.discard(from: &turn.part, locking: true, connection)
             let part = turn.part
             var outcome = try tweets.write(part, turn.outcome, connection)
             // Before anything is locked that other writers lock, too.
@@ -163,7 +165,7 @@ final class Loader {
             try claims.store(part.nextOffsets, part.identities(part.nextOffsets), connection)
             FailPoint.commit.pass()
             try connection.execute("COMMIT")
-            turn.areTweetsStored = outcome.refused.isEmpty && part.deletions.isEmpty
+            turn.areTweetsStored = outcome.refused.isEmpty && part.deletions.isEmpty && !hasDiscarded
             FailPoint.committed.pass()
             return (part, outcome)
         }

@@ -50,6 +50,7 @@ extension WriteMetrics {
         settled[.duplicate].add(outcome.duplicates)
         settled[.repeated].add(batch.repeated)
         settled[.event].add(batch.events.count - outcome.refusedEvents)
+        settled[.discarded].add(batch.discarded.count)
         settled[.deletion].add(batch.deletions.count - outcome.refusedDeletions)
         for (reason, count) in outcome.rejects {
             settled[.reject].add(count)

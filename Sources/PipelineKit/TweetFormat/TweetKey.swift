@@ -46,6 +46,14 @@ package struct TweetKey: ~Copyable {
         tags[rule] = tag
     }
 
+    /// The account whose timeline a line is from, and when it was read, RFC 3339; nil for any other line.
+    package mutating func timeline(of line: UnsafeRawBufferPointer) -> (account: Int64, fetchedAt: String?)? {
+        guard let root = try? unsafe parser.parse(line), let timeline = root["timeline"],
+            let account = timeline["user_id"]?.id
+        else { return nil }
+        return (account, timeline["fetched_at"]?.text)
+    }
+
     /// The tweet's own id; nil when the line is no tweet.
     package mutating func id(of line: UnsafeRawBufferPointer) -> Int64? {
         (try? unsafe parser.parse(line))?["data"]?["id"]?.id

@@ -28,6 +28,8 @@ enum SettledOutcome: String, MetricLabel {
     /// A line that was settled before, under another offset.
     case repeated
     case reject, event, deletion
+    /// A line that was read for an account which was removed since.
+    case discarded
 }
 
 /// Why a message became a reject, as the column `rejects.reason` has it.

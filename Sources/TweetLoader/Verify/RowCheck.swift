@@ -13,6 +13,8 @@ struct RowCheck: Encodable {
     var missingMessages: [String] = []
     /// Tweets of months that are not in the database any more.
     var retired: Int64 = 0
+    /// Posts that were read for accounts which were removed since.
+    var discarded: Int64 = 0
     /// What could not be read, and why; empty when everything was looked for.
     var problems: [String] = []
 
@@ -53,9 +55,14 @@ struct RowCheck: Encodable {
         messages += Int64(sought.count)
         let answer = try connection.query(SoughtMessages.sql, sought.columns, doing: "look for messages")
         for row in 0..<answer.rowCount {
-            guard answer.text(row, 3) == "f" else {
+            switch answer.text(row, 3) {
+            case "month":
                 retired += 1
                 continue
+            case "account":
+                discarded += 1
+                continue
+            default: break
             }
             missing += 1
             if missingMessages.count < 100 {
@@ -71,6 +78,7 @@ struct RowCheck: Encodable {
         var parts = ["rows: \(messages) settled messages are in Kafka, \(missing) of them in no table"]
         if missing > 0 { parts.append(missingMessages.joined(separator: ", ") + (missing > 100 ? ", ..." : "")) }
         if retired > 0 { parts.append("\(retired) of months that were removed") }
+        if discarded > 0 { parts.append("\(discarded) of accounts that were removed") }
         return parts.joined(separator: "; ")
     }
 }
@@ -81,6 +89,7 @@ private struct SoughtMessages: ~Copyable {
     private var places: [(TopicPartition, Int64)] = []
     private var ids: [(tweet: Int64?, chain: Int64?)] = []
     private var headers: [RecordHeaders?] = []
+    private var timelines: [(account: Int64, fetchedAt: String?)?] = []
     private var decoder = TweetKey()
 
     mutating func add(_ message: borrowing KafkaMessage) {
@@ -92,6 +101,7 @@ private struct SoughtMessages: ~Copyable {
         }
         // A tombstone leaves nothing behind to look for, and a heartbeat only until the next one.
         guard let ids else { return }
+        timelines.append(unsafe message.withValue { line in unsafe line.flatMap { unsafe decoder.timeline(of: $0) } })
         count += 1
         places.append((message.topicPartition, message.offset))
         self.ids.append(ids)
@@ -99,7 +109,7 @@ private struct SoughtMessages: ~Copyable {
     }
 
     mutating func removeAll() {
-        (count, places, ids, headers) = (0, [], [], [])
+        (count, places, ids, headers, timelines) = (0, [], [], [], [])
     }
 
     /// Arrays in the order of `sql`'s parameters.
@@ -110,14 +120,21 @@ private struct SoughtMessages: ~Copyable {
             arrayLiteral(headers.map { $0?.stream }), arrayLiteral(headers.map { $0?.journal }),
             arrayLiteral(headers.map { $0?.seq }),
             arrayLiteral(ids.map { $0.tweet.map { TweetPartition(containing: $0).name } }),
+            arrayLiteral(timelines.map { $0?.account }),
+            arrayLiteral(timelines.map { $0?.fetchedAt.flatMap { Timestamp($0) }?.description }),
         ]
     }
 
-    /// Topic, partition and offset of the messages that are nowhere, and whether their month is not there either.
+    /// Topic, partition and offset of the messages that are nowhere, and what of theirs is not there either: the month, or the
+    /// account that they were read for.
     static let sql = """
-        SELECT m.topic, m.partition, m.kafka_offset, m.month IS NOT NULL AND to_regclass(partition_schema() || '.' || m.month) IS NULL
+        SELECT m.topic, m.partition, m.kafka_offset,
+            CASE WHEN m.month IS NOT NULL AND to_regclass(partition_schema() || '.' || m.month) IS NULL THEN 'month'
+                WHEN EXISTS (SELECT FROM removed_accounts r WHERE r.user_id = m.account AND (m.fetched_at < r.removed_at
+                    OR NOT EXISTS (SELECT FROM x_accounts a WHERE a.user_id = m.account))) THEN 'account' END
         FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
-            $8::bigint[], $9::text[]) AS m (topic, partition, kafka_offset, tweet_id, chain_id, stream, journal, seq, month)
+            $8::bigint[], $9::text[], $10::bigint[], $11::timestamptz[])
+            AS m (topic, partition, kafka_offset, tweet_id, chain_id, stream, journal, seq, month, account, fetched_at)
         WHERE NOT EXISTS (SELECT FROM tweets t WHERE t.id = m.tweet_id)
             AND NOT EXISTS (SELECT FROM rejects r WHERE r.kafka_topic = m.topic AND r.kafka_partition = m.partition
                 AND r.kafka_offset = m.kafka_offset)

@@ -66,6 +66,8 @@ struct Batch {
     /// The mark of the last message: messages come in long runs.
     private var lastMark: (partition: TopicPartition, mark: LogMark)?
     private var dropped: Set<Int> = []
+    /// Tweets that are settled without rows.
+    private(set) var discarded: Set<Int> = []
 
     var isEmpty: Bool { nextOffsets.isEmpty }
 
@@ -243,6 +245,14 @@ struct Batch {
         rejects.removeAll { dropped.contains($0.message) }
         events.removeAll { dropped.contains($0.message) }
         deletions.removeAll { dropped.contains($0.message) }
+        discarded.subtract(dropped)
+    }
+
+    /// Takes the rows of these messages out; the messages are settled.
+    mutating func discard(messages indices: Set<Int>) {
+        discarded.formUnion(indices)
+        lines.removeAll { indices.contains($0.message) }
+        rows.removeLines { indices.contains($0) }
     }
 
     /// How many messages are still in it.
@@ -282,10 +292,9 @@ struct Batch {
         events.removeAll()
         deletions.removeAll()
         nextOffsets.removeAll()
-        repeated = 0
         jumps.removeAll()
         marks.removeAll()
-        lastMark = nil
-        dropped.removeAll()
+        (repeated, lastMark) = (0, nil)
+        (dropped, discarded) = ([], [])
     }
 }

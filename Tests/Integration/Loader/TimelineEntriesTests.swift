@@ -66,6 +66,58 @@ struct TimelineEntriesTests {
         #expect(try database.query("SELECT user_id FROM x_accounts") == [["2"]])
     }
 
+    @Test("what stays after a removal no longer names the account; what hung on the deleted tweets is deleted")
+    func whatARemovalLeaves() throws {
+        let id = Self.first
+        func line(_ id: Int64, _ data: String, _ includes: String, account: Int64 = 1) -> String {
+            #"{"data":{"id":"\#(id)","text":"x","author_id":"7"\#(data)},"includes":{\#(includes)},"#
+                + #""errors":[{"title":"Not Found"}],"timeline":"#
+                + #"{"user_id":"\#(account)","kind":"home","fetched_at":"2026-11-20T08:00:00.000Z"}}"#
+        }
+        let users =
+            #""users":[{"id":"8","username":"p","name":"P","protected":true},{"id":"9","username":"o","name":"O"}]"#
+        let quoted = { (tweet: Int64, author: Int64) in #"{"id":"\#(tweet)","text":"q","author_id":"\#(author)"}"# }
+        let reference = { (tweet: Int64) in #","referenced_tweets":[{"type":"quoted","id":"\#(tweet)"}]"# }
+        let medium = #","attachments":{"media_keys":["3_1"]}"#
+        try Loader.claiming(database.url).settle(
+            RelationsTests.batch([
+                line(
+                    id, reference(id - 1) + medium,
+                    users + #","tweets":[\#(quoted(id - 1, 8))],"#
+                        + #""media":[{"media_key":"3_1","type":"photo"}]"#),
+                line(id + 1, reference(id - 2), #""tweets":[\#(quoted(id - 2, 9))]"#),
+                line(id + 2, "", ""), line(id + 2, "", "", account: 2),
+            ]))
+        #expect(try database.query("SELECT count(*) FROM tweets") == [["5"]])
+        #expect(try database.query("SELECT remove_x_account(1)") == [["2"]])
+        // A public post that was only quoted stays, the protected one does not.
+        #expect(try database.query("SELECT id - \(id) FROM tweets ORDER BY 1") == [["-2"], ["2"]])
+        #expect(try database.query("SELECT payload -> 'timeline' FROM tweets WHERE id = \(id + 2)") == [["{}"]])
+        #expect(try database.query("SELECT tweet_id - \(id) FROM tweet_errors") == [["2"]])
+        #expect(try database.query("SELECT count(*) FROM media") == [["0"]])
+    }
+
+    @Test("lines that were read for an account before it was removed are settled without rows, also in a replay")
+    func linesOfRemovedAccounts() throws {
+        let loader = try Loader.claiming(database.url)
+        let id = Self.first
+        let lines = [Self.line(id, of: 1), Self.line(id + 1, of: 1), Self.line(id + 1, of: 2)]
+        try loader.settle(RelationsTests.batch([lines[0]]))
+        try database.query("SELECT remove_x_account(1)")
+        try loader.settle(RelationsTests.batch(lines, firstOffset: 1, at: 1))
+        #expect(try database.query("SELECT id - \(id) FROM tweets") == [["1"]])
+        #expect(try database.query("SELECT user_id FROM timeline_entries") == [["2"]])
+        #expect(try database.query("SELECT next_offset FROM loader_offsets") == [["4"]])
+        // What was read since the account was added again is stored.
+        try database.query("INSERT INTO x_accounts (user_id) VALUES (1)")
+        let late = Self.line(id, of: 1).replacing("2026-11-20", with: "2100-01-01")
+        try loader.settle(RelationsTests.batch([lines[0], late], firstOffset: 4, at: 4))
+        #expect(try database.query("SELECT id - \(id) FROM tweets ORDER BY 1") == [["0"], ["1"]])
+        #expect(
+            try database.query("SELECT seen_at > '2099-01-01' FROM timeline_entries WHERE user_id = 1") == [["t"]])
+        #expect(try database.query("SELECT count(*) FROM rejects") == [["0"]])
+    }
+
     /// A post of one author with one of everything that a view lists.
     private static func line(_ id: Int64, author: Int64, isProtected: Bool) -> String {
         let entities =

@@ -113,21 +113,4 @@ struct AccountCommandTests {
             #expect(ended.exit == .status(65) && ended.output.contains("a different login"), "\(ended)")
         }
     }
-
-    @Test("the SQL that docs/timelines.md gives to applications works as it is written there")
-    func sqlOfTheDocument() async throws {
-        try await TimelinesFixture.with { fixture in
-            let document = try String(
-                contentsOf: repository.appending(path: "docs/timelines.md"), encoding: .utf8)
-            let blocks = document.components(separatedBy: "<!-- tested: ").dropFirst()
-            #expect(blocks.count == 6)
-            let connection = try fixture.connect()
-            for block in blocks {
-                let sql = block.components(separatedBy: "```sql\n")[1].components(separatedBy: "```")[0]
-                try connection.execute(sql, doing: String(block.prefix(20)))
-            }
-            #expect(try fixture.query("SELECT user_id, state FROM x_accounts") == [["2244994945", "active"]])
-            #expect(try fixture.query("SELECT access_token FROM x_tokens") == [["ACCESS"]])
-        }
-    }
 }

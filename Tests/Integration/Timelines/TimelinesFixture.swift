@@ -11,6 +11,8 @@ import XAPI
 
 /// A database with the schema, a folder with a key file, and a simulator of X.
 struct TimelinesFixture: Sendable {
+    /// The database.
+    let name: String
     let url: String
     let folder: TemporaryFolder
     let simulator: XSimulator
@@ -31,7 +33,7 @@ struct TimelinesFixture: Sendable {
     }
 
     init(_ simulator: XSimulator) throws {
-        let name = "timelines\(Self.counter.wrappingAdd(1, ordering: .relaxed).newValue)"
+        name = "timelines\(Self.counter.wrappingAdd(1, ordering: .relaxed).newValue)"
         url = try Self.server.get().createDatabase(name)
         _ = try Migration.apply(to: PostgresConnection.connect(PostgresConninfo(url)))
         folder = try TemporaryFolder()
@@ -42,6 +44,12 @@ struct TimelinesFixture: Sendable {
     func writeKey(_ name: String, _ digits: String) throws {
         try folder.write(digits, to: name)
         try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: folder.path + "/" + name)
+    }
+
+    /// Runs statements as the superuser.
+    @discardableResult
+    static func superuser(_ sql: String, _ database: String) throws -> String {
+        try server.get().query(sql, database: database)
     }
 
     func connect() throws -> PostgresConnection { try PostgresConnection.connect(PostgresConninfo(url)) }

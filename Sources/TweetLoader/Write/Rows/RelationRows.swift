@@ -52,6 +52,13 @@ package struct RelationRows: Sendable {
             let length = UInt32(bytes[place]) << 24 | UInt32(bytes[place + 1]) << 16 | UInt32(bytes[place + 2]) << 8
             return Int(Int32(bitPattern: length | UInt32(bytes[place + 3])))
         }
+
+        /// The time in the last column of a row, in milliseconds since 1970.
+        func lastTime(of row: Row) -> Int64 {
+            // Microseconds since 2000.
+            let bits = buffer.storage[row.bytes.suffix(8)].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            return Int64(bitPattern: bits) / 1000 + 946_684_800_000
+        }
     }
 
     private var tables = Relation.allCases.map(Table.init)
