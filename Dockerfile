@@ -41,6 +41,6 @@ FROM runtime AS services
 COPY --from=build /out/tweet-producer /out/tweet-loader /out/tweet-timelines /usr/local/bin/
 # One service runs in a container, and nothing answers where the other one would.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
-    CMD ["sh", "-c", "tweet-producer health || tweet-loader health"]
+    CMD ["sh", "-c", "tweet-producer health || tweet-loader health || tweet-timelines health"]
 # The command selects the service: `docker run tweet-pipeline tweet-producer run`.
 CMD ["tweet-loader", "--help"]

@@ -26,7 +26,7 @@ struct TokenKey: Sendable, CustomReflectable {
         let content: [UInt8]
         do { content = try readWholeFile(path) } catch { throw SettingsError("\(error)") }
         var status = stat()
-        guard unsafe stat(path, &status) == 0, status.st_mode & 0o077 == 0 else {
+        guard unsafe stat(path, &status) == 0, status.st_mode & Self.forbidden(status.st_uid) == 0 else {
             throw SettingsError("\(path): others may read the key; run `chmod 600 \(path)`")
         }
         guard let key = TokenKey(content) ?? TokenKey(Self.decoded(content)) else {
@@ -36,6 +36,10 @@ struct TokenKey: Sendable, CustomReflectable {
         }
         self = key
     }
+
+    /// The mode bits that a key file must not have. That of a different user, such as a credential of systemd or a secret of
+    /// Kubernetes, may be readable for its group: without that, or an access control list that shows there, it could not be read.
+    private static func forbidden(_ owner: uid_t) -> mode_t { owner == geteuid() ? 0o077 : 0o027 }
 
     private static func decoded(_ text: [UInt8]) -> [UInt8] {
         let digits = String(decoding: text, as: UTF8.self).trimmed.map(\.hexDigitValue)

@@ -97,6 +97,20 @@ import Testing
         #expect(exit == nil, "\((try? readTextFile(log)) ?? "")")
     }
 
+    // MARK: Kubernetes
+
+    @Test(arguments: [("producer", 9464), ("loader", 9465), ("timelines", 9466)])
+    func kubernetesSetsWhatTheServicesKnow(name: String, port: Int) throws {
+        let text = try readTextFile(path("kubernetes/tweet-\(name).yaml"))
+        let names = text.matches(of: #/- \{ name: ([A-Z_]+), /#).map { String($0.1) }
+        #expect(names.count >= 6 && Set(names).count == names.count)
+        let documented = try readTextFile(repository.path + "/docs/settings.md")
+        for name in names where name != "PGPASSWORD" { #expect(documented.contains("| `\(name)` |"), "\(name)") }
+        #expect(text.contains("args: [\"tweet-\(name)\", \"run\"]") && text.contains("value: \"0.0.0.0:\(port)\""))
+        #expect(text.matches(of: try Regex("httpGet: \\{ path: /(livez|readyz), port: \(port) \\}")).count == 3)
+        #expect(text.contains("terminationGracePeriodSeconds: 45"))
+    }
+
     // MARK: Supervisors
 
     @Test(arguments: ["tweet-producer", "tweet-loader", "tweet-producer@", "tweet-timelines", "tweet-console"])

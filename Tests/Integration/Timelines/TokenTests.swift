@@ -1,4 +1,5 @@
 import Core
+import Glibc
 import Postgres
 import Sandbox
 import Synchronization
@@ -100,6 +101,25 @@ struct TokenTests {
         }
         ended = try fixture.run(["accounts", "rekey"], environment: ["TIMELINE_KEY_FILE": nil])
         #expect(ended.exit == .status(78) && ended.output.contains("TIMELINE_KEY_FILE"), "\(ended)")
+    }
+
+    /// systemd's credentials and Kubernetes' secrets belong to root, and show that the group can read them.
+    @Test(
+        "F93: a key file of a different user may be readable for its group, and never for all",
+        .enabled(if: geteuid() == 0))
+    func keyFilesOfOthers() throws {
+        let folder = try TemporaryFolder()
+        try folder.write(String(repeating: "0a", count: 32), to: "key")
+        let path = folder.path + "/key"
+        for (owner, mode, isAccepted) in [
+            (uid_t(0), mode_t(0o600), true), (0, 0o640, false), (1, 0o440, true), (1, 0o400, true), (1, 0o444, false),
+            (1, 0o460, false),
+        ] {
+            unsafe chown(path, owner, .max)
+            unsafe chmod(path, mode)
+            let key = try? TokenKey(file: path)
+            #expect((key != nil) == isAccepted, "\(owner) \(String(mode, radix: 8))")
+        }
     }
 
     private func value(_ outcome: TokenRefresh.Outcome) -> String {
