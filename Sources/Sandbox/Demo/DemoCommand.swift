@@ -18,6 +18,11 @@ struct DemoCommand: ParsableCommand {
               sandbox demo
               sandbox demo --input tweets.jsonl     your own lines of JSON, as X sends them
               sandbox demo --keep                   leaves everything running until Ctrl-C, to look around
+              sandbox demo --timelines              the home timelines of twelve users instead
+
+            With --timelines two tweet-timelines read the timelines; one is killed in the middle, all tokens expire, PostgreSQL \
+            stops, and the application deletes a token and removes an account. At the end each timeline is compared with what X \
+            offered to its user.
 
             The last line is `demo: ok received=… stored=… duplicates=… rejected=… missing=0` and the exit status 0, or \
             `demo: failed …` and another status. received is what the producer journalled: received = stored + \
@@ -34,11 +39,17 @@ struct DemoCommand: ParsableCommand {
     @Option(help: "Seed of the generated tweets.")
     var seed: UInt64 = 1
 
+    @Flag(help: "Show home timelines of users instead of streams.")
+    var timelines = false
+
     @Flag(help: "At the end leave everything running until Ctrl-C.")
     var keep = false
 
     func validate() throws {
         guard (5...3600).contains(seconds) else { throw ValidationError("--seconds is from 5 to 3600.") }
+        guard !timelines || (input.isEmpty && !keep) else {
+            throw ValidationError("--timelines has neither --input nor --keep.")
+        }
     }
 
     func run() throws {
@@ -50,7 +61,11 @@ struct DemoCommand: ParsableCommand {
                 [
                     Service.Loop("demo") {
                         defer { stop.raise(drain: .zero) }
-                        try Demo(settings, feed: feed, stop: stop).run()
+                        if timelines {
+                            try TimelineDemo(settings, stop: stop).run()
+                        } else {
+                            try Demo(settings, feed: feed, stop: stop).run()
+                        }
                     }
                 ], stop: stop, drain: .seconds(20), logger: Logger(label: "sandbox"))
         }

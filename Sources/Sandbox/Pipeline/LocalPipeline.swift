@@ -87,6 +87,9 @@ package final class LocalPipeline: Sendable {
     /// A folder for streams under a supervisor, which nobody has made yet.
     var streamsFolder: String { "\(folder.path)/streams" }
 
+    /// A folder for pollers of timelines, which nobody has made yet.
+    var timelinesFolder: String { "\(folder.path)/timelines" }
+
     /// Runs a subcommand of a service to its end.
     ///
     /// - Returns: what it wrote.
@@ -192,7 +195,7 @@ extension ChildCommand {
     }
 
     private static func isOurs(_ name: String) -> Bool {
-        let prefixes = ["X_", "KAFKA_", "JOURNAL_", "BATCH_", "MAX_", "PG", "LOG_", "TWEET_PIPELINE_"]
+        let prefixes = ["X_", "TIMELINE_", "KAFKA_", "JOURNAL_", "BATCH_", "MAX_", "PG", "LOG_", "TWEET_PIPELINE_"]
         return prefixes.contains { name.hasPrefix($0) }
             || ["DATABASE_URL", "STREAM_NAME", "PAYLOAD", "DRAIN", "LISTEN", "STATUS_TOKEN_FILE", "HEARTBEAT"]
                 .contains(name)

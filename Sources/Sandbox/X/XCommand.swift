@@ -35,6 +35,11 @@ struct XCommand: ParsableCommand {
               - at: 10m
                 do: {rules: {add: [{value: tea, tag: drinks}]}}
 
+            Users with home timelines, for tweet-timelines:
+
+              sandbox x --users 20
+              tweet-timelines accounts add < tokens.jsonl
+
             docs/simulator.md describes every endpoint, fault and change.
             """
     )
@@ -90,6 +95,13 @@ struct XCommand: ParsableCommand {
     @Flag(help: "No backfill and no recovery.")
     var selfServe = false
 
+    @Option(help: "Users with home timelines, which get posts every second; their tokens go to --tokens.")
+    var users = 0
+
+    @Option(
+        help: ArgumentHelp("File for the tokens of --users, as `accounts add` reads them.", valueName: "file"))
+    var tokens = "tokens.jsonl"
+
     @Flag(help: "Accept more than 50 connects in 15 minutes.")
     var noRateLimits = false
 
@@ -101,8 +113,11 @@ struct XCommand: ParsableCommand {
             say("export X_URL='\(simulator.url)'")
             if let file = simulator.caFile { say("export X_CA_FILE='\(file)'") }
             say("export X_BEARER_TOKEN='\(simulator.bearerToken)'")
+            let feed = try UserFeed(simulator, users: users, file: tokens)
+            feed?.instructions.forEach { say($0) }
             say("# faults and record: curl \(simulator.plainURL)/sandbox; Ctrl-C ends it")
             waitForEnd()
+            feed?.end()
             try blocking { await simulator.stop() }
         }
     }

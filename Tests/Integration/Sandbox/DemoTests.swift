@@ -35,6 +35,17 @@ struct DemoTests {
         #expect(counts[4] == 0)
     }
 
+    @Test("with --timelines, every timeline has what X offered to its user, though everything is killed")
+    func timelines() throws {
+        let child = try demo(["--timelines", "--seconds", "8"])
+        let output = child.readAll()
+        #expect(child.wait() == .status(0), "\(output)")
+        let last = try #require(output.split(separator: "\n").last)
+        #expect(
+            last.hasPrefix("demo: ok users=12 entries=") && last.hasSuffix("missing=0 never_offered=0"), "\(output)")
+        #expect(output.contains("SELECT remove_x_account(12)") && output.contains("login_needed"), "\(output)")
+    }
+
     @Test("Ctrl-C in the middle leaves nothing behind")
     func interrupt() throws {
         let child = try demo([])

@@ -20,7 +20,7 @@ struct TokenBook {
     }
 
     /// The app: nil secret for a public client.
-    var clientID = "sandbox-client"
+    var clientID = XSimulator.clientID
     var clientSecret: String?
     var lifetime = Duration.seconds(7200)
     /// Answers that are lost after the grant was made.
@@ -85,6 +85,9 @@ struct TokenBook {
 }
 
 extension XSimulator {
+    /// The app's client id.
+    package static let clientID = "sandbox-client"
+
     /// Logs a user in without a browser.
     ///
     /// - Parameters:
