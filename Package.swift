@@ -89,7 +89,7 @@ let package = Package(
             name: "ConsoleFiles", path: "Sources/ConsoleFiles",
             resources: [.embedInCode("console.css"), .embedInCode("console.js")], swiftSettings: strict),
         .kit("Core", "CMalloc", argumentParser, logging, "Yams"),
-        .kit("Digests", "Core", "COpenSSL", "CZlib"),
+        .kit("Digests", "Core", "COpenSSL", "COpenSSLTLS", "CZlib"),
         .kit("HTTP", "Core", "CCurl"),
         .kit("TweetFormat", "Core", "Digests", "CSimdJSON"),
         .kit("Journal", "Core", "Digests", "TweetFormat", logging),
@@ -170,7 +170,8 @@ let package = Package(
             "TimelinesIntegrationTests", "Timelines", ["TweetTimelines"], exclude: ["Fixtures"]),
         .integration("LogShippingIntegrationTests", "LogShipping"),
         .integration("SandboxIntegrationTests", "Sandbox"),
-        .integration("EndToEndTests", "EndToEnd", ["TweetProducer", "TweetLoader", "TweetTimelines"]),
+        .integration(
+            "EndToEndTests", "EndToEnd", ["TweetProducer", "TweetLoader", "TweetTimelines", "Yams"]),
         .fault("Journal", exclude: ["Support/clock.c"]),
         .fault("Loader"),
         .fault("X"),

@@ -20,7 +20,7 @@ KIT = ROOT / "Sources" / "PipelineKit"
 # Module: what it may import. Arrows point down; C modules and packages are listed, too.
 ARROWS = {
     "Core": "CMalloc ArgumentParser Logging Yams",
-    "Digests": "Core COpenSSL CZlib",
+    "Digests": "Core COpenSSL COpenSSLTLS CZlib",
     "HTTP": "Core CCurl",
     "TweetFormat": "Core Digests CSimdJSON",
     "Journal": "Core Digests TweetFormat Logging",

@@ -40,6 +40,7 @@ is_there() {
         dpkg-dev) have_command dpkg-shlibdeps ;;
         procps) have_command pkill ;;
         supervisor) have_command supervisord ;;
+        pgbouncer) [ -x /usr/sbin/pgbouncer ] ;;
         systemd) have_command systemd-analyze ;;
         python3-venv) have_command python3 && python3 -c 'import venv, ensurepip' >/dev/null 2>&1 ;;
         *) have_command "$1" ;;
@@ -64,6 +65,7 @@ packages=(
     mandoc                       # reads the manual pages that are made from the help
     supervisor                   # deploy/supervisor and `streams` are tested with it
     systemd                      # it reads the units of deploy/systemd
+    pgbouncer                    # a pooler in the wrong mode, for a test
     python3                      # a web server that is not X, for a test
     python3-venv                 # the tests start Python programs with packages from PyPI (scripts/python.sh)
     "$@"

@@ -1,25 +1,35 @@
 import Core
+import Digests
 import Glibc
 import KafkaClient
-import Logging
+import LogShipping
 import Postgres
 
 /// Finds what would keep the loader from working, or weaken its guarantees. Reads only.
 struct LoaderDoctor {
     let settings: LoaderSettings
-    private let kafkaPatience = Duration.seconds(5)
+
+    private var kafkaDoctor: KafkaDoctor {
+        KafkaDoctor(settings.kafka, topics: settings.topics, createsTopics: false)
+    }
 
     /// What needs no network.
     ///
     /// - Parameter environment: of the service.
     /// - Returns: what was found.
     func local(_ environment: [String: String]) -> [DoctorFinding] {
-        guard let file = environment["PGPASSFILE"] else { return [] }
-        return [Self.passwordFile(file)]
+        var findings = environment["PGPASSFILE"].map { [Self.passwordFile($0)] } ?? []
+        if let path = settings.listen?.tokenFile { findings.append(.secretFile("status token", path)) }
+        return findings + kafkaDoctor.local + (settings.logs.map { ReceiverDoctor($0).local } ?? []) + [.openFiles()]
     }
 
-    /// What PostgreSQL and Kafka say.
-    func remote() -> [DoctorFinding] { postgres() + kafka() }
+    /// What PostgreSQL, Kafka and the receiver of the log say.
+    ///
+    /// - Parameter now: the time.
+    /// - Returns: what was found.
+    func remote(now: Timestamp = .now()) -> [DoctorFinding] {
+        postgres(now) + kafka(now) + (settings.logs.map { [ReceiverDoctor($0).remote(now: now)] } ?? [])
+    }
 
     /// libpq ignores a password file that others may read, without an error.
     static func passwordFile(_ path: String) -> DoctorFinding {
@@ -38,13 +48,20 @@ struct LoaderDoctor {
 
     // MARK: PostgreSQL
 
-    func postgres() -> [DoctorFinding] {
+    func postgres(_ now: Timestamp = .now()) -> [DoctorFinding] {
         do {
             let connection = try PostgresConnection.connect(settings.conninfo, role: .any)
-            return [
-                .ok("postgresql", connection.place), try version(connection), try writer(connection),
-                try pooling(connection), try schema(connection), try timeouts(connection),
-            ] + (try durability(connection)) + (try rights(connection))
+            let schema = try schema(connection)
+            var findings =
+                [
+                    .ok("postgresql", connection.place), try version(connection), try writer(connection),
+                    try pooling(connection), schema, try timeouts(connection),
+                ] + (try durability(connection)) + (try rights(connection))
+            let found = connection.encryption
+            findings += ServerDoctor.postgres(
+                host: found.host, port: found.port, version: found.version, mode: found.mode,
+                clientCertificate: found.certificate, now: now)
+            return schema.status == .ok ? findings + (try DatabaseDoctor(connection).findings()) : findings
         } catch let error as PostgresError {
             let error = DatabaseError(error, settings.conninfo)
             return [.fail("postgresql", error.description, remedy: "see docs/operations.md", error.disposition)]
@@ -185,23 +202,13 @@ struct LoaderDoctor {
 
     // MARK: Kafka
 
-    func kafka() -> [DoctorFinding] {
-        let logger = Logger(label: "doctor") { _ in SwiftLogNoOpLogHandler() }
-        do {
-            let topics = try KafkaInspector(settings.kafka, group: settings.group, logger: logger)
-                .topics(timeout: kafkaPatience)
-            return settings.topics.map { name in
-                guard let partitions = topics[name] else {
-                    return .fail(
-                        "topic \(name)", "there is none, or the role may not describe it",
-                        remedy: "start the producer, or create it (kafka/create-topics.sh); check the ACLs", .wait)
-                }
-                return .ok("topic \(name)", "\(partitions) partitions")
-            }
-        } catch let error as KafkaClientError {
-            return [.fail("kafka", error.description, remedy: "correct the properties", error.disposition)]
-        } catch {
-            return [.fail("kafka", "\(error)", remedy: "check KAFKA_BOOTSTRAP_SERVERS and the credentials", .wait)]
-        }
+    func kafka(_ now: Timestamp = .now()) -> [DoctorFinding] {
+        let encryption = kafkaDoctor.encryption
+        let servers = ServerDoctor.kafka(
+            settings.kafka.bootstrapServers, hasTLS: encryption.hasTLS, clientCertificate: encryption.certificate,
+            now: now)
+        let found = kafkaDoctor.remote(group: settings.group)
+        guard !found.partitions.isEmpty else { return servers + found.findings }
+        return servers + found.findings + BacklogDoctor(settings).findings(keeping: found.retention, now: now)
     }
 }

@@ -1,48 +1,77 @@
 import Core
+import Digests
 import Glibc
 import Journal
 import KafkaClient
-import Logging
+import LogShipping
 import ObjectStore
 import XAPI
 
 /// Finds what would keep the producer from working, or stop it later. Reads only, apart from one file that it removes.
 struct ProducerDoctor {
     let settings: ProducerSettings
-    private let kafkaPatience = Duration.seconds(5)
+
+    private var kafkaDoctor: KafkaDoctor {
+        KafkaDoctor(
+            settings.kafka, topics: [settings.topic, settings.topic + ".events"], createsTopics: true,
+            lineLimit: settings.stream.lineLimit)
+    }
 
     /// What needs no network.
     func local(now: Timestamp) -> [DoctorFinding] {
         var findings: [DoctorFinding] = []
-        if case .file(let path) = settings.stream.x.token { findings.append(Self.secretFile("token", path)) }
+        if case .file(let path) = settings.stream.x.token { findings.append(.secretFile("token", path)) }
+        if let path = settings.listen?.tokenFile { findings.append(.secretFile("status token", path)) }
+        findings += kafkaDoctor.local
+        findings += settings.logs.map { ReceiverDoctor($0).local } ?? []
         findings += FolderDoctor(settings.journalFolder).findings
-        findings.append(money(now))
+        findings += [journal, lockFolder, .openFiles(), money(now)]
         return findings
     }
 
-    /// What X, Kafka and S3 say.
-    func remote(now: Timestamp) -> [DoctorFinding] { x(now) + kafka() + bucket() }
+    /// What X, Kafka, S3 and the receiver of the log say.
+    func remote(now: Timestamp) -> [DoctorFinding] {
+        let encryption = kafkaDoctor.encryption
+        let servers = ServerDoctor.kafka(
+            settings.kafka.bootstrapServers, hasTLS: encryption.hasTLS, clientCertificate: encryption.certificate,
+            now: now)
+        let logs = settings.logs.map { [ReceiverDoctor($0).remote(now: now)] } ?? []
+        return XDoctor(settings).findings(now: now) + servers + kafkaDoctor.remote().findings + bucket(now) + logs
+    }
 
     // MARK: Files
 
-    /// A file with a secret, which only its owner may read.
-    ///
-    /// - Parameters:
-    ///   - name: of the check.
-    ///   - path: the file.
-    /// - Returns: what was found; its content was checked with the settings.
-    static func secretFile(_ name: String, _ path: String) -> DoctorFinding {
-        var found = stat()
-        guard unsafe stat(path, &found) == 0 else {
-            return .fail(name, "\(FileError("read", path))", remedy: "create the file", .operator(.credentials))
+    /// Whether the journal can be read, and who writes it.
+    private var journal: DoctorFinding {
+        let name = "lines"
+        do throws(JournalError) {
+            guard try JournalStatus.streams(in: settings.journalFolder).contains(settings.stream.stream) else {
+                return .ok(name, "the journal has none yet")
+            }
+            let status = try JournalStatus(folder: settings.journalFolder, stream: settings.stream.stream, quota: nil)
+            guard status.checkpoint <= status.lastSeq else {
+                return .warning(
+                    name,
+                    "Kafka has acknowledged line \(status.checkpoint), and the journal ends with \(status.lastSeq)",
+                    remedy: "an older copy of the journal? tweet-producer journal verify, before the service starts")
+            }
+            let holder = status.process.map { ", written by \($0)" } ?? ""
+            return .ok(name, "\(status.lastSeq), \(status.unacknowledged) of them not in Kafka\(holder)")
+        } catch {
+            // A folder that does not exist has no journals; `journal` judges whether it can be made.
+            guard FolderDoctor.exists(settings.journalFolder) else { return .ok(name, "the journal has none yet") }
+            return .fail(name, "\(error)", remedy: "tweet-producer journal verify", error.disposition)
         }
-        let mode = found.st_mode & 0o777
-        guard mode & 0o007 == 0 else {
+    }
+
+    private var lockFolder: DoctorFinding {
+        let folder = settings.stream.lockFolder
+        guard unsafe access(folder, W_OK | X_OK) == 0 else {
             return .warning(
-                name, "\(path) has mode 0\(String(mode, radix: 8)): every user can read it", remedy: "chmod 600 \(path)"
-            )
+                "locks", "\(folder) cannot be written by uid \(geteuid()): nothing prevents a second producer",
+                remedy: "ReadWritePaths= in the unit, or X_LOCK_DIR")
         }
-        return .ok(name, "\(path) is readable for its owner")
+        return .ok("locks", "\(folder) can be written")
     }
 
     // MARK: Money
@@ -76,72 +105,18 @@ struct ProducerDoctor {
         return .warning("money", detail, remedy: "narrow the rules that match most, or raise MAX_POSTS_PER_MONTH")
     }
 
-    // MARK: X
-
-    private func x(_ now: Timestamp) -> [DoctorFinding] {
-        let path = "/2/tweets/search/stream/rules"
-        do throws(XError) {
-            let answer = try XAPI(settings.stream.x).call("GET", path, [])
-            return [
-                .ok("x", "\(settings.stream.x.url) accepts the token"), Self.clock(answer.headers["date"], now: .now()),
-                try Self.rules(XRules(settings.stream.x).list().count, settings.rules.file), usage(now),
-            ]
-        } catch {
-            return [
-                .fail(
-                    "x", error.description, remedy: "see \"cannot read the stream\" in docs/operations.md",
-                    error.disposition)
-            ]
-        }
-    }
-
-    /// Judges the number of rules on X's first page.
-    static func rules(_ count: Int, _ file: String?) -> DoctorFinding {
-        if count > 0 || file != nil { return .ok("rules", "\(count) at X") }
-        return .warning(
-            "rules", "none at X: a filtered stream has no posts", remedy: "tweet-producer rules add, or X_RULES_FILE")
-    }
-
-    private func usage(_ now: Timestamp) -> DoctorFinding {
-        do throws(XError) { return Self.usage(try PostUsage.ask(settings.stream.x), now: now) } catch {
-            return .warning("usage", error.description, remedy: "tweet-producer usage, later")
-        }
-    }
-
-    /// Judges what X itself counts, of all apps of the project.
-    static func usage(_ usage: PostUsage, now: Timestamp) -> DoctorFinding {
-        guard let used = usage.used, let cap = usage.cap else { return .ok("usage", "X reports no cap") }
-        let (detail, forecast) = ("X counts \(used) posts of \(cap)", UsageForecast(usage, now: now))
-        guard forecast.isCapReachedBeforeReset, let days = forecast.daysToCap else { return .ok("usage", detail) }
-        return .warning(
-            "usage", "\(detail): at this rate the cap is reached in \(Int(min(days, 999))) days, before its reset",
-            remedy: "narrow the rules that match most, or set MAX_POSTS_PER_MONTH")
-    }
-
-    /// Compares our clock with that of X, which counts whole seconds.
-    ///
-    /// - Parameters:
-    ///   - date: the header of an answer.
-    ///   - now: when it came.
-    /// - Returns: what was found.
-    static func clock(_ date: String?, now: Timestamp) -> DoctorFinding {
-        guard let there = date.flatMap(HTTPDate.time) else { return .ok("clock", "X names no time") }
-        let off = abs(now.milliseconds - there.milliseconds)
-        guard off > 2000 else { return .ok("clock", "at most 2 s from X's") }
-        return .warning(
-            "clock", "\(off / 1000) s from X's: gaps and delays are measured wrong",
-            remedy: "synchronize it (chrony, NTP)")
-    }
-
     // MARK: S3
 
-    private func bucket() -> [DoctorFinding] {
+    private func bucket(_ now: Timestamp) -> [DoctorFinding] {
         guard let upload = settings.upload else { return [] }
         let location = upload.options.location
         do throws(S3Error) {
             var client = try S3Client(upload.s3, bucket: location.bucket, stop: Stop())
             _ = try client.list(prefix: location.key(".doctor"))
-            return [.ok("s3", "\(location) can be listed")]
+            let end = client.certificateExpiry.map {
+                DoctorFinding.certificate("s3 certificate", of: "the bucket's host", ends: $0, now: now)
+            }
+            return [.ok("s3", "\(location) can be listed")] + [end].compactMap { $0 }
         } catch {
             guard error.status == 403 else {
                 return [.fail("s3", error.description, remedy: "check ARCHIVE_S3_URL, AWS_REGION and the keys", .wait)]
@@ -152,91 +127,5 @@ struct ProducerDoctor {
                     remedy: "check the keys; uploads need s3:PutObject, this check s3:ListBucket")
             ]
         }
-    }
-
-    // MARK: Kafka
-
-    func kafka() -> [DoctorFinding] {
-        let logger = Logger(label: "doctor") { _ in SwiftLogNoOpLogHandler() }
-        let producer: KafkaProducer
-        do throws(KafkaClientError) { producer = try KafkaProducer(settings.kafka, logger: logger) } catch {
-            return [.fail("kafka", error.description, remedy: "correct the properties", error.disposition)]
-        }
-        var findings = [library]
-        let topic = settings.topic
-        for name in [topic, topic + ".events"] {
-            do throws(KafkaError) {
-                let found = try producer.topicConfig(
-                    name, names: ["retention.ms", "max.message.bytes", "cleanup.policy"], timeout: kafkaPatience)
-                findings += Self.topic(name, found, lineLimit: settings.stream.lineLimit)
-            } catch {
-                findings.append(
-                    .fail(
-                        "topic \(name)", "\(error)",
-                        remedy: "check KAFKA_BOOTSTRAP_SERVERS and the ACLs; kafka/create-topics.sh creates the topics",
-                        .wait))
-            }
-        }
-        return findings
-    }
-
-    private var library: DoctorFinding {
-        let mechanism = (try? settings.kafka.current())?.properties["sasl.mechanism"]?.value ?? ""
-        return Self.library(kafkaLibrary.version, mechanism: mechanism)
-    }
-
-    /// Brokers of Kafka 4 reject the SCRAM of librdkafka before 2.6.1.
-    static func library(_ version: String, mechanism: String) -> DoctorFinding {
-        let parts = version.split(separator: ".").prefix(3).compactMap { Int($0.prefix { $0.isNumber }) }
-        let isOld = parts.count == 3 && (parts[0], parts[1], parts[2]) < (2, 6, 1)
-        guard isOld, mechanism.uppercased().hasPrefix("SCRAM") else { return .ok("librdkafka", version) }
-        return .warning(
-            "librdkafka", "\(version) with \(mechanism): brokers of Kafka 4 reject it",
-            remedy: "install librdkafka 2.6.1 or later, or use mutual TLS")
-    }
-
-    /// Settings of a topic that lose lines, or reject them.
-    ///
-    /// - Parameters:
-    ///   - name: of the topic.
-    ///   - found: what the broker reports; nothing without the right to see it.
-    ///   - lineLimit: X_LINE_LIMIT in bytes.
-    /// - Returns: what was found.
-    static func topic(_ name: String, _ found: [String: String], lineLimit: Int) -> [DoctorFinding] {
-        guard !found.isEmpty else { return [.ok("topic \(name)", "its settings may not be read (DescribeConfigs)")] }
-        var findings: [DoctorFinding] = []
-        if let retention = found["retention.ms"].flatMap({ Int64($0) }), (0..<604_800_000).contains(retention) {
-            findings.append(
-                .warning(
-                    "topic \(name)",
-                    "retention.ms is \(shortAge(retention / 1000)): a loader that is away for longer loses lines",
-                    remedy: "set it to at least seven days"))
-        }
-        if let bytes = found["max.message.bytes"].flatMap({ Int($0) }), bytes < lineLimit {
-            findings.append(
-                .warning(
-                    "topic \(name)",
-                    "max.message.bytes is \(bytes), below X_LINE_LIMIT (\(lineLimit)): longer lines become rejects",
-                    remedy: "raise max.message.bytes of the topic, and message.max.bytes in the properties"))
-        }
-        if found["cleanup.policy"]?.contains("compact") == true {
-            findings.append(
-                .fail(
-                    "topic \(name)", "it is compacted: Kafka deletes lines that were not loaded",
-                    remedy: "set cleanup.policy=delete"))
-        }
-        return findings.isEmpty ? [.ok("topic \(name)", "retention, size and policy fit")] : findings
-    }
-}
-
-/// The time in a `Date` header (RFC 9110, IMF-fixdate): `Sun, 29 Nov 2026 17:00:00 GMT`.
-enum HTTPDate {
-    private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-
-    static func time(_ text: String) -> Timestamp? {
-        let parts = text.split(separator: " ")
-        guard parts.count == 6, let month = months.firstIndex(of: String(parts[2])) else { return nil }
-        let number = month < 9 ? "0\(month + 1)" : "\(month + 1)"
-        return Timestamp("\(parts[3])-\(number)-\(parts[1])T\(parts[4])Z")
     }
 }

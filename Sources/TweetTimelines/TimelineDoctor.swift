@@ -1,44 +1,74 @@
 import Core
+import Digests
+import Journal
+import KafkaClient
+import LogShipping
 import Postgres
+import Publishing
 
 /// Finds what would keep timelines from being read. Reads only.
 struct TimelineDoctor {
     let settings: TimelineSettings
 
-    /// What needs no network.
-    var local: [DoctorFinding] {
-        let access = settings.access
-        let key: DoctorFinding =
-            access.key == nil
-            ? .fail(
-                "key", "TIMELINE_KEY_FILE is not set",
-                remedy: "(umask 077; openssl rand -hex 32 > timelines.key), and keep a copy", .operator(.settings))
-            : .ok("key", "the key file is readable for its owner only")
-        let app: DoctorFinding =
-            access.client.id.isEmpty && access.consumer == nil
-            ? .fail(
-                "app", "neither X_CLIENT_ID nor X_CONSUMER_KEY is set", remedy: "copy it from console.x.com",
-                .operator(.settings))
-            : .ok("app", access.client.secret == nil ? "a public client" : "a confidential client")
-        let isUnlimited =
-            settings.limits.perDay == nil && settings.limits.perMonth == nil && settings.postsPerDay == nil
-        let budget: DoctorFinding =
-            isUnlimited
-            ? .warning(
-                "budget", "no limit of posts: X charges for each one",
-                remedy: "set MAX_POSTS_PER_DAY and TIMELINE_POSTS_PER_DAY")
-            : .ok("budget", "posts are limited")
-        return [key, app, budget]
+    private var kafkaDoctor: KafkaDoctor {
+        let publish = settings.publish
+        return KafkaDoctor(publish.kafka, topics: [publish.tweets.name, publish.events.name], createsTopics: true)
     }
 
-    /// What PostgreSQL says.
-    func remote() -> [DoctorFinding] {
+    /// What needs no network.
+    var local: [DoctorFinding] {
+        var findings = [key, app, budget] + kafkaDoctor.local
+        if let path = settings.listen?.tokenFile { findings.append(.secretFile("status token", path)) }
+        findings += settings.logs.map { ReceiverDoctor($0).local } ?? []
+        return findings + FolderDoctor(settings.journalFolder).findings + [.openFiles()]
+    }
+
+    /// What PostgreSQL, Kafka and the receiver of the log say.
+    func remote(now: Timestamp) -> [DoctorFinding] {
+        let encryption = kafkaDoctor.encryption
+        let servers = ServerDoctor.kafka(
+            settings.publish.kafka.bootstrapServers, hasTLS: encryption.hasTLS,
+            clientCertificate: encryption.certificate, now: now)
+        let logs = settings.logs.map { [ReceiverDoctor($0).remote(now: now)] } ?? []
+        return postgres(now) + servers + kafkaDoctor.remote().findings + logs
+    }
+
+    private var key: DoctorFinding {
+        guard settings.access.key == nil else { return .ok("key", "the key file is readable for its owner only") }
+        return .fail(
+            "key", "TIMELINE_KEY_FILE is not set",
+            remedy: "(umask 077; openssl rand -hex 32 > timelines.key), and keep a copy", .operator(.settings))
+    }
+
+    private var app: DoctorFinding {
+        let access = settings.access
+        guard access.client.id.isEmpty, access.consumer == nil else {
+            return .ok("app", access.client.secret == nil ? "a public client" : "a confidential client")
+        }
+        return .fail(
+            "app", "neither X_CLIENT_ID nor X_CONSUMER_KEY is set", remedy: "copy it from console.x.com",
+            .operator(.settings))
+    }
+
+    private var budget: DoctorFinding {
+        let limits = [settings.limits.perDay, settings.limits.perMonth, settings.postsPerDay]
+        guard limits.allSatisfy({ $0 == nil }) else { return .ok("budget", "posts are limited") }
+        return .warning(
+            "budget", "no limit of posts: X charges for each one",
+            remedy: "set MAX_POSTS_PER_DAY and TIMELINE_POSTS_PER_DAY")
+    }
+
+    private func postgres(_ now: Timestamp) -> [DoctorFinding] {
         do throws(PostgresError) {
             let connection = try PostgresConnection.connect(settings.access.conninfo, role: .any)
+            let found = connection.encryption
             return [
                 .ok("postgresql", connection.place), try pooling(connection), try schema(connection),
                 try rights(connection), try storedKeys(connection),
             ]
+                + ServerDoctor.postgres(
+                    host: found.host, port: found.port, version: found.version, mode: found.mode,
+                    clientCertificate: found.certificate, now: now)
         } catch {
             let failure = DatabaseError(error, settings.access.conninfo)
             return [.fail("postgresql", failure.description, remedy: "see docs/operations.md", failure.disposition)]

@@ -88,6 +88,15 @@ package final class KafkaFront: Sendable {
         set { loop.state.withLock { $0.topicSettings = newValue } }
     }
 
+    /// Topics that nobody has the right to see.
+    package var deniedTopics: Set<String> {
+        get { loop.state.withLock { $0.deniedTopics } }
+        set { loop.state.withLock { $0.deniedTopics = newValue } }
+    }
+
+    /// How many requests for topics by their names allowed the broker to create them.
+    package var creatingRequests: Int { loop.state.withLock { $0.creatingRequests } }
+
     /// How often somebody was refused.
     package var refused: Int { loop.state.withLock { $0.refused } }
 

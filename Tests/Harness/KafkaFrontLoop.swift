@@ -13,6 +13,8 @@ final class KafkaFrontLoop: Sendable {
         var rejectedBatches = 0
         var topicSettings: [String: String]?
         var isToCut = false
+        var deniedTopics: Set<String> = []
+        var creatingRequests = 0
         var phantoms: [Int32: KafkaPhantoms] = [:]
         var refused = 0
         var accepted = 0
@@ -118,6 +120,7 @@ final class KafkaFrontLoop: Sendable {
     private func forward(
         _ frame: [UInt8], _ request: KafkaFrontPair.Request, _ correlation: Int32, _ pair: inout KafkaFrontPair
     ) -> Bool {
+        if request.kind == KafkaAnswer.Kind.metadata { note(frame, request) }
         let changed = [KafkaAnswer.Kind.apiVersions, KafkaAnswer.Kind.metadata, KafkaAnswer.Kind.findCoordinator]
         if changed.contains(request.kind) { pair.asked[correlation] = request }
         let phantoms = state.withLock { $0.phantoms }
@@ -126,6 +129,15 @@ final class KafkaFrontLoop: Sendable {
         let isFetch = request.kind == KafkaAnswer.fetch
         return KafkaFrontPair.send(
             isFetch ? KafkaAnswer.fetchRequest(frame, phantoms, topic: "tweets") : frame, to: pair.server)
+    }
+
+    /// Counts a request for topics by their names that allows the broker to create them: since version 4 the last byte.
+    private func note(_ frame: [UInt8], _ request: KafkaFrontPair.Request) {
+        var wire = KafkaWire(frame)
+        _ = wire.take(8)
+        _ = wire.string()
+        let isCreating = wire.integer(Int32.self) > 0 && (request.version < 4 || frame.last != 0)
+        if isCreating { state.withLock { $0.creatingRequests += 1 } }
     }
 
     private func answer(_ frame: [UInt8], _ pair: inout KafkaFrontPair) -> Bool {
@@ -145,7 +157,9 @@ final class KafkaFrontLoop: Sendable {
             case KafkaAnswer.listOffsets: KafkaAnswer.offsetsAnswer(frame, state.phantoms, topic: "tweets")
             case KafkaAnswer.Kind.findCoordinator: KafkaAnswer.coordinator(frame, version: version, port: port)
             default:
-                KafkaAnswer.metadata(frame, version: version, port: port, partitions: state.visiblePartitions)
+                KafkaAnswer.metadata(
+                    frame, version: version, port: port, partitions: state.visiblePartitions,
+                    denied: state.deniedTopics)
             }
         return KafkaFrontPair.send(changed, to: pair.client)
     }

@@ -94,8 +94,10 @@ enum KafkaAnswer {
         return new.bytes
     }
 
-    /// Metadata whose brokers are all at `port` of 127.0.0.1, with at most so many partitions of a topic.
-    static func metadata(_ answer: [UInt8], version: Int16, port: Int, partitions limit: Int) -> [UInt8] {
+    /// Metadata whose brokers are all at `port` of 127.0.0.1, with at most so many partitions of a topic; some are denied.
+    static func metadata(
+        _ answer: [UInt8], version: Int16, port: Int, partitions limit: Int, denied: Set<String> = []
+    ) -> [UInt8] {
         var old = KafkaWire(answer)
         var new = KafkaWire()
         new.append(old.take(version >= 3 ? 8 : 4))
@@ -118,7 +120,7 @@ enum KafkaAnswer {
         }
         let topics = old.integer(Int32.self)
         new.append(topics)
-        for _ in 0..<topics { topic(&old, &new, version: version, limit: limit) }
+        for _ in 0..<topics { topic(&old, &new, version: version, limit: limit, denied) }
         new.append(old.rest())
         return new.bytes
     }
@@ -136,9 +138,15 @@ enum KafkaAnswer {
         return new.bytes
     }
 
-    private static func topic(_ old: inout KafkaWire, _ new: inout KafkaWire, version: Int16, limit: Int) {
-        new.append(old.take(2))
-        new.append(string: old.string())
+    private static func topic(
+        _ old: inout KafkaWire, _ new: inout KafkaWire, version: Int16, limit: Int, _ denied: Set<String>
+    ) {
+        let (code, name) = (old.integer(Int16.self), old.string())
+        let isDenied = name.map { denied.contains(String(decoding: $0, as: UTF8.self)) } == true
+        let limit = isDenied ? 0 : limit
+        // 29: TOPIC_AUTHORIZATION_FAILED.
+        new.append(isDenied ? 29 : code)
+        new.append(string: name)
         if version >= 1 { new.append(old.take(1)) }
         var kept: [[UInt8]] = []
         for _ in 0..<old.integer(Int32.self) {

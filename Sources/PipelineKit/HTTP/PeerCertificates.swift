@@ -40,3 +40,18 @@ enum CertificateTime {
 
     private static func twoDigits(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
 }
+
+extension CurlTransfer {
+    /// Connects to the server of a request, over its proxy and with TLS as the request would, and sends nothing.
+    ///
+    /// - Parameter request: of which the URL, the proxy and the certificates count.
+    /// - Returns: when the first of the server's certificates ends; nil without TLS.
+    /// - Throws: `CurlError` when it cannot be connected to, or is not trusted.
+    package static func connect(_ request: HTTPRequest) throws(CurlError) -> Timestamp? {
+        var transfer = try CurlTransfer(answer: HTTPAnswer(bodyLimit: 0))
+        try transfer.prepare(request)
+        try transfer.set(CURLOPT_CONNECT_ONLY, 1)
+        try transfer.perform()
+        return transfer.certificateExpiry
+    }
+}

@@ -1,8 +1,8 @@
 import Core
 import Glibc
 
-/// Looks at the folder of the journal as the producer will use it.
-struct FolderDoctor {
+/// Looks at the folder of a journal as a service will use it.
+package struct FolderDoctor {
     private let folder: String
 
     /// Names of proc(5), mountinfo.
@@ -12,12 +12,12 @@ struct FolderDoctor {
     private static let slowSync = Duration.milliseconds(50)
 
     /// - Parameter folder: JOURNAL_DIR.
-    init(_ folder: String) {
+    package init(_ folder: String) {
         self.folder = folder
     }
 
     /// Everything about it; the disk is only written to when the folder is there and can be.
-    var findings: [DoctorFinding] {
+    package var findings: [DoctorFinding] {
         guard let place = existing else {
             return [
                 .fail("journal", "\(folder) cannot be created", remedy: "choose another JOURNAL_DIR", .operator(.disk))
@@ -32,6 +32,9 @@ struct FolderDoctor {
         }
         return [Self.kind(fileSystem(of: place), place), room(place), sync(place)]
     }
+
+    /// Whether something has this path.
+    package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
     /// The folder, or the next one above it that exists, in which it can be created.
     private var existing: String? {
@@ -56,7 +59,7 @@ struct FolderDoctor {
     ///   - folder: absolute, without links.
     ///   - mounts: as of proc(5), mountinfo.
     /// - Returns: its name in proc(5); empty when there is no such mount.
-    static func fileSystem(of folder: String, _ mounts: String) -> String {
+    package static func fileSystem(of folder: String, _ mounts: String) -> String {
         var found = (point: "", kind: "")
         for line in mounts.split(separator: "\n") {
             guard let dash = line.firstRange(of: " - ") else { continue }
@@ -78,7 +81,7 @@ struct FolderDoctor {
     ///   - type: as of proc(5), mountinfo.
     ///   - place: the folder.
     /// - Returns: what was found.
-    static func kind(_ type: String, _ place: String) -> DoctorFinding {
+    package static func kind(_ type: String, _ place: String) -> DoctorFinding {
         guard networkFileSystems.contains(type) else { return .ok("journal", "\(place) is on a local disk") }
         return .fail(
             "journal", "\(place) is on \(type), where locks and fsync are not reliable",
@@ -129,7 +132,7 @@ struct FolderDoctor {
     ///
     /// - Parameter times: rising; at least one.
     /// - Returns: what was found.
-    static func speed(_ times: [Duration]) -> DoctorFinding {
+    package static func speed(_ times: [Duration]) -> DoctorFinding {
         let (median, worst) = (times[times.count / 2], times[times.count - 1])
         let detail = "an fsync takes \(median.short), at worst \(worst.short)"
         if median <= slowSync { return .ok("fsync", detail) }

@@ -77,6 +77,13 @@ package struct KafkaConfiguration: Sendable {
     /// The name that the user has set for a member of a consumer group (`group.instance.id`).
     package var memberName: String? { properties["group.instance.id"]?.value }
 
+    /// The files that hold secrets: the properties, a token, a private key.
+    var secretFiles: [String] {
+        let properties = (try? current())?.properties ?? [:]
+        let hasSecret = properties.contains { Self.isSecret($0.key) && !$0.key.hasSuffix(".location") }
+        return [hasSecret ? file?.path : nil, tokenFile, properties["ssl.key.location"]?.value].compactMap { $0 }
+    }
+
     package var bootstrapServers: String { properties["bootstrap.servers"]?.value ?? "" }
 
     /// The same with values for properties that were not set.

@@ -47,10 +47,23 @@ package final class KafkaInspector {
         unsafe rd_kafka_consumer_close(handle.client)
     }
 
+    /// Brokers and topics, as a broker describes them.
+    struct Cluster {
+        var brokers = 0
+        var topics: [String: (partitions: Int, replicas: Int)] = [:]
+    }
+
     /// How many partitions each topic has. Topics that do not exist, or that the user may not describe, are not in it.
     ///
     /// - Throws: `KafkaError` when no broker answers within `timeout`.
     package func topics(timeout: Duration) throws(KafkaError) -> [String: Int] {
+        try cluster(timeout: timeout).topics.mapValues { $0.partitions }
+    }
+
+    /// The brokers, and the topics that exist and that the user may describe; of each the copies of the partition with the fewest.
+    ///
+    /// - Throws: `KafkaError` when no broker answers within `timeout`.
+    func cluster(timeout: Duration) throws(KafkaError) -> Cluster {
         var answer: UnsafePointer<rd_kafka_metadata>?
         // Asking for all topics never creates one; asking for one topic may (broker's auto.create.topics.enable).
         let code = unsafe rd_kafka_metadata(handle.client, 1, nil, &answer, Int32(clamping: timeout.milliseconds))
@@ -58,13 +71,29 @@ package final class KafkaInspector {
             throw KafkaError(code, "ask Kafka for its topics")
         }
         defer { unsafe rd_kafka_metadata_destroy(answer) }
-        var topics: [String: Int] = [:]
+        var cluster = Cluster(brokers: Int(unsafe answer.pointee.broker_cnt))
         for index in 0..<Int(unsafe answer.pointee.topic_cnt) {
             let topic = unsafe answer.pointee.topics[index]
             guard unsafe topic.err == RD_KAFKA_RESP_ERR_NO_ERROR else { continue }
-            unsafe topics[String(cString: topic.topic)] = unsafe Int(topic.partition_cnt)
+            let copies = unsafe (0..<Int(topic.partition_cnt)).map { unsafe Int(topic.partitions[$0].replica_cnt) }
+            unsafe cluster.topics[String(cString: topic.topic)] = (copies.count, copies.min() ?? 0)
         }
-        return topics
+        return cluster
+    }
+
+    /// Whether the broker denies the right to see a topic that it did not list.
+    ///
+    /// librdkafka asks for consumers in a way that creates no topic (allow.auto.create.topics).
+    func isDenied(_ name: String, timeout: Duration) -> Bool {
+        guard let topic = unsafe rd_kafka_topic_new(handle.client, name, nil) else { return false }
+        defer { unsafe rd_kafka_topic_destroy(topic) }
+        var answer: UnsafePointer<rd_kafka_metadata>?
+        let code = unsafe rd_kafka_metadata(handle.client, 0, topic, &answer, Int32(clamping: timeout.milliseconds))
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let answer = unsafe answer else { return false }
+        defer { unsafe rd_kafka_metadata_destroy(answer) }
+        return (0..<Int(unsafe answer.pointee.topic_cnt)).contains {
+            unsafe answer.pointee.topics[$0].err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
+        }
     }
 
     /// The oldest offset that Kafka still has, and the last stable offset: the end of what can be read.

@@ -66,36 +66,10 @@ package struct ServiceQuestion: Sendable {
     }
 
     private func connect(_ patience: Duration) throws(ServiceSilence) -> Int32 {
-        var hints = unsafe addrinfo()
-        unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        var found: UnsafeMutablePointer<addrinfo>?
-        let code = unsafe getaddrinfo(host, "\(settings.port)", &hints, &found)
-        guard code == 0 else {
-            throw unsafe ServiceSilence("\(place): \(String(cString: gai_strerror(code)))")
-        }
-        defer { unsafe freeaddrinfo(found) }
-        var reason = "there is no such address"
-        var next = unsafe found
-        while let address = unsafe next?.pointee {
-            let kind = unsafe address.ai_socktype | Int32(SOCK_CLOEXEC.rawValue)
-            let descriptor = unsafe socket(address.ai_family, kind, address.ai_protocol)
-            if descriptor >= 0 {
-                Self.bound(descriptor, patience)
-                if unsafe Glibc.connect(descriptor, address.ai_addr, address.ai_addrlen) == 0 { return descriptor }
-                reason = unsafe String(cString: strerror(errno))
-                close(descriptor)
-            }
-            unsafe next = address.ai_next
-        }
-        throw ServiceSilence("nothing answers at \(place): \(reason)")
-    }
-
-    /// socket(7): the time-outs bound connect(2), send(2) and recv(2).
-    private static func bound(_ descriptor: Int32, _ patience: Duration) {
-        let (seconds, attoseconds) = patience.components
-        var time = timeval(tv_sec: Int(seconds), tv_usec: Int(attoseconds / 1_000_000_000_000))
-        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
-            _ = unsafe setsockopt(descriptor, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
+        do throws(TCPConnectError) {
+            return try TCPConnection.open(host: host, port: settings.port, patience: patience)
+        } catch {
+            throw ServiceSilence("nothing answers at \(place): \(error)")
         }
     }
 

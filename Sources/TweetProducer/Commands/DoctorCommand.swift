@@ -8,11 +8,13 @@ struct DoctorCommand: ParsableCommand {
         commandName: "doctor",
         abstract: "Find what would keep the producer from working, or stop it later.",
         discussion: """
-            Checks the settings, the files that they name, the journal's disk, the money, X and Kafka, and prints a finding \
-            and a remedy each. It changes nothing; on the journal's disk it writes one file, and removes it.
+            Checks the settings, the files that they name, the journal and its disk, the money, X, Kafka, S3, certificates and \
+            the receiver of the log, and prints a finding and a remedy each. It changes nothing; on the journal's disk it \
+            writes one file, and removes it.
 
               tweet-producer doctor --env-file /etc/tweet-pipeline/producer.env     what the service gets from systemd
               tweet-producer doctor --offline                                        without X and Kafka, as in CI
+              tweet-producer doctor --probe                                          waits for the running producer's next line
 
             Exit status: 0 nothing fails, else that of the first failure: 69 unavailable, 74 disk, 77 credentials rejected, \
             78 invalid settings.
@@ -21,6 +23,13 @@ struct DoctorCommand: ParsableCommand {
     @OptionGroup var common: SettingFlags<CommonSettings>
     @OptionGroup var doctor: DoctorOptions
     @OptionGroup var output: OutputOptions
+
+    @Flag(help: "Wait up to 90 s until Kafka has acknowledged the next line of the producer that runs here.")
+    var probe = false
+
+    func validate() throws {
+        if probe, doctor.offline { throw ValidationError("--probe needs the running producer; leave out --offline") }
+    }
 
     func run() throws {
         try runCommand {
@@ -35,6 +44,7 @@ struct DoctorCommand: ParsableCommand {
                 findings.append(.ok("settings", "valid"))
                 let checks = ProducerDoctor(settings: settings)
                 findings += checks.local(now: .now()) + (doctor.offline ? [] : checks.remote(now: .now()))
+                if probe { findings.append(ProducerProbe(settings.listen).finding(patience: .seconds(90))) }
             }
             let report = DoctorReport(service: "tweet-producer", findings: findings)
             output.show(report)

@@ -7,13 +7,14 @@ struct DoctorCommand: ParsableCommand {
         commandName: "doctor",
         abstract: "Find what would keep timelines from being read, or stop them later.",
         discussion: """
-            Checks the settings, the files that they name, PostgreSQL (role, pooling, schema, rights), and that the key is that \
-            of the stored tokens, and prints a finding and a remedy each. It only reads, and calls X not at all.
+            Checks the settings, the files that they name, the journal's disk, PostgreSQL (role, pooling, schema, rights, TLS), \
+            that the key is that of the stored tokens, Kafka and the receiver of the log, and prints a finding and a remedy \
+            each. It calls X not at all; on the journal's disk it writes one file, and removes it.
 
               tweet-timelines doctor --env-file /etc/tweet-pipeline/timelines.env     what the service gets from systemd
-              tweet-timelines doctor --offline                                           without PostgreSQL, as in CI
+              tweet-timelines doctor --offline                                           without PostgreSQL and Kafka, as in CI
 
-            Exit status: 0 nothing fails, else that of the first failure: 69 unavailable, 77 credentials rejected, \
+            Exit status: 0 nothing fails, else that of the first failure: 69 unavailable, 74 disk, 77 credentials rejected, \
             78 invalid settings.
             """)
 
@@ -32,7 +33,7 @@ struct DoctorCommand: ParsableCommand {
             if reader.mistakes.isEmpty {
                 findings.append(.ok("settings", "valid"))
                 let checks = TimelineDoctor(settings: settings)
-                findings += checks.local + (doctor.offline ? [] : checks.remote())
+                findings += checks.local + (doctor.offline ? [] : checks.remote(now: .now()))
             }
             let report = DoctorReport(service: "tweet-timelines", findings: findings)
             output.show(report)

@@ -1,6 +1,8 @@
 import Core
 import FoundationEssentials
 import Glibc
+import Journal
+import KafkaClient
 import TestSupport
 import Testing
 
@@ -44,20 +46,20 @@ import Testing
         let folder = try TemporaryFolder()
         try folder.write("t", to: "token")
         _ = unsafe chmod(folder.path + "/token", 0o644)
-        let open = ProducerDoctor.secretFile("token", folder.path + "/token")
+        let open = DoctorFinding.secretFile("token", folder.path + "/token")
         #expect(open.status == .warn && open.remedy == "chmod 600 \(folder.path)/token")
         _ = unsafe chmod(folder.path + "/token", 0o600)
-        #expect(ProducerDoctor.secretFile("token", folder.path + "/token").status == .ok)
-        #expect(ProducerDoctor.secretFile("token", folder.path + "/none").status == .fail)
+        #expect(DoctorFinding.secretFile("token", folder.path + "/token").status == .ok)
+        #expect(DoctorFinding.secretFile("token", folder.path + "/none").status == .fail)
     }
 
     @Test func aClockThatIsOff() {
         let now = Timestamp("2026-11-29T17:00:00Z") ?? .now()
-        #expect(ProducerDoctor.clock("Sun, 29 Nov 2026 17:00:02 GMT", now: now).status == .ok)
-        let off = ProducerDoctor.clock("Sun, 29 Nov 2026 16:59:50 GMT", now: now)
+        #expect(XDoctor.clock("Sun, 29 Nov 2026 17:00:02 GMT", now: now).status == .ok)
+        let off = XDoctor.clock("Sun, 29 Nov 2026 16:59:50 GMT", now: now)
         #expect(off.status == .warn && off.detail.hasPrefix("10 s from X's"))
         #expect(
-            ProducerDoctor.clock(nil, now: now).status == .ok && ProducerDoctor.clock("never", now: now).status == .ok)
+            XDoctor.clock(nil, now: now).status == .ok && XDoctor.clock("never", now: now).status == .ok)
     }
 
     @Test func moneyThatEndsBeforeTheCycle() {
@@ -71,18 +73,58 @@ import Testing
     }
 
     @Test func aLibraryThatKafka4Rejects() {
-        #expect(ProducerDoctor.library("2.0.2", mechanism: "SCRAM-SHA-512").status == .warn)
-        #expect(ProducerDoctor.library("2.0.2", mechanism: "PLAIN").status == .ok)
-        #expect(ProducerDoctor.library("2.6.1", mechanism: "SCRAM-SHA-512").status == .ok)
-        #expect(ProducerDoctor.library("2.10.0-RC1", mechanism: "SCRAM-SHA-512").status == .ok)
+        #expect(KafkaDoctor.library("2.0.2", mechanism: "SCRAM-SHA-512").status == .warn)
+        #expect(KafkaDoctor.library("2.0.2", mechanism: "PLAIN").status == .ok)
+        #expect(KafkaDoctor.library("2.6.1", mechanism: "SCRAM-SHA-512").status == .ok)
+        #expect(KafkaDoctor.library("2.10.0-RC1", mechanism: "SCRAM-SHA-512").status == .ok)
     }
 
     @Test func topicsThatLoseOrRejectLines() {
         let fits = ["retention.ms": "604800000", "max.message.bytes": "5000000", "cleanup.policy": "delete"]
-        #expect(ProducerDoctor.topic("t", fits, lineLimit: 4 << 20).map(\.status) == [.ok])
-        #expect(ProducerDoctor.topic("t", ["retention.ms": "-1"], lineLimit: 4 << 20).map(\.status) == [.ok])
+        #expect(KafkaDoctor.topic("t", fits, lineLimit: 4 << 20).isEmpty)
+        #expect(KafkaDoctor.topic("t", ["retention.ms": "-1"], lineLimit: 4 << 20).isEmpty)
         let wrong = ["retention.ms": "3600000", "max.message.bytes": "1048588", "cleanup.policy": "compact"]
-        #expect(ProducerDoctor.topic("t", wrong, lineLimit: 4 << 20).map(\.status) == [.warn, .warn, .fail])
-        #expect(ProducerDoctor.topic("t", [:], lineLimit: 1).map(\.status) == [.ok])
+        #expect(KafkaDoctor.topic("t", wrong, lineLimit: 4 << 20).map(\.status) == [.warn, .warn, .fail])
+        #expect(KafkaDoctor.topic("t", [:], lineLimit: 1).isEmpty)
+    }
+
+    @Test func copiesThatALostDiskTakesAway() {
+        let few = KafkaDoctor.copies("t", 2, brokers: 3, [:])
+        #expect(few?.status == .warn && few?.detail.hasPrefix("2 copies of each message on 3 brokers") == true)
+        #expect(KafkaDoctor.copies("t", 3, brokers: 3, ["min.insync.replicas": "1"])?.status == .warn)
+        #expect(KafkaDoctor.copies("t", 3, brokers: 3, ["min.insync.replicas": "2"]) == nil)
+        // There is no place for more.
+        #expect(KafkaDoctor.copies("t", 1, brokers: 1, ["min.insync.replicas": "1"]) == nil)
+    }
+
+    @Test func aCertificateThatEndsSoon() {
+        let now = Timestamp.now()
+        func found(_ days: Int64) -> DoctorFinding {
+            .certificate("tls", of: "db", ends: now.advanced(by: .seconds(days * 86_400)), now: now)
+        }
+        #expect(found(14).status == .ok && found(-1).status == .fail)
+        #expect(found(13).status == .warn && found(13).detail.hasPrefix("the certificate of db ends in 13 days"))
+    }
+
+    @Test func tooFewFiles() {
+        #expect(DoctorFinding.openFiles(256).status == .warn && DoctorFinding.openFiles(1024).status == .ok)
+    }
+
+    @Test func anotherConnectionAndNoAttemptLeft() {
+        #expect(XDoctor.connections(1, isRunning: false, plan: .selfServe).status == .warn)
+        #expect(XDoctor.connections(1, isRunning: true, plan: .selfServe).status == .ok)
+        #expect(XDoctor.connections(2, isRunning: true, plan: .selfServe).status == .warn)
+        #expect(XDoctor.connections(2, isRunning: false, plan: .enterprise).status == .ok)
+        let now = Timestamp.now()
+        let used = ConnectWindow(limit: 2, attempts: [now, now])
+        #expect(XDoctor.budget(used, now: now).status == .warn)
+        #expect(XDoctor.budget(ConnectWindow(limit: 3, attempts: [now, now]), now: now).status == .ok)
+    }
+
+    @Test func theProbeReadsWhatTheProducerCounts() {
+        let text = "# HELP\ntweet_producer_journal_durable_seq 7\ntweet_producer_journal_acknowledged_seq 6\n"
+        let numbers = ProducerProbe.numbers(text)
+        #expect(numbers?.durable == 7 && numbers?.acknowledged == 6)
+        #expect(ProducerProbe.numbers("<html>") == nil)
     }
 }

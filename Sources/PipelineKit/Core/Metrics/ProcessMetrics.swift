@@ -32,7 +32,7 @@ extension MetricsRegistry {
 }
 
 /// What the kernel reports of this process.
-private enum ProcessUsage {
+enum ProcessUsage {
     static var cpuSeconds: Double {
         var time = timespec()
         unsafe clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)

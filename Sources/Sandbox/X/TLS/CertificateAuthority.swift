@@ -33,6 +33,11 @@ package final class CertificateAuthority: Sendable {
     /// The authority's own certificate (PEM), for clients to trust.
     package var caFile: String { "\(folder.path)/ca.pem" }
 
+    /// What it has signed, for servers that read files (PEM).
+    package func files(_ kind: CertificateKind) -> (certificate: String, key: String) {
+        (certificate(kind), key(kind))
+    }
+
     func certificate(_ kind: CertificateKind) -> String { "\(folder.path)/\(name(kind)).pem" }
 
     func key(_ kind: CertificateKind) -> String { "\(folder.path)/\(name(kind)).key" }

@@ -38,10 +38,20 @@ final class ConnectBudget: Sendable {
     ///   - limit: how many attempts a window may hold.
     ///   - logger: warns when the file cannot be used; the budget then counts for this process alone.
     init(folder: String, credential: String, limit: Int, logger: Logger) {
-        path = folder + "/connects-\(credential).json"
+        path = Self.path(folder, credential)
         self.limit = limit
         self.logger = logger
         do { try JournalFolder.create(folder) } catch { state.withLock { complain(error, &$0) } }
+    }
+
+    /// The attempts that were made with a credential, as the processes of this host have counted them; nothing is written.
+    static func counted(in folder: String, credential: String, limit: Int) -> ConnectWindow {
+        let content = read((try? readWholeFile(path(folder, credential))) ?? [])
+        return ConnectWindow(limit: limit, attempts: content.attempts.map { Timestamp(milliseconds: $0) })
+    }
+
+    private static func path(_ folder: String, _ credential: String) -> String {
+        folder + "/connects-\(credential).json"
     }
 
     /// Names a credential without telling it: the beginning of a SHA-256 of the address and the token.

@@ -1,5 +1,6 @@
 import Core
 import FoundationEssentials
+import HTTP
 import XAPI
 
 /// A connection as X lists it (X: "Connections", `GET /2/connections`).
@@ -41,12 +42,7 @@ struct StaleConnections {
     ///
     /// - Throws: `XError` when X does not list or close them.
     func close(_ opened: [OpenedConnection]) throws(XError) -> Outcome {
-        let answer = try api.call(
-            "GET", Self.path,
-            [
-                ("status", "active"), ("endpoints", endpointName), ("max_results", "100"),
-                ("connection.fields", "client_ip,connected_at,disconnect_reason,endpoint_name,id"),
-            ])
+        let answer = try list()
         let listed = read(answer.body)
         let offset = answer.date.map { Duration.milliseconds($0.milliseconds - Timestamp.now().milliseconds) } ?? .zero
         let ours = Self.ours(among: listed, opened, offset: offset)
@@ -56,6 +52,20 @@ struct StaleConnections {
         let kills = (try? JSONDecoder().decode(JSONValue.self, from: Data(closed)))?["data"]?["successful_kills"]?
             .number
         return kills.map { $0 > 0 } ?? true ? .closed(Int(kills ?? Double(ours.count))) : .others(listed.count)
+    }
+
+    /// How many connections X lists, whoever has opened them.
+    ///
+    /// - Throws: `XError` when X does not list them.
+    func count() throws(XError) -> Int { read(try list().body).count }
+
+    private func list() throws(XError) -> HTTPAnswer {
+        try api.call(
+            "GET", Self.path,
+            [
+                ("status", "active"), ("endpoints", endpointName), ("max_results", "100"),
+                ("connection.fields", "client_ip,connected_at,disconnect_reason,endpoint_name,id"),
+            ])
     }
 
     /// The listed connections that can only be ones we have left.
