@@ -195,7 +195,7 @@ fuzz: setup ## Fuzzes framer, control messages and decoder (FUZZ_RUNS=n or FUZZ_
 lint: ## Checks the format of the Swift sources and the shell scripts
 	@scripts/setup.sh shellcheck
 	@$(SWIFT) format lint --strict --recursive Sources Tests Fuzz Package.swift
-	@shellcheck .ci/run scripts/*.sh kafka/*.sh deploy/debian/{postinst,prerm,postrm}
+	@shellcheck .ci/run scripts/*.sh kafka/*.sh deploy/container/*.sh deploy/debian/{postinst,prerm,postrm}
 
 .PHONY: format
 format: ## Formats the Swift sources

@@ -143,7 +143,7 @@ import Testing
         for (old, new) in [
             ("sleep 5", "sleep 0.2"), ("/usr/local/bin/tweet-producer", folder + "/service"),
             ("/usr/local/bin/tweet-loader", "/bin/false"), ("user=tweet-pipeline\n", ""),
-            ("directory=/var/lib/tweet-pipeline", "directory=\(folder)"),
+            ("directory=/var/lib/tweet-pipeline", "directory=\(folder)"), ("/etc/tweet-pipeline", folder),
             ("/var/log/tweet-pipeline", folder),
         ] {
             #expect(programs.contains(old), "\(old)")
@@ -166,6 +166,7 @@ import Testing
         let folder = try TemporaryFolder()
         try folder.write("#!/bin/sh\necho start >>\(folder.path)/starts\nexit \(status)\n", to: "service")
         unsafe chmod(folder.path + "/service", 0o755)
+        for file in ["producer.env", "loader.env"] { try folder.write("", to: file) }
         try folder.write(try supervisord(folder.path), to: "supervisord.conf")
         let command = ChildCommand("/usr/bin/supervisord", ["-c", folder.path + "/supervisord.conf"])
         let supervisord = try ChildProcess(command)
