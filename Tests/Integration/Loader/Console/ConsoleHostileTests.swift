@@ -16,7 +16,7 @@ struct ConsoleHostileTests {
         "<\u{0338}b></td></tr></table><h1>", "\u{202E}txt\u{202C}\u{2066}", "</title></pre></textarea><!--",
         "&lt;b&gt;&amp;&#60;",
         "\u{1F468}\u{200D}\u{1F469}\u{2028}\u{FEFF}\u{FFFE}", "=cmd|'/c calc'!A1\r\n\t%3Cb%3E",
-        "\u{1}\u{1B}[31m\u{7F}\u{85}",
+        "\u{1}\u{1B}[31m\u{85}\u{7F}x",
     ]
 
     /// A text at every place of the database that a page shows.

@@ -15,8 +15,9 @@ struct ConsoleScaleTests {
     private func fill(_ database: TestDatabase) throws {
         let connection = try database.connect()
         let now = Timestamp.now().milliseconds
-        for month in 0...12 {
-            let moment = Timestamp(milliseconds: now - Int64(month) * 30 * 86_400_000)
+        // Half months: none is passed over.
+        for half in 0...25 {
+            let moment = Timestamp(milliseconds: now - Int64(half) * 15 * 86_400_000)
             try connection.execute(TweetPartition(at: moment).createSQL)
         }
         try connection.execute("SET statement_timeout = 0; SET synchronous_commit = off")
