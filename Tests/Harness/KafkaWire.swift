@@ -94,7 +94,7 @@ enum KafkaAnswer {
         return new.bytes
     }
 
-    /// Metadata whose brokers are all at `port` of 127.0.0.1, with at most so many partitions of a topic; some are denied.
+    /// Metadata whose brokers are all at `port` of 127.0.0.1, with at most so many partitions of a topic; some are hidden.
     static func metadata(
         _ answer: [UInt8], version: Int16, port: Int, partitions limit: Int, denied: Set<String> = []
     ) -> [UInt8] {
@@ -118,9 +118,10 @@ enum KafkaAnswer {
             _ = old.take(4)
             new.append(broker)
         }
-        let topics = old.integer(Int32.self)
-        new.append(topics)
-        for _ in 0..<topics { topic(&old, &new, version: version, limit: limit, denied) }
+        // A broker does not list what an ACL hides.
+        let topics = (0..<old.integer(Int32.self)).compactMap { _ in topic(&old, version: version, limit, denied) }
+        new.append(Int32(topics.count))
+        for topic in topics { new.append(topic) }
         new.append(old.rest())
         return new.bytes
     }
@@ -138,14 +139,13 @@ enum KafkaAnswer {
         return new.bytes
     }
 
+    /// A topic with at most so many partitions; nil for one that is hidden.
     private static func topic(
-        _ old: inout KafkaWire, _ new: inout KafkaWire, version: Int16, limit: Int, _ denied: Set<String>
-    ) {
-        let (code, name) = (old.integer(Int16.self), old.string())
-        let isDenied = name.map { denied.contains(String(decoding: $0, as: UTF8.self)) } == true
-        let limit = isDenied ? 0 : limit
-        // 29: TOPIC_AUTHORIZATION_FAILED.
-        new.append(isDenied ? 29 : code)
+        _ old: inout KafkaWire, version: Int16, _ limit: Int, _ denied: Set<String>
+    ) -> [UInt8]? {
+        var new = KafkaWire()
+        new.append(old.take(2))
+        let name = old.string()
         new.append(string: name)
         if version >= 1 { new.append(old.take(1)) }
         var kept: [[UInt8]] = []
@@ -164,6 +164,8 @@ enum KafkaAnswer {
         }
         new.append(Int32(kept.count))
         for partition in kept { new.append(partition) }
+        let isHidden = name.map { denied.contains(String(decoding: $0, as: UTF8.self)) } == true
+        return isHidden ? nil : new.bytes
     }
 
     /// Every mechanism is offered; whether it is right shows when it is used.

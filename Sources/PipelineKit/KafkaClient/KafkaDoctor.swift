@@ -75,7 +75,7 @@ package struct KafkaDoctor {
     ) {
         let name = "topic \(topic)"
         guard let description = cluster.topics[topic] else {
-            return found.findings.append(missing(topic, isDenied: inspector.isDenied(topic, timeout: patience)))
+            return found.findings.append(missing(topic))
         }
         found.partitions[topic] = description.partitions
         let settings: [String: String]
@@ -96,21 +96,19 @@ package struct KafkaDoctor {
         found.findings += findings.isEmpty ? [.ok(name, "\(description.partitions) partitions")] : findings
     }
 
-    private func missing(_ topic: String, isDenied: Bool) -> DoctorFinding {
+    /// A broker lists neither what does not exist nor what an ACL hides, and to ask for one topic could create it.
+    private func missing(_ topic: String) -> DoctorFinding {
         let name = "topic \(topic)"
-        if isDenied {
-            return .fail(
-                name, "Kafka denies the right to see it",
-                remedy: "an ACL for the user: Describe and \(createsTopics ? "Write" : "Read") on the topic",
-                .operator(.credentials))
-        }
         guard createsTopics else {
             return .fail(
-                name, "there is none", remedy: "start the producer, or create it (kafka/create-topics.sh)", .wait)
+                name, "there is none, or an ACL hides it",
+                remedy:
+                    "start the producer, or create it (kafka/create-topics.sh); ACLs: Describe and Read on the topic",
+                .wait)
         }
         return .warning(
-            name, "there is none: the service creates it when it has the right to",
-            remedy: "kafka/create-topics.sh, unless an ACL allows Create")
+            name, "there is none, or an ACL hides it: the service creates it when it has the right to",
+            remedy: "kafka/create-topics.sh, or an ACL for Create; ACLs: Describe and Write on the topic")
     }
 
     private func look(atGroupOf inspector: KafkaInspector, _ found: inout Found) {

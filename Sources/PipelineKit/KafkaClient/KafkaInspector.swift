@@ -81,21 +81,6 @@ package final class KafkaInspector {
         return cluster
     }
 
-    /// Whether the broker denies the right to see a topic that it did not list.
-    ///
-    /// librdkafka asks for consumers in a way that creates no topic (allow.auto.create.topics).
-    func isDenied(_ name: String, timeout: Duration) -> Bool {
-        guard let topic = unsafe rd_kafka_topic_new(handle.client, name, nil) else { return false }
-        defer { unsafe rd_kafka_topic_destroy(topic) }
-        var answer: UnsafePointer<rd_kafka_metadata>?
-        let code = unsafe rd_kafka_metadata(handle.client, 0, topic, &answer, Int32(clamping: timeout.milliseconds))
-        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let answer = unsafe answer else { return false }
-        defer { unsafe rd_kafka_metadata_destroy(answer) }
-        return (0..<Int(unsafe answer.pointee.topic_cnt)).contains {
-            unsafe answer.pointee.topics[$0].err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
-        }
-    }
-
     /// The oldest offset that Kafka still has, and the last stable offset: the end of what can be read.
     package func ends(
         of partition: TopicPartition, timeout: Duration

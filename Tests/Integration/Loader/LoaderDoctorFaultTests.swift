@@ -158,7 +158,7 @@ struct LoaderDoctorFaultTests {
         front.deniedTopics = ["tweets"]
         let found = try doctor("postgresql://tweets@127.0.0.1:1/tweets", front.servers).kafka()
         let topic = named(found)["topic tweets"]
-        #expect(topic?.remedy == "an ACL for the user: Describe and Read on the topic", "\(found)")
+        #expect(topic?.status == .fail && topic?.remedy?.contains("Describe and Read") == true, "\(found)")
         #expect(named(found)["topic tweets.events"]?.status == .ok, "\(found)")
     }
 }
