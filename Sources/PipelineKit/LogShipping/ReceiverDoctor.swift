@@ -30,12 +30,16 @@ package struct ReceiverDoctor {
             request.proxy = settings.proxy
             request.proxyCredentials = try settings.credentials.read().proxy
             let end = try CurlTransfer.connect(request)
-            return end.map { DoctorFinding.certificate("logs", of: "LOG_HTTP_URL", ends: $0, now: now) }
+            return end.map {
+                DoctorFinding.certificate("logs", of: LogHTTPSettings.url.environment, ends: $0, now: now)
+            }
                 ?? .ok("logs", "the receiver accepts connections")
         } catch {
             return .warning(
-                "logs", "the receiver of LOG_HTTP_URL cannot be connected to: \(error)",
-                remedy: "check LOG_HTTP_URL, LOG_HTTP_PROXY and LOG_HTTP_CA_FILE; the service works without it")
+                "logs", "the receiver of \(LogHTTPSettings.url.environment) cannot be connected to: \(error)",
+                remedy:
+                    "check \(LogHTTPSettings.url.environment), LOG_HTTP_PROXY and LOG_HTTP_CA_FILE; the service works without it"
+            )
         }
     }
 }
