@@ -176,6 +176,8 @@ struct TopTests {
         let evil = "\u{1B}]0;evil\u{7}\u{1B}[2J\u{9B}31m\u{202E}日本" + String(repeating: "\u{301}", count: 2000)
         try fill(stream: evil, tag: evil)
         let terminal = try top(columns: 200)
+        // Before that the terminal echoes keys, on the line that is shown again at the end.
+        #expect(terminal.shows { $0.isAlternate })
         for key in "12345" {
             terminal.type("\(key)")
             #expect(terminal.shows("[\(TopState.Table.allCases[(key.wholeNumberValue ?? 1) - 1].title)]"))

@@ -99,10 +99,11 @@ struct ConsoleTweetsTests {
             #expect(try Self.months(session, TweetSearch.sql, parameters) == ["2025m03"])
         }
         #expect(try Self.months(session, TweetCards.sql, [ids]).subtracting(["2025m03"]).isEmpty)
-        // The loader makes the month after the last one, too, and a tail has no end.
+        // The loader makes later months, too, and a tail has no end.
         let newest = ["\(try Self.id("2025-06-15T00:00:00Z"))"]
         for sql in [TailPage.newestSQL, TailPage.countSQL] {
-            #expect(try Self.months(session, sql, newest).subtracting(["2025m07"]) == ["2025m06"])
+            let months = try Self.months(session, sql, newest)
+            #expect(months.contains("2025m06") && months.allSatisfy { $0 >= "2025m06" }, "\(months.sorted())")
         }
     }
 
