@@ -73,17 +73,18 @@ settings() {
     done
 }
 
+example() { # FILE FOLDER
+    if [ -x "$1" ]; then put 0755 "$1" "$2"; else put 0644 "$1" "$2"; fi
+}
+
 documents() {
     local folder=$PREFIX/share/doc/tweet-pipeline file
     for file in README.md docs/*.md LICENSE SECURITY.md; do put 0644 "$file" "$folder"; done
-    for file in deploy/*/* kafka/*.properties kafka/*.yml; do
+    for file in deploy/*/* kafka/*; do
         case $file in
             deploy/debian/* | deploy/systemd/*) ;;
-            *) put 0644 "$file" "$folder/examples/$(basename "$(dirname "$file")")" ;;
+            *) example "$file" "$folder/examples/$(basename "$(dirname "$file")")" ;;
         esac
-    done
-    for file in kafka/*.sh; do
-        if [ -x "$file" ]; then put 0755 "$file" "$folder/examples/kafka"; else put 0644 "$file" "$folder/examples/kafka"; fi
     done
     put 0644 sql/indexes-for-analysts.sql "$folder/examples/sql"
 }
