@@ -24,11 +24,13 @@ enum RemovedAccounts {
         }
         let answer = try connection.query(
             """
-            SELECT r.user_id, CASE WHEN a.user_id IS NOT NULL THEN (extract(epoch FROM r.removed_at) * 1000)::bigint END
+            SELECT r.user_id, CASE WHEN a.user_id IS NOT NULL
+                THEN (extract(epoch FROM r.removed_at - interval '5 seconds') * 1000)::bigint END
             FROM removed_accounts r LEFT JOIN x_accounts a USING (user_id) WHERE r.user_id = ANY ($1::bigint[])
             """, [accounts], doing: "look for removed accounts")
         guard answer.rowCount > 0 else { return false }
-        // An account that was added again gets what was read for it since.
+        // An account that was added again gets what was read for it since. X's clock says when: it has whole seconds and differs
+        // a little from PostgreSQL's, so the five seconds before count as later.
         var ends: [Int64: Int64] = [:]
         for row in 0..<answer.rowCount {
             if let account = answer.integer(row, 0) { ends[account] = answer.integer(row, 1) ?? .max }
