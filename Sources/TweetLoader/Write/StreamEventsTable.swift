@@ -23,14 +23,11 @@ enum StreamEventsTable {
         guard !batch.events.isEmpty else { return [] }
         let all = batch.events.map { EventRow($0, batch.messages[$0.message], batch.raw) }
         let (heartbeats, rows) = (all.filter(StreamStateTable.holds), all.filter { !StreamStateTable.holds($0) })
-        var refused = try connection.isolating(heartbeats[...]) { piece throws(PostgresError) in
+        var refused = try Self.refused(of: heartbeats, connection) { piece throws(PostgresError) in
             try StreamStateTable.update(with: Array(piece), connection)
         }
-        refused += try connection.isolating(rows[...]) { piece throws(PostgresError) in
+        refused += try Self.refused(of: rows, connection) { piece throws(PostgresError) in
             try insert(Array(piece), connection)
-        }
-        if let first = refused.first, !(try takesProbe(connection)) {
-            throw TweetWriter.EveryRowRefused(error: first.error)
         }
         let gone = Set(refused.map(\.item.index))
         try applyEach(rows.filter { !gone.contains($0.index) }, connection)
@@ -38,6 +35,18 @@ enum StreamEventsTable {
             Batch.Reject(
                 message: row.index, reason: "database", sqlstate: error.sqlstate, detail: error.serverMessage)
         }
+    }
+
+    /// Writes rows, and returns those that PostgreSQL rejects although it has accepted the probe. A row that was rejected before
+    /// the probe proves nothing: an operator may have fixed the table in between.
+    private static func refused(
+        of rows: [EventRow], _ connection: borrowing PostgresConnection,
+        _ write: (ArraySlice<EventRow>) throws(PostgresError) -> Void
+    ) throws -> [(item: EventRow, error: PostgresError)] {
+        let once = try connection.isolating(rows[...], write)
+        guard let first = once.first else { return [] }
+        guard try takesProbe(connection) else { throw TweetWriter.EveryRowRefused(error: first.error) }
+        return try connection.isolating(once.map(\.item)[...], write)
     }
 
     /// Applies what can be applied, and notes with the other events why they could not.

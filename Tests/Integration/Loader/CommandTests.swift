@@ -208,4 +208,22 @@ struct CommandTests {
         try loading.join()
         #expect(try database.query("SELECT type FROM stream_events") == [["started"]])
     }
+    @Test("f73: an event that is rejected just before the table of events is fixed is no reject")
+    func eventBeforeAFix() throws {
+        // A sequence outlives the rollback: the first row is rejected, and what follows is accepted, the probe first of all.
+        try database.connect().execute(
+            """
+            CREATE SEQUENCE attempts;
+            CREATE FUNCTION once() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF nextval('attempts') = 1 THEN RAISE check_violation USING MESSAGE = 'not yet'; END IF;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER once BEFORE INSERT ON stream_events FOR EACH ROW EXECUTE FUNCTION once()
+            """, doing: "reject once")
+        let event = #"{"pipeline_event":{"type":"started","at":"2026-11-20T08:00:00.000Z"}}"#
+        try Loader.claiming(database.url, log: LogRecorder()).settle(TestLines.batch([event]))
+        #expect(try database.query("SELECT type FROM stream_events") == [["started"]])
+        #expect(try database.query("SELECT count(*) FROM rejects") == [["0"]])
+    }
 }
