@@ -48,8 +48,9 @@ SELECT tweet_id_at(now() - (n - 400) * interval '3 s') + n, now() - (n - 400) * 
     CASE n % 7 WHEN 1 THEN 20 END, CASE n % 11 WHEN 5 THEN ARRAY[pg_temp.word(n, 30)] END, 'main', '0a1b2c3d', n, now(), 'tweets', 0, n,
     false, true
 FROM generate_series(1, 800) n;
+-- By the offset: ids depend on the time, and rules are listed by how many posts they have.
 INSERT INTO tweet_rules (tweet_id, rule_id, stream, tag, matched_at)
-SELECT id, 1 + id % 7, 'main', pg_temp.word(id % 7, 80), now() FROM tweets;
+SELECT id, 1 + kafka_offset % 7, 'main', pg_temp.word(kafka_offset % 7, 80), now() FROM tweets;
 SELECT recount_hours(now() - interval '90 days', now() + interval '2 hours');
 
 INSERT INTO rules (rule_id, stream, value, tag, seen_from, seen_last, seen_until, first_journal, first_seq, last_journal, last_seq)
