@@ -7,7 +7,7 @@ import Testing
 @testable import TweetLoader
 
 /// ConsoleRow F95: whatever a text of X or of a user holds, a page has no element and no attribute more.
-@Suite("Hostile data in the console", .ownThreads, .timeLimit(.minutes(4)))
+@Suite("Hostile data in the console", .ownThreads, .timeLimit(.minutes(10)))
 struct ConsoleHostileTests {
     /// Markup that would do something if any place forgot to escape it; the marks join the character before them.
     private static let words = [
@@ -78,7 +78,11 @@ struct ConsoleHostileTests {
 
     @Test func f95NoPageHasAnElementOrAttributeMore() throws {
         let calm = try Self.pages("calm").mapValues { PageElements($0) }
-        for word in Self.words {
+        // Four together: a database and a console for each of them would take a minute.
+        let texts = stride(from: 0, to: Self.words.count, by: 4).map { first in
+            Self.words[first..<min(first + 4, Self.words.count)].joined(separator: " ")
+        }
+        for word in texts {
             for (path, page) in try Self.pages(word) {
                 let found = PageElements(page)
                 let expected = try #require(calm[path])
