@@ -119,7 +119,7 @@ struct XDoctor {
         guard delay > .zero else { return .ok("connects", "an attempt to connect is left") }
         return .warning(
             "connects", "every attempt to connect is used up for the next \(delay.short)",
-            remedy: "wait; look for what restarts the producer so often")
+            remedy: "wait; look for what restarts the producer repeatedly")
     }
 }
 

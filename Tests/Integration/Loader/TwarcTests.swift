@@ -1,5 +1,6 @@
 import Core
 import Foundation
+import Postgres
 import TestSupport
 import Testing
 
@@ -22,7 +23,10 @@ struct TwarcTests {
         var export = Export(ExportRequest(table: TableForm(newlines: .escape)))
         var progress = ExportProgress(isTerminal: false) { false }
         let output = try ExportFolder(folder.path + "/export", .init(fileExtension: "csv"), header: export.header)
-        _ = try export.run(database.connect(), to: output, &progress)
+        // As the command does: tweets of fifteen years lie in as many months, and each row looks into them.
+        var conninfo = try PostgresConninfo(database.url)
+        conninfo.statementTimeout = .seconds(600)
+        _ = try export.run(PostgresConnection.connect(conninfo), to: output, &progress)
         let result = try compare(folder.path)
         let summary = result.split(separator: "\n").last ?? ""
         let numbers = summary.matches(of: /[0-9]+/).compactMap { Int($0.output) }

@@ -19,8 +19,8 @@ struct TimelineScaleTests {
     func manyUsers() async throws {
         try await TimelinesRun.with { run in
             let x = run.fixture.simulator
-            run.environment["TIMELINE_INTERVAL"] = Self.interval.short
-            run.environment["TIMELINE_MAX_INTERVAL"] = Self.interval.short
+            run.environment["TIMELINE_INTERVAL"] = "\(Self.interval.milliseconds)ms"
+            run.environment["TIMELINE_MAX_INTERVAL"] = "\(Self.interval.milliseconds)ms"
             try run.add(Self.accounts)
             for account in Self.accounts { x.post(20, to: account, age: .seconds(600)) }
             for poller in Self.pollers { try run.startPoller(poller) }

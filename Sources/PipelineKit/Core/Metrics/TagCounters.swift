@@ -24,7 +24,7 @@ package final class TagCounters: Sendable {
     package static let untagged = "_untagged"
     /// How much of a text is shown, in code points.
     private static let length = 64
-    /// X has no more rules than this (`AccountPlan`): what is counted beyond is not told apart.
+    /// X has no more rules than this (`AccountPlan`): what is counted beyond is not distinguished.
     private static let mostOthers = 25_000
 
     /// - Parameter limit: how many texts get a series of their own.
