@@ -9,7 +9,8 @@ enum StreamStateTable {
         row.event?.type == .alive && row.message.headers != nil
     }
 
-    /// Takes over heartbeats, of which only the newest of each journal matters.
+    /// Takes over heartbeats, of which only the newest of each journal matters, and marks gaps of their streams that other
+    /// journals cover by now.
     ///
     /// - Parameters:
     ///   - rows: heartbeats, as `holds` finds them.
@@ -26,6 +27,8 @@ enum StreamStateTable {
         let states = newest.sorted { $0.key < $1.key }.map { State($1) }
         guard !states.isEmpty else { return }
         _ = try connection.query(updateSQL, columns(states), doing: "update stream_state")
+        // The posts that cover a gap are stored after the events that end it.
+        try StreamCoverage.update(Set(newest.keys.map(\.stream)), connection)
     }
 
     private static let updateSQL = """

@@ -11,7 +11,7 @@ import Testing
     private static let minutes = ProcessInfo.processInfo.environment["LISTENERS_MINUTES"].flatMap { Int($0) }
 
     private func with(_ rate: Double, _ body: (StandbyHosts) async throws -> Void) async throws {
-        let settings = ["X_PLAN": "enterprise", "STANDBY": "active", "X_REPAIR_DELAY": "5s"]
+        let settings = ["X_PLAN": "enterprise", "STANDBY": "active", "X_REPAIR_DELAY": "5s", "HEARTBEAT": "1s"]
         try await StandbyHosts.with({ ($0.connectionLimit, $0.rate) = (2, rate) }, settings: settings) { hosts in
             let active = try StandbyHosts(
                 hosts.run,
@@ -47,7 +47,7 @@ import Testing
                 let lines = x.connections.flatMap { $0.written.map(\.index) }
                 return lines.count > Set(lines).count + 100
             }
-            // A post is stored once, for the journal whose line comes first: it takes posts, and an event, until both have some.
+            // A post is stored once, for the journal whose line comes first: it takes posts, and a heartbeat, until both have some.
             try await hosts.run.expect("SELECT status FROM stream_gaps", ["covered", "covered"])
             x.stopFeed()
             let outcome = try await hosts.run.judged()

@@ -84,6 +84,23 @@ struct StreamCoverageTests {
         #expect(try gaps(b) == [["30", "45", "open"], ["60", nil, "open"]])
     }
 
+    @Test("F85: a gap is covered with the first heartbeat after the posts of the other one, which are stored later")
+    func f85PostsThatComeAfterTheEndOfAGapCoverIt() throws {
+        try load([(b, .connected, 5), (a, .connected, 1), (a, .disconnected, 10), (a, .connected, 20)])
+        #expect(try gaps(a) == [["10", "20", "open"]])
+        var batch = Batch()
+        var decoder = TweetDecoder()
+        var headers = TestLines.headers(2)
+        (headers.journal, headers.connection, headers.receivedAt) = (b, 1, time(25))
+        let line = TestLines.tweet(try #require(Snowflake.firstID(at: time(24))))
+        let record = RecordInfo(headers: headers, topicPartition: Self.events, offset: 4)
+        batch.add(record, key: Array("test".utf8), value: Array(line.utf8), decoder: &decoder, payload: .jsonb)
+        try loader.settle(batch)
+        #expect(try gaps(a) == [["10", "20", "open"]])
+        try load([(b, .alive, 30)], after: [a: 3, b: 2])
+        #expect(try gaps(a) == [["10", "20", "covered"]])
+    }
+
     @Test("gaps that touch each other leave nothing uncovered, and a second without a listener is not covered")
     func bounds() throws {
         try load([
