@@ -18,7 +18,8 @@ for package in "$@"; do
     dpkg-deb --extract "$package" "$work/tree"
     lintian --fail-on error,warning --allow-root "$package" || bad "$package: lintian"
     gunzip -r "$work/tree/usr/share/man"
-    [ -z "$(mandoc -Tlint "$work"/tree/usr/share/man/man?/* | tee /dev/stderr)" ] || bad "$package: mandoc -Tlint"
+    remarks=$(mandoc -Tlint "$work"/tree/usr/share/man/man?/* || true)
+    [ -z "$remarks" ] || bad "$package: mandoc -Tlint: $remarks"
     for program in "$work"/tree/usr/bin/* "$work"/tree/usr/lib/tweet-pipeline/*; do
         [[ $(readelf -S "$program") != *.symtab* ]] || bad "$program is not stripped"
         [[ $(readelf -d "$program") != *libswift* ]] || bad "$program needs Swift at run time"
