@@ -25,7 +25,7 @@ extension KafkaDoctor {
             findings.append(
                 .warning(
                     "topic \(name)",
-                    "retention.ms is \(shortAge(retention / 1000)): a loader that is away for longer loses lines",
+                    "retention.ms is \(shortAge(retention / 1000)): a loader that is stopped for longer loses lines",
                     remedy: "set it to at least seven days"))
         }
         if let bytes = found["max.message.bytes"].flatMap({ Int($0) }), bytes < lineLimit {

@@ -49,7 +49,7 @@ struct ScreenTerminal: ~Copyable {
 
     /// Shows lines in place of those before, at once.
     ///
-    /// - Returns: false when the terminal is gone.
+    /// - Returns: false when the terminal was closed.
     func draw(_ lines: [ScreenLine]) -> Bool {
         let (columns, rows) = size
         var text = ""
@@ -62,7 +62,7 @@ struct ScreenTerminal: ~Copyable {
         return write(text)
     }
 
-    /// What was typed; empty when nothing was, nil when the terminal is gone.
+    /// What was typed; empty when nothing was, nil when the terminal was closed.
     func read() -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: 256)
         let count = unsafe bytes.withUnsafeMutableBytes { unsafe Glibc.read(STDIN_FILENO, $0.baseAddress, $0.count) }

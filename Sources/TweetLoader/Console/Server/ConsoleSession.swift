@@ -117,5 +117,5 @@ final class ConsoleSession {
     }
 }
 
-/// SQL for a moment in milliseconds since 1970.
+/// SQL for a timestamp as milliseconds since 1970.
 func sqlMilliseconds(_ moment: String) -> String { "(extract(epoch FROM \(moment)) * 1000)::bigint" }
