@@ -32,6 +32,14 @@ if [ -n "${FILTER:-}" ]; then
     exec "${run[@]}" "$limit" "$width" --filter "$FILTER" --xunit-output "$build/tests.xml"
 fi
 
+ended() { # STATUS TARGET
+    if [ "$1" -eq 124 ]; then
+        echo "$2 did not end within $seconds s: a test hangs" >&2
+    elif [ "$1" -gt 128 ]; then
+        echo "$2 was ended by SIG$(kill -l "$1")" >&2
+    fi
+}
+
 run_row() { # TARGET…
     local status=0 target many start
     for target; do
@@ -40,7 +48,7 @@ run_row() { # TARGET…
         if [[ $waiting == *" $target "* ]]; then many=$((3 * width)); fi
         start=$SECONDS
         "${run[@]}" "$limit" "$many" --filter "^$target\\." --xunit-output "$build/tests-of-$target.xml" || {
-            if [ $? -ge 124 ]; then echo "$target did not end within $seconds s: a test hangs" >&2; fi
+            ended $? "$target"
             status=1
         }
         printf -- '-- %s: %s s\n' "$target" "$((SECONDS - start))"
