@@ -1,3 +1,4 @@
+# packages: requests-oauthlib>=2,<3
 """Logs in to the simulator of X with requests-oauthlib: authorization code with PKCE, a call, a refresh, and a spent token."""
 
 import os

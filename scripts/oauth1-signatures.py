@@ -1,3 +1,4 @@
+# packages: oauthlib>=3,<4
 """Signs requests with oauthlib, one JSON object a line on standard input, and prints the header `Authorization` of each."""
 
 import json

@@ -21,7 +21,7 @@ extension Trait where Self == OwnThreads {
 }
 
 /// An executor that starts a thread for each job, so that a job may block.
-private final class ThreadPerJob: TaskExecutor {
+final class ThreadPerJob: TaskExecutor {
     static let shared = ThreadPerJob()
 
     func enqueue(_ job: consuming ExecutorJob) {

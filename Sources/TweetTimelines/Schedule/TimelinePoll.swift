@@ -136,7 +136,8 @@ struct TimelinePoll {
         let isOurs = try poller.book.settle(page.page.ids, of: due, connection)
         leasedAt = .now
         shared.metrics.posts.add(page.page.ids.count)
-        shared.metrics.lastAnswer.set(Timestamp.now())
+        let answeredAt = Timestamp.now()
+        shared.metrics.lastAnswer.set(answeredAt)
         guard isOurs else { return false }
         let step = walk.take(page.page)
         let fresh = page.lines(of: step.new)
@@ -146,7 +147,7 @@ struct TimelinePoll {
         }
         new += fresh.count
         shared.metrics.newPosts.add(fresh.count)
-        if !fresh.isEmpty { shared.metrics.lastPost.set(Timestamp.now()) }
+        if !fresh.isEmpty { shared.metrics.lastPost.set(answeredAt) }
         // Without a call left, nothing is called before X's window ends.
         let closed = limit.remaining == 0 ? CallProblem.wait(limit, 0) : nil
         let ending = ending(of: step, closed)

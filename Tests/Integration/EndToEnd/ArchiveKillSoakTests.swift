@@ -99,7 +99,7 @@ import Testing
                 "JOURNAL_COMPRESS": Int.random(in: 0..<8, using: &random) == 0 ? "off" : "on",
             ])
         // A busy machine takes seconds to start it; over hundreds of rounds the average is enough.
-        let exit = run.pipeline.process(of: .producer)?.wait(timeout: .seconds(round < Self.passes.count ? 30 : 5))
+        let exit = run.pipeline.process(of: .producer)?.wait(timeout: .seconds(round < Self.passes.count ? 60 : 5))
         run.pipeline.kill(.producer)
         #expect(exit == nil || exit == .signal(SIGKILL), "\(run.pipeline.log(of: .producer).suffix(2000))")
         return exit.map { _ in point }

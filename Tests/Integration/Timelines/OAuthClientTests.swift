@@ -10,17 +10,11 @@ import Testing
 /// The simulator and the commands against code that is not ours.
 @Suite("Timelines: logins with other programs", .serialized, .ownThreads, .timeLimit(.minutes(4)))
 struct OAuthClientTests {
-    private static let fixtures = repository.appending(path: "Tests/Integration/Timelines/Fixtures").path
-    /// A Python with requests-oauthlib of PyPI.
-    private static let python = ProcessInfo.processInfo.environment["TEST_OAUTH_PYTHON"] ?? "/usr/bin/python3"
-    private static let hasLibrary: Bool = {
-        let found = try? ChildProcess.run(ChildCommand(python, ["-c", "import requests_oauthlib"]))
-        return found?.exit == .status(0)
-    }()
+    /// Runs programs with packages of PyPI.
+    private static let python = repository.appending(path: "scripts/python.sh").path
 
     @Test(
         "requests-oauthlib logs in to the simulator, calls, and refreshes",
-        .enabled(if: hasLibrary, "TEST_OAUTH_PYTHON names no Python with requests-oauthlib"),
         arguments: [nil, "s3cret"])
     func anIndependentClientLogsIn(_ secret: String?) async throws {
         try await TimelinesFixture.with { fixture in
@@ -29,8 +23,7 @@ struct OAuthClientTests {
             fixture.simulator.setClientSecret(secret)
             var command = ChildCommand(
                 Self.python,
-                [Self.fixtures + "/oauth_client.py", fixture.simulator.url, TimelinesFixture.client]
-                    + (secret.map { [$0] } ?? []))
+                ["oauth-client", fixture.simulator.url, TimelinesFixture.client] + (secret.map { [$0] } ?? []))
             command.environment["no_proxy"] = "127.0.0.1"
             let ended = try ChildProcess.run(command)
             #expect(ended.exit == .status(0), "\(ended)")
@@ -41,8 +34,7 @@ struct OAuthClientTests {
     }
 
     @Test(
-        "OAuth 1.0a: 500 requests with odd characters and repeated names have the signatures that oauthlib makes",
-        .enabled(if: hasLibrary, "TEST_OAUTH_PYTHON names no Python with requests-oauthlib"))
+        "OAuth 1.0a: 500 requests with odd characters and repeated names have the signatures that oauthlib makes")
     func signaturesOfAnIndependentLibrary() throws {
         var random = SplitMix64(seed: 5849)
         let requests = (0..<500).map { _ in SignedRequest(&random) }
@@ -51,8 +43,7 @@ struct OAuthClientTests {
         let ended = try ChildProcess.run(
             ChildCommand(
                 "/bin/sh",
-                ["-c", "exec \"$0\" \"$1\" <\"$2\"", Self.python, Self.fixtures + "/oauth1_signatures.py"]
-                    + [folder.path + "/requests"]))
+                ["-c", "exec \"$0\" oauth1-signatures <\"$1\"", Self.python, folder.path + "/requests"]))
         #expect(ended.exit == .status(0), "\(ended)")
         let theirs = ended.output.split(separator: "\n").map { $0.firstMatch(of: #/oauth_signature="([^"]+)"/#)?.1 }
         #expect(theirs.count == requests.count)
@@ -105,8 +96,8 @@ struct OAuthClientTests {
     @Test("accounts login completes a login with a token endpoint that is not ours", arguments: [nil, "s3cret"])
     func aForeignTokenEndpointLogsUsIn(_ secret: String?) async throws {
         try await TimelinesFixture.with { fixture in
-            var command = ChildCommand(
-                "/usr/bin/python3", [Self.fixtures + "/token_endpoint.py"] + (secret.map { [$0] } ?? []))
+            let program = repository.appending(path: "Tests/Integration/Timelines/Fixtures/token_endpoint.py").path
+            var command = ChildCommand("/usr/bin/python3", [program] + (secret.map { [$0] } ?? []))
             command.output = .pipe
             let server = try ChildProcess(command)
             defer { server.kill() }

@@ -93,13 +93,6 @@ import XAPI
         if result != test.result { Issue.record("\(what): X has \(result), wanted \(test.result)") }
     }
 
-    /// Runs blocking calls on a thread of their own, so that the simulator keeps its threads.
-    private func onThread(_ body: @escaping @Sendable () throws -> Void) async throws {
-        try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
-            Thread.detachNewThread { done.resume(with: Result { try body() }) }
-        }
-    }
-
     private func withSimulator(_ body: @escaping @Sendable (XSimulator, XSettings) throws -> Void) async throws {
         var configuration = XSimulator.Configuration()
         configuration.enforcesRateLimits = false
@@ -107,7 +100,7 @@ import XAPI
         try await simulator.start()
         let x = XSettings(url: simulator.url, token: .value(Secret(simulator.bearerToken)))
         let outcome: Result<Void, any Error>
-        do { outcome = .success(try await onThread { try body(simulator, x) }) } catch { outcome = .failure(error) }
+        do { outcome = .success(try await blocking { try body(simulator, x) }) } catch { outcome = .failure(error) }
         await simulator.stop()
         try outcome.get()
     }

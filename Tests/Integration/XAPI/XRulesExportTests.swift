@@ -40,12 +40,6 @@ import XAPI
         }
     }
 
-    private func onThread(_ body: @escaping @Sendable () throws -> Void) async throws {
-        try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
-            Thread.detachNewThread { done.resume(with: Result { try body() }) }
-        }
-    }
-
     @Test(arguments: ["", "team: #"]) func anExportedFileHasNothingToDo(_ prefix: String) async throws {
         let simulator = XSimulator()
         try await simulator.start()
@@ -55,7 +49,7 @@ import XAPI
             let rules = oddRules(seed: seed, prefix: prefix)
             #expect(rules.count > 400)
             simulator.holdRules(rules + (prefix.isEmpty ? [] : [("others", "theirs"), ("others 2", nil)]))
-            try await onThread {
+            try await blocking {
                 let ours = try XRules(settings).list().filter(ownership.owns)
                 #expect(ours.count == rules.count)
                 let wanted = ours.map { WantedRule(value: $0.value, tag: ownership.fileTag($0.tag)) }
