@@ -104,6 +104,8 @@ private enum SessionSettings {
         ("row_security", "off"), ("gin_fuzzy_search_limit", "0"), ("restrict_nonsystem_relation_kind", ""),
         // How wide rows are packed, other than by a column's own method: pglz takes several times as long.
         ("default_toast_compression", "lz4"),
+        // Compiling a statement over hundreds of monthly tables takes seconds, and running it milliseconds.
+        ("jit", "off"),
     ]
 
     /// Values that are harmful, and why. A missing member is a performance matter, or the operator's choice.

@@ -51,10 +51,10 @@ final class ConsoleSession {
         conninfo.statementTimeout = budget
         conninfo.answerGrace = Self.grace
         connection = try PostgresConnection.connect(conninfo, role: .any, stop: stop)
-        // Just-in-time compilation takes longer than any of these queries, and parallel workers are the loader's.
+        // Parallel workers are the loader's.
         try connection.execute(
             """
-            SET default_transaction_read_only = on; SET lock_timeout = '1s'; SET jit = off;
+            SET default_transaction_read_only = on; SET lock_timeout = '1s';
             SET max_parallel_workers_per_gather = 0; SET application_name = 'tweet-console'
             """, doing: "prepare session")
         try Migration.check(connection)
