@@ -129,6 +129,11 @@ test-browser: build ## Opens the pages of the console in Chromium with hostile d
 	@scripts/setup.sh chromium
 	@scripts/python.sh browser "$$($(SWIFT) build --show-bin-path)"
 
+.PHONY: pictures
+pictures: build ## Makes the pictures of the README with Chromium (Debian: chromium)
+	@scripts/setup.sh chromium
+	@scripts/python.sh pictures "$$($(SWIFT) build --show-bin-path)"
+
 .PHONY: settings-doc
 settings-doc: setup ## Write the tables of docs/settings.md from the declarations of the settings
 	@WRITE_SETTINGS_DOC=1 $(MAKE) --no-print-directory test FILTER=SettingsTests.*theDocumentIsThatOfTheDeclarations
