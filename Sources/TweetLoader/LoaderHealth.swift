@@ -76,8 +76,7 @@ struct LoaderHealth: Sendable {
                     "find where it stops: tweet-producer health on the producer's host, then lag and postgresql here")
         }
         let worst = checks.max { ($0.status, $0.value ?? 0) < ($1.status, $1.value ?? 0) }
-        guard let worst else { return .ok("heartbeat", "no heartbeat of a producer (HEARTBEAT) was in PostgreSQL at the last look") }
-        return worst
+        return worst ?? .ok("heartbeat", "no heartbeat of a producer (HEARTBEAT) was in PostgreSQL at the last look")
     }
 
     private var stream: HealthCheck {

@@ -39,6 +39,15 @@ struct TimelineMetrics: Sendable {
         shipping.declare(in: registry)
     }
 
+    /// Notes that X has just answered with a page.
+    ///
+    /// - Returns: when that was, so that a post of the page is not newer than the page.
+    func noteAnswer() -> Timestamp {
+        let now = Timestamp.now()
+        lastAnswer.set(now)
+        return now
+    }
+
     private static func declare(_ counts: PublishCounts, _ registry: MetricsRegistry) {
         registry.gauge(
             "kafka_connected", "1 since Kafka has acknowledged a line, until no broker can be reached.",

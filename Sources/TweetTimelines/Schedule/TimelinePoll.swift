@@ -132,12 +132,11 @@ struct TimelinePoll {
             try fail("X's answer is no page of posts", isFree: false, connection)
             return false
         }
+        let answeredAt = shared.metrics.noteAnswer()
         // What X has charged counts in any case.
         let isOurs = try poller.book.settle(page.page.ids, of: due, connection)
         leasedAt = .now
         shared.metrics.posts.add(page.page.ids.count)
-        let answeredAt = Timestamp.now()
-        shared.metrics.lastAnswer.set(answeredAt)
         guard isOurs else { return false }
         let step = walk.take(page.page)
         let fresh = page.lines(of: step.new)
