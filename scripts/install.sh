@@ -79,7 +79,12 @@ example() { # FILE FOLDER
 
 documents() {
     local folder=$PREFIX/share/doc/tweet-pipeline file
-    for file in README.md docs/*.md LICENSE SECURITY.md; do put 0644 "$file" "$folder"; done
+    # There, the README and docs/ are one folder.
+    for file in README.md docs/*.md; do
+        sed 's,](docs/,](,g; s,](\.\./README,](README,g' "$file" | write "$folder/$(basename "$file")"
+    done
+    for file in docs/pictures/*; do put 0644 "$file" "$folder/pictures"; done
+    for file in LICENSE SECURITY.md; do put 0644 "$file" "$folder"; done
     for file in deploy/*/* kafka/*; do
         case $file in
             deploy/debian/* | deploy/systemd/*) ;;

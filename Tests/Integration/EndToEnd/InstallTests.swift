@@ -68,6 +68,10 @@ import Testing
         let documents = root + "/usr/share/doc/tweet-pipeline"
         #expect(try names(documents).isSuperset(of: names(repository.path + "/docs")))
         #expect(try names(documents + "/examples/kafka") == names(repository.path + "/kafka"))
+        let readme = try installed("/usr/share/doc/tweet-pipeline/README.md")
+        let linked = readme.matches(of: #/\]\((?:docs/)?([a-z]+\.md|pictures/[^)]+)/#).map { String($0.1) }
+        #expect(linked.count > 15 && !readme.contains("](docs/"))
+        for file in linked { #expect(FileManager.default.fileExists(atPath: documents + "/" + file), "\(file)") }
         let examples = try names(deploy).subtracting(["systemd", "debian"]).filter { !$0.hasSuffix(".env") }
         for example in examples {
             #expect(try names(documents + "/examples/" + example) == names(deploy + "/" + example))
