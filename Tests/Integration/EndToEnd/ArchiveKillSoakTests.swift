@@ -21,6 +21,9 @@ import Testing
         (.shorten, 5),
     ]
 
+    /// Places that a few rounds reach for sure: a manifest is long enough to be shortened after some 60 segments.
+    private static let sure = passes.filter { $0.0 != .shorten || rounds >= 100 }
+
     @Test func nothingIsLostDoubledOrRemovedTooEarlyWhateverIsKilled() async throws {
         let seed = KillSoakTests.seed
         print("archive kill soak: SOAK_SEED=\(seed) ARCHIVE_KILL_ROUNDS=\(Self.rounds)")
@@ -46,7 +49,7 @@ import Testing
             }
             print("archive kill soak: \(kills.map { "\($0.key) \($0.value)" }.sorted()), the rest at other moments")
             // On a busy machine many are killed before they get there.
-            for (point, _) in Self.passes {
+            for (point, _) in Self.sure {
                 #expect(kills[point] ?? 0 >= max(1, Self.rounds / 100), "too few are killed at \(point.rawValue)")
             }
             try await judge(run, &audit, "SOAK_SEED=\(seed)")
@@ -88,8 +91,8 @@ import Testing
     ) throws -> FailPoint? {
         // Each place once, then any.
         let (point, most) =
-            round < Self.passes.count
-            ? (Self.passes[round].0, 1 + Self.passes[round].1 / 20)
+            round < Self.sure.count
+            ? (Self.sure[round].0, 1 + Self.sure[round].1 / 20)
             : Self.passes.randomElement(using: &random) ?? (.append, 1)
         try run.pipeline.start(
             .producer,
@@ -99,7 +102,7 @@ import Testing
                 "JOURNAL_COMPRESS": Int.random(in: 0..<8, using: &random) == 0 ? "off" : "on",
             ])
         // A busy machine takes seconds to start it; over hundreds of rounds the average is enough.
-        let exit = run.pipeline.process(of: .producer)?.wait(timeout: .seconds(round < Self.passes.count ? 60 : 5))
+        let exit = run.pipeline.process(of: .producer)?.wait(timeout: .seconds(round < Self.sure.count ? 60 : 5))
         run.pipeline.kill(.producer)
         #expect(exit == nil || exit == .signal(SIGKILL), "\(run.pipeline.log(of: .producer).suffix(2000))")
         return exit.map { _ in point }
