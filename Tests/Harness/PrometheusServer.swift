@@ -17,7 +17,7 @@ package struct PrometheusServer: Sendable {
 
     /// The result of a query.
     package struct Result: Decodable {
-        package struct Series: Decodable {}
+        package struct Series: Decodable { package let metric: [String: String] }
         package let result: [Series]
     }
 
@@ -29,6 +29,26 @@ package struct PrometheusServer: Sendable {
 
     private struct Targets: Decodable {
         let activeTargets: [Target]
+    }
+
+    /// A rule, and what it has found.
+    package struct Rule: Decodable {
+        package struct Alert: Decodable {
+            package let state: String
+            package let labels: [String: String]
+            package let annotations: [String: String]
+        }
+        package let name: String
+        package let health: String
+        package let lastError: String?
+        /// Nil for recording rules.
+        package let state: String?
+        package let alerts: [Alert]?
+    }
+
+    private struct Rules: Decodable {
+        struct Group: Decodable { let rules: [Rule] }
+        let groups: [Group]
     }
 
     private let process: ChildProcess
@@ -77,5 +97,10 @@ package struct PrometheusServer: Sendable {
     /// What it scrapes.
     package func targets() async throws -> [Target] {
         try await get("targets", as: Targets.self)?.data?.activeTargets ?? []
+    }
+
+    /// The rules; none while it does not answer.
+    package func rules() async throws -> [Rule] {
+        try await get("rules", as: Rules.self)?.data?.groups.flatMap(\.rules) ?? []
     }
 }

@@ -13,7 +13,7 @@ import Testing
 struct ClockFaultTests {
     /// An hour ahead, an hour behind, and from one to the other while there is no connection.
     @Test func f43StepsOfTheClockAreNoTimeThatPasses() async throws {
-        let clock = try WallClock()
+        let clock = try ServiceClock()
         let settings = clock.settings.merging(["X_STALL_TIMEOUT": "5s", "X_BACKOFF_SCALE": "0.1"]) { $1 }
         try await PipelineRun.with(settings, losesWhileAway: true) { run in
             try await run.expectLines(50)
@@ -47,7 +47,7 @@ struct ClockFaultTests {
 
     /// The budget's window ends a quarter of an hour from now, not from the times of a clock that ran ahead.
     @Test func f43AClockThatIsSetBackDoesNotLengthenTheConnectBudget() async throws {
-        let clock = try WallClock()
+        let clock = try ServiceClock()
         try await PipelineRun.with(
             clock.settings.merging(["X_CONNECT_BUDGET": "2"]) { $1 }, x: { $0.redelivery = .seconds(60) },
             startsProducer: false
@@ -70,33 +70,6 @@ struct ClockFaultTests {
             let now = Timestamp.now().milliseconds
             #expect(attempts.split(separator: ",").compactMap { Int64($0) }.allSatisfy { $0 <= now }, "\(ledger)")
             #expect(run.x.attempts.count == 2)
-        }
-    }
-}
-
-/// A wall clock for the services that can be set.
-private final class WallClock {
-    private let folder: TemporaryFolder
-
-    init() throws {
-        folder = try TemporaryFolder()
-        try set(0)
-        let source = URL(filePath: #filePath).deletingLastPathComponent().path + "/Support/clock.c"
-        let (exit, output) = try ChildProcess.run(
-            ChildCommand("/usr/bin/env", ["cc", "-O1", "-shared", "-fPIC", "-o", folder.path + "/clock.so", source]))
-        guard exit == .status(0) else { throw Failure(.unavailable, "cc: \(output)") }
-    }
-
-    var settings: [String: String] {
-        ["LD_PRELOAD": folder.path + "/clock.so", "CLOCK_FILE": folder.path + "/ahead"]
-    }
-
-    /// Sets it so many seconds ahead of the machine's; negative: behind.
-    func set(_ seconds: Int) throws {
-        // Replaced as a whole: it is read all the time.
-        try folder.write("\(seconds)\n", to: "ahead.new")
-        guard unsafe rename(folder.path + "/ahead.new", folder.path + "/ahead") == 0 else {
-            throw FileError("rename", folder.path + "/ahead")
         }
     }
 }

@@ -7,19 +7,6 @@ import Testing
 
 /// Debian's Prometheus scrapes a running pipeline with the alerts and the queries of the dashboard.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct PrometheusTests {
-    private struct Rules: Decodable {
-        struct Group: Decodable { let rules: [Rule] }
-        struct Rule: Decodable {
-            let name: String
-            let health: String
-            let type: String
-            let lastError: String?
-            /// Nil for recording rules.
-            let state: String?
-        }
-        let groups: [Group]
-    }
-
     private struct Dashboard: Decodable {
         struct Panel: Decodable {
             struct Target: Decodable { let expr: String }
@@ -68,9 +55,9 @@ import Testing
 
     /// Every rule is evaluated without an error, and nothing fires.
     private func expectRules(_ prometheus: PrometheusServer) async throws {
-        var rules: [Rules.Rule] = []
+        var rules: [PrometheusServer.Rule] = []
         let areEvaluated = try await holds {
-            rules = try await prometheus.get("rules", as: Rules.self)?.data?.groups.flatMap(\.rules) ?? []
+            rules = try await prometheus.rules()
             return rules.count == 20 && rules.allSatisfy { $0.health != "unknown" }
         }
         #expect(areEvaluated)

@@ -5,7 +5,9 @@ import Glibc
 package enum CertificateKind: String, Sendable, Codable, CaseIterable {
     /// For `localhost` and 127.0.0.1, for two days.
     case valid
-    /// The same, ended yesterday.
+    /// The same, for 60 days.
+    case lasting
+    /// The same as `valid`, ended yesterday.
     case expired
     /// For `wrong.example`.
     case wrongName = "wrong-name"
@@ -42,6 +44,14 @@ package final class CertificateAuthority: Sendable {
 
     func key(_ kind: CertificateKind) -> String { "\(folder.path)/\(name(kind)).key" }
 
+    private static func days(_ kind: CertificateKind) -> String {
+        switch kind {
+        case .expired: "-1"
+        case .lasting: "60"
+        case .valid, .wrongName, .cut: "2"
+        }
+    }
+
     private func name(_ kind: CertificateKind) -> String {
         (kind == .cut ? CertificateKind.valid : kind).rawValue
     }
@@ -54,7 +64,7 @@ package final class CertificateAuthority: Sendable {
                 + Self.newKey(key(kind)))
         try Self.openssl([
             "x509", "-req", "-in", request, "-CA", caFile, "-CAkey", "\(folder.path)/ca.key", "-CAcreateserial",
-            "-copy_extensions", "copy", "-days", kind == .expired ? "-1" : "2", "-out", certificate(kind),
+            "-copy_extensions", "copy", "-days", Self.days(kind), "-out", certificate(kind),
         ])
     }
 

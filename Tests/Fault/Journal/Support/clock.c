@@ -1,5 +1,6 @@
-/* A wall clock that a test can set, for one process and the libraries in it (LD_PRELOAD): CLOCK_FILE holds how many seconds it
- * is ahead, as text; negative: behind. Monotonic clocks are left alone, as the kernel leaves them alone when somebody sets the time.
+/* Clocks that a test can set, for one process and the libraries in it (LD_PRELOAD). CLOCK_FILE holds how many seconds the wall clock
+ * is ahead, as text; negative: behind. SLEEP_FILE holds how many seconds the machine was suspended, which only CLOCK_BOOTTIME counts.
+ * CLOCK_MONOTONIC is left alone, as the kernel leaves it alone in both cases.
  *
  * Waits until a moment of the wall clock are led back to the kernel's, as if it had been set as well. */
 #define _GNU_SOURCE
@@ -13,12 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
-static long ahead(void)
+static long seconds(const char *name)
 {
-    static const char *path;
+    const char *path = getenv(name);
     char text[32] = {0};
     int error = errno;
-    if (!path && !(path = getenv("CLOCK_FILE")))
+    if (!path)
         return 0;
     int file = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t count = read(file, text, sizeof text - 1);
@@ -26,6 +27,11 @@ static long ahead(void)
         close(file);
     errno = error;
     return count > 0 ? atol(text) : 0;
+}
+
+static long ahead(void)
+{
+    return seconds("CLOCK_FILE");
 }
 
 #define REAL(name) ((__typeof__(&name)) dlsym(RTLD_NEXT, #name))
@@ -38,6 +44,8 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     int result = real(clock, now);
     if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
         now->tv_sec += ahead();
+    if (result == 0 && clock == CLOCK_BOOTTIME)
+        now->tv_sec += seconds("SLEEP_FILE");
     return result;
 }
 
