@@ -20,7 +20,7 @@ struct TimelineDoctor {
         var findings = [key, app, budget] + kafkaDoctor.local
         if let path = settings.listen?.tokenFile { findings.append(.secretFile("status token", path)) }
         findings += settings.logs.map { ReceiverDoctor($0).local } ?? []
-        return findings + FolderDoctor(settings.journalFolder).findings + [.openFiles()]
+        return findings + FolderDoctor(settings.journalFolder).findings + DoctorFinding.system(memory: 128 << 20)
     }
 
     /// What PostgreSQL, Kafka and the receiver of the log say.

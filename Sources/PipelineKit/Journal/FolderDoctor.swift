@@ -5,10 +5,6 @@ import Glibc
 package struct FolderDoctor {
     private let folder: String
 
-    /// Names of proc(5), mountinfo.
-    private static let networkFileSystems: Set = [
-        "nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "fuse.s3fs", "ceph",
-    ]
     private static let slowSync = Duration.milliseconds(50)
 
     /// - Parameter folder: JOURNAL_DIR.
@@ -30,7 +26,8 @@ package struct FolderDoctor {
                     remedy: "chown it to the user of the service", .operator(.disk))
             ]
         }
-        return [Self.kind(fileSystem(of: place), place), room(place), sync(place)]
+        let mount = Mount(of: place)
+        return [Self.kind(mount?.kind ?? "", place), Self.mount(mount, place), room(place), sync(place)]
     }
 
     /// Whether something has this path.
@@ -44,48 +41,6 @@ package struct FolderDoctor {
             path = slash == path.startIndex ? "/" : String(path[..<slash])
         }
         return path
-    }
-
-    private func fileSystem(of place: String) -> String {
-        let mounts = (try? readTextFile("/proc/self/mountinfo")) ?? ""
-        guard let real = unsafe realpath(place, nil) else { return "" }
-        defer { unsafe free(real) }
-        return Self.fileSystem(of: unsafe String(cString: real), mounts)
-    }
-
-    /// The kind of file system that a folder is on: that of the longest mount point above it.
-    ///
-    /// - Parameters:
-    ///   - folder: absolute, without links.
-    ///   - mounts: as of proc(5), mountinfo.
-    /// - Returns: its name in proc(5); empty when there is no such mount.
-    package static func fileSystem(of folder: String, _ mounts: String) -> String {
-        var found = (point: "", kind: "")
-        for line in mounts.split(separator: "\n") {
-            guard let dash = line.firstRange(of: " - ") else { continue }
-            let (fields, rest) = (
-                line[..<dash.lowerBound].split(separator: " "), line[dash.upperBound...].split(separator: " ")
-            )
-            guard fields.count >= 5, let kind = rest.first else { continue }
-            let point = fields[4].replacing("\\040", with: " ")
-            let isAbove = point == "/" || folder == point || folder.hasPrefix(point + "/")
-            // Of two mounts at one point the later one is seen.
-            if isAbove, point.count >= found.point.count { found = (String(point), String(kind)) }
-        }
-        return found.kind
-    }
-
-    /// What a kind of file system means for a journal.
-    ///
-    /// - Parameters:
-    ///   - type: as of proc(5), mountinfo.
-    ///   - place: the folder.
-    /// - Returns: what was found.
-    package static func kind(_ type: String, _ place: String) -> DoctorFinding {
-        guard networkFileSystems.contains(type) else { return .ok("journal", "\(place) is on a local disk") }
-        return .fail(
-            "journal", "\(place) is on \(type), where locks and fsync are not reliable",
-            remedy: "use a local disk, or a block device of the cloud", .operator(.disk))
     }
 
     private func room(_ place: String) -> DoctorFinding {

@@ -48,13 +48,16 @@ package enum Service {
         }
     }
 
+    /// How many arenas malloc has in a service.
+    static let arenas: Int32 = 2
+
     /// Blocks the signals that `run` waits for, ignores SIGPIPE, and bounds memory.
     ///
     /// glibc gives each thread that allocates an arena of its own, and keeps what is free in it; with each large piece that is
     /// freed, it keeps larger ones (mallopt(3), M_ARENA_MAX and M_MMAP_THRESHOLD). With these limits the bounds in
     /// docs/operations.md, "Memory", hold: a third less than without.
     package static func prepareProcess() {
-        mallopt(M_ARENA_MAX, 2)
+        mallopt(M_ARENA_MAX, arenas)
         mallopt(M_MMAP_THRESHOLD, 1 << 20)
         var signals = waitedSignals()
         unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
