@@ -17,6 +17,8 @@ struct ProducerDoctor {
             lineLimit: settings.stream.lineLimit)
     }
 
+    private var bucketDoctor: S3Doctor? { settings.upload.map { S3Doctor($0.s3, $0.options) } }
+
     /// What needs no network.
     func local(now: Timestamp) -> [DoctorFinding] {
         var findings: [DoctorFinding] = []
@@ -25,8 +27,21 @@ struct ProducerDoctor {
         findings += kafkaDoctor.local
         findings += settings.logs.map { ReceiverDoctor($0).local } ?? []
         findings += FolderDoctor(settings.journalFolder).findings
-        findings += [journal, lockFolder, .openFiles(), money(now)]
+        findings += [journal, lockFolder, money(now)] + DoctorFinding.system(memory: Self.memory)
         return findings
+    }
+
+    /// What a producer needs at most, without a longer X_LINE_LIMIT or a larger queue of librdkafka (docs/faults.md, F41).
+    private static let memory: Int64 = 128 << 20
+
+    /// What can only be known by a write: an id for a producer of Kafka, an object in the bucket, and the next line of the producer that
+    /// runs here.
+    ///
+    /// - Parameter patience: for that line: more than HEARTBEAT.
+    /// - Returns: what was found.
+    func probe(patience: Duration) -> [DoctorFinding] {
+        [kafkaDoctor.producerID()] + [bucketDoctor?.probe()].compactMap { $0 }
+            + [ProducerProbe(settings.listen).finding(patience: patience)]
     }
 
     /// What X, Kafka, S3 and the receiver of the log say.
@@ -36,7 +51,8 @@ struct ProducerDoctor {
             settings.kafka.bootstrapServers, hasTLS: encryption.hasTLS, clientCertificate: encryption.certificate,
             now: now)
         let logs = settings.logs.map { [ReceiverDoctor($0).remote(now: now)] } ?? []
-        return XDoctor(settings).findings(now: now) + servers + kafkaDoctor.remote().findings + bucket(now) + logs
+        return XDoctor(settings).findings(now: now) + servers + kafkaDoctor.remote().findings
+            + (bucketDoctor?.findings(now: now) ?? []) + logs
     }
 
     // MARK: Files
@@ -103,29 +119,5 @@ struct ProducerDoctor {
         let detail = "\(used) posts of \(limit) are used; at \(perDay) a day the cycle ends with \(forecast)"
         guard forecast > limit else { return .ok("money", detail) }
         return .warning("money", detail, remedy: "narrow the rules that match most, or raise MAX_POSTS_PER_MONTH")
-    }
-
-    // MARK: S3
-
-    private func bucket(_ now: Timestamp) -> [DoctorFinding] {
-        guard let upload = settings.upload else { return [] }
-        let location = upload.options.location
-        do throws(S3Error) {
-            var client = try S3Client(upload.s3, bucket: location.bucket, stop: Stop())
-            _ = try client.list(prefix: location.key(".doctor"))
-            let end = client.certificateExpiry.map {
-                DoctorFinding.certificate("s3 certificate", of: "the bucket's host", ends: $0, now: now)
-            }
-            return [.ok("s3", "\(location) can be listed")] + [end].compactMap { $0 }
-        } catch {
-            guard error.status == 403 else {
-                return [.fail("s3", error.description, remedy: "check ARCHIVE_S3_URL, AWS_REGION and the keys", .wait)]
-            }
-            return [
-                .warning(
-                    "s3", error.description,
-                    remedy: "check the keys; uploads need s3:PutObject, this check s3:ListBucket")
-            ]
-        }
     }
 }

@@ -25,7 +25,7 @@ struct XDoctor {
             let answer = try XAPI(settings.stream.x).call("GET", path, [])
             return [
                 .ok("x", "\(settings.stream.x.url) accepts the token"), Self.clock(answer.headers["date"], now: .now()),
-                try Self.rules(XRules(settings.stream.x).list().count, settings.rules.file), usage(now),
+                RulesDoctor(settings.rules).finding(beside: try XRules(settings.stream.x).list()), usage(now),
             ]
         } catch {
             return [
@@ -34,13 +34,6 @@ struct XDoctor {
                     error.disposition)
             ]
         }
-    }
-
-    /// Judges the number of rules on X's first page.
-    static func rules(_ count: Int, _ file: String?) -> DoctorFinding {
-        if count > 0 || file != nil { return .ok("rules", "\(count) at X") }
-        return .warning(
-            "rules", "none at X: a filtered stream has no posts", remedy: "tweet-producer rules add, or X_RULES_FILE")
     }
 
     private func usage(_ now: Timestamp) -> DoctorFinding {

@@ -12,7 +12,7 @@ package struct KafkaDoctor {
         package fileprivate(set) var partitions: [String: Int] = [:]
     }
 
-    private let configuration: KafkaConfiguration
+    let configuration: KafkaConfiguration
     private let topics: [String]
     /// Whether the service creates topics that do not exist.
     private let createsTopics: Bool

@@ -163,6 +163,13 @@ package struct S3Client: ~Copyable {
         _ = try send("PUT", nil)
     }
 
+    /// Deletes an object (DeleteObject); one that does not exist is no error.
+    ///
+    /// - Throws: `S3Error`.
+    mutating func delete(_ key: String) throws(S3Error) {
+        _ = try send("DELETE", key)
+    }
+
     /// Reads an object to its end; `take` gets its bytes piece by piece, and ends the transfer by returning false.
     ///
     /// - Throws: `S3Error`, also when the body is shorter than it was said to be.

@@ -60,14 +60,8 @@ package struct S3Upload {
         let checksum: String
         FailPoint.upload.pass()
         if parts.count == 1 {
-            checksum = Self.base64(digest.sha256)
-            _ = try client.send(
-                "PUT", key,
-                headers: headers + [
-                    (name: "x-amz-checksum-sha256", value: checksum),
-                    (name: "x-amz-sdk-checksum-algorithm", value: "SHA256"),
-                ],
-                body: (try RequestBody(file: path, range: 0..<digest.bytes), digest.sha256))
+            let body = try RequestBody(file: path, range: 0..<digest.bytes)
+            checksum = try sendWhole((body, digest.sha256), key: key, headers: headers, &client)
         } else {
             checksum = try sendParts(path, parts, key: key, headers: headers, &client)
         }
@@ -106,6 +100,33 @@ package struct S3Upload {
                 "\(path) differs from its entry in the manifest and is not uploaded. Check the file and the disk.")
         }
         return parts
+    }
+
+    /// Uploads in one request (PutObject); returns the checksum.
+    private func sendWhole(
+        _ body: (RequestBody, sha256: String), key: String, headers: [(name: String, value: String)],
+        _ client: inout S3Client
+    ) throws(S3Error) -> String {
+        let checksum = Self.base64(body.sha256)
+        _ = try client.send(
+            "PUT", key,
+            headers: headers + [
+                (name: "x-amz-checksum-sha256", value: checksum),
+                (name: "x-amz-sdk-checksum-algorithm", value: "SHA256"),
+            ], body: body)
+        return checksum
+    }
+
+    /// Uploads bytes that are no file, with the same options.
+    func put(_ bytes: [UInt8], key: String, _ client: inout S3Client) throws(S3Error) {
+        let body = (RequestBody(bytes), sha256: Self.digest(bytes).sha256)
+        _ = try sendWhole(body, key: key, headers: options.headers, &client)
+    }
+
+    /// Compares an object with bytes.
+    func verify(_ bytes: [UInt8], key: String, _ client: inout S3Client) throws -> Proof {
+        let digest = Self.digest(bytes)
+        return try verify(key, digest, checksum: Self.base64(digest.sha256), &client)
     }
 
     /// Uploads in parts (CreateMultipartUpload, UploadPart, CompleteMultipartUpload); returns the checksum of checksums.

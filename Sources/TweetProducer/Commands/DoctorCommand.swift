@@ -10,7 +10,8 @@ struct DoctorCommand: ParsableCommand {
         discussion: """
             Checks the settings, the files that they name, the journal and its disk, the money, X, Kafka, S3, certificates and \
             the receiver of the log, and prints a finding and a remedy each. It changes nothing; on the journal's disk it \
-            writes one file, and removes it.
+            writes one file, and removes it. With --probe it also asks Kafka for a producer id, and uploads an object of 22 \
+            bytes to the bucket of ARCHIVE_S3_URL, verifies and deletes it.
 
               tweet-producer doctor --env-file /etc/tweet-pipeline/producer.env     what the service gets from systemd
               tweet-producer doctor --offline                                        without X and Kafka, as in CI
@@ -24,7 +25,11 @@ struct DoctorCommand: ParsableCommand {
     @OptionGroup var doctor: DoctorOptions
     @OptionGroup var output: OutputOptions
 
-    @Flag(help: "Wait up to 90 s until Kafka has acknowledged the next line of the producer that runs here.")
+    @Flag(
+        help: """
+            Write to Kafka and S3 what nobody keeps, and wait up to 90 s until Kafka has acknowledged the next line of the \
+            producer that runs here.
+            """)
     var probe = false
 
     func validate() throws {
@@ -44,7 +49,7 @@ struct DoctorCommand: ParsableCommand {
                 findings.append(.ok("settings", "valid"))
                 let checks = ProducerDoctor(settings: settings)
                 findings += checks.local(now: .now()) + (doctor.offline ? [] : checks.remote(now: .now()))
-                if probe { findings.append(ProducerProbe(settings.listen).finding(patience: .seconds(90))) }
+                if probe { findings += checks.probe(patience: .seconds(90)) }
             }
             let report = DoctorReport(service: "tweet-producer", findings: findings)
             output.show(report)

@@ -77,9 +77,13 @@ import Testing
         }
         let findings = try JSONDecoder().decode(Answer.self, from: Data(outcome.output.utf8)).findings
         #expect(outcome.status == 0 && findings.count >= 16, "\(outcome.output)")
-        // How full and how fast the disk of the test is, is not known.
+        // How full and how fast the disk of the test is, is not known; only in memory or in a container's layer its mount is odd.
+        var disk = statfs()
+        let isPassing =
+            unsafe statfs(folder.path, &disk) == 0 && [0x0102_1994, 0x794c_7630].contains(UInt32(disk.f_type))
+        let unknown = ["room", "fsync"] + (isPassing ? ["mount"] : [])
         #expect(
-            findings.filter { !["room", "fsync"].contains($0.name) }.allSatisfy { $0.status == "ok" },
+            findings.filter { !unknown.contains($0.name) }.allSatisfy { $0.status == "ok" },
             "\(outcome.output)")
     }
 

@@ -6,12 +6,13 @@ struct ProducerCommand {
     let output: String
     let errors: String
 
-    /// Runs it to its end, with nothing to read and nothing in its environment but what is given.
-    init(_ arguments: [String], _ environment: [String: String]) throws {
+    /// Runs it to its end, with nothing to read and nothing in its environment but what is given; `under` runs it, as prlimit(1) does.
+    init(_ arguments: [String], _ environment: [String: String], under: [String] = []) throws {
         let process = Process()
         let folder = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
-        process.executableURL = folder.appending(path: "tweet-producer")
-        process.arguments = arguments
+        let words = under + [folder.appending(path: "tweet-producer").path] + arguments
+        process.executableURL = URL(filePath: words[0])
+        process.arguments = Array(words.dropFirst())
         process.environment = environment
         process.standardInput = FileHandle.nullDevice
         let (output, errors) = (Pipe(), Pipe())
