@@ -32,7 +32,10 @@ struct BacklogDoctor {
         do {
             let offsets = try settledOffsets()
             guard !offsets.isEmpty else { return [.ok("backlog", "nothing was loaded yet")] }
-            return Self.judge(try look(at: offsets), keeping: retention, now: now)
+            let silent = Logger(label: "doctor") { _ in SwiftLogNoOpLogHandler() }
+            let inspector = try KafkaInspector(settings.kafka, group: settings.group, logger: silent)
+            let found = Self.offsets(offsets, try ends(of: offsets, inspector))
+            return [found] + Self.judge(try look(at: offsets, inspector), keeping: retention, now: now)
         } catch {
             return [.ok("backlog", "not known: \(error)")]
         }
@@ -53,10 +56,50 @@ struct BacklogDoctor {
         return offsets
     }
 
+    /// The oldest offset in Kafka and the end of each partition; one that Kafka does not have is left out.
+    private func ends(
+        of offsets: [TopicPartition: Int64], _ inspector: KafkaInspector
+    ) throws -> [TopicPartition: (low: Int64, high: Int64)] {
+        let topics = try inspector.topics(timeout: Self.patience)
+        var ends: [TopicPartition: (low: Int64, high: Int64)] = [:]
+        for partition in offsets.keys where Int(partition.partition) < topics[partition.topic] ?? 0 {
+            ends[partition] = try inspector.ends(of: partition, timeout: Self.patience)
+        }
+        return ends
+    }
+
+    /// Compares what is loaded next with what Kafka has.
+    ///
+    /// - Parameters:
+    ///   - next: the first offset that is not settled.
+    ///   - ends: the oldest offset and the end of each partition that Kafka has.
+    /// - Returns: a failure for a hole ahead, and for a partition that ends before what was loaded.
+    static func offsets(
+        _ next: [TopicPartition: Int64], _ ends: [TopicPartition: (low: Int64, high: Int64)]
+    ) -> DoctorFinding {
+        let known = next.sorted { $0.key < $1.key }
+            .compactMap { place, offset in ends[place].map { (place, offset, $0) } }
+        let holes = known.filter { $1 < $2.low }.map { "\($0) from \($1) to \($2.low - 1)" }
+        let replaced = known.filter { $1 > $2.high }.map { "\($0) ends with \($2.high), loaded up to \($1)" }
+        let lost = next.keys.filter { ends[$0] == nil }.sorted().map { "\($0) does not exist" }
+        let remedy = "docs/operations.md, \"Offsets that Kafka no longer has\"; ON_HOLE says what a loader does there"
+        guard holes.isEmpty else {
+            return .fail(
+                "offsets", "Kafka has deleted what was not loaded: \(holes.joined(separator: ", "))", remedy: remedy,
+                .wait)
+        }
+        guard replaced.isEmpty, lost.isEmpty else {
+            let list = (replaced + lost).joined(separator: ", ")
+            return .fail("offsets", "the topic was created again: \(list)", remedy: remedy, .wait)
+        }
+        let lag = known.reduce(0) { $0 + $1.2.high - $1.1 }
+        return .ok("offsets", "\(lag) messages of \(counted(known.count, "partition")) are not loaded")
+    }
+
     /// Reads one message of each partition; a partition that does not answer in time is left out.
-    private func look(at offsets: [TopicPartition: Int64]) throws -> [TopicPartition: Next] {
-        let inspector = try KafkaInspector(
-            settings.kafka, group: settings.group, logger: Logger(label: "doctor") { _ in SwiftLogNoOpLogHandler() })
+    private func look(
+        at offsets: [TopicPartition: Int64], _ inspector: KafkaInspector
+    ) throws -> [TopicPartition: Next] {
         try inspector.start(offsets)
         var found: [TopicPartition: Next] = [:]
         let deadline = ContinuousClock.now + Self.patience
@@ -108,9 +151,11 @@ struct BacklogDoctor {
     ) -> DoctorFinding {
         let age = max(0, now.milliseconds - oldest.milliseconds)
         let detail = "the oldest message of \(topic) that is not loaded is \(shortAge(age / 1000)) old"
-        guard let retention, age * 2 > retention.milliseconds else { return .ok("backlog", detail) }
+        guard let retention else { return .ok("backlog", detail) }
+        let left = "Kafka keeps it for another \(shortAge(max(0, retention.milliseconds - age) / 1000))"
+        guard age * 2 > retention.milliseconds else { return .ok("backlog", "\(detail); \(left)") }
         return .warning(
-            "backlog", "\(detail), and Kafka deletes it after \(shortAge(retention.milliseconds / 1000))",
+            "backlog", "\(detail), and \(left) (retention.ms: \(shortAge(retention.milliseconds / 1000)))",
             remedy: "raise retention.ms of the topic now; then start more loaders")
     }
 }

@@ -15,8 +15,10 @@ struct DatabaseDoctor: ~Copyable {
     }
 
     /// Everything, of a database that has the schema.
-    func findings() throws(PostgresError) -> [DoctorFinding] {
-        [try partitions(), try transactions(), try vacuum(), try compression(), try holes(), try rejects(), try size()]
+    func findings() throws -> [DoctorFinding] {
+        let upkeep = [try partitions(), try transactions(), try locks(), try vacuum(), try compression()]
+        return upkeep + (try LedgerDoctor.findings(connection))
+            + [try holes(), try rejects(), try DatabaseSize(connection).finding]
     }
 
     private func text(_ sql: String) throws(PostgresError) -> String {
@@ -49,9 +51,29 @@ struct DatabaseDoctor: ~Copyable {
             WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start <= now() - interval '\(longest.milliseconds) ms'
                 AND backend_type = 'client backend'
             """)
-        guard !found.isEmpty else { return .ok("transactions", "none is open for more than \(longest.short)") }
+        guard !found.isEmpty else {
+            let seesAll = try text("SELECT pg_has_role('pg_read_all_stats', 'USAGE')") == "t"
+            let whose = seesAll ? "none" : "none of this role (others need GRANT pg_read_all_stats)"
+            return .ok("transactions", "\(whose) is open for more than \(longest.short)")
+        }
         return .warning(
             "transactions", "open: \(found)", remedy: "SELECT pg_terminate_backend(PID), once it is known whose it is")
+    }
+
+    /// Who waits for a lock, and for whom; PostgreSQL shows both to every role.
+    private func locks() throws(PostgresError) -> DoctorFinding {
+        let longest = min(longest, .seconds(60))
+        let found = try text(
+            """
+            SELECT string_agg(format('pid %s waits for pid %s since %s s (%s)', pid, array_to_string(pg_blocking_pids(pid), ' and '),
+                extract(epoch FROM clock_timestamp() - waitstart)::int, coalesce(relation::regclass::text, locktype)), ', ')
+            FROM pg_locks WHERE NOT granted AND waitstart <= clock_timestamp() - interval '\(longest.milliseconds) ms'
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            """)
+        guard !found.isEmpty else { return .ok("locks", "nobody waits for one for more than \(longest.short)") }
+        return .warning(
+            "locks", found,
+            remedy: "look at what the second pid does (pg_stat_activity); SELECT pg_terminate_backend(PID)")
     }
 
     private func vacuum() throws(PostgresError) -> DoctorFinding {
@@ -62,7 +84,7 @@ struct DatabaseDoctor: ~Copyable {
             """
             SELECT string_agg(c.relname, ', ' ORDER BY c.relname) FROM pg_class c
             WHERE c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('schema_version'))
-                AND c.reloptions && ARRAY['autovacuum_enabled=false', 'autovacuum_enabled=off']
+                AND EXISTS (SELECT FROM unnest(c.reloptions) o WHERE o ~* '^autovacuum_enabled=(f|of|n|0)')
             """)
         guard !tables.isEmpty else { return .ok("autovacuum", "on") }
         return .warning(
@@ -102,12 +124,5 @@ struct DatabaseDoctor: ~Copyable {
             """)
         guard !found.isEmpty else { return .ok("rejects", "none in the last day") }
         return .warning("rejects", "in the last day: \(found)", remedy: "tweet-loader rejects list")
-    }
-
-    private func size() throws(PostgresError) -> DoctorFinding {
-        .ok(
-            "size",
-            try text("SELECT pg_size_pretty(pg_database_size(current_database()))")
-                + "; tweet-loader retention deletes old months")
     }
 }

@@ -13,6 +13,9 @@ struct LoaderDoctor {
         KafkaDoctor(settings.kafka, topics: settings.topics, createsTopics: false)
     }
 
+    /// What a loader needs at most (docs/operations.md, "Memory"): six times MAX_BYTES, and all that does not depend on it.
+    private var memory: Int64 { 6 * Int64(settings.limits.bytes) + (184 << 20) }
+
     /// What needs no network.
     ///
     /// - Parameter environment: of the service.
@@ -20,7 +23,8 @@ struct LoaderDoctor {
     func local(_ environment: [String: String]) -> [DoctorFinding] {
         var findings = environment["PGPASSFILE"].map { [Self.passwordFile($0)] } ?? []
         if let path = settings.listen?.tokenFile { findings.append(.secretFile("status token", path)) }
-        return findings + kafkaDoctor.local + (settings.logs.map { ReceiverDoctor($0).local } ?? []) + [.openFiles()]
+        return findings + kafkaDoctor.local + (settings.logs.map { ReceiverDoctor($0).local } ?? [])
+            + DoctorFinding.system(memory: memory)
     }
 
     /// What PostgreSQL, Kafka and the receiver of the log say.
@@ -209,6 +213,7 @@ struct LoaderDoctor {
             now: now)
         let found = kafkaDoctor.remote(group: settings.group)
         guard !found.partitions.isEmpty else { return servers + found.findings }
-        return servers + found.findings + BacklogDoctor(settings).findings(keeping: found.retention, now: now)
+        return servers + found.findings + [GroupDoctor(settings).finding]
+            + BacklogDoctor(settings).findings(keeping: found.retention, now: now)
     }
 }

@@ -16,6 +16,17 @@ package final class KafkaFront: Sendable {
         case bearer(token: String)
     }
 
+    /// A member of a consumer group.
+    package struct Member: Sendable {
+        let name: String?
+        let client: String
+        let host: String
+
+        package init(name: String?, client: String, host: String) {
+            (self.name, self.client, self.host) = (name, client, host)
+        }
+    }
+
     /// The port of 127.0.0.1 that it listens on.
     package let port: Int
     private let loop: KafkaFrontLoop
@@ -86,6 +97,12 @@ package final class KafkaFront: Sendable {
     package var topicSettings: [String: String]? {
         get { loop.state.withLock { $0.topicSettings } }
         set { loop.state.withLock { $0.topicSettings = newValue } }
+    }
+
+    /// What is answered about the members of any group; nil: the request is unknown, as to the mock cluster.
+    package var groupMembers: [Member]? {
+        get { loop.state.withLock { $0.groupMembers } }
+        set { loop.state.withLock { $0.groupMembers = newValue } }
     }
 
     /// Topics that nobody has the right to see.

@@ -12,6 +12,7 @@ final class KafkaFrontLoop: Sendable {
         var judge: (@Sendable (KafkaBatch) -> Int16)?
         var rejectedBatches = 0
         var topicSettings: [String: String]?
+        var groupMembers: [KafkaFront.Member]?
         var isToCut = false
         var deniedTopics: Set<String> = []
         var creatingRequests = 0
@@ -98,9 +99,8 @@ final class KafkaFrontLoop: Sendable {
         case KafkaAnswer.Kind.apiVersions where request.version > 2:
             return KafkaFrontPair.send(KafkaAnswer.olderVersions(correlation), to: pair.client)
         case KafkaAnswer.Kind.apiVersions: break
-        case KafkaAnswer.describeConfigs:
-            let settings = state.withLock { $0.topicSettings } ?? [:]
-            return KafkaFrontPair.send(KafkaAnswer.topicSettings(frame, correlation, settings), to: pair.client)
+        case KafkaAnswer.describeConfigs, KafkaAnswer.describeGroups:
+            return KafkaFrontPair.send(description(frame, request, correlation), to: pair.client)
         default:
             if !pair.isSignedIn, state.withLock({ $0.credentials != nil }) {
                 state.withLock { $0.unsigned += 1 }
@@ -114,6 +114,14 @@ final class KafkaFrontLoop: Sendable {
             return KafkaFrontPair.send(rejection, to: pair.client)
         }
         return forward(frame, request, correlation, &pair)
+    }
+
+    /// What the mock cluster cannot describe.
+    private func description(_ frame: [UInt8], _ request: KafkaFrontPair.Request, _ correlation: Int32) -> [UInt8] {
+        let state = state.withLock { $0 }
+        return request.kind == KafkaAnswer.describeGroups
+            ? KafkaAnswer.groupMembers(frame, correlation, state.groupMembers ?? [])
+            : KafkaAnswer.topicSettings(frame, correlation, state.topicSettings ?? [:])
     }
 
     /// Sends a request on, and remembers it when its answer is to be changed.
@@ -152,7 +160,7 @@ final class KafkaFrontLoop: Sendable {
             case KafkaAnswer.Kind.apiVersions:
                 KafkaAnswer.apiVersions(
                     frame, hasSASL: state.credentials != nil, hasPhantoms: !state.phantoms.isEmpty,
-                    hasSettings: state.topicSettings != nil)
+                    hasSettings: state.topicSettings != nil, hasMembers: state.groupMembers != nil)
             case KafkaAnswer.fetch: KafkaAnswer.fetchAnswer(frame, state.phantoms, topic: "tweets")
             case KafkaAnswer.listOffsets: KafkaAnswer.offsetsAnswer(frame, state.phantoms, topic: "tweets")
             case KafkaAnswer.Kind.findCoordinator: KafkaAnswer.coordinator(frame, version: version, port: port)

@@ -72,14 +72,15 @@ enum KafkaAnswer {
     /// The kinds of requests that are taken, those that are changed in versions that are known here, and SASL's when there
     /// is any.
     static func apiVersions(
-        _ answer: [UInt8], hasSASL: Bool, hasPhantoms: Bool = false, hasSettings: Bool = false
+        _ answer: [UInt8], hasSASL: Bool, hasPhantoms: Bool = false, hasSettings: Bool = false,
+        hasMembers: Bool = false
     ) -> [UInt8] {
         var old = KafkaWire(answer)
         var new = KafkaWire()
         new.append(old.integer(Int32.self))
         new.append(old.integer(Int16.self))
         let count = old.integer(Int32.self)
-        new.append(count + (hasSASL ? 2 : 0) + (hasSettings ? 1 : 0))
+        new.append(count + (hasSASL ? 2 : 0) + (hasSettings ? 1 : 0) + (hasMembers ? 1 : 0))
         for _ in 0..<count {
             let (kind, low, high) = (old.integer(Int16.self), old.integer(Int16.self), old.integer(Int16.self))
             var known: [Int16: Int16] = [Kind.produce: 7, Kind.metadata: 4, Kind.findCoordinator: 2]
@@ -90,6 +91,7 @@ enum KafkaAnswer {
             for number in [Kind.saslHandshake, 0, 1, Kind.saslAuthenticate, 0, 0] as [Int16] { new.append(number) }
         }
         if hasSettings { for number in [describeConfigs, 0, 0] { new.append(number) } }
+        if hasMembers { for number in [describeGroups, 4, 4] { new.append(number) } }
         new.append(old.rest())
         return new.bytes
     }

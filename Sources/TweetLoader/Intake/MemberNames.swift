@@ -20,17 +20,31 @@ struct MemberNames {
     ///   - settings: group, topic and Kafka's addresses.
     ///   - count: of the names.
     init?(_ settings: LoaderSettings, count: Int) {
-        let scope = "\(settings.kafka.bootstrapServers) \(settings.group) \(settings.topic)"
         var names: [String] = []
         var sockets: [HeldName] = []
         for number in 1...Self.most where names.count < count {
-            guard let socket = HeldName("\(scope) \(number)") else { continue }
+            guard let socket = HeldName(Self.scope(settings, number)) else { continue }
             sockets.append(socket)
             names.append(Self.name(host: LoaderSettings.hostName, topic: settings.topic, number: number))
         }
         guard names.count == count else { return nil }
         self.names = names
         self.sockets = sockets
+    }
+
+    /// What is held on this host for a name.
+    private static func scope(_ settings: LoaderSettings, _ number: Int) -> String {
+        "\(settings.kafka.bootstrapServers) \(settings.group) \(settings.topic) \(number)"
+    }
+
+    /// The number of a name that a loader of this host can have; nil for any other name.
+    static func number(of name: String, _ settings: LoaderSettings) -> Int? {
+        (1...most).first { Self.name(host: LoaderSettings.hostName, topic: settings.topic, number: $0) == name }
+    }
+
+    /// Whether a process of this host holds a name; does not hold it itself.
+    static func isHeld(_ name: String, _ settings: LoaderSettings) -> Bool {
+        number(of: name, settings).map { HeldName.isHeld(scope(settings, $0)) } ?? false
     }
 
     /// One name, of what Kafka accepts in it: at most 249 letters, digits, '.', '_' and '-', as in a topic's name
@@ -62,15 +76,26 @@ private final class HeldName: Sendable {
         guard descriptor >= 0 else { return nil }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        // FNV-1a: a name may be longer than an address.
-        let hash = name.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-        let label = Array("\0tweet-loader-\(String(hash, radix: 16))".utf8)
+        let label = Array("\0\(Self.label(name))".utf8)
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: label) }
         let size = socklen_t(MemoryLayout<sa_family_t>.size + label.count)
         let isOurs = unsafe withUnsafePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(descriptor, $0, size) == 0 }
         }
         guard isOurs else { return nil }
+    }
+
+    /// FNV-1a: a name may be longer than an address.
+    private static func label(_ name: String) -> String {
+        let hash = name.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        return "tweet-loader-\(String(hash, radix: 16))"
+    }
+
+    /// Whether a process has the name, of this process's network namespace (proc(5), net/unix: `@` begins an abstract address).
+    static func isHeld(_ name: String) -> Bool {
+        // Other programs' names may be any bytes.
+        let sockets = String(decoding: (try? readWholeFile("/proc/net/unix")) ?? [], as: UTF8.self)
+        return sockets.split(separator: "\n").contains { $0.hasSuffix(" @\(label(name))") }
     }
 
     deinit {
