@@ -213,7 +213,6 @@ struct LoaderDoctor {
             now: now)
         let found = kafkaDoctor.remote(group: settings.group)
         guard !found.partitions.isEmpty else { return servers + found.findings }
-        return servers + found.findings + [GroupDoctor(settings).finding]
-            + BacklogDoctor(settings).findings(keeping: found.retention, now: now)
+        return servers + found.findings + BacklogDoctor(settings).findings(keeping: found.retention, now: now)
     }
 }

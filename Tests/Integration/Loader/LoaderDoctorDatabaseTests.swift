@@ -51,8 +51,9 @@ struct LoaderDoctorDatabaseTests {
         }
         try #require(isWaiting)
         let holderID = try holder.query("SELECT pg_backend_pid()", doing: "test").text(0, 0) ?? ""
-        let found = named(try DatabaseDoctor(database.connect(), longest: .zero).findings())["locks"]
-        #expect(found?.status == .warn, "\(found as Any)")
+        let all = named(try DatabaseDoctor(database.connect(), longest: .zero).findings())
+        let found = all["locks"]
+        #expect(found?.status == .warn && all["content"]?.status == .warn, "\(all)")
         #expect(found?.detail.contains("waits for pid \(holderID) since ") == true, "\(found as Any)")
         #expect(found?.detail.hasSuffix(" s (rejects)") == true, "\(found as Any)")
         let patient = named(try DatabaseDoctor(database.connect()).findings())["locks"]
