@@ -43,7 +43,7 @@ struct DoctorCommand: ParsableCommand {
                 findings.append(.ok("settings", "valid"))
                 let checks = LoaderDoctor(settings: settings)
                 findings += checks.local(reader.environment) + (doctor.offline ? [] : checks.remote())
-                // A client of librdkafka 2.0.2 may never end when its broker does not know DescribeGroups: only on request.
+                // Beside a broker without DescribeGroups, a client of librdkafka 2.0.2 was seen not to end: only on request.
                 if probe { findings += [GroupDoctor(settings).finding, checks.probe(patience: .seconds(90))] }
             }
             let report = DoctorReport(service: "tweet-loader", findings: findings)
