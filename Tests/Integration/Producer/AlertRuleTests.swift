@@ -12,7 +12,8 @@ import Testing
         .enabled(
             if: FileManager.default.isExecutableFile(atPath: promtool), "Debian's package prometheus has promtool"),
         arguments: [
-            ["check", "rules", "tweet-pipeline.rules.yml"], ["test", "rules", "tweet-pipeline.test.yml"],
+            ["check", "rules", "tweet-pipeline.rules.yml"],
+            ["test", "rules", "tweet-pipeline.test.yml", "tweet-pipeline.days.test.yml"],
             ["check", "config", "prometheus.yml"],
             // The file of the token is there only in the container.
             ["check", "config", "--syntax-only", "containers.yml"],

@@ -28,7 +28,8 @@ import Yams
     @Test func eachAlertHasASeverityARunbookAndATest() throws {
         let alerts = try alerts()
         #expect(alerts.count == 18)
-        let tests = try String(contentsOf: folder.appending(path: "tweet-pipeline.test.yml"), encoding: .utf8)
+        let tests = try ["tweet-pipeline.test.yml", "tweet-pipeline.days.test.yml"]
+            .map { try String(contentsOf: folder.appending(path: $0), encoding: .utf8) }.joined()
         let operations = try String(contentsOf: repository.appending(path: "docs/operations.md"), encoding: .utf8)
         for alert in alerts {
             let name = try #require(alert.alert)
