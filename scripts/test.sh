@@ -17,7 +17,7 @@ if [ "$width" -lt 4 ]; then width=4; fi
 readonly waiting=' LoaderFaultTests '
 # The second row: they take as long as all others, and wait most of it for brokers that are slow or refuse, for services
 # that end, and for time-outs.
-readonly beside=' EndToEndTests JournalFaultTests LoaderFaultTests XFaultTests '
+readonly beside=' TimelinesIntegrationTests EndToEndTests JournalFaultTests LoaderFaultTests XFaultTests '
 # A test that hangs must not hold up the others for ever; the slowest target takes a quarter of this.
 readonly seconds=1800
 # The program of all tests itself, since SwiftPM serves one `swift test` at a time.
