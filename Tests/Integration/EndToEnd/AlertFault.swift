@@ -139,7 +139,7 @@ extension AlertFault {
             // X is not read, and no heartbeat fits.
             "the journal's disk is full", fires: [.init(name: "TweetJournalNotWritable")],
             mayFire: ["TweetJournalDiskFull", "TweetStreamDisconnected", "TweetPipelineStale"],
-            cause: { $0.disk.fill() }, undo: { $0.disk.empty() }),
+            cause: { try await $0.fillDisk() }, undo: { $0.disk.empty() }),
     ]
 
     private static let hole = AlertFault(
@@ -158,6 +158,14 @@ extension AlertScene {
     fileprivate func reconnect(_ certificate: CertificateKind) {
         run.x.certificate = certificate
         run.x.inject(Fault(.close))
+    }
+
+    /// Leaves no room, also where the producer removes what Kafka has acknowledged.
+    fileprivate func fillDisk() async throws {
+        try await run.expect("a journal that cannot be written") {
+            disk.fill()
+            return try await prometheus.query("tweet_producer_journal_writable == 0")?.data?.result.isEmpty == false
+        }
     }
 
     private var gapsFile: String { disk.path + "/journal/default/gaps.json" }

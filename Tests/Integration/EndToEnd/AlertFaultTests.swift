@@ -12,6 +12,9 @@ import Testing
     private static let wanted = ProcessInfo.processInfo.environment["ALERT_FAULTS"]
     private static let canRun = PrometheusServer.isInstalled && getuid() == 0 && !Broker.isReal
 
+    /// The loader and the poller read what they publish every 10 s, and show a fault a little after its end.
+    private static let aftermath = Duration.seconds(12)
+
     @Test("the table has a fault for each alert, and the durations of all can be shortened")
     func theTableIsComplete() throws {
         let rules = try ShortenedRules.text()
@@ -57,7 +60,7 @@ import Testing
     private func isShown(_ fault: AlertFault, _ scene: AlertScene) async throws -> Bool {
         let begin = ContinuousClock.now
         try await fault.cause(scene)
-        var firing: [PrometheusServer.Rule.Alert] = []
+        var (firing, calm): ([PrometheusServer.Rule.Alert], ContinuousClock.Instant?) = ([], nil)
         let isFiring = try await holds(within: .seconds(120)) {
             firing = try await scene.firing()
             return fault.fires.allSatisfy { wanted in firing.contains { wanted.isMet(by: $0) } }
@@ -73,7 +76,8 @@ import Testing
         try await fault.undo(scene)
         let isOver = try await holds(within: .seconds(180)) {
             firing = try await scene.firing()
-            return firing.isEmpty
+            calm = firing.isEmpty ? calm ?? .now : nil
+            return calm.map { $0.duration(to: .now) > Self.aftermath } ?? false
         }
         #expect(isOver, "\(fault.name) is over, and fires \(firing.map(\.labels))\n\(scene.logs)")
         print("\(fault.name): \(names.sorted()) after \(shown.short), over after \(begin.duration(to: .now).short)")
