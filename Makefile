@@ -153,6 +153,7 @@ test-thread test-address: test-%: setup
 	@$(preload) $(test) .build-$* --sanitize=$* --scratch-path .build-$*
 
 .PHONY: build-thread build-address build-fuzz
+test-thread test-address build-thread build-address: export TEST_TARGETS = $(TARGETS)
 build-thread build-address: build-%: setup
 	@$(quiet) 'building ($* sanitizer)' .build-$*/make-build.log \
 		$(SWIFT) build --build-tests --sanitize=$* --scratch-path .build-$*
