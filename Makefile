@@ -57,11 +57,13 @@ FUZZ_SECONDS ?= 0
 FUZZ_CORPUS ?=
 
 quiet := scripts/quiet.sh
-# Which test targets run (scripts/test.sh).
+# Which test targets run (scripts/test.sh): the quick ones first, and then those that take longest, so that both rows end
+# together.
 unit_targets := $(addsuffix UnitTests,$(notdir $(wildcard Tests/Unit/*)))
-integration_targets := XAPIIntegrationTests ProducerIntegrationTests LoaderIntegrationTests TimelinesIntegrationTests LogShippingIntegrationTests SandboxIntegrationTests EndToEndTests
 fault_targets := $(addsuffix FaultTests,$(notdir $(wildcard Tests/Fault/*)))
-TARGETS ?= $(unit_targets) $(integration_targets) $(fault_targets)
+integration_targets := $(addsuffix IntegrationTests,Timelines Producer) EndToEndTests \
+	$(addsuffix IntegrationTests,Loader XAPI Sandbox LogShipping)
+TARGETS ?= $(unit_targets) $(fault_targets) $(integration_targets)
 test := FILTER='$(FILTER)' TARGETS='$(TARGETS)' SWIFT='$(SWIFT)' scripts/test.sh
 
 # False reports of the leak sanitizer; see the file.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the built tests in two rows beside each other, each target after the other.
+# Runs the built tests, two targets at a time.
 #
 #   TARGETS='ATests BTests' [FILTER=REGEX] scripts/test.sh BUILD-FOLDER [OPTION OF swift test]…
 #
@@ -15,16 +15,13 @@ if [ "$width" -lt 4 ]; then width=4; fi
 # Nearly all the time of these goes by in waiting, for the mock cluster's group above all: with four at once the processors
 # are idle for 9/10 of it.
 readonly waiting=' LoaderFaultTests '
-# The second row: they take as long as all others, and wait most of it for brokers that are slow or refuse, for services
-# that end, and for time-outs.
-readonly beside=' TimelinesIntegrationTests EndToEndTests JournalFaultTests LoaderFaultTests XFaultTests '
 # A test that hangs must not hold up the others for ever; the slowest target takes a quarter of this.
 readonly seconds=1800
 # The program of all tests itself, since SwiftPM serves one `swift test` at a time.
 bin=$("${SWIFT:-swift}" build --show-bin-path "$@") || exit
 run=(timeout --kill-after=10 "$seconds" "$bin"/*PackageTests.xctest --testing-library swift-testing)
 readonly limit=--experimental-maximum-parallelization-width
-rm -f "$build"/tests*.xml
+rm -f "$build"/tests*.xml "$build"/tests-of-*.log
 # Installed here, so that no test waits for it.
 "$(dirname "${BASH_SOURCE[0]}")/python.sh" --install || exit 69
 
@@ -40,33 +37,35 @@ ended() { # STATUS TARGET
     fi
 }
 
-run_row() { # TARGET…
-    local status=0 target many start
-    for target; do
-        printf '\n-- %s\n' "$target"
-        many=$width
-        if [[ $waiting == *" $target "* ]]; then many=$((3 * width)); fi
-        start=$SECONDS
-        "${run[@]}" "$limit" "$many" --filter "^$target\\." --xunit-output "$build/tests-of-$target.xml" || {
-            ended $? "$target"
-            status=1
-        }
-        printf -- '-- %s: %s s\n' "$target" "$((SECONDS - start))"
-    done
+run_target() { # TARGET
+    local status=0 many=$width start=$SECONDS
+    if [[ $waiting == *" $1 "* ]]; then many=$((3 * width)); fi
+    printf '\n-- %s\n' "$1"
+    "${run[@]}" "$limit" "$many" --filter "^$1\." --xunit-output "$build/tests-of-$1.xml" || status=$?
+    ended "$status" "$1"
+    printf -- '-- %s: %s s\n' "$1" "$((SECONDS - start))"
     return "$status"
 }
 
-status=0 first=() second=()
+log() { echo "$build/tests-of-$1.log"; } # TARGET
+
+declare -A running=()
+status=0
+# What still runs, and what that has started.
+trap 'for row in "${!running[@]}"; do kill "$row" $(pgrep -P "$row"); done 2>/dev/null' EXIT
+
+await_one() {
+    local row
+    wait -n -p row "${!running[@]}" || status=1
+    cat "$(log "${running[$row]}")"
+    unset "running[$row]"
+}
+
 for target in $TARGETS; do
-    if [[ $beside == *" $target "* ]]; then second+=("$target"); else first+=("$target"); fi
+    [ "${#running[@]}" -lt 2 ] || await_one
+    run_target "$target" >"$(log "$target")" 2>&1 &
+    running[$!]=$target
 done
-run_row "${second[@]}" >"$build/tests-beside.log" 2>&1 &
-row=$!
-# The row, and what it runs.
-trap 'kill "$row" $(pgrep -P "$row") 2>/dev/null' EXIT
-run_row "${first[@]}" || status=1
-wait "$row" || status=1
-trap - EXIT
-cat "$build/tests-beside.log"
+while [ "${#running[@]}" -gt 0 ]; do await_one; done
 cat "$build"/tests-of-*.xml >"$build/tests.xml" || status=1
 exit "$status"

@@ -8,7 +8,7 @@ struct DemoTests {
     private func demo(_ arguments: [String]) throws -> ChildProcess {
         var command = ChildCommand(try siblingExecutable("sandbox"), ["demo"] + arguments)
         command.output = .pipe
-        command.errors = .discard
+        command.errors = .inherit
         return try ChildProcess(command)
     }
 

@@ -142,12 +142,13 @@ final class TimelinesRun {
         return eventually { fixture.simulator.userRecord.calls[account, default: 0] > before + 1 }
     }
 
-    /// Waits until every account of a range was polled.
+    /// Waits until the first page of every account of a range is journalled, and that it was read is stored.
     func waitForFirstPolls(_ accounts: ClosedRange<Int64>) -> Bool {
-        eventually {
-            let calls = fixture.simulator.userRecord.calls
-            return accounts.allSatisfy { calls[$0, default: 0] > 0 }
-        }
+        let polled = """
+            SELECT count(DISTINCT user_id) FROM timelines
+            WHERE user_id BETWEEN \(accounts.lowerBound) AND \(accounts.upperBound) AND last_polled_at IS NOT NULL
+            """
+        return (try? eventually { try fixture.query(polled) == [["\(accounts.count)"]] }) == true
     }
 
     /// Waits until nothing that was offered is missing.
