@@ -36,6 +36,7 @@ struct TimelineDemo {
             try pipeline.start(.loader)
             for poller in TimelinePollers.names { try pollers.start(poller) }
             screen.say("tweet-loader and two tweet-timelines run")
+            try awaitFirstWalks(pipeline)
             try disturb(pipeline, pollers)
             try finish(pipeline, pollers)
         } catch {
@@ -56,6 +57,15 @@ struct TimelineDemo {
             x.post(50, to: user, age: .seconds(3600))
         }
         screen.say("\(Self.users.count) users have logged in; SELECT add_x_token(…) for each of them")
+    }
+
+    /// The first walk of a timeline reads its newest posts alone, and would not reach those that are there now.
+    private func awaitFirstWalks(_ pipeline: LocalPipeline) throws {
+        let ended = "SELECT count(*) FROM timelines WHERE complete_to IS NOT NULL"
+        let deadline = ContinuousClock.now + .seconds(60)
+        while ContinuousClock.now < deadline, try pipeline.query(ended) != "\(Self.users.count)" {
+            try pause(.milliseconds(100))
+        }
     }
 
     private func disturb(_ pipeline: LocalPipeline, _ pollers: TimelinePollers) throws {

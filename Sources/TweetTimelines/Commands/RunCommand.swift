@@ -74,8 +74,13 @@ struct RunCommand: ParsableCommand {
         let endpoints = OperationsEndpoints(
             service: "tweet-timelines", registry: metrics.registry, health: health, judge: judge.checks)
         health.summarize { endpoints.report().headline }
-        // Before anything is begun: the schema, and the key of the tokens.
-        try settings.access.withTokens { connection, _ in try TimelineBook.forgetPauses(connection) }
+        // Before anything is begun: the schema, and the key of the tokens. A PostgreSQL that is away is waited for.
+        do { try settings.access.withTokens { _, _ in } } catch let error as DatabaseError
+        where error.disposition == .wait {
+            logger.error(
+                "PostgreSQL is unreachable at the start; timelines are read as soon as it is reachable",
+                metadata: ["error": "\(error)"])
+        }
         let server = try OperationsServer.start(settings.listen, endpoints, logger: logger)
         defer { server?.stop() }
         try Timelines(settings: settings, stop: Stop(), logger: logger, metrics: metrics, health: health).run()

@@ -17,6 +17,8 @@ struct Polling: Sendable {
     let app = AppWatch()
     /// Of PostgreSQL.
     let database = Lasting()
+    /// Whether the pauses of earlier settings have ended.
+    let hasForgotten = Late<Bool>()
     let metrics: TimelineMetrics
     let stop: Stop
     let logger: Logger
@@ -94,6 +96,10 @@ struct Poller {
     private func work(_ client: UserClient, _ connection: borrowing PostgresConnection) throws {
         guard let key = shared.settings.access.key else { return }
         let store = TokenStore(vault: try TokenVault(key, old: shared.settings.access.oldKey, connection))
+        if shared.hasForgotten.value == nil {
+            try TimelineBook.forgetPauses(connection)
+            shared.hasForgotten.value = true
+        }
         while let next = try nextDue(connection) {
             var poll = TimelinePoll(self, next, store, client)
             do throws(PostgresError) { try poll.run(connection) } catch {

@@ -201,6 +201,22 @@ struct ApplicationTests {
         try TimelinesFixture.superuser("ALTER DATABASE \(name) CONNECTION LIMIT -1", "postgres")
     }
 
+    @Test("a PostgreSQL that is away at the start is waited for, and what paused timelines by earlier settings ends then")
+    func startDuringOutage() async throws {
+        try await TimelinesRun.with { run in
+            let name = run.fixture.name
+            try run.add(1...1)
+            try run.fixture.query(
+                "INSERT INTO timeline_pauses (cause, until, detail) VALUES ('budget', now() + interval '1 hour', 'earlier')")
+            try TimelinesFixture.superuser("ALTER DATABASE \(name) CONNECTION LIMIT 0", "postgres")
+            try run.startPoller()
+            #expect(eventually { run.logs.contains("PostgreSQL is unreachable at the start") }, "\(run.logs)")
+            try TimelinesFixture.superuser("ALTER DATABASE \(name) CONNECTION LIMIT -1", "postgres")
+            #expect(run.waitForFirstPolls(1...1), "\(run.logs)")
+            #expect(run.stop("poller") == .status(0), "\(run.logs)")
+        }
+    }
+
     @Test("lines of an account that was removed while they were on their way are not stored, and verify knows why")
     func removalWithLinesOnTheirWay() async throws {
         try await TimelinesRun.with { run in
