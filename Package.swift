@@ -127,9 +127,8 @@ let package = Package(
         .target(
             name: "Sandbox",
             dependencies: [
-                "TweetLoader", "Core", "TweetFormat", "Journal", "KafkaClient", "Postgres", "COpenSSLTLS", "CRdKafka",
-                "CZlib",
-                argumentParser, logging, "Yams",
+                "TweetLoader", "Core", "TweetFormat", "Journal", "KafkaClient", "Postgres", "Operations", "COpenSSLTLS",
+                "CRdKafka", "CZlib", argumentParser, logging, "Yams",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],

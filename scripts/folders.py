@@ -39,8 +39,8 @@ ARROWS = {
     " Logging",
     "TweetTimelines": "Core Digests HTTP TweetFormat Journal XAPI KafkaClient Postgres Publishing Operations LogShipping"
     " ArgumentParser Logging",
-    "Sandbox": "Core TweetFormat Journal KafkaClient Postgres TweetLoader ArgumentParser Logging Yams COpenSSLTLS CRdKafka"
-    " CZlib Hummingbird HTTPTypes NIOCore NIOHTTPTypes",
+    "Sandbox": "Core TweetFormat Journal KafkaClient Postgres Operations TweetLoader ArgumentParser Logging Yams"
+    " COpenSSLTLS CRdKafka CZlib Hummingbird HummingbirdCore HTTPTypes NIOCore NIOHTTPTypes",
     "tweet-producer": "TweetProducer",
     "tweet-loader": "TweetLoader",
     "tweet-timelines": "TweetTimelines",

@@ -76,9 +76,13 @@ package final class HTTPServer: Sendable {
         let patience = TimeAmount.milliseconds(limits.patience.milliseconds)
         return Application(
             responder: responder,
-            server: .http1(
-                configuration: .init(
-                    additionalChannelHandlers: [RequestDeadline(patience)], idleTimeout: patience)),
+            server: HTTPServerBuilder { responder in
+                LateSetup(
+                    HTTP1Channel(
+                        responder: responder,
+                        configuration: .init(
+                            additionalChannelHandlers: [RequestDeadline(patience)], idleTimeout: patience)))
+            },
             configuration: .init(
                 address: .hostname(settings.host, port: settings.port),
                 availableConnectionsDelegate: limits.connections.map { [quiet] in

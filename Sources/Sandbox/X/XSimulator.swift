@@ -1,7 +1,9 @@
 import Core
 import Hummingbird
+import HummingbirdCore
 import Logging
 import NIOCore
+import Operations
 import Synchronization
 
 /// X's API v2 as far as the pipeline uses it, on a free port of 127.0.0.1, with faults on demand and a record of its own.
@@ -174,7 +176,7 @@ package final class XSimulator: Sendable {
         var logger = Logger(label: "sandbox.x")
         logger.logLevel = .critical
         let application = Application(
-            router: router,
+            router: router, server: HTTPServerBuilder { LateSetup(HTTP1Channel(responder: $0)) },
             configuration: .init(address: .hostname("127.0.0.1", port: configuration.port), serverName: "tsa_o"),
             onServerRunning: { channel in onOpen(channel.localAddress?.port ?? 0) }, logger: logger)
         let director = Task(executorPreference: queue) { await self.direct() }

@@ -76,7 +76,8 @@ struct RunCommand: ParsableCommand {
         health.summarize { endpoints.report().headline }
         // Before anything is begun: the schema, and the key of the tokens. A PostgreSQL that is away is waited for.
         do { try settings.access.withTokens { _, _ in } } catch let error as DatabaseError
-        where error.disposition == .wait {
+            where error.disposition == .wait
+        {
             logger.error(
                 "PostgreSQL is unreachable at the start; timelines are read as soon as it is reachable",
                 metadata: ["error": "\(error)"])

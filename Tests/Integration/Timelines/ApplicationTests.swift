@@ -201,13 +201,16 @@ struct ApplicationTests {
         try TimelinesFixture.superuser("ALTER DATABASE \(name) CONNECTION LIMIT -1", "postgres")
     }
 
-    @Test("a PostgreSQL that is away at the start is waited for, and what paused timelines by earlier settings ends then")
+    @Test("a PostgreSQL that is away at the start is waited for, and pauses of earlier settings end then")
     func startDuringOutage() async throws {
         try await TimelinesRun.with { run in
             let name = run.fixture.name
             try run.add(1...1)
             try run.fixture.query(
-                "INSERT INTO timeline_pauses (cause, until, detail) VALUES ('budget', now() + interval '1 hour', 'earlier')")
+                """
+                INSERT INTO timeline_pauses (cause, until, detail)
+                VALUES ('budget', now() + interval '1 hour', 'an earlier limit')
+                """)
             try TimelinesFixture.superuser("ALTER DATABASE \(name) CONNECTION LIMIT 0", "postgres")
             try run.startPoller()
             #expect(eventually { run.logs.contains("PostgreSQL is unreachable at the start") }, "\(run.logs)")

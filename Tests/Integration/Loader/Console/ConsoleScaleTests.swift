@@ -13,14 +13,16 @@ struct ConsoleScaleTests {
 
     /// Tweets of twelve months up to now, at equal distances, each matched by one of 20 rules, and their counts by hour.
     private func fill(_ database: TestDatabase) throws {
-        let connection = try database.connect()
+        var conninfo = try PostgresConninfo(database.url)
+        conninfo.statementTimeout = nil
+        let connection = try PostgresConnection.connect(conninfo)
         let now = Timestamp.now().milliseconds
         // Half months: none is passed over.
         for half in 0...25 {
             let moment = Timestamp(milliseconds: now - Int64(half) * 15 * 86_400_000)
             try connection.execute(TweetPartition(at: moment).createSQL)
         }
-        try connection.execute("SET statement_timeout = 0; SET synchronous_commit = off")
+        try connection.execute("SET synchronous_commit = off")
         let step = 360 * 86_400_000 / Int64(Self.rows)
         try connection.execute(
             """
