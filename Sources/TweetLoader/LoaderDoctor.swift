@@ -1,6 +1,5 @@
 import Core
 import Digests
-import Glibc
 import KafkaClient
 import LogShipping
 import Postgres
@@ -17,11 +16,8 @@ struct LoaderDoctor {
     private var memory: Int64 { 6 * Int64(settings.limits.bytes) + (184 << 20) }
 
     /// What needs no network.
-    ///
-    /// - Parameter environment: of the service.
-    /// - Returns: what was found.
-    func local(_ environment: [String: String]) -> [DoctorFinding] {
-        var findings = environment["PGPASSFILE"].map { [Self.passwordFile($0)] } ?? []
+    var local: [DoctorFinding] {
+        var findings = PasswordFileDoctor(settings.conninfo).findings
         if let path = settings.listen?.tokenFile { findings.append(.secretFile("status token", path)) }
         return findings + kafkaDoctor.local + (settings.logs.map { ReceiverDoctor($0).local } ?? [])
             + DoctorFinding.system(memory: memory)
@@ -33,21 +29,6 @@ struct LoaderDoctor {
     /// - Returns: what was found.
     func remote(now: Timestamp = .now()) -> [DoctorFinding] {
         postgres(now) + kafka(now) + (settings.logs.map { [ReceiverDoctor($0).remote(now: now)] } ?? [])
-    }
-
-    /// libpq ignores a password file that others may read, without an error.
-    static func passwordFile(_ path: String) -> DoctorFinding {
-        var found = stat()
-        guard unsafe stat(path, &found) == 0 else {
-            return .fail("pgpass", "\(FileError("read", path))", remedy: "create the file", .operator(.credentials))
-        }
-        let mode = found.st_mode & 0o777
-        guard mode & 0o077 == 0 else {
-            return .fail(
-                "pgpass", "\(path) has mode 0\(String(mode, radix: 8)): libpq ignores it", remedy: "chmod 600 \(path)",
-                .operator(.credentials))
-        }
-        return .ok("pgpass", "\(path) is readable for its owner only")
     }
 
     // MARK: PostgreSQL

@@ -17,7 +17,7 @@ struct TimelineDoctor {
 
     /// What needs no network.
     var local: [DoctorFinding] {
-        var findings = [key, app, budget] + kafkaDoctor.local
+        var findings = [key, app, budget] + PasswordFileDoctor(settings.access.conninfo).findings + kafkaDoctor.local
         if let path = settings.listen?.tokenFile { findings.append(.secretFile("status token", path)) }
         findings += settings.logs.map { ReceiverDoctor($0).local } ?? []
         return findings + FolderDoctor(settings.journalFolder).findings + DoctorFinding.system(memory: 128 << 20)

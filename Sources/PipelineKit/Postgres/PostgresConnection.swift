@@ -58,7 +58,8 @@ package struct PostgresConnection: ~Copyable {
         throw failure
     }
 
-    private static func start(_ parameters: [(String, String)]) throws(PostgresError) -> OpaquePointer {
+    /// Begins to connect; the caller ends it with PQfinish.
+    static func start(_ parameters: [(String, String)]) throws(PostgresError) -> OpaquePointer {
         var handle: OpaquePointer?
         unsafe withCStrings(parameters.map(\.0) + [nil]) { keys in
             unsafe withCStrings(parameters.map(\.1) + [nil]) { values in

@@ -19,6 +19,8 @@ package struct PostgresConninfo: Sendable {
     let connectTimeout: Duration?
     /// Host, port and database, without user and password, for messages.
     package let place: String
+    /// Whether a service file is used (`service` or PGSERVICE).
+    let hasService: Bool
     private let defaults: [(String, String)]
     /// How long one statement may run on the server (statement_timeout); nil: without limit.
     package var statementTimeout: Duration? = .seconds(60)
@@ -52,6 +54,7 @@ package struct PostgresConninfo: Sendable {
         let host = value("host", "PGHOST") ?? value("hostaddr", "PGHOSTADDR") ?? "local socket"
         place =
             "\(host) port \(value("port", "PGPORT") ?? "5432") database \(value("dbname", "PGDATABASE") ?? "(default)")"
+        hasService = value("service", "PGSERVICE") != nil
         // A dead peer is noticed in about 25 s while we wait, and in 30 s while we send (tcp(7)).
         defaults = [
             ("tcp_user_timeout", "30000"), ("keepalives_idle", "10"), ("keepalives_interval", "5"),

@@ -21,26 +21,11 @@ extension PostgresConnection {
         }
         let isEncrypted = unsafe PQsslInUse(handle) == 1
         let host = unsafe text(PQhost(handle)) ?? ""
-        let options = options
+        let options = options(["sslmode", "sslcert"])
         return unsafe Encryption(
             // A folder is that of a socket.
             host: host.hasPrefix("/") ? "" : host, port: Int(text(PQport(handle)) ?? "") ?? 5432,
             version: isEncrypted ? text(PQsslAttribute(handle, "protocol")) ?? "TLS" : nil,
             mode: options["sslmode"] ?? "prefer", certificate: isEncrypted ? options["sslcert"] : nil)
-    }
-
-    /// What libpq uses for this connection (libpq, PQconninfo).
-    private var options: [String: String] {
-        guard let all = unsafe PQconninfo(handle) else { return [:] }
-        defer { unsafe PQconninfoFree(all) }
-        var found: [String: String] = [:]
-        var option = unsafe all
-        while let keyword = unsafe option.pointee.keyword {
-            if ["sslmode", "sslcert"].contains(unsafe String(cString: keyword)), let value = unsafe option.pointee.val {
-                unsafe found[String(cString: keyword)] = String(cString: value)
-            }
-            unsafe option += 1
-        }
-        return found
     }
 }

@@ -42,7 +42,7 @@ struct DoctorCommand: ParsableCommand {
             if reader.mistakes.isEmpty {
                 findings.append(.ok("settings", "valid"))
                 let checks = LoaderDoctor(settings: settings)
-                findings += checks.local(reader.environment) + (doctor.offline ? [] : checks.remote())
+                findings += checks.local + (doctor.offline ? [] : checks.remote())
                 // Beside a broker without DescribeGroups, a client of librdkafka 2.0.2 was seen not to end: only on request.
                 if probe { findings += [GroupDoctor(settings).finding, checks.probe(patience: .seconds(90))] }
             }

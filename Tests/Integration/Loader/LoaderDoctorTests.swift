@@ -1,5 +1,4 @@
 import Core
-import Glibc
 import KafkaClient
 import Postgres
 import Sandbox
@@ -76,15 +75,5 @@ struct LoaderDoctorTests {
         ended.raise(drain: .zero)
         try producer.join()
         #expect(found == .ok("probe", "a heartbeat of stream main was in PostgreSQL after 2.0 s"), "\(found)")
-    }
-
-    @Test("a password file that libpq ignores")
-    func passwordFile() throws {
-        let folder = try TemporaryFolder()
-        try folder.write("h:1:d:u:p", to: "pgpass")
-        _ = unsafe chmod(folder.path + "/pgpass", 0o640)
-        #expect(LoaderDoctor.passwordFile(folder.path + "/pgpass").status == .fail)
-        _ = unsafe chmod(folder.path + "/pgpass", 0o600)
-        #expect(LoaderDoctor.passwordFile(folder.path + "/pgpass").status == .ok)
     }
 }

@@ -172,6 +172,10 @@ struct TimelineServiceTests {
             let other = environment.merging(["TIMELINE_KEY_FILE": run.fixture.folder.path + "/other"]) { $1 }
             let found = try run.fixture.run(["doctor"], environment: other)
             #expect(found.exit == .status(78) && found.output.contains("different key"), "\(found)")
+            let file = run.fixture.folder.path + "/pgpass"
+            let missing = environment.merging(["PGPASSFILE": file]) { $1 }
+            let pgpass = try run.fixture.run(["doctor", "--offline"], environment: missing)
+            #expect(pgpass.exit == .status(77) && pgpass.output.contains("\(file): No such file"), "\(pgpass)")
         }
     }
 
