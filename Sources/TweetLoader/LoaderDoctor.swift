@@ -28,7 +28,8 @@ struct LoaderDoctor {
     /// - Parameter now: the time.
     /// - Returns: what was found.
     func remote(now: Timestamp = .now()) -> [DoctorFinding] {
-        postgres(now) + kafka(now) + (settings.logs.map { [ReceiverDoctor($0).remote(now: now)] } ?? [])
+        postgres(now) + [settings.conninfo.addressFinding].compactMap { $0 } + kafka(now)
+            + (settings.logs.map { [ReceiverDoctor($0).remote(now: now)] } ?? [])
     }
 
     // MARK: PostgreSQL

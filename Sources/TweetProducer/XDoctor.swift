@@ -13,7 +13,7 @@ struct XDoctor {
 
     /// What X says, and what it has been asked.
     func findings(now: Timestamp) -> [DoctorFinding] {
-        let found = x(now)
+        let found = x(now) + [Self.addresses(settings.stream.x.url, ProcessEnvironment.current)].compactMap { $0 }
         // Nothing more can be learnt from an X that does not answer.
         guard found.first?.status == .ok else { return found }
         return found + [certificate(now), connections, budget(now)].compactMap { $0 }
@@ -34,6 +34,17 @@ struct XDoctor {
                     error.disposition)
             ]
         }
+    }
+
+    /// Whether each address of X accepts connections, or each of the proxy that is used for it.
+    ///
+    /// - Parameters:
+    ///   - url: X_URL.
+    ///   - environment: which names proxies.
+    /// - Returns: what was found.
+    static func addresses(_ url: String, _ environment: [String: String]) -> DoctorFinding? {
+        guard let peer = Proxies.peer(of: url, environment) else { return nil }
+        return AddressDoctor("x addresses", [peer.server], role: peer.isProxy ? "the proxy " : "").finding
     }
 
     private func usage(_ now: Timestamp) -> DoctorFinding {

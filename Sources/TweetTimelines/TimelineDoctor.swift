@@ -30,7 +30,8 @@ struct TimelineDoctor {
             settings.publish.kafka.bootstrapServers, hasTLS: encryption.hasTLS,
             clientCertificate: encryption.certificate, now: now)
         let logs = settings.logs.map { [ReceiverDoctor($0).remote(now: now)] } ?? []
-        return postgres(now) + servers + kafkaDoctor.remote().findings + logs
+        let addresses = [settings.access.conninfo.addressFinding].compactMap { $0 }
+        return postgres(now) + addresses + servers + kafkaDoctor.remote().findings + logs
     }
 
     private var key: DoctorFinding {

@@ -65,4 +65,32 @@ extension PostgresConninfo {
         if let home = ProcessEnvironment.current["HOME"], !home.isEmpty { return home }
         return unsafe getpwuid(geteuid())?.pointee.pw_dir.map { unsafe String(cString: $0) } ?? ""
     }
+
+    /// The servers that are connected to by TCP, in order; none for a Unix socket.
+    package var tcpServers: [TCPServer] {
+        // No file of passwords is read when one is set.
+        let found = PostgresConnection.options(
+            ["host", "hostaddr", "port"],
+            ofStarting: parameters(for: Server()) + [("password", "-"), ("sslmode", "-")])
+        func list(_ name: String) -> [String] {
+            found[name, default: ""].split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
+        }
+        let (hosts, addresses, ports) = (list("host"), list("hostaddr"), list("port"))
+        return (0..<max(hosts.count, addresses.count)).compactMap { index -> TCPServer? in
+            let places = [addresses, hosts].compactMap { index < $0.count ? $0[index] : nil }
+            // A path or an abstract name is that of a socket; nothing means the usual socket.
+            guard let place = places.first(where: { !$0.isEmpty }), place.first != "/", place.first != "@" else {
+                return nil
+            }
+            let port = ports.count == 1 ? ports[0] : index < ports.count ? ports[index] : ""
+            return TCPServer(host: place, port: Int(port.isEmpty ? "5432" : port) ?? 5432)
+        }
+    }
+
+    /// Finds addresses of the servers that do not accept connections: libpq tries them in turn, and resolves names itself.
+    ///
+    /// - Returns: nil for a Unix socket.
+    package var addressFinding: DoctorFinding? {
+        AddressDoctor("postgresql addresses", tcpServers).finding
+    }
 }

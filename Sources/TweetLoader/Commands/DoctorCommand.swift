@@ -7,9 +7,9 @@ struct DoctorCommand: ParsableCommand {
         commandName: "doctor",
         abstract: "Find what would keep the loader from working, or stop it later.",
         discussion: """
-            Checks the settings, the files that they name, PostgreSQL (version, role, pooling, schema, durability, rights, TLS, \
-            vacuum, locks, growth), Kafka (topics, rights, members of the group, how long the backlog is kept), certificates \
-            and the receiver of the log, and prints a finding and a remedy each. It only reads.
+            Checks the settings, the files that they name, PostgreSQL (addresses, version, role, pooling, schema, durability, \
+            rights, TLS, vacuum, locks, growth), Kafka (topics, rights, members of the group, how long the backlog is \
+            kept), certificates and the receiver of the log, and prints a finding and a remedy each. It only reads.
 
               tweet-loader doctor --env-file /etc/tweet-pipeline/loader.env     what the service gets from systemd
               tweet-loader doctor --offline                                        without PostgreSQL and Kafka, as in CI

@@ -8,10 +8,10 @@ struct DoctorCommand: ParsableCommand {
         commandName: "doctor",
         abstract: "Find what would keep the producer from working, or stop it later.",
         discussion: """
-            Checks the settings, the files that they name, the journal and its disk, the money, X, Kafka, S3, certificates and \
-            the receiver of the log, and prints a finding and a remedy each. It changes nothing; on the journal's disk it \
-            writes one file, and removes it. With --probe it also asks Kafka for a producer id, and uploads an object of 22 \
-            bytes to the bucket of ARCHIVE_S3_URL, verifies and deletes it.
+            Checks the settings, the files that they name, the journal and its disk, the money, X and its addresses, Kafka, \
+            S3, certificates and the receiver of the log, and prints a finding and a remedy each. It \
+            changes nothing; on the journal's disk it writes one file, and removes it. With --probe it also asks Kafka for a \
+            producer id, and uploads an object of 22 bytes to the bucket of ARCHIVE_S3_URL, verifies and deletes it.
 
               tweet-producer doctor --env-file /etc/tweet-pipeline/producer.env     what the service gets from systemd
               tweet-producer doctor --offline                                        without X and Kafka, as in CI

@@ -7,9 +7,9 @@ struct DoctorCommand: ParsableCommand {
         commandName: "doctor",
         abstract: "Find what would keep timelines from being read, or stop them later.",
         discussion: """
-            Checks the settings, the files that they name, the journal's disk, PostgreSQL (role, pooling, schema, rights, TLS), \
-            that the key is that of the stored tokens, Kafka and the receiver of the log, and prints a finding and a remedy \
-            each. It calls X not at all; on the journal's disk it writes one file, and removes it.
+            Checks the settings, the files that they name, the journal's disk, PostgreSQL (addresses, role, pooling, schema, \
+            rights, TLS), that the key is that of the stored tokens, Kafka and the receiver of the log, and prints \
+            a finding and a remedy each. It calls X not at all; on the journal's disk it writes one file, and removes it.
 
               tweet-timelines doctor --env-file /etc/tweet-pipeline/timelines.env     what the service gets from systemd
               tweet-timelines doctor --offline                                           without PostgreSQL and Kafka, as in CI

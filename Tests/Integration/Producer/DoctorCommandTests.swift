@@ -103,6 +103,7 @@ import Testing
         let server = try ScriptedServer { $0.answer(200, #"{"data":[]}"#) }
         defer { server.close() }
         expect(try doctor([], ["X_URL": server.url]), 69, "fail    kafka ", "127.0.0.1 port 1: Connection refused")
+        expect(try doctor([]), 69, "fail    x ", "fail    x addresses", "not 127.0.0.1 port 1 (Connection refused)")
         let kafka = try KafkaSandbox(topics: ["tweets": 2, "tweets.events": 1])
         let front = try KafkaFront(kafka.bootstrapServers)
         front.topicSettings = ["cleanup.policy": "delete", "max.message.bytes": "1000000", "retention.ms": "3600000"]

@@ -166,6 +166,7 @@ struct TimelineServiceTests {
                 }, "\(run.logs)")
             let ended = try run.fixture.run(["doctor"], environment: environment)
             #expect(ended.exit == .status(0), "\(ended)")
+            #expect(ended.output.contains("ok      postgresql addresses"), "\(ended)")
             // Another key is found before it does harm.
             try run.fixture.writeKey("other", String(repeating: "0c", count: 32))
             #expect(run.waitForFirstPolls(1...2))

@@ -3,6 +3,9 @@ package struct ServerAddress {
     package let host: Substring
     package let port: UInt16?
 
+    /// The host without the brackets of an IPv6 address, as the resolver wants it.
+    package var bareHost: String { String(host.hasPrefix("[") ? host.dropFirst().dropLast() : host) }
+
     /// Nil when the text is no such thing.
     package init?(_ text: Substring, needsPort: Bool) {
         let isBracketed = text.hasPrefix("[")
