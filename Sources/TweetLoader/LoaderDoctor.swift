@@ -194,7 +194,10 @@ struct LoaderDoctor {
             settings.kafka.bootstrapServers, hasTLS: encryption.hasTLS, clientCertificate: encryption.certificate,
             now: now)
         let found = kafkaDoctor.remote(group: settings.group)
-        guard !found.partitions.isEmpty else { return servers + found.findings }
-        return servers + found.findings + BacklogDoctor(settings).findings(keeping: found.retention, now: now)
+        let brokers = ServerDoctor.brokers(
+            found.brokers, beside: settings.kafka.bootstrapServers, hasTLS: encryption.hasTLS, now: now)
+        guard !found.partitions.isEmpty else { return servers + brokers + found.findings }
+        return servers + brokers + found.findings
+            + BacklogDoctor(settings).findings(keeping: found.retention, now: now)
     }
 }

@@ -46,13 +46,17 @@ struct ProducerDoctor {
 
     /// What X, Kafka, S3 and the receiver of the log say.
     func remote(now: Timestamp) -> [DoctorFinding] {
-        let encryption = kafkaDoctor.encryption
-        let servers = ServerDoctor.kafka(
-            settings.kafka.bootstrapServers, hasTLS: encryption.hasTLS, clientCertificate: encryption.certificate,
-            now: now)
         let logs = settings.logs.map { [ReceiverDoctor($0).remote(now: now)] } ?? []
-        return XDoctor(settings).findings(now: now) + servers + kafkaDoctor.remote().findings
-            + (bucketDoctor?.findings(now: now) ?? []) + logs
+        return XDoctor(settings).findings(now: now) + kafka(now) + (bucketDoctor?.findings(now: now) ?? []) + logs
+    }
+
+    private func kafka(_ now: Timestamp) -> [DoctorFinding] {
+        let (servers, encryption) = (settings.kafka.bootstrapServers, kafkaDoctor.encryption)
+        let found = kafkaDoctor.remote()
+        return ServerDoctor.kafka(
+            servers, hasTLS: encryption.hasTLS, clientCertificate: encryption.certificate, now: now)
+            + ServerDoctor.brokers(found.brokers, beside: servers, hasTLS: encryption.hasTLS, now: now)
+            + found.findings
     }
 
     // MARK: Files

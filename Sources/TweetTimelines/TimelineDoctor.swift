@@ -25,13 +25,18 @@ struct TimelineDoctor {
 
     /// What PostgreSQL, Kafka and the receiver of the log say.
     func remote(now: Timestamp) -> [DoctorFinding] {
-        let encryption = kafkaDoctor.encryption
-        let servers = ServerDoctor.kafka(
-            settings.publish.kafka.bootstrapServers, hasTLS: encryption.hasTLS,
-            clientCertificate: encryption.certificate, now: now)
-        let logs = settings.logs.map { [ReceiverDoctor($0).remote(now: now)] } ?? []
         let addresses = [settings.access.conninfo.addressFinding].compactMap { $0 }
-        return postgres(now) + addresses + servers + kafkaDoctor.remote().findings + logs
+        let logs = settings.logs.map { [ReceiverDoctor($0).remote(now: now)] } ?? []
+        return postgres(now) + addresses + kafka(now) + logs
+    }
+
+    private func kafka(_ now: Timestamp) -> [DoctorFinding] {
+        let (servers, encryption) = (settings.publish.kafka.bootstrapServers, kafkaDoctor.encryption)
+        let found = kafkaDoctor.remote()
+        return ServerDoctor.kafka(
+            servers, hasTLS: encryption.hasTLS, clientCertificate: encryption.certificate, now: now)
+            + ServerDoctor.brokers(found.brokers, beside: servers, hasTLS: encryption.hasTLS, now: now)
+            + found.findings
     }
 
     private var key: DoctorFinding {

@@ -60,6 +60,12 @@ package final class KafkaFront: Sendable {
         set { loop.state.withLock { $0.advertisedPort = newValue } }
     }
 
+    /// Names that clients are told brokers by, by their ids, in place of 127.0.0.1.
+    package var advertisedHosts: [Int32: String] {
+        get { loop.state.withLock { $0.advertisedHosts } }
+        set { loop.state.withLock { $0.advertisedHosts = newValue } }
+    }
+
     /// Who may sign in on new connections; nil: everybody, unasked.
     package var credentials: Credentials? {
         get { loop.state.withLock { $0.credentials } }

@@ -6,6 +6,7 @@ import Synchronization
 final class KafkaFrontLoop: Sendable {
     struct State {
         var advertisedPort: Int
+        var advertisedHosts: [Int32: String] = [:]
         var credentials: KafkaFront.Credentials?
         var bytesPerSecond: Int?
         var visiblePartitions = Int.max
@@ -167,7 +168,7 @@ final class KafkaFrontLoop: Sendable {
             default:
                 KafkaAnswer.metadata(
                     frame, version: version, port: port, partitions: state.visiblePartitions,
-                    denied: state.deniedTopics)
+                    denied: state.deniedTopics, hosts: state.advertisedHosts)
             }
         return KafkaFrontPair.send(changed, to: pair.client)
     }

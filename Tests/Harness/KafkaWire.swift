@@ -96,9 +96,11 @@ enum KafkaAnswer {
         return new.bytes
     }
 
-    /// Metadata whose brokers are all at `port` of 127.0.0.1, with at most so many partitions of a topic; some are hidden.
+    /// Metadata whose brokers are all at `port` of 127.0.0.1 or of a name, with at most so many partitions of a topic; some are
+    /// hidden.
     static func metadata(
-        _ answer: [UInt8], version: Int16, port: Int, partitions limit: Int, denied: Set<String> = []
+        _ answer: [UInt8], version: Int16, port: Int, partitions limit: Int, denied: Set<String> = [],
+        hosts: [Int32: String] = [:]
     ) -> [UInt8] {
         var old = KafkaWire(answer)
         var new = KafkaWire()
@@ -109,7 +111,8 @@ enum KafkaAnswer {
         for _ in 0..<brokers {
             broker = old.integer(Int32.self)
             new.append(broker)
-            new.append(string: old.string())
+            let host = old.string()
+            new.append(string: hosts[broker].map { Array($0.utf8) } ?? host)
             _ = old.integer(Int32.self)
             new.append(Int32(port))
             if version >= 1 { new.append(string: old.string()) }

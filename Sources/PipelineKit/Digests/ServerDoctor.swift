@@ -14,16 +14,11 @@ package enum ServerDoctor {
     package static func kafka(
         _ servers: String, hasTLS: Bool, clientCertificate: String?, now: Timestamp
     ) -> [DoctorFinding] {
-        var (findings, lost): ([DoctorFinding], [String]) = ([], [])
-        let addresses = servers.split(separator: ",").compactMap { text in
-            ServerAddress(text.split(separator: "/").last ?? text, needsPort: false)
+        let looks = onThreads(addresses(servers)) { address in
+            look(at: address, as: "kafka \(address.host)", hasTLS ? .direct : nil, now)
         }
-        for address in addresses {
-            let (host, port) = (bare(address.host), Int(address.port ?? 9092))
-            do throws(TCPConnectError) {
-                findings.append(try server("kafka \(host)", host, port, hasTLS ? .direct : nil, now))
-            } catch { lost.append("\(host) port \(port): \(error)") }
-        }
+        var findings = looks.compactMap(\.finding)
+        let lost = looks.compactMap(\.failure)
         let remedy = "check the address, the name service and firewalls"
         if findings.isEmpty, !lost.isEmpty {
             findings.append(.fail("kafka", lost.joined(separator: "; "), remedy: remedy, .wait))
@@ -65,23 +60,42 @@ package enum ServerDoctor {
                     name, "\(version), but sslmode=\(mode) accepts any server's certificate",
                     remedy: "sslmode=verify-full and sslrootcert"))
         }
-        if let found = try? server("certificate", host, port, .postgres, now) { findings.append(found) }
-        return findings + [file("client certificate", clientCertificate, now)].compactMap { $0 }
+        let server = look(at: TCPServer(host: host, port: port), as: "certificate", .postgres, now)
+        return findings + [server.finding, file("client certificate", clientCertificate, now)].compactMap { $0 }
     }
 
-    private static func server(
-        _ name: String, _ host: String, _ port: Int, _ opening: Certificates.Opening?, _ now: Timestamp
-    ) throws(TCPConnectError) -> DoctorFinding {
-        guard let opening else {
-            close(try TCPConnection.open(host: host, port: port, patience: .seconds(5)))
-            return .ok(name, "accepts connections at port \(port)")
+    /// What is known of one server.
+    struct Look: Sendable {
+        /// Nil when it cannot be connected to.
+        var finding: DoctorFinding?
+        /// Why it cannot; nil when it can.
+        var failure: String?
+    }
+
+    /// The addresses of `bootstrap.servers`.
+    static func addresses(_ servers: String) -> [TCPServer] {
+        servers.split(separator: ",").compactMap { text in
+            ServerAddress(text.split(separator: "/").last ?? text, needsPort: false)
+                .map { TCPServer(host: $0.bareHost, port: Int($0.port ?? 9092)) }
         }
-        guard let end = try Certificates.end(ofServer: host, port: port, opening) else {
-            return .fail(
-                name, "port \(port) accepts connections, but not with TLS",
-                remedy: "use the port for TLS, or a security.protocol without it")
-        }
-        return .certificate(name, of: host, ends: end, now: now)
+    }
+
+    /// Connects to a server, and looks at its certificate when it has TLS.
+    static func look(
+        at server: TCPServer, as name: String, _ opening: Certificates.Opening?, _ now: Timestamp,
+        withoutTLS remedy: String = "use the port for TLS, or a security.protocol without it"
+    ) -> Look {
+        let port = server.port
+        do throws(TCPConnectError) {
+            guard let opening else {
+                close(try TCPConnection.open(host: server.host, port: port, patience: .seconds(5)))
+                return Look(finding: .ok(name, "accepts connections at port \(port)"))
+            }
+            guard let end = try Certificates.end(ofServer: server.host, port: port, opening) else {
+                return Look(finding: .fail(name, "port \(port) accepts connections, but not with TLS", remedy: remedy))
+            }
+            return Look(finding: .certificate(name, of: server.host, ends: end, now: now))
+        } catch { return Look(failure: "\(server): \(error)") }
     }
 
     private static func file(_ name: String, _ path: String?, _ now: Timestamp) -> DoctorFinding? {
@@ -94,10 +108,5 @@ package enum ServerDoctor {
         } catch {
             return .fail(name, "\(error)", remedy: "create the file, and let the service read it")
         }
-    }
-
-    /// An IPv6 address without its brackets.
-    private static func bare(_ host: Substring) -> String {
-        String(host.hasPrefix("[") ? host.dropFirst().dropLast() : host)
     }
 }

@@ -10,6 +10,8 @@ package struct KafkaDoctor {
         package fileprivate(set) var retention: [String: Duration?] = [:]
         /// How many partitions each topic has.
         package fileprivate(set) var partitions: [String: Int] = [:]
+        /// The addresses that the brokers advertise, by their ids.
+        package fileprivate(set) var brokers: [Int: TCPServer] = [:]
     }
 
     let configuration: KafkaConfiguration
@@ -55,7 +57,8 @@ package struct KafkaDoctor {
             let silent = Logger(label: "doctor") { _ in SwiftLogNoOpLogHandler() }
             let inspector = try KafkaInspector(configuration, group: group ?? "tweet-doctor", logger: silent)
             let cluster = try inspector.cluster(timeout: patience)
-            found.findings.append(.ok("kafka", "\(cluster.brokers) brokers"))
+            found.findings.append(.ok("kafka", "\(cluster.brokers.count) brokers"))
+            found.brokers = cluster.brokers
             for topic in topics { look(at: topic, cluster, inspector, &found) }
             if group != nil { look(atGroupOf: inspector, &found) }
         } catch let error as KafkaClientError {
@@ -92,7 +95,7 @@ package struct KafkaDoctor {
         }
         let findings =
             Self.topic(topic, settings, lineLimit: lineLimit)
-            + [Self.copies(topic, description.replicas, brokers: cluster.brokers, settings)].compactMap { $0 }
+            + [Self.copies(topic, description.replicas, brokers: cluster.brokers.count, settings)].compactMap { $0 }
         found.findings += findings.isEmpty ? [.ok(name, "\(description.partitions) partitions")] : findings
     }
 

@@ -49,7 +49,8 @@ package final class KafkaInspector {
 
     /// Brokers and topics, as a broker describes them.
     struct Cluster {
-        var brokers = 0
+        /// The addresses that the brokers advertise, by their ids.
+        var brokers: [Int: TCPServer] = [:]
         var topics: [String: (partitions: Int, replicas: Int)] = [:]
     }
 
@@ -71,7 +72,12 @@ package final class KafkaInspector {
             throw KafkaError(code, "ask Kafka for its topics")
         }
         defer { unsafe rd_kafka_metadata_destroy(answer) }
-        var cluster = Cluster(brokers: Int(unsafe answer.pointee.broker_cnt))
+        var cluster = Cluster()
+        for index in 0..<Int(unsafe answer.pointee.broker_cnt) {
+            let broker = unsafe answer.pointee.brokers[index]
+            let host = unsafe broker.host.map { unsafe String(cString: $0) } ?? ""
+            cluster.brokers[unsafe Int(broker.id)] = TCPServer(host: host, port: unsafe Int(broker.port))
+        }
         for index in 0..<Int(unsafe answer.pointee.topic_cnt) {
             let topic = unsafe answer.pointee.topics[index]
             guard unsafe topic.err == RD_KAFKA_RESP_ERR_NO_ERROR else { continue }

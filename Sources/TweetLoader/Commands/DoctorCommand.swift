@@ -8,7 +8,7 @@ struct DoctorCommand: ParsableCommand {
         abstract: "Find what would keep the loader from working, or stop it later.",
         discussion: """
             Checks the settings, the files that they name, PostgreSQL (addresses, version, role, pooling, schema, durability, \
-            rights, TLS, vacuum, locks, growth), Kafka (topics, rights, members of the group, how long the backlog is \
+            rights, TLS, vacuum, locks, growth), Kafka (brokers, topics, rights, members of the group, how long the backlog is \
             kept), certificates and the receiver of the log, and prints a finding and a remedy each. It only reads.
 
               tweet-loader doctor --env-file /etc/tweet-pipeline/loader.env     what the service gets from systemd

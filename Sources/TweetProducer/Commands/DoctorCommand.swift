@@ -8,8 +8,8 @@ struct DoctorCommand: ParsableCommand {
         commandName: "doctor",
         abstract: "Find what would keep the producer from working, or stop it later.",
         discussion: """
-            Checks the settings, the files that they name, the journal and its disk, the money, X and its addresses, Kafka, \
-            S3, certificates and the receiver of the log, and prints a finding and a remedy each. It \
+            Checks the settings, the files that they name, the journal and its disk, the money, X and its addresses, Kafka and \
+            each of its brokers, S3, certificates and the receiver of the log, and prints a finding and a remedy each. It \
             changes nothing; on the journal's disk it writes one file, and removes it. With --probe it also asks Kafka for a \
             producer id, and uploads an object of 22 bytes to the bucket of ARCHIVE_S3_URL, verifies and deletes it.
 

@@ -8,7 +8,7 @@ struct DoctorCommand: ParsableCommand {
         abstract: "Find what would keep timelines from being read, or stop them later.",
         discussion: """
             Checks the settings, the files that they name, the journal's disk, PostgreSQL (addresses, role, pooling, schema, \
-            rights, TLS), that the key is that of the stored tokens, Kafka and the receiver of the log, and prints \
+            rights, TLS), that the key is that of the stored tokens, Kafka, its brokers and the receiver of the log, and prints \
             a finding and a remedy each. It calls X not at all; on the journal's disk it writes one file, and removes it.
 
               tweet-timelines doctor --env-file /etc/tweet-pipeline/timelines.env     what the service gets from systemd
