@@ -107,6 +107,7 @@ struct LoaderDoctorFaultTests {
         try open.execute("COMMIT")
         let closed = named(try DatabaseDoctor(database.connect()).findings())
         #expect(closed["transactions"]?.status == .ok, "\(closed)")
+        #expect(closed["transactions"]?.detail.hasPrefix("none of this role (others need GRANT") == true, "\(closed)")
     }
 
     @Test("open holes, new rejects, and a role that cannot create partitions")

@@ -71,6 +71,19 @@ struct LoaderDoctorKafkaTests {
         #expect(GroupDoctor(settings).finding.status == .ok)
     }
 
+    @Test("members are asked for on request only")
+    func onRequest() throws {
+        let front = try KafkaFront(kafka.bootstrapServers)
+        front.groupMembers = [stranger("a")]
+        for arguments in [[], ["--probe"]] {
+            var command = ChildCommand(try siblingExecutable("tweet-loader"), ["doctor"] + arguments)
+            command.environment = ["DATABASE_URL": Self.nobody, "KAFKA_BOOTSTRAP_SERVERS": front.servers]
+            let ended = try ChildProcess.run(command)
+            let isListed = ended.output.contains("ok      members")
+            #expect(ended.exit == .status(69) && isListed == !arguments.isEmpty, "\(ended)")
+        }
+    }
+
     /// Writes more than the mock cluster keeps, which is 5 MiB a partition.
     private func overfill() throws {
         let producer = try KafkaProducer(

@@ -30,6 +30,8 @@ struct LoaderDoctorTests {
         #expect(all.count >= 20 && all.allSatisfy { $0.status == .ok || $0.name == "durability" }, "\(all)")
         #expect(all.first { $0.name == "topic tweets.events" }?.detail == "1 partitions")
         #expect(all.last?.detail == "nothing was loaded yet")
+        let local = Set(doctor.local.map(\.name))
+        #expect(local.isSuperset(of: ["pgpass", "librdkafka", "memory", "malloc", "open files"]), "\(local)")
     }
 
     @Test("a database without the schema, and one that is read-only or has time-outs by role")

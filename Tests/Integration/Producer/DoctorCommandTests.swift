@@ -77,6 +77,8 @@ import Testing
         }
         let findings = try JSONDecoder().decode(Answer.self, from: Data(outcome.output.utf8)).findings
         #expect(outcome.status == 0 && findings.count >= 16, "\(outcome.output)")
+        let names = Set(findings.map(\.name))
+        #expect(names.isSuperset(of: ["rules", "x addresses", "mount", "memory", "malloc"]), "\(outcome.output)")
         // How full and how fast the disk of the test is, is not known; only in memory or in a container's layer its mount is odd.
         let kind = FolderDoctor.fileSystem(of: folder.path, try readTextFile("/proc/self/mountinfo"))
         let unknown = ["room", "fsync"] + (["tmpfs", "overlay"].contains(kind) ? ["mount"] : [])
@@ -125,6 +127,15 @@ import Testing
         expect(denied, 0, "warn    topic tweets.events", "ACLs: Describe and Write on the topic")
         // To look creates none.
         #expect(front.creatingRequests == 0)
+    }
+
+    @Test func brokersThatOnlyTheClusterNames() throws {
+        let server = try Self.healthyX()
+        defer { server.close() }
+        let kafka = try KafkaSandbox(brokers: 2, topics: ["tweets": 2, "tweets.events": 1])
+        let first = kafka.bootstrapServers.split(separator: ",").first.map { String($0) } ?? ""
+        let outcome = try doctor([], ["X_URL": server.url, "KAFKA_BOOTSTRAP_SERVERS": first])
+        expect(outcome, 0, "ok      brokers ", "1 of 1 beside KAFKA_BOOTSTRAP_SERVERS accept connections")
     }
 
     @Test func certificatesThatEndSoon() throws {

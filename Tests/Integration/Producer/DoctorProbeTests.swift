@@ -84,6 +84,14 @@ import Testing
         #expect(DoctorReport(service: "s", findings: [found]).failure?.disposition == .operator(.credentials))
     }
 
+    @Test func aRightToVerifyThatIsMissing() throws {
+        try Self.server.get().setFaults(#"[{"method": "HEAD", "match": ".doctor", "status": "403 Forbidden"}]"#)
+        let found = try doctor().probe()
+        #expect(found.status == .fail, "\(found)")
+        #expect(found.remedy == "allow the keys s3:GetObject, with which an upload is verified", "\(found)")
+        #expect(try objects().isEmpty)
+    }
+
     @Test func aStoreThatKeepsDifferentBytes() throws {
         try Self.server.get().setFaults(#"[{"method": "PUT", "match": ".doctor", "damage": true}]"#)
         let found = try doctor().probe()

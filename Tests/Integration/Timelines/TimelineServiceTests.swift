@@ -166,17 +166,30 @@ struct TimelineServiceTests {
                 }, "\(run.logs)")
             let ended = try run.fixture.run(["doctor"], environment: environment)
             #expect(ended.exit == .status(0), "\(ended)")
-            #expect(ended.output.contains("ok      postgresql addresses"), "\(ended)")
             // Another key is found before it does harm.
             try run.fixture.writeKey("other", String(repeating: "0c", count: 32))
             #expect(run.waitForFirstPolls(1...2))
             let other = environment.merging(["TIMELINE_KEY_FILE": run.fixture.folder.path + "/other"]) { $1 }
             let found = try run.fixture.run(["doctor"], environment: other)
             #expect(found.exit == .status(78) && found.output.contains("different key"), "\(found)")
-            let file = run.fixture.folder.path + "/pgpass"
-            let missing = environment.merging(["PGPASSFILE": file]) { $1 }
-            let pgpass = try run.fixture.run(["doctor", "--offline"], environment: missing)
-            #expect(pgpass.exit == .status(77) && pgpass.output.contains("\(file): No such file"), "\(pgpass)")
+        }
+    }
+
+    @Test("doctor looks at addresses, brokers, the system and the password file")
+    func doctorOfServers() async throws {
+        try await TimelinesRun.with { run in
+            let kafka = try KafkaSandbox(brokers: 2)
+            var environment = run.environment(of: "poller")
+            let first = kafka.bootstrapServers.split(separator: ",").first
+            environment["KAFKA_BOOTSTRAP_SERVERS"] = first.map { String($0) }
+            let fine = try run.fixture.run(["doctor"], environment: environment)
+            #expect(fine.output.contains("1 of 1 beside KAFKA_BOOTSTRAP_SERVERS"), "\(fine)")
+            for check in ["postgresql addresses", "pgpass", "malloc"] {
+                #expect(fine.output.contains("ok      \(check)"), "\(check): \(fine)")
+            }
+            environment["PGPASSFILE"] = run.fixture.folder.path + "/none"
+            let pgpass = try run.fixture.run(["doctor", "--offline"], environment: environment)
+            #expect(pgpass.exit == .status(77) && pgpass.output.contains("/none: No such file"), "\(pgpass)")
         }
     }
 

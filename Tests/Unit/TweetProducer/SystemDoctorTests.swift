@@ -32,6 +32,11 @@ import Testing
         #expect(FolderDoctor.mount(Mount(of: "/j", ""), "/j") == .ok("mount", "not known"))
     }
 
+    @Test func ofTwoMountsAtOnePlaceTheLaterOneIsSeen() {
+        let mounts = "30 22 8:2 / /j rw - ext4 /dev/sdb rw\n31 30 8:3 / /j rw - nfs4 server:/export rw\n"
+        #expect(Mount(of: "/j/x", mounts)?.kind == "nfs4")
+    }
+
     @Test func arenasThatTheServiceSetsItself() {
         let found = DoctorFinding.arenas(["MALLOC_ARENA_MAX": "8"])
         #expect(found.status == .warn && found.detail.hasPrefix("MALLOC_ARENA_MAX=8 has no effect"), "\(found)")
