@@ -183,6 +183,13 @@ package final class KafkaProducer {
         return reports
     }
 
+    /// Bytes of the values that the reports since the last call acknowledge.
+    package func takeAcknowledgedBytes() -> Int {
+        let bytes = unsafe context.acknowledgedBytes
+        unsafe context.acknowledgedBytes = 0
+        return bytes
+    }
+
     /// Abandons every record that has no report yet, before an end that leaves them to the journal.
     package func purge() {
         unsafe rd_kafka_purge(handle.client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
@@ -238,7 +245,10 @@ private func kafkaDelivered(
     let context = unsafe Unmanaged<KafkaContext>.fromOpaque(opaque).takeUnretainedValue()
     let id = unsafe Int64(Int(bitPattern: message.pointee._private))
     let failure = unsafe failure(of: message, id)
-    if failure == nil { context.brokersAnswered() }
+    if failure == nil {
+        context.brokersAnswered()
+        unsafe context.acknowledgedBytes += message.pointee.len
+    }
     unsafe context.outstanding -= message.pointee.len
     context.reports.withLock { $0.append(DeliveryReport(id: id, failure: failure)) }
 }

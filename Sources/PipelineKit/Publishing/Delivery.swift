@@ -66,10 +66,8 @@ package final class Delivery {
     var watched: [Int64: String] = [:]
     var probeDue = ContinuousClock.now
     var probes = Delivery.newProbes
-    /// Numbers of records on their way that are no tweets.
-    private var events: Set<Int64> = []
     /// Acknowledgements that are not counted yet.
-    private var fresh = (tweets: 0, events: 0)
+    private var tally = DeliveryTally()
     /// The current isolation: number of records, whether the batch's size was the reason, and how many were accepted.
     var isolation = (records: 0, isAboutSize: false, accepted: 0)
 
@@ -152,7 +150,7 @@ package final class Delivery {
             do throws(KafkaError) {
                 try unsafe producer.enqueue(topic: topic, key: key, value: value, headers: headers, id: id)
                 window.noteSent(id)
-                if topic != topics.tweets.name { events.insert(id) }
+                if topic != topics.tweets.name { tally.noteEvent(id, bytes: value.count) }
                 if breaker.isWatching(topic), !declared.contains(id) { watched[id] = topic }
                 return
             } catch {
@@ -170,7 +168,7 @@ package final class Delivery {
 
     private func awaitRoom(_ producer: KafkaProducer, isAlone: Bool) {
         window.noteFull()
-        for report in producer.poll(timeout: .milliseconds(100)) { take(report, isAlone: isAlone) }
+        takeReports(of: producer, within: .milliseconds(100), isAlone: isAlone)
         takeReports(within: .zero)
         onWait()
     }
@@ -192,17 +190,17 @@ package final class Delivery {
         isolate()
         declare()
         acknowledged.settle()
-        if fresh != (0, 0) { counts.connected.set(true) } else if outage.isOngoing { counts.connected.set(false) }
-        counts.acknowledged[.tweets].add(fresh.tweets)
-        counts.acknowledged[.events].add(fresh.events)
-        fresh = (0, 0)
+    }
+
+    private func takeReports(of client: KafkaProducer, within duration: Duration, isAlone: Bool) {
+        for report in client.poll(timeout: duration) { take(report, isAlone: isAlone) }
+        tally.bytes += client.takeAcknowledgedBytes()
     }
 
     private func takeReports(within duration: Duration) {
-        for report in producer.poll(timeout: alone.isEmpty ? duration : .zero) { take(report, isAlone: false) }
-        if let single {
-            for report in single.poll(timeout: alone.isEmpty ? .zero : duration) { take(report, isAlone: true) }
-        }
+        takeReports(of: producer, within: alone.isEmpty ? duration : .zero, isAlone: false)
+        if let single { takeReports(of: single, within: alone.isEmpty ? .zero : duration, isAlone: true) }
+        if tally.add(to: counts) { counts.connected.set(true) } else if outage.isOngoing { counts.connected.set(false) }
         guard undelivered == nil else { return }
         if let error = producer.takeTimeOut(), window.mayBeAtFault(producer.outstanding) { undelivered = error }
         undelivered = undelivered ?? producer.renewal
@@ -228,7 +226,7 @@ package final class Delivery {
     private func accept(_ id: Int64) {
         acknowledged.acknowledge(id)
         backoff.reset()
-        if !events.isEmpty, events.remove(id) != nil { fresh.events += 1 } else { fresh.tweets += 1 }
+        tally.accept(id)
         var topic = watched.isEmpty ? nil : watched.removeValue(forKey: id)
         if !alone.isEmpty, let record = alone.removeValue(forKey: id) {
             isolation.accepted += 1
@@ -265,7 +263,7 @@ package final class Delivery {
         guard renew() else { return false }
         counts.restarts.add()
         single = nil
-        events = []
+        tally.restart()
         (suspects, alone, verdicts, declared, watched) = ([], [:], [], [], [:])
         (rejectedAlone, acceptedTopics, stuck) = ([], [], nil)
         isolation = (0, false, 0)

@@ -47,6 +47,9 @@ struct ProducerMetrics: Sendable {
         registry.counters(
             "kafka_acknowledged_lines", "Lines that Kafka has acknowledged, by topic.", by: "topic", counts.acknowledged
         )
+        registry.counters(
+            "kafka_acknowledged_bytes", "Bytes of the values of these lines, before compression.", unit: .bytes,
+            by: "topic", counts.acknowledgedBytes)
         registry.histogram(
             "kafka_delivery_duration_seconds",
             "Time from the receipt of a line to Kafka's acknowledgement of it and of all lines before it.",

@@ -88,6 +88,8 @@ import Testing
         #expect(found[p + #"kafka_acknowledged_lines_total{topic="tweets"}"#] == 2000)
         let lines = found[p + "journal_durable_seq"]
         #expect(found[p + "journal_lines_total"] == lines && found.sum(p + "kafka_acknowledged_lines_total") == lines)
+        #expect(found.value(p + #"kafka_acknowledged_bytes_total{topic="tweets"}"#) > 2000 * 100)
+        #expect(found.value(p + #"kafka_acknowledged_bytes_total{topic="events"}"#) > 0)
         #expect(found[p + "kafka_delivery_duration_seconds_count"] == lines)
         #expect(found[p + "x_delivery_delay_seconds_count"] == 2000)
         #expect(found.value(p + "journal_fsync_duration_seconds_count") > 0 && found[p + "journal_writable"] == 1)

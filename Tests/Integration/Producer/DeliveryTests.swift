@@ -46,7 +46,7 @@ import XAPI
 
     /// Publishes lines while `meanwhile` runs, and returns the last acknowledged number.
     private func publish(
-        _ lines: [String], _ properties: [String: String] = [:],
+        _ lines: [String], _ properties: [String: String] = [:], counts: PublishCounts = PublishCounts(),
         meanwhile: (JournalSource) throws -> Void = { _ in }
     ) throws -> Int64? {
         let settings = try settings(properties)
@@ -59,9 +59,10 @@ import XAPI
         try journal.sync()
         let (source, stop, logger) = (journal.source, Stop(), log.logger)
         let thread = JoinableThread(name: "publisher") {
-            do { try Publisher(settings: settings.publish, source: source, stop: stop, logger: logger).run() } catch {
-                Issue.record(error)
-            }
+            do {
+                try Publisher(settings: settings.publish, source: source, counts: counts, stop: stop, logger: logger)
+                    .run()
+            } catch { Issue.record(error) }
         }
         let outcome = Result { try meanwhile(source) }
         if case .failure = outcome {
@@ -138,9 +139,15 @@ import XAPI
         front.judge = { $0.contains("poison") ? error : 0 }
         var lines = (1...500).map { tweet($0) }
         lines[249] = #"{"data":{"id":"250","text":"poison"}}"#
-        #expect(try publish(lines, ["compression.type": "none", "linger.ms": "100"]) == 500)
+        let counts = PublishCounts()
+        #expect(try publish(lines, ["compression.type": "none", "linger.ms": "100"], counts: counts) == 500)
         let outcome = try outcome(lines)
         #expect(outcome.tweets == Set(1...500).subtracting([250]))
+        // What was rejected and sent again counts once.
+        let bytes = lines.map(\.utf8.count).reduce(0, +) - lines[249].utf8.count
+        #expect(counts.acknowledgedBytes[.tweets].value == Double(bytes))
+        let event = try TopicReader(servers: kafka.bootstrapServers, topics: [topic + ".events"]).read { !$0.isEmpty }
+        #expect(counts.acknowledgedBytes[.events].value == event.first.map { Double($0.value.count) })
         #expect(outcome.rejects == [250])
         #expect(log.count("a line cannot be published; it is recorded as a reject") == 1)
     }
