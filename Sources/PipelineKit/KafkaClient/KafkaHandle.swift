@@ -135,6 +135,8 @@ final class KafkaContext: Sendable {
     /// Bytes of the values of records without report. Used by one thread only, the client's owner: in `enqueue`, and in
     /// callbacks, which run inside `poll`.
     nonisolated(unsafe) var outstanding = 0
+    /// Records without report; used as `outstanding` is.
+    nonisolated(unsafe) var queued = 0
     /// Bytes of the values that the broker has acknowledged since they were last taken; used as `outstanding` is.
     nonisolated(unsafe) var acknowledgedBytes = 0
     /// Whether a request has timed out.

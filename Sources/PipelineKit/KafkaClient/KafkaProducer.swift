@@ -109,6 +109,8 @@ package final class KafkaProducer {
     package var window = Int.max
     /// How many bytes of values have no report yet.
     package var outstanding: Int { unsafe context.outstanding }
+    /// How many records have no report yet.
+    package var queued: Int { unsafe context.queued }
     /// A time-out of a request since the last call; nil when there was none.
     package func takeTimeOut() -> KafkaError? {
         guard context.hasTimedOut.exchange(false, ordering: .relaxed) else { return nil }
@@ -148,6 +150,7 @@ package final class KafkaProducer {
             throw unsafe KafkaError(consuming: error, "hand over a record")
         }
         unsafe context.outstanding += value.count
+        unsafe context.queued += 1
     }
 
     private static func describe(
@@ -250,6 +253,7 @@ private func kafkaDelivered(
         unsafe context.acknowledgedBytes += message.pointee.len
     }
     unsafe context.outstanding -= message.pointee.len
+    unsafe context.queued -= 1
     context.reports.withLock { $0.append(DeliveryReport(id: id, failure: failure)) }
 }
 

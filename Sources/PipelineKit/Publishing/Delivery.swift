@@ -200,6 +200,7 @@ package final class Delivery {
     private func takeReports(within duration: Duration) {
         takeReports(of: producer, within: alone.isEmpty ? duration : .zero, isAlone: false)
         if let single { takeReports(of: single, within: alone.isEmpty ? .zero : duration, isAlone: true) }
+        counts.queued.set(Int64(producer.queued + (single?.queued ?? 0)))
         if tally.add(to: counts) { counts.connected.set(true) } else if outage.isOngoing { counts.connected.set(false) }
         guard undelivered == nil else { return }
         if let error = producer.takeTimeOut(), window.mayBeAtFault(producer.outstanding) { undelivered = error }

@@ -9,6 +9,8 @@ package struct PublishCounts: Sendable {
     package let acknowledged = LabelledCounters<PublishTopic>()
     /// Bytes of their values.
     package let acknowledgedBytes = LabelledCounters<PublishTopic>()
+    /// Lines that were handed to the Kafka client and have no report yet.
+    package let queued = Gauge()
     /// From the receipt of a line to the acknowledgement of it and of all lines before it.
     package let durations = Histogram(bounds: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 21_600])
     /// Failures, by what was done about them.

@@ -50,6 +50,8 @@ struct ProducerMetrics: Sendable {
         registry.counters(
             "kafka_acknowledged_bytes", "Bytes of the values of these lines, before compression.", unit: .bytes,
             by: "topic", counts.acknowledgedBytes)
+        registry.gauge(
+            "kafka_queue_lines", "Lines that were handed to the Kafka client and not answered yet.", counts.queued)
         registry.histogram(
             "kafka_delivery_duration_seconds",
             "Time from the receipt of a line to Kafka's acknowledgement of it and of all lines before it.",

@@ -28,7 +28,7 @@ import XAPI
     }
 
     /// A tweet of about 1.6 KB that no compression makes much smaller.
-    private func tweet(_ id: Int) -> String {
+    func tweet(_ id: Int) -> String {
         var random = SplitMix64(seed: UInt64(id))
         let text = (0..<95).map { _ in String(random.next(), radix: 36) }.joined(separator: " ")
         return #"{"data":{"id":"\#(id)","text":"\#(text.prefix(1560))"}}"#
@@ -45,7 +45,7 @@ import XAPI
     }
 
     /// Publishes lines while `meanwhile` runs, and returns the last acknowledged number.
-    private func publish(
+    func publish(
         _ lines: [String], _ properties: [String: String] = [:], counts: PublishCounts = PublishCounts(),
         meanwhile: (JournalSource) throws -> Void = { _ in }
     ) throws -> Int64? {
