@@ -25,7 +25,7 @@ final class Loader {
     private let progress: LoaderProgress
     private var presence: LoaderPresence
     private var nextCheck = ContinuousClock.now + checkInterval
-    private var metrics: LoaderMetrics { progress.metrics }
+    var metrics: LoaderMetrics { progress.metrics }
 
     /// How often PostgreSQL is asked whether our claims still hold, while nothing is written.
     private static let checkInterval = Duration.seconds(10)
@@ -201,7 +201,7 @@ final class Loader {
     private func settleOthers(
         _ batch: borrowing Batch, _ outcome: inout TweetWriter.Outcome, _ connection: borrowing PostgresConnection
     ) throws {
-        let refusedDeletions = try TweetDeletions.apply(of: batch, &outcome.hours, connection)
+        let refusedDeletions = try TweetDeletions.apply(of: batch, &outcome, connection)
         let refusedEvents = try StreamEventsTable.insert(of: batch, connection)
         let rejects = batch.rejects + refusedDeletions + refusedEvents + outcome.refusedRows
         outcome.note(rejects, events: refusedEvents.count, deletions: refusedDeletions.count)

@@ -52,6 +52,7 @@ extension WriteMetrics {
         settled[.event].add(batch.events.count - outcome.refusedEvents)
         settled[.discarded].add(batch.discarded.count)
         settled[.deletion].add(batch.deletions.count - outcome.refusedDeletions)
+        deleted[.tombstone].add(outcome.deletedTweets)
         for (reason, count) in outcome.rejects {
             settled[.reject].add(count)
             rejects[RejectReason(rawValue: reason) ?? .other].add(count)

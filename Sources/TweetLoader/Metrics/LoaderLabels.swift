@@ -46,6 +46,12 @@ enum RejectReason: String, MetricLabel {
     case database, other
 }
 
+/// What asked for tweets to be deleted.
+enum DeletionKind: String, MetricLabel {
+    /// A message without a value.
+    case tombstone
+}
+
 /// What became of a transaction.
 enum TransactionOutcome: String, MetricLabel {
     case committed

@@ -66,6 +66,7 @@ struct ConsumeMetrics: Sendable {
 struct WriteMetrics: Sendable {
     let settled: LabelledCounters<SettledOutcome>
     let rejects: LabelledCounters<RejectReason>
+    let deleted: LabelledCounters<DeletionKind>
     let transactions: LabelledCounters<TransactionOutcome>
     let durations, batches, delays: Histogram
     let lastCommit: Gauge
@@ -80,6 +81,11 @@ struct WriteMetrics: Sendable {
         settled = registry.counters(
             "settled_messages", "Messages that were settled, by what became of them.", by: "outcome")
         rejects = registry.counters("rejects", "Messages that became rejects, by reason.", by: "reason")
+        deleted = registry.counters(
+            "deletions",
+            "Tweets that were deleted, each version counted, by what asked for it. Only tombstones do in the loader:"
+                + " what `retention` and your own SQL delete is not counted.",
+            by: "by")
         transactions = registry.counters("transactions", "Transactions, by what became of them.", by: "outcome")
         durations = registry.histogram(
             "transaction_duration_seconds", "Duration of a committed transaction, retries included.", unit: .seconds,

@@ -5,15 +5,17 @@ import Postgres
 /// Comes after the rows of its batch: a tweet that stands in the same batch is deleted too, wherever it stands. Media and polls
 /// go with the oldest tweet that attached them. Users stay, and so do tweets that the deleted one referred to.
 enum TweetDeletions {
-    /// Applies the tombstones, and takes the posts away from those of their hours; tombstones that PostgreSQL rejects alone are
-    /// returned as rejects.
+    /// Applies the tombstones, counts the deleted tweets, and takes their posts away from those of their hours; tombstones that
+    /// PostgreSQL rejects alone are returned as rejects.
     static func apply(
-        of batch: borrowing Batch, _ hours: inout HourCounts, _ connection: borrowing PostgresConnection
+        of batch: borrowing Batch, _ outcome: inout TweetWriter.Outcome, _ connection: borrowing PostgresConnection
     ) throws(PostgresError) -> [Batch.Reject] {
         guard !batch.deletions.isEmpty else { return [] }
         let (all, messages) = (batch.deletions, batch.messages)
         let failed = try connection.isolating(all[...]) { piece throws(PostgresError) in
-            hours.remove(try apply(Array(piece), messages, connection))
+            let deleted = try apply(Array(piece), messages, connection)
+            outcome.hours.remove(deleted)
+            outcome.deletedTweets += Int(deleted.integer(0, 4) ?? 0)
         }
         return failed.map { deletion, error in
             Batch.Reject(
@@ -44,7 +46,8 @@ enum TweetDeletions {
         """
 
     /// All parts of one statement see the same rows, so their order does not matter (PostgreSQL, "Data-Modifying Statements
-    /// in WITH"). Arrays of ids keep it at looks into the keys.
+    /// in WITH"). Arrays of ids keep it at looks into the keys. Each row has a deleted rule, if there is any, and the number of
+    /// deleted tweets.
     private static let sql = """
         WITH stones AS MATERIALIZED (
             SELECT * FROM unnest($1::bigint[], $2::text[], $3::integer[], $4::bigint[])
@@ -69,13 +72,13 @@ enum TweetDeletions {
             DELETE FROM polls WHERE id = ANY (ARRAY(SELECT unnest(poll_ids) FROM gone))
                 AND tweet_id = ANY (ARRAY(SELECT id FROM versions))
         ), deleted AS (
-            DELETE FROM tweets WHERE id = ANY (ARRAY(SELECT id FROM gone))
+            DELETE FROM tweets WHERE id = ANY (ARRAY(SELECT id FROM gone)) RETURNING id
         ), recorded AS (
             INSERT INTO tweet_deletions (tweet_id, tweets, kafka_topic, kafka_partition, kafka_offset)
             SELECT s.id, (SELECT count(*) FROM versions AS v JOIN gone USING (id) WHERE v.stone = s.id),
                 s.topic, s.partition, s.message
             FROM stones AS s ON CONFLICT DO NOTHING
         )
-        SELECT * FROM rules
+        SELECT rules.*, sum.tweets FROM (SELECT count(*) AS tweets FROM deleted) AS sum LEFT JOIN rules ON true
         """
 }

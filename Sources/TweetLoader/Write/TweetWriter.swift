@@ -28,6 +28,8 @@ struct TweetWriter {
         /// Events and deletions that became rejects.
         var refusedEvents = 0
         var refusedDeletions = 0
+        /// Tweets that deletions have removed, all versions.
+        var deletedTweets = 0
 
         /// Takes note of all rejects of a batch.
         ///

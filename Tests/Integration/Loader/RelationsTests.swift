@@ -206,10 +206,15 @@ struct RelationsTests {
         #expect(
             try database.query("SELECT tweet_id, tweets, kafka_offset FROM tweet_deletions ORDER BY id")
                 == [["\(ids[version])", "3", "4"], ["1234567", "0", "5"]])
+        #expect(loader.metrics.writing.deleted[.tombstone].value == 3)
         // It may be undeleted.
         try loader.settle(Self.batch([Self.line(ids[0], media, data: chain[0])], firstOffset: 6))
-        #expect(try database.query("SELECT count(*) FROM tweets") == [["2"]])
-        #expect(try database.query("SELECT count(*) FROM polls") == [["1"]])
+        #expect(
+            try database.query("SELECT (SELECT count(*) FROM tweets), (SELECT count(*) FROM polls)") == [["2", "1"]])
+        // Two tombstones of one tweet, and one of a tweet without rules.
+        try database.query("DELETE FROM tweet_rules WHERE tweet_id = \(Self.first - 9)")
+        try loader.settle(Self.tombstones([ids[0], ids[0], Self.first - 9].map { "\($0)" }, firstOffset: 7))
+        #expect(try database.query("TABLE tweets").isEmpty && loader.metrics.writing.deleted[.tombstone].value == 5)
     }
 
     @Test("keys that are not known are counted by path, and stay in the payload")
