@@ -14,6 +14,7 @@ struct LoaderFacts {
     private var kafka: KafkaEnds?
     private var numbers = Periodic(every: .seconds(30), atOnce: true)
     private var watch = UnsettledWatch()
+    private var certificates: CertificateFacts
     /// What the last look has found of each partition: the offset that was to be settled next, and when its message was received.
     private var seen: [TopicPartition: (next: Int64?, first: Timestamp?)] = [:]
 
@@ -27,12 +28,14 @@ struct LoaderFacts {
     ///   - logger: gets what cannot be read.
     init(_ settings: LoaderSettings, _ metrics: LoaderMetrics, stop: Stop, logger: Logger) {
         (self.settings, self.metrics, self.stop, self.logger) = (settings, metrics, stop, logger)
+        certificates = CertificateFacts(metrics.facts.certificates, logger: logger)
     }
 
     /// Asks until the stop is raised.
     mutating func run() {
         repeat {
             askKafka()
+            certificates.look(at: settings.kafka)
             askDatabase()
         } while !stop.wait(for: Self.pause)
     }
@@ -124,6 +127,7 @@ struct LoaderFacts {
         conninfo.statementTimeout = Self.patience
         do {
             let connection = try PostgresConnection.connect(conninfo, stop: stop)
+            certificates.look(at: connection.encryption)
             try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             metrics.facts.set(try StreamStates.read(connection))
             if numbers.isDue() {

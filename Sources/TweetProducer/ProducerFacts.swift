@@ -1,4 +1,5 @@
 import Core
+import Digests
 import Journal
 import Logging
 import XAPI
@@ -15,6 +16,7 @@ struct ProducerFacts {
     /// Up to which line Kafka had acknowledged when the oldest of the others was looked for.
     private var lookedAt: Int64 = -1
     private var folder = Periodic(every: .seconds(15), atOnce: true)
+    private var certificate = Periodic(every: .seconds(3600), atOnce: true)
 
     private static let pause = Duration.seconds(1)
 
@@ -52,6 +54,7 @@ struct ProducerFacts {
         readPosts(now)
         readGaps(now)
         if folder.isDue() { readFolder() }
+        if certificate.isDue() { readCertificate() }
     }
 
     /// A line is looked up only after Kafka has acknowledged others: while it does not, the oldest one stays.
@@ -93,6 +96,16 @@ struct ProducerFacts {
         }
         for next in NextRepair.allCases { metrics.gaps.open[next].set(counts[next] ?? 0) }
         metrics.gaps.oldest.set(oldest)
+    }
+
+    /// The Kafka client shows it; the servers' own are known from their connections.
+    private func readCertificate() {
+        do {
+            let path = settings.kafka.encryption.certificate
+            metrics.stream.certificates[.kafkaClient].set(try path.flatMap(Certificates.end(inFile:)))
+        } catch {
+            logger.debug("the Kafka client's certificate cannot be read", metadata: ["reason": "\(error)"])
+        }
     }
 
     private func readFolder() {

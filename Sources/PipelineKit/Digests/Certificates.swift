@@ -60,7 +60,9 @@ package enum Certificates {
                 UnsafeMutableRawPointer(mutating: name))
         }
         // A server that wants a certificate of ours, too, has shown its own before it says so.
-        _ = unsafe SSL_connect(session)
+        let isComplete = unsafe SSL_connect(session) == 1
+        // PostgreSQL logs a connection that ends without a farewell.
+        defer { if isComplete { unsafe SSL_shutdown(session) } }
         guard let certificate = unsafe SSL_get1_peer_certificate(session) else { return nil }
         defer { unsafe X509_free(certificate) }
         return unsafe end(of: certificate)

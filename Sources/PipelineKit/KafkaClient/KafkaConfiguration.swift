@@ -77,6 +77,13 @@ package struct KafkaConfiguration: Sendable {
     /// The name that the user has set for a member of a consumer group (`group.instance.id`).
     package var memberName: String? { properties["group.instance.id"]?.value }
 
+    /// Whether `security.protocol` is one with TLS, and the file of our own certificate.
+    package var encryption: (hasTLS: Bool, certificate: String?) {
+        let properties = (try? current())?.properties ?? [:]
+        let hasTLS = properties["security.protocol"]?.value.lowercased().contains("ssl") == true
+        return (hasTLS, hasTLS ? properties["ssl.certificate.location"]?.value : nil)
+    }
+
     /// The files that hold secrets: the properties, a token, a private key.
     var secretFiles: [String] {
         let properties = (try? current())?.properties ?? [:]

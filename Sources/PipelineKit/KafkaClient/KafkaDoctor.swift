@@ -33,11 +33,7 @@ package struct KafkaDoctor {
     }
 
     /// Whether `security.protocol` is one with TLS, and the file of our own certificate.
-    package var encryption: (hasTLS: Bool, certificate: String?) {
-        let properties = (try? configuration.current())?.properties ?? [:]
-        let hasTLS = properties["security.protocol"]?.value.lowercased().contains("ssl") == true
-        return (hasTLS, hasTLS ? properties["ssl.certificate.location"]?.value : nil)
-    }
+    package var encryption: (hasTLS: Bool, certificate: String?) { configuration.encryption }
 
     /// The library, and the files with secrets.
     package var local: [DoctorFinding] {

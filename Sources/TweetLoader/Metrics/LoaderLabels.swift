@@ -78,3 +78,10 @@ enum DatabaseReaction: String, MetricLabel {
             }
     }
 }
+
+/// Who shows a certificate.
+enum CertificatePeer: String, MetricLabel {
+    case postgresql
+    /// Ourselves, to Kafka.
+    case kafkaClient = "kafka_client"
+}

@@ -112,6 +112,7 @@ struct FactMetrics: Sendable {
     let lastSeq, unsettled, missing, gaps: FoundGauges
     let holes, unknownKeys, size, readAt: Gauge
     let errors: Counter
+    let certificates: LabelledGauges<CertificatePeer>
     /// What heartbeats say of the streams; nil before they were read.
     let streams = Late<[StreamStates]>()
 
@@ -144,6 +145,15 @@ struct FactMetrics: Sendable {
             "status_read_timestamp_seconds", "When these numbers were last read from PostgreSQL; 0: never.",
             unit: .seconds)
         errors = registry.counter("status_read_errors", "Times that they could not be read.")
+        certificates = Self.certificates(registry)
+    }
+
+    private static func certificates(_ registry: MetricsRegistry) -> LabelledGauges<CertificatePeer> {
+        registry.gauges(
+            "tls_certificate_expiry_timestamp_seconds",
+            "When the certificate ends that PostgreSQL shows, and that of the Kafka client (ssl.certificate.location), looked"
+                + " at every hour; 0: not known, or no TLS.",
+            unit: .seconds, by: "peer")
     }
 
     /// Takes over what the newest heartbeats say.

@@ -97,7 +97,9 @@ enum PostWindow: String, MetricLabel {
     case day, cycle
 }
 
-/// Who has shown a certificate.
+/// Who shows a certificate.
 enum TLSPeer: String, MetricLabel {
     case x, s3
+    /// Ourselves, to Kafka.
+    case kafkaClient = "kafka_client"
 }

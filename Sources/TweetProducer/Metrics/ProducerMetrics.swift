@@ -110,7 +110,7 @@ package struct StreamMetrics: Sendable {
         quiet = registry.gauge("x_quiet", "1 while far fewer posts arrive than usual (X_QUIET_AFTER).")
         certificates = registry.gauges(
             "tls_certificate_expiry_timestamp_seconds",
-            "When the first certificate of the server's chain ends, as of the last connection; 0: not known, or no TLS.",
+            "When the first certificate that the peer showed last, or that we show to Kafka, ends; 0: not known, or no TLS.",
             unit: .seconds, by: "peer")
         passive = registry.gauge(
             "x_passive", "1 while another producer reads the stream, and this one is ready to take over (STANDBY).")

@@ -24,7 +24,7 @@ import Yams
             mock = try KafkaSandboxProcess()
             postgres = try PostgresSandbox()
             ports = (try freePort(), try freePort())
-            try addTLS()
+            try postgres.serveTLS(authority.files(.valid))
             for (file, text) in [
                 ("x-token", x.bearerToken + "\n"), ("kafka.properties", "session.timeout.ms=4000\n"),
                 ("status-token", "status-token-of-a-test\n"),
@@ -34,18 +34,6 @@ import Yams
                 _ = unsafe chmod(folder.path + "/" + file, 0o600)
             }
             try FileManager.default.copyItem(atPath: authority.caFile, toPath: folder.path + "/rds.pem")
-        }
-
-        private func addTLS() throws {
-            let (data, files) = (postgres.path + "/data", authority.files(.valid))
-            var owner = stat()
-            #expect(unsafe stat(data, &owner) == 0)
-            for (from, to) in [(files.certificate, data + "/server.crt"), (files.key, data + "/server.key")] {
-                try FileManager.default.copyItem(atPath: from, toPath: to)
-                _ = unsafe (chmod(to, 0o600), chown(to, owner.st_uid, owner.st_gid))
-            }
-            try postgres.query("ALTER SYSTEM SET ssl = on", database: "postgres")
-            try postgres.restart()
         }
 
         /// A shipped text with this site's addresses and folders in the place of those that its comments call examples.

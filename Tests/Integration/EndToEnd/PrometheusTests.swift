@@ -68,7 +68,7 @@ import Testing
     }
 
     /// Panels whose queries find nothing in a pipeline that works.
-    private static let empty: Set = ["Certificate of X ends in", "Posts of the billing cycle", "Posts of the day"]
+    private static let empty: Set = ["First certificate ends in", "Posts of the billing cycle", "Posts of the day"]
 
     private func expectDashboard(_ prometheus: PrometheusServer) async throws {
         let file = repository.appending(path: "deploy/grafana/tweet-pipeline.json")

@@ -69,16 +69,7 @@ struct LoaderDoctorFaultTests {
     func encryption() throws {
         let authority = try CertificateAuthority()
         let server = try PostgresSandbox()
-        let data = server.path + "/data"
-        let files = authority.files(.valid)
-        var owner = stat()
-        #expect(unsafe stat(data, &owner) == 0)
-        for (from, to) in [(files.certificate, data + "/server.crt"), (files.key, data + "/server.key")] {
-            try FileManager.default.copyItem(atPath: from, toPath: to)
-            _ = unsafe (chmod(to, 0o600), chown(to, owner.st_uid, owner.st_gid))
-        }
-        try server.query("ALTER SYSTEM SET ssl = on", database: "postgres")
-        try server.restart()
+        try server.serveTLS(authority.files(.valid))
         let url = server.url(database: "postgres").replacing("127.0.0.1", with: "localhost")
         let mark = url.contains("?") ? "&" : "?"
         let weak = named(try doctor(url + mark + "sslmode=require").postgres())
