@@ -23,6 +23,7 @@ import XAPI
 /// | `facts` | the journal's folder, gaps and limits → metrics | |
 /// | `heartbeat` | what the producer knows of itself → the journal, every HEARTBEAT | the journal |
 /// | `loaders` | the offsets that the loaders' group commits → metrics | |
+/// | `usage` | X's own count of posts → metrics | |
 /// | `standby` | the stream's lease in Kafka: which producer reads | `Lease` |
 struct Producer {
     let settings: ProducerSettings
@@ -51,6 +52,7 @@ struct Producer {
             try publisher(journal.source, matches), archiver(journal.source),
             uploader(journal.source), gapRepair(folder, gaps, beside, lease), ruleWatch(matches, posts, beside, lease),
             facts(journal, gaps, posts), heartbeat(beside), loaderWatch(),
+            usageWatch(lease),
         ]
         health.done("journal")
         try Service.run(
@@ -183,6 +185,17 @@ struct Producer {
         guard settings.listen != nil, let group = settings.loaderGroup else { return nil }
         return Service.Loop("loaders", bound: .seconds(30)) {
             var watch = LoaderWatch(settings, group: group, metrics.loaders, stop: stop, logger: logger)
+            watch.run()
+        }
+    }
+
+    /// Nil when nobody asks for metrics, and with X_USAGE_CHECK=off.
+    private func usageWatch(_ lease: Lease?) -> Service.Loop? {
+        guard settings.listen != nil, let interval = settings.usageInterval else { return nil }
+        return Service.Loop("usage") {
+            var watch = UsageWatch(
+                settings.stream.x, every: interval, metrics.usage, stop: stop, logger: logger,
+                isActive: { lease?.reads ?? true })
             watch.run()
         }
     }

@@ -109,13 +109,13 @@ package struct XAPI: Sendable {
         case .unauthorized, .forbidden: return XError(.operator(.credentials), text)
         case .rateLimit:
             let wait = problem.rateLimit.wait.map { ". Try again in \($0.short)" } ?? ". Try again later"
-            return XError(.retry, text + wait)
+            return XError(.retry, text + wait, retryAfter: problem.rateLimit.wait)
         case .usageCap, .noCredits, .tooManyConnections: return XError(.retry, text)
         case .badRequest: return XError(.reject, "\(call): \(problem)")
         case .other where (400...499).contains(problem.status): return XError(.reject, text)
         default:
-            let wait = problem.rateLimit.retryAfter.map { ". Try again in \($0.short)" } ?? ""
-            return XError(.wait, text + wait)
+            let asked = problem.rateLimit.retryAfter
+            return XError(.wait, text + (asked.map { ". Try again in \($0.short)" } ?? ""), retryAfter: asked)
         }
     }
 }

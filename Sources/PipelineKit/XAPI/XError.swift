@@ -7,11 +7,14 @@ package struct XError: DisposedError {
     /// denies, and for settings: a token that cannot be read, fields that X does not know.
     package let disposition: Disposition
     package let description: String
+    /// How long X asks to wait; nil when it does not.
+    package let retryAfter: Duration?
 
     /// - Parameters:
     ///   - disposition: what to do about it.
     ///   - description: the call or the file, the reason, and the remedy.
-    package init(_ disposition: Disposition, _ description: String) {
-        (self.disposition, self.description) = (disposition, description)
+    ///   - retryAfter: how long X asks to wait.
+    package init(_ disposition: Disposition, _ description: String, retryAfter: Duration? = nil) {
+        (self.disposition, self.description, self.retryAfter) = (disposition, description, retryAfter)
     }
 }

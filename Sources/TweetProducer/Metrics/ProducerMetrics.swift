@@ -13,6 +13,7 @@ struct ProducerMetrics: Sendable {
     let gaps: GapMetrics
     let rules: RuleMetrics
     let posts: PostMetrics
+    let usage: UsageMetrics
     let loaders: LoaderGroupMetrics
 
     /// - Parameters:
@@ -36,6 +37,7 @@ struct ProducerMetrics: Sendable {
         rules = RuleMetrics(registry)
         if let tags = publishing.tags { Self.declare(tags, registry) }
         posts = PostMetrics(registry)
+        usage = UsageMetrics(registry)
         loaders = LoaderGroupMetrics(registry)
         shipping.declare(in: registry)
     }

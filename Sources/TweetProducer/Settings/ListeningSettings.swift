@@ -12,8 +12,8 @@ enum ListeningSettings: SettingGroup {
         "LOADER_GROUP", .text, default: "tweet-loader", value: "name",
         "KAFKA_GROUP of the loaders, whose progress in Kafka is a check of health; `off`: not watched")
     static let settings = [
-        listen.address, listen.token, mostTags, HeartbeatSetting.setting, loaderGroup, HealthLimits.degradedSetting,
-        HealthLimits.failingSetting,
+        listen.address, listen.token, mostTags, HeartbeatSetting.setting, loaderGroup, UsageSetting.setting,
+        HealthLimits.degradedSetting, HealthLimits.failingSetting,
     ]
 
     /// The group that is watched.

@@ -32,6 +32,8 @@ struct ProducerSettings: ConfiguredService, Sendable {
     var heartbeat: Duration?
     /// The loaders' group, whose progress is watched; nil: not.
     var loaderGroup: String?
+    /// How often X is asked for its own count of posts; nil: never.
+    var usageInterval: Duration?
     /// How many tags of rules get metrics of their own.
     var mostTags: Int
     /// Where the log is shipped; nil: nowhere.
@@ -89,6 +91,7 @@ struct ProducerSettings: ConfiguredService, Sendable {
         logs = LogShippingSettings.read(&reader)
         heartbeat = HeartbeatSetting.read(&reader)
         loaderGroup = ListeningSettings.readLoaderGroup(&reader)
+        usageInterval = UsageSetting.read(&reader)
         standby = StandbySettings.read(&reader, plan: stream.plan)
         self.stream.countsMinutes = standby == .active
         rules = RuleWatchSettings.read(&reader, stream: stream)

@@ -14,10 +14,15 @@ package struct PostUsage: Equatable, Sendable {
 
     /// Asks X.
     ///
+    /// - Parameters:
+    ///   - settings: how to reach it.
+    ///   - stop: a service gives its own, so that the call does not outlive it for long.
+    /// - Returns: what X counts.
     /// - Throws: `XError` when the call fails, `wait` when the answer is not understood.
-    package static func ask(_ settings: XSettings) throws(XError) -> PostUsage {
+    package static func ask(_ settings: XSettings, stop: Stop? = nil) throws(XError) -> PostUsage {
         let fields = "cap_reset_day,daily_client_app_usage,daily_project_usage,project_cap,project_id,project_usage"
-        let body = try XAPI(settings).get("/2/usage/tweets", query: [("days", "31"), ("usage.fields", fields)])
+        let body = try XAPI(settings, stop: stop)
+            .get("/2/usage/tweets", query: [("days", "31"), ("usage.fields", fields)])
         guard let usage = PostUsage(body) else {
             throw XError(.wait, "X's answer about usage has an unexpected form (\(body.count) bytes)")
         }
