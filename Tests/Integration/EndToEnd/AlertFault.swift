@@ -220,16 +220,14 @@ extension AlertScene {
         }
     }
 
-    /// Sends more than the mock cluster keeps of a partition while no loader runs.
+    /// Sends more than the mock cluster keeps of a partition, 5 MiB, while no loader runs.
     fileprivate func loseMessages() async throws {
         run.pipeline.kill(.loader)
-        let before = run.written
-        run.x.issue(6000)
-        try await run.expect("6000 lines more") { run.written >= before + 6000 }
-        try await run.expect("Kafka's acknowledgement") {
-            let pending = "tweet_producer_journal_durable_seq - tweet_producer_journal_acknowledged_seq < 500"
-            let lines = "tweet_producer_journal_durable_seq > 6000"
-            return try await prometheus.query("(\(pending)) and (\(lines))")?.data?.result.isEmpty == false
+        let begin = Date().timeIntervalSince1970
+        run.x.issue(20_000)
+        try await run.expect("Kafka's acknowledgement of 12 MB") {
+            let bytes = #"tweet_producer_kafka_acknowledged_bytes_total{topic="tweets"}"#
+            return try await prometheus.query("\(bytes) - \(bytes) @ \(begin) > 12e6")?.data?.result.isEmpty == false
         }
         try startLoader()
     }

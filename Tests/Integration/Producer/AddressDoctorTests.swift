@@ -53,6 +53,11 @@ import Testing
         let text = "x port 443: 2 of 2 IPv4 and 1 of 1 IPv6 addresses accept connections"
         #expect(doctor.judge(outcomes) == .ok("addresses", text))
         #expect(doctor.judge(outcomes, untried: 3).detail == text + "; 3 more were not tried")
+        let withoutIPv6 = try AddressDoctor.Outcome(
+            server: servers[2], address: servers[2].addresses().first, failure: "Network is unreachable")
+        let found = doctor.judge([outcomes[0], withoutIPv6])
+        #expect(found.status == .ok && found.detail.contains("0 of 1 IPv6"), "\(found)")
+        #expect(doctor.judge([withoutIPv6]).status == .fail)
     }
 
     @Test func oneNameGivesEachAddressOnce() throws {

@@ -81,6 +81,11 @@ package struct AddressDoctor {
         guard outcomes.contains(where: { $0.failure == nil }) else {
             return .fail(name, detail, remedy: "check the name service, routes and firewalls", .wait)
         }
+        // Where the host has no route at all, as without IPv6, connect(2) fails at once: nobody waits for it.
+        let costsNothing = unsafe String(cString: strerror(ENETUNREACH))
+        guard outcomes.contains(where: { $0.failure != nil && $0.failure != costsNothing }) else {
+            return .ok(name, detail)
+        }
         return .warning(
             name, detail,
             remedy:

@@ -6,7 +6,7 @@ import Testing
 
 @testable import TweetLoader
 
-/// How long pages take on a large archive: `CONSOLE_SCALE_ROWS=20000000` for the real size, which takes an hour and 15 GB.
+/// How long pages take on a large archive: `CONSOLE_SCALE_ROWS=20000000` for the real size, which takes 16 minutes and 10 GB.
 @Suite("The console on a large archive", .ownThreads, .timeLimit(.minutes(120)))
 struct ConsoleScaleTests {
     private static let rows = ProcessInfo.processInfo.environment["CONSOLE_SCALE_ROWS"].flatMap { Int($0) } ?? 20_000
