@@ -15,10 +15,11 @@ struct LoaderFacts {
     private var numbers = Periodic(every: .seconds(30), atOnce: true)
     private var watch = UnsettledWatch()
     private var certificates: CertificateFacts
-    /// What the last look has found of each partition: the offset that was to be settled next, and when its message was received.
-    private var seen: [TopicPartition: (next: Int64?, first: Timestamp?)] = [:]
+    private var lag = PartitionLag()
 
     private static let pause = Duration.seconds(10)
+    /// What is settled is taken over so often between two looks at Kafka.
+    private static let glance = Duration.seconds(1)
     private static let patience = Duration.seconds(2)
 
     /// - Parameters:
@@ -37,7 +38,18 @@ struct LoaderFacts {
             askKafka()
             certificates.look(at: settings.kafka)
             askDatabase()
-        } while !stop.wait(for: Self.pause)
+        } while !waitForNextLook()
+    }
+
+    /// - Returns: whether the stop is raised.
+    private mutating func waitForNextLook() -> Bool {
+        let end = ContinuousClock.now + Self.pause
+        while ContinuousClock.now < end {
+            if stop.wait(for: Self.glance) { return true }
+            lag.note(metrics.writers.positions)
+            lag.show(in: metrics.consuming)
+        }
+        return false
     }
 
     // MARK: Kafka
@@ -52,7 +64,9 @@ struct LoaderFacts {
             if positions.isEmpty { try kafka.ask(timeout: Self.patience) }
             metrics.consuming.connected.set(true)
             metrics.consuming.answeredAt.set(Timestamp.now())
-            publish(positions, ends, kafka)
+            lag.look(positions, ends) { Self.firstMessages(from: $0, kafka) }
+            metrics.consuming.trend.note(lag.sum)
+            lag.show(in: metrics.consuming)
         } catch {
             metrics.consuming.connected.set(false)
             logger.debug("the lag is not known", metadata: ["reason": "\(error)"])
@@ -66,58 +80,12 @@ struct LoaderFacts {
         return try KafkaEnds(settings.kafka.withDefaults(own), group: settings.group)
     }
 
-    private mutating func publish(
-        _ positions: [TopicPartition: WriterStates.Position], _ ends: [TopicPartition: (low: Int64, high: Int64)],
-        _ kafka: KafkaEnds
-    ) {
-        var (lags, moments) = ([TopicPartition: Int64](), [TopicPartition: Timestamp?]())
-        var (stuck, now) = ([TopicPartition: Int64](), [TopicPartition: (next: Int64?, first: Timestamp?)]())
-        for (partition, position) in positions {
-            guard let end = ends[partition] else { continue }
-            let next = max(position.next ?? end.low, end.low)
-            let before = seen[partition]
-            let isStuck = before != nil && before?.next == position.next
-            lags[partition] = max(0, end.high - next)
-            now[partition] = (position.next, isStuck ? before?.first : nil)
-            if end.high <= next {
-                moments[partition] = .some(nil)
-            } else if isStuck, let first = before?.first {
-                moments[partition] = first
-            } else if !isStuck, let received = position.received {
-                // It moves: the first message that is not settled was received hardly later than the last one that is.
-                moments[partition] = received
-            } else {
-                stuck[partition] = next
-            }
-        }
-        for (partition, first) in firstMessages(from: stuck, kafka) {
-            now[partition]?.first = first.at
-            if first.offset >= ends[partition]?.high ?? 0 { lags[partition] = 0 }
-            moments[partition] = lags[partition] == 0 ? .some(nil) : first.at
-        }
-        seen = now
-        publish(lags, moments)
-    }
-
-    private func publish(_ lags: [TopicPartition: Int64], _ moments: [TopicPartition: Timestamp?]) {
-        metrics.consuming.trend.note(lags.values.reduce(0, +))
-        metrics.consuming.lag.set(lags.sorted { $0.key < $1.key }.map { (Self.labels($0.key), Double($0.value)) })
-        metrics.consuming.oldest.set(
-            moments.sorted { $0.key < $1.key }.map { partition, moment in
-                (Self.labels(partition), moment.map { Double($0.milliseconds) / 1000 } ?? 0)
-            })
-    }
-
-    private func firstMessages(
+    private static func firstMessages(
         from offsets: [TopicPartition: Int64], _ kafka: KafkaEnds
     ) -> [TopicPartition: KafkaEnds.First] {
         guard !offsets.isEmpty else { return [:] }
         defer { kafka.rest() }
         return (try? kafka.first(from: offsets)) ?? [:]
-    }
-
-    private static func labels(_ partition: TopicPartition) -> [String] {
-        [partition.topic, "\(partition.partition)"]
     }
 
     // MARK: PostgreSQL
