@@ -18,7 +18,7 @@ struct LoaderFacts {
     private var lag = PartitionLag()
 
     private static let pause = Duration.seconds(10)
-    /// What is settled is taken over so often between two looks at Kafka.
+    /// Between two looks at Kafka, what the writers have settled is taken over at this interval.
     private static let glance = Duration.seconds(1)
     private static let patience = Duration.seconds(2)
 

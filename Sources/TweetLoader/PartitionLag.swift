@@ -19,8 +19,6 @@ struct PartitionLag {
     }
 
     private var parts: [TopicPartition: Part] = [:]
-    /// Those of which it is known what is pending.
-    private var known: Set<TopicPartition> = []
 
     /// Messages that are not settled, of all partitions.
     var sum: Int64 { parts.values.reduce(0) { $0 + $1.lag } }
@@ -37,7 +35,7 @@ struct PartitionLag {
     ) {
         let before = parts
         var stuck: [TopicPartition: Int64] = [:]
-        (parts, known) = ([:], [])
+        parts = [:]
         for (partition, position) in positions {
             guard let end = ends[partition] else { continue }
             let next = max(position.next ?? end.low, end.low)
@@ -48,14 +46,13 @@ struct PartitionLag {
             if let last, isStuck, last.isRead { (part.moment, part.isRead) = (last.moment, true) }
             // It moves: the first message that is not settled was received hardly later than the last one that is.
             if !isStuck { part.moment = position.received }
-            if part.lag > 0, part.moment == nil { stuck[partition] = next } else { known.insert(partition) }
+            if part.lag > 0, part.moment == nil { stuck[partition] = next }
             parts[partition] = part
         }
         for (partition, message) in first(stuck) {
             parts[partition]?.moment = message.at
             parts[partition]?.isRead = true
             if message.offset >= parts[partition]?.end ?? 0 { parts[partition]?.lag = 0 }
-            known.insert(partition)
         }
     }
 
@@ -68,16 +65,15 @@ struct PartitionLag {
             let lag = max(0, part.end - next)
             parts[partition] = Part(
                 end: part.end, looked: part.looked, next: next, lag: lag, moment: position.received)
-            if lag == 0 || position.received != nil { known.insert(partition) }
         }
     }
 
-    /// Sets the metrics.
+    /// Sets the metrics; without the age where messages are pending and none of their times is known.
     func show(in metrics: ConsumeMetrics) {
         let sorted = parts.sorted { $0.key < $1.key }
         metrics.lag.set(sorted.map { (Self.labels($0.key), Double($0.value.lag)) })
         metrics.oldest.set(
-            sorted.filter { known.contains($0.key) }.map { partition, part in
+            sorted.filter { $0.value.lag == 0 || $0.value.moment != nil }.map { partition, part in
                 let moment = part.lag > 0 ? part.moment : nil
                 return (Self.labels(partition), moment.map { Double($0.milliseconds) / 1000 } ?? 0)
             })

@@ -74,7 +74,7 @@ struct RunCommand: ParsableCommand {
         let endpoints = OperationsEndpoints(
             service: "tweet-timelines", registry: metrics.registry, health: health, judge: judge.checks)
         health.summarize { endpoints.report().headline }
-        // Before anything is begun: the schema, and the key of the tokens. A PostgreSQL that is away is waited for.
+        // The schema and the key are checked before anything is begun. The pollers wait for a PostgreSQL that is unreachable.
         do { try settings.access.withTokens { _, _ in } } catch let error as DatabaseError
             where error.disposition == .wait
         {

@@ -201,7 +201,7 @@ struct ApplicationTests {
         try TimelinesFixture.superuser("ALTER DATABASE \(name) CONNECTION LIMIT -1", "postgres")
     }
 
-    @Test("a PostgreSQL that is away at the start is waited for, and pauses of earlier settings end then")
+    @Test("a PostgreSQL that is unreachable at the start is waited for, and pauses of earlier settings end then")
     func startDuringOutage() async throws {
         try await TimelinesRun.with { run in
             let name = run.fixture.name
