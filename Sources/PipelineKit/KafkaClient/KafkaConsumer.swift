@@ -134,6 +134,9 @@ package final class KafkaConsumer {
     /// The error of the group that keeps this member out of it, with what to do; nil when there is none.
     package var groupProblem: String? { errors.isEmpty ? nil : errors.groupProblem }
 
+    /// Whether no broker could be reached, and none has sent a record since.
+    package var isUnreachable: Bool { context.isUnreachable }
+
     /// Has the thread that serves a partition's broker look again whether to fetch: any request wakes it.
     private func nudge(_ partition: TopicPartition) {
         _ = try? watermarks(partition, timeout: .milliseconds(500))

@@ -197,6 +197,8 @@ final class KafkaContext: Sendable {
         outage.begin(reason, servers: servers)
     }
 
+    var isUnreachable: Bool { outage.isOngoing }
+
     func brokersAnswered() {
         outage.end()
         if hasFailed.load(ordering: .relaxed) { hasFailed.store(false, ordering: .relaxed) }

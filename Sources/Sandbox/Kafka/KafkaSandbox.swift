@@ -103,6 +103,14 @@ package final class KafkaSandbox: Sendable {
         }
     }
 
+    /// Answers requests of a kind as usual again.
+    package func succeed(request: Int16) {
+        _ = unsafe call { cluster in
+            unsafe rd_kafka_mock_clear_request_errors(cluster, request)
+            return RD_KAFKA_RESP_ERR_NO_ERROR
+        }
+    }
+
     /// Makes a broker the coordinator of a consumer group.
     package func setCoordinator(ofGroup group: String, broker: Int32) {
         _ = unsafe call { unsafe rd_kafka_mock_coordinator_set($0, "group", group, broker) }

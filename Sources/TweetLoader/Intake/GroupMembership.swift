@@ -1,5 +1,6 @@
 import Core
 import KafkaClient
+import Logging
 
 /// Whether our membership of Kafka's group can still be used.
 struct GroupMembership {
@@ -14,6 +15,20 @@ struct GroupMembership {
     private var nextLook = ContinuousClock.now
     /// When another loader last had a partition that the group had assigned to us.
     private var lastContest: ContinuousClock.Instant?
+
+    /// Since when the group has not answered which partitions are ours; nil once it has.
+    private var askedAt: ContinuousClock.Instant?
+    private var isSilenceLogged = false
+
+    /// How long the group may take to answer until that is reported; when members start and stop, it takes seconds.
+    private static let patience = Duration.seconds(30)
+    /// How long until a new client asks: longer than Kafka itself waits for other members, which is five minutes
+    /// (`max.poll.interval.ms`).
+    private static let longestSilence = Duration.seconds(360)
+
+    private static let silence = "Kafka's group has not answered which partitions are this loader's"
+    private static let silenceRemedy =
+        "wait: after 6 min a new client asks; look for a member that hangs with kafka-consumer-groups --describe --members"
 
     /// A loader that was paused loses its partitions once; one whose name a different process uses does so repeatedly.
     private static let contestInterval = Duration.seconds(600)
@@ -61,6 +76,36 @@ struct GroupMembership {
         let now = ContinuousClock.now
         defer { lastContest = now }
         return lastContest.map { now - $0 < Self.contestInterval } ?? false
+    }
+
+    /// Takes note that the group is asked for partitions.
+    mutating func ask() {
+        askedAt = .now
+        isSilenceLogged = false
+    }
+
+    /// Takes note of what the group has assigned and revoked; behind what is revoked comes a new answer.
+    mutating func follow(_ changes: [AssignmentChange]) {
+        if case .revoked = changes.last { ask() } else { askedAt = nil }
+    }
+
+    /// Looks whether the group has not answered for long: that is logged once, and after minutes ends the membership.
+    ///
+    /// - Parameters:
+    ///   - group: its name.
+    ///   - isReachable: whether brokers answer; while they do not, that is the problem.
+    ///   - logger: gets a warning.
+    /// - Returns: the problem, as `status` shows it; nil when there is none yet.
+    mutating func silence(of group: String, isReachable: Bool, _ logger: Logger) -> String? {
+        guard isReachable, let wait = askedAt?.duration(to: .now), wait > Self.patience else { return nil }
+        if !isSilenceLogged {
+            isSilenceLogged = true
+            logger.warning(
+                "Kafka's group does not answer which partitions are this loader's; waiting",
+                metadata: ["group": "\(group)", "remedy": "\(Self.silenceRemedy)"])
+        }
+        if wait > Self.longestSilence { end(Self.silence) }
+        return "\(Self.silence): \(Self.silenceRemedy)"
     }
 
     /// Takes note that a batch was committed: the membership works.

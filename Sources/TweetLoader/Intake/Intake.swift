@@ -107,7 +107,8 @@ final class Intake {
             followGroup(consumer)
             followEnds(consumer)
             guard let message else {
-                mailbox.set(groupProblem: consumer.groupProblem ?? nameProblem)
+                let silence = membership.silence(of: settings.group, isReachable: !consumer.isUnreachable, logger)
+                mailbox.set(groupProblem: consumer.groupProblem ?? nameProblem ?? silence)
                 return false
             }
             take(message)
@@ -172,6 +173,7 @@ extension Intake {
         consumer = try KafkaConsumer(
             settings.kafka, group: settings.group, member: member, topics: settings.topics,
             consumers: settings.writers ?? 1, logger: logger)
+        membership.ask()
     }
 
     /// Continues without a name: two processes that insist on one would take each other's partitions for ever.
@@ -192,6 +194,7 @@ extension Intake {
     private func followGroup(_ consumer: KafkaConsumer) {
         let changes = consumer.takeAssignmentChanges()
         guard !changes.isEmpty else { return }
+        membership.follow(changes)
         let gone = assignment.apply(changes)
         batch.drop(gone)
         if batch.isEmpty { dropBatch() }

@@ -22,6 +22,25 @@ import Testing
         #expect(loaders.end("first"))
     }
 
+    /// The coordinator is there, and never says who has which partitions: as when another member hangs.
+    @Test("a group that does not answer is in log and status after half a minute, until it answers")
+    func aGroupThatDoesNotAnswer() throws {
+        let kafka = try KafkaSandbox(topics: ["tweets": 1, "tweets.events": 1])
+        let loaders = try LoaderRun(kafka: kafka, servers: kafka.bootstrapServers)
+        // JoinGroup: the coordinator is loading. A client asks again at once.
+        kafka.fail(request: 11, with: Array(repeating: 14, count: 100_000))
+        try loaders.publish(1...10)
+        try loaders.start()
+        let shown = { try loaders.run(["status"]).contains("problem: Kafka's group has not answered") }
+        #expect(loaders.wait { try shown() }, "\(loaders.logged())")
+        #expect(loaders.stored == 0)
+        kafka.succeed(request: 11)
+        try loaders.expectAll(10)
+        #expect(loaders.wait { try !shown() }, "\(loaders.logged())")
+        let warning = "Kafka's group does not answer which partitions are this loader's; waiting"
+        #expect(loaders.logged().components(separatedBy: warning).count == 2, "\(loaders.logged())")
+    }
+
     /// A loader with a name of its own (group.instance.id) that is killed and started again goes on. That the others notice
     /// nothing is Kafka's doing, which the mock cluster does not imitate.
     @Test func aStaticMemberThatWasKilledReturns() throws {
