@@ -104,7 +104,10 @@ package final class HTTPServer: Sendable {
     package func stop() { Self.stop(task, group, run) }
 
     private static func stop(_ task: Task<Void, any Error>, _ group: MultiThreadedEventLoopGroup, _ run: ServerRun) {
-        task.cancel()
+        // By the thread that runs the task. The library waits for a date each second and holds a lock while it begins to; its task's
+        // executor is then asked for, which takes a lock of the task. A cancellation takes the two in the other order, so between
+        // two threads each can wait for the other for ever (swift-async-algorithms 1.1.4, MergeStorage.next).
+        if !run.hasEnded(within: .zero) { group.next().execute { task.cancel() } }
         guard run.hasEnded(within: patience) else { return }
         try? group.syncShutdownGracefully()
     }

@@ -131,7 +131,8 @@ package final class XSimulator: Sendable {
         let (task, tls) = server.withLock { ($0.task.take(), $0.tls.take()) }
         guard let task else { return }
         tls?.stop()
-        task.cancel()
+        // By the queue that runs it, as `HTTPServer` does: between two threads, the library's locks can block both for ever.
+        await Task(executorPreference: queue) { task.cancel() }.value
         _ = await task.result
     }
 

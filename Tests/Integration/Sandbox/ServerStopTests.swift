@@ -19,6 +19,30 @@ struct ServerStopTests {
         }
     }
 
+    /// What is cancelled by another thread can block both, as the library's tasks hold locks while they begin to wait.
+    @Test("a request in progress is cancelled by the thread that answers it")
+    func cancellation() async throws {
+        let asked = Mutex<pthread_t?>(nil)
+        let cancelled = Mutex<pthread_t?>(nil)
+        let server = try HTTPServer(ListenSettings(host: "127.0.0.1", port: 0)) { _ in
+            await withTaskCancellationHandler {
+                asked.withLock { $0 = pthread_self() }
+                try? await Task.sleep(for: .seconds(60))
+                return HTTPAnswer(body: "")
+            } onCancel: {
+                cancelled.withLock { $0 = pthread_self() }
+            }
+        }
+        let client = try TCPConnection.open(host: "127.0.0.1", port: server.port, patience: .seconds(1))
+        defer { close(client) }
+        let request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+        #expect(unsafe write(client, request, request.utf8.count) == request.utf8.count)
+        #expect(try await holds { asked.withLock { $0 } != nil })
+        try await blocking { server.stop() }
+        let (answering, cancelling) = (asked.withLock { $0 }, cancelled.withLock { $0 })
+        #expect(cancelling != nil && cancelling == answering)
+    }
+
     @Test("the simulator of X")
     func simulator() async throws {
         for _ in 0..<Self.rounds {
