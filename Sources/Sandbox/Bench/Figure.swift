@@ -16,17 +16,18 @@ struct Figure: Encodable, Sendable {
     /// Whether the value is within its bar; nil without a bar or a value.
     let isMet: Bool?
 
+    /// A value that is no number counts as not measured, as what was divided by a time too short to be seen.
     init(
         _ name: String, _ value: Double, _ unit: String, _ about: String, atLeast: Double? = nil, atMost: Double? = nil
     ) {
+        let hasBar = atLeast != nil || atMost != nil
         self.name = name
-        self.value = value
+        self.value = value.isFinite ? value : nil
         self.unit = unit
         self.about = about
         self.atLeast = atLeast
         self.atMost = atMost
-        let hasBar = atLeast != nil || atMost != nil
-        isMet = hasBar ? value >= atLeast ?? -.infinity && value <= atMost ?? .infinity : nil
+        isMet = hasBar && value.isFinite ? value >= atLeast ?? -.infinity && value <= atMost ?? .infinity : nil
     }
 
     /// Something that was to be measured and was not; `about` says why.

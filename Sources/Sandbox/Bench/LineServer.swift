@@ -97,15 +97,20 @@ final class LineServer: Sendable {
             state.withLock { $0.client = client }
             let accepted = ContinuousClock.now
             if !isStopped.load(ordering: .acquiring), let request = readRequest(client) {
-                if request.contains("/stream/rules") { answerRules(client) } else { serve(client, accepted) }
+                if request.contains("/search/stream ") || request.contains("/search/stream?") {
+                    serve(client, accepted)
+                } else {
+                    answerAtOnce(client)
+                }
             }
             state.withLock { $0.client = nil }
             close(client)
         }
     }
 
-    /// The producer reads the rules beside the stream, over a connection of its own.
-    private func answerRules(_ client: Int32) {
+    /// Beside the stream the producer reads the rules and what was used, over connections of their own: there are no rules,
+    /// and nothing is said of what was used.
+    private func answerAtOnce(_ client: Int32) {
         let body = #"{"meta":{"sent":"2026-01-01T00:00:00.000Z","result_count":0}}"#
         let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n"
         _ = send(Array((head + "Connection: close\r\n\r\n" + body).utf8), to: client)

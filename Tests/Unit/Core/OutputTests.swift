@@ -21,6 +21,11 @@ struct OutputTests {
         #expect(report.text == "3 posts" && report.text(on: Terminal(columns: 4)) == "3 p…")
     }
 
+    @Test("a number that JSON does not have costs no other member", arguments: [Double.infinity, -.infinity, .nan])
+    func noNumber(_ share: Double) {
+        #expect(Sum(postsSeen: 3, share: share).json(isCompact: true).contains(#""posts_seen":3,"share":""#))
+    }
+
     @Test("a table leaves out columns, then the ends of its lines")
     func narrow() {
         var table = FittingTable(

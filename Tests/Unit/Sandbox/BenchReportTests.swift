@@ -25,6 +25,12 @@ struct BenchReportTests {
         #expect(figures[1]["name"] as? String == "peer" && figures[1]["value"] == nil)
     }
 
+    @Test("what was divided by nothing was not measured", arguments: [Double.infinity, .nan])
+    func noNumber(_ value: Double) {
+        let figure = Figure("rate", value, "lines/s", "lines", atLeast: 1000)
+        #expect(figure.value == nil && figure.isMet == nil && figure.text == "not measured" && figure.bar == "")
+    }
+
     @Test("is a table for people, cut to the terminal")
     func table() {
         let lines = report.text.split(separator: "\n")

@@ -24,6 +24,9 @@ extension Report {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         if !isCompact { encoder.outputFormatting.insert(.prettyPrinted) }
         encoder.keyEncodingStrategy = .convertToSnakeCase
+        // JSON has no word for these numbers (RFC 8259, section 6), and one of them must not cost the whole report.
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
         return (try? encoder.encode(Envelope(report: self))).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
     }
 }
