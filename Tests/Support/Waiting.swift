@@ -5,7 +5,7 @@ import Glibc
 ///
 /// - Parameters:
 ///   - patience: how long.
-///   - condition: is asked every 10 ms, or a fifth of the time when it takes longer; an error counts as not yet.
+///   - condition: is asked every 10 ms, or a tenth of the time when it takes longer; an error counts as not yet.
 /// - Returns: false when it did not hold in time.
 /// - Throws: what the last look has thrown.
 @available(*, noasync, message: "await holds(within:_:), which keeps no thread")
@@ -23,7 +23,7 @@ package func eventually(within patience: Duration = .seconds(90), _ condition: (
 ///
 /// - Parameters:
 ///   - patience: how long.
-///   - condition: is asked every 10 ms, or a fifth of the time when it takes longer; an error counts as not yet.
+///   - condition: is asked every 10 ms, or a tenth of the time when it takes longer; an error counts as not yet.
 /// - Returns: false when it did not hold in time.
 /// - Throws: what the last look has thrown.
 package func holds(
@@ -41,7 +41,7 @@ package func holds(
 /// How long to wait after a look. Who looks all the time takes the machine from what is waited for: a dozen tests that
 /// looked for half of the time, each with a connection to PostgreSQL, kept two cores busy.
 private func pause(after look: Duration) -> Duration {
-    min(max(.milliseconds(10), look * 4), .seconds(1))
+    min(max(.milliseconds(10), look * 9), .seconds(1))
 }
 
 /// Waits while a fault lasts whose length is what is tested, such as a stall that must outlast a time-out.

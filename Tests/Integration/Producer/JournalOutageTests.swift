@@ -19,11 +19,11 @@ import TweetFormat
         folder = try TemporaryFolder()
     }
 
-    func open() throws -> Journal {
+    func open(quota: Int64 = 100_000, segmentBytes: Int64 = 10_000) throws -> Journal {
         var options = JournalOptions()
-        options.quota = 100_000
+        options.quota = quota
         options.reserve = 20_000
-        options.segmentBytes = 10_000
+        options.segmentBytes = segmentBytes
         return try Journal.open(folder: folder.path, stream: "s", options: options)
     }
 
@@ -81,6 +81,24 @@ import TweetFormat
         let drops = events.filter { $0.type == .dropped }
         #expect(drops.count == events.count - 1)
         #expect(drops.first?.seq == 1)
+    }
+
+    /// Programs that keep all processors busy, and hundreds of segments that are yet to be archived, hold up nothing.
+    @Test func withDropOldestThereIsRoomAtOnceOnABusyHost() throws {
+        let journal = try open(quota: 2_000_000, segmentBytes: 2000)
+        let error = try fill(journal)
+        let source = journal.source
+        source.tail.publish(acknowledged: source.tail.lastSeq)
+        let busy = BusyProcessors()
+        defer { busy.stop() }
+        let archiver = run({ $0.whenFull = .dropOldest }, on: journal)
+        let outage = JournalOutage(stop: stop, logger: logger)
+        let begin = ContinuousClock.now
+        #expect(outage.waitOut(error, in: journal))
+        let took = ContinuousClock.now - begin
+        #expect(isSanitized || took < .seconds(10), "\(took)")
+        stop.raise()
+        archiver.join()
     }
 
     @Test func withStopItWaitsForRoomAndLosesNothing() throws {

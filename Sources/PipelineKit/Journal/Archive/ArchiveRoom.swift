@@ -54,13 +54,8 @@ extension Archiver {
 
     /// Removes files as JOURNAL_FULL=drop-oldest says, in its order, until reading can continue.
     func makeRoom() throws {
+        try makeRoomInArchive()
         guard options.whenFull == .dropOldest, !source.space.hasRoom else { return }
-        var archived = try ArchivedSegment.list(folder)
-        // What is in the bucket goes first; Kafka has the rest as well.
-        if let uploaded = options.uploaded {
-            archived = archived.filter { uploaded.contains($0.file) } + archived.filter { !uploaded.contains($0.file) }
-        }
-        if !archived.isEmpty { try remove(archived) { !source.space.hasRoom } }
         let (open, acknowledged) = (source.tail.end.segment, source.tail.acknowledged)
         let segments = try Segment.list(source.folder).filter { $0.firstSeq <= open }
         for (segment, following) in zip(segments, segments.dropFirst()) where !source.space.hasRoom {
@@ -77,6 +72,17 @@ extension Archiver {
         }
         // Only the segment that is being written is left: what it holds can go when it is closed.
         if !source.space.hasRoom, source.tail.end.seq > open { source.tail.requestRoll() }
+    }
+
+    /// The first part of making room.
+    func makeRoomInArchive() throws {
+        guard options.whenFull == .dropOldest, !source.space.hasRoom else { return }
+        var archived = try ArchivedSegment.list(folder)
+        // What is in the bucket goes first; Kafka has the rest as well.
+        if let uploaded = options.uploaded {
+            archived = archived.filter { uploaded.contains($0.file) } + archived.filter { !uploaded.contains($0.file) }
+        }
+        if !archived.isEmpty { try remove(archived) { !source.space.hasRoom } }
     }
 
     /// Declares lines as lost; false when that was not yet journalled and they must stay.

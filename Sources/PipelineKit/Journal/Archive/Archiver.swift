@@ -23,6 +23,8 @@ package final class Archiver {
     private var removalBytes: Int64 = 0
 
     private static let pause = Duration.milliseconds(200)
+    /// A tenth of what another thread gets (sched(7), "The nice value").
+    private static let niceness: Int32 = 10
 
     package init(_ source: JournalSource, options: ArchiveOptions, stop: Stop, logger: Logger) {
         self.source = source
@@ -34,10 +36,9 @@ package final class Archiver {
 
     /// Works until the stop is raised. What is not done then is done after the next start.
     package func run() {
-        // Compressing gets only what the other threads leave: without this, publishing loses a fifth of its rate on two cores
-        // (Benchmarks/README.md). 5 is SCHED_IDLE (sched(7)), which glibc's headers hide from Swift; 0 means this thread.
-        var parameters = sched_param()
-        _ = unsafe sched_setscheduler(0, 5, &parameters)
+        // Compressing beside publishing would cost that a fifth of its rate on two cores (Benchmarks/README.md). Not SCHED_IDLE: programs
+        // that keep all processors busy would leave nothing for making room. On Linux 0 means this thread (setpriority(2)).
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
         var seen: Progress?
         var nextExpiry = ContinuousClock.now
         while !stop.isRaised {
@@ -92,6 +93,8 @@ package final class Archiver {
         for (segment, following) in zip(segments, segments.dropFirst())
         where following.firstSeq <= min(readable, acknowledged + 1) && !damaged.contains(segment.firstSeq) {
             try openManifest()
+            // Not behind all of them: until there is room, nothing is read from X.
+            try makeRoomInArchive()
             try archive(segment, endSeq: following.firstSeq)
         }
     }
