@@ -9,16 +9,11 @@ RUN apt-get update \
 WORKDIR /src
 # A separate layer for the packages, which stays cached when the sources change.
 COPY Package.swift ./
-RUN swift package resolve
+RUN swift package --scratch-path .build-release resolve
 COPY Sources Sources
-COPY Tests Tests
 COPY sql sql
 COPY scripts/release.sh scripts/
-RUN scripts/release.sh \
-    && install -D -t /out "$(swift build -c release --show-bin-path)"/tweet-producer \
-        "$(swift build -c release --show-bin-path)"/tweet-loader \
-        "$(swift build -c release --show-bin-path)"/tweet-timelines \
-        "$(swift build -c release --show-bin-path)"/sandbox
+RUN scripts/release.sh && mkdir /out && cd .build-release/release && cp tweet-producer tweet-loader tweet-timelines sandbox /out/
 
 FROM debian:bookworm-slim AS runtime
 RUN apt-get update \

@@ -11,7 +11,7 @@ INPUT ?=
 # Where `make install` puts what, and which programs.
 PREFIX ?= /usr/local
 DESTDIR ?=
-PROGRAMS ?= .build/release
+PROGRAMS ?= .build-release/release
 # none is faster than xz, and the package larger.
 DEB_COMPRESSION ?= xz
 # A regular expression: only the tests whose names match it run.
@@ -57,7 +57,13 @@ FUZZ_SECONDS ?= 0
 FUZZ_CORPUS ?=
 
 quiet := scripts/quiet.sh
-# Which test targets run (scripts/test.sh): the quick ones first, and then those that take longest, so that both rows end
+# How programs and the modules under test are built: optimized, as what is installed is, but open to the tests. With CONFIGURATION=debug the
+# build after a small change is faster, and the tests are slower.
+CONFIGURATION ?= release
+for_tests := -c $(CONFIGURATION) $(if $(filter release,$(CONFIGURATION)),-Xswiftc -enable-testing -Xswiftc -DFAIL_POINTS)
+programs = $$($(SWIFT) build $(for_tests) --show-bin-path)
+build_tests := $(quiet) 'building the tests' .build/make-test.log $(SWIFT) build $(for_tests) --build-tests
+# Which test targets run (scripts/test.sh): the quick ones first, and then those that take longest, so that all rows end
 # together.
 unit_targets := $(addsuffix UnitTests,$(notdir $(wildcard Tests/Unit/*)))
 fault_targets := $(addsuffix FaultTests,$(notdir $(wildcard Tests/Fault/*)))
@@ -79,15 +85,15 @@ setup: ## Installs the missing Debian packages, checks the Swift toolchain
 
 .PHONY: demo
 demo: build ## Runs the whole pipeline on this machine, with kills (INPUT=file.jsonl: your own tweets)
-	@exec "$$($(SWIFT) build --show-bin-path)/sandbox" demo $(if $(INPUT),--input '$(INPUT)')
+	@exec "$(programs)/sandbox" demo $(if $(INPUT),--input '$(INPUT)')
 
 .PHONY: build
-build: setup ## Builds for debugging, into .build/debug
-	@$(quiet) 'building' .build/make-build.log $(SWIFT) build
+build: setup ## Builds the programs, into .build/release (CONFIGURATION=debug: into .build/debug)
+	@$(quiet) 'building' .build/make-build.log $(SWIFT) build $(for_tests)
 
 .PHONY: release
-release: setup ## Builds optimized programs that need no Swift at run time, into .build/release
-	@$(quiet) 'building (release)' .build/make-release.log env SWIFT='$(SWIFT)' scripts/release.sh
+release: setup ## Builds what is installed, programs that need no Swift at run time, into .build-release
+	@$(quiet) 'building (release)' .build-release/make-build.log env SWIFT='$(SWIFT)' scripts/release.sh
 
 .PHONY: install
 install: ## Installs programs, manual pages, completions, units and settings (PREFIX=, DESTDIR=, PROGRAMS=); after `make release`
@@ -97,7 +103,7 @@ install: ## Installs programs, manual pages, completions, units and settings (PR
 deb: release ## Builds a Debian package, into .build/deb (DEB_REVISION=, DEBFULLNAME=, DEBEMAIL=)
 	@scripts/setup.sh dpkg-dev
 	@rm -rf .build/deb
-	@DEB_COMPRESSION='$(DEB_COMPRESSION)' scripts/deb.sh .build/release .build/deb
+	@DEB_COMPRESSION='$(DEB_COMPRESSION)' scripts/deb.sh .build-release/release .build/deb
 
 .PHONY: test-deb
 test-deb: deb ## Checks the Debian package and its manual pages with lintian and mandoc
@@ -111,8 +117,8 @@ test-package: deb ## Installs, uses, upgrades and purges the Debian package on a
 
 .PHONY: test
 test: setup ## Runs unit, integration and end-to-end tests (FILTER=regex: some of them)
-	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
-	@$(test) .build
+	@$(build_tests)
+	@$(test) .build $(for_tests)
 
 .PHONY: print-targets
 print-targets:
@@ -123,18 +129,18 @@ test-unit: ## The tests of single modules, without processes and sockets: second
 test-integration: ## The tests with PostgreSQL, Kafka, the simulator of X and other servers
 test-fault: ## The tests that kill, pause and cut
 test-unit test-integration test-fault: test-%: setup
-	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
-	@TARGETS='$($*_targets)' FILTER='$(FILTER)' SWIFT='$(SWIFT)' scripts/test.sh .build
+	@$(build_tests)
+	@TARGETS='$($*_targets)' FILTER='$(FILTER)' SWIFT='$(SWIFT)' scripts/test.sh .build $(for_tests)
 
 .PHONY: test-browser
 test-browser: build ## Opens the pages of the console in Chromium with hostile data (Debian: chromium)
 	@scripts/setup.sh chromium
-	@scripts/python.sh browser "$$($(SWIFT) build --show-bin-path)"
+	@scripts/python.sh browser "$(programs)"
 
 .PHONY: pictures
 pictures: build ## Makes the pictures of the README with Chromium (Debian: chromium)
 	@scripts/setup.sh chromium
-	@scripts/python.sh pictures "$$($(SWIFT) build --show-bin-path)"
+	@scripts/python.sh pictures "$(programs)"
 
 .PHONY: settings-doc
 settings-doc: setup ## Write the tables of docs/settings.md from the declarations of the settings
@@ -167,29 +173,25 @@ build-fuzz: setup
 	@$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang \
 		-Wall -Wextra -Werror -O1 -g -shared -fPIC -o $@ $<
 
+soak_test := $(SWIFT) test $(for_tests) --skip-build --disable-xctest
 .PHONY: soak
 soak: setup ## Kills both services and a journal's writer at random; runs loaders under faults for LOADER_SOAK_SECONDS
-	@$(quiet) 'building the tests' .build/make-test.log $(SWIFT) build --build-tests
+	@$(build_tests)
 	@scripts/python.sh --install s3-server
 	@SOAK_ROUNDS=$(SOAK_ROUNDS) JOURNAL_KILL_ROUNDS=$(JOURNAL_KILL_ROUNDS) \
 		ARCHIVE_KILL_ROUNDS=$(ARCHIVE_KILL_ROUNDS) \
 		PRODUCER_PAUSE_SECONDS=$(PRODUCER_PAUSE_SECONDS) \
-		$(SWIFT) test --skip-build --disable-xctest --filter 'KillSoakTests|JournalKillTests|ProcessFaultTests.f34'
-	@STANDBY_ROUNDS=$(STANDBY_ROUNDS) $(SWIFT) test --skip-build --disable-xctest --filter StandbyTests.f82
-	@LISTENERS_MINUTES=$(LISTENERS_MINUTES) $(SWIFT) test --skip-build --disable-xctest --filter ActiveListenersTests
-	@RULE_STATES=1000 $(SWIFT) test --skip-build --disable-xctest --filter 'XRuleApplicationTests.convergesFromAnyState'
-	@VERIFY_LOOKS=$(VERIFY_LOOKS) $(SWIFT) test --skip-build --disable-xctest --filter VerifyBesideTests
-	@X_BURST_SECONDS=60 X_DISK_STALL_SECONDS=15 $(SWIFT) test --skip-build --disable-xctest --filter 'XFaultTests\..*/f(27|06)'
-	@$(quiet) 'building (release)' .build/make-release.log env SWIFT='$(SWIFT)' scripts/release.sh
-	@LOADER_SOAK_SECONDS=$(LOADER_SOAK_SECONDS) \
-		LOADER_SOAK_EXECUTABLE="$$($(SWIFT) build -c release --show-bin-path)/tweet-loader" \
-		$(SWIFT) test --skip-build --disable-xctest --filter LoaderSoakTests
+		$(soak_test) --filter 'KillSoakTests|JournalKillTests|ProcessFaultTests.f34'
+	@STANDBY_ROUNDS=$(STANDBY_ROUNDS) $(soak_test) --filter StandbyTests.f82
+	@LISTENERS_MINUTES=$(LISTENERS_MINUTES) $(soak_test) --filter ActiveListenersTests
+	@RULE_STATES=1000 $(soak_test) --filter 'XRuleApplicationTests.convergesFromAnyState'
+	@VERIFY_LOOKS=$(VERIFY_LOOKS) $(soak_test) --filter VerifyBesideTests
+	@X_BURST_SECONDS=60 X_DISK_STALL_SECONDS=15 $(soak_test) --filter 'XFaultTests\..*/f(27|06)'
+	@LOADER_SOAK_SECONDS=$(LOADER_SOAK_SECONDS) $(soak_test) --filter LoaderSoakTests
 
 .PHONY: bench
-bench: setup ## Measures both services beside curl | kcat and psql (BENCH_ROWS=…; see Benchmarks/)
-	@$(quiet) 'building (release)' .build-bench/make-build.log \
-		env SWIFT='$(SWIFT)' scripts/release.sh --scratch-path .build-bench
-	@exec .build-bench/release/sandbox bench $(BENCH_PARTS) --rows $(BENCH_ROWS) --lines $(BENCH_LINES) \
+bench: release ## Measures both services beside curl | kcat and psql (BENCH_ROWS=…; see Benchmarks/)
+	@exec .build-release/release/sandbox bench $(BENCH_PARTS) --rows $(BENCH_ROWS) --lines $(BENCH_LINES) \
 		--rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) --segments $(BENCH_SEGMENTS) \
 		--writers $(BENCH_WRITERS) --scale $(BENCH_SCALE) --export-rows $(BENCH_EXPORT_ROWS) --python $(BENCH_PYTHON) \
 		$(if $(BENCH_PEERS),--peers $(BENCH_PEERS)) $(BENCH_FLAGS)
@@ -215,4 +217,4 @@ check: ## Runs everything that continuous integration checks
 
 .PHONY: clean
 clean: ## Removes everything that was built
-	@rm -rf .build .build-thread .build-address .build-bench .build-fuzz
+	@rm -rf .build .build-thread .build-address .build-release .build-fuzz

@@ -7,7 +7,11 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
     .strictMemorySafety(),
     .enableUpcomingFeature("ExistentialAny"),
+    .define("FAIL_POINTS", .when(configuration: .debug)),
 ]
+
+/// Optimizing the tests themselves would take longer than it saves.
+let testing = strict + [.unsafeFlags(["-Onone"], .when(configuration: .release))]
 
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -28,7 +32,7 @@ extension Target {
     static func unit(_ module: String, _ dependencies: [Dependency] = []) -> Target {
         .testTarget(
             name: "\(module)UnitTests", dependencies: [.init(stringLiteral: module), "TestSupport"] + dependencies,
-            path: "Tests/Unit/\(module)", swiftSettings: strict)
+            path: "Tests/Unit/\(module)", swiftSettings: testing)
     }
 
     /// Tests with servers, brokers, databases and processes.
@@ -37,14 +41,14 @@ extension Target {
     ) -> Target {
         .testTarget(
             name: name, dependencies: modules + ["Harness", "Sandbox", "TestSupport", logging] + dependencies,
-            path: "Tests/Integration/\(folder)", exclude: exclude, swiftSettings: strict)
+            path: "Tests/Integration/\(folder)", exclude: exclude, swiftSettings: testing)
     }
 
     /// Tests that break what the programs stand on.
     static func fault(_ subject: String, exclude: [String] = []) -> Target {
         .testTarget(
             name: "\(subject)FaultTests", dependencies: modules + ["Harness", "Sandbox", "TestSupport", logging],
-            path: "Tests/Fault/\(subject)", exclude: exclude, swiftSettings: strict)
+            path: "Tests/Fault/\(subject)", exclude: exclude, swiftSettings: testing)
     }
 }
 
@@ -160,7 +164,7 @@ let package = Package(
         .testTarget(
             name: "ServicesUnitTests",
             dependencies: modules + ["TweetProducer", "TweetLoader", "TweetTimelines", "TestSupport", "Yams"],
-            path: "Tests/Unit/Services", swiftSettings: strict),
+            path: "Tests/Unit/Services", swiftSettings: testing),
         .integration("XAPIIntegrationTests", "XAPI"),
         .integration("ProducerIntegrationTests", "Producer", ["TweetProducer"]),
         .integration(
@@ -178,9 +182,10 @@ let package = Package(
     cxxLanguageStandard: .cxx17
 )
 
-// Set where only some of the tests run: the others are not built.
+// Set where only some of the tests run, or none: the others are not built, and without tests neither is what they share.
 if let wanted = Context.environment["TEST_TARGETS"]?.split(separator: " ").map(String.init) {
     package.targets.removeAll { $0.type == .test && !wanted.contains($0.name) }
+    if wanted.isEmpty { package.targets.removeAll { ["TestSupport", "Harness"].contains($0.name) } }
 }
 
 // Set by `make fuzz` alone, to the archive of libFuzzer's runtime: what is fuzzed is compiled to tell it the paths taken.

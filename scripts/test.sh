@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the built tests, two targets at a time.
+# Runs the built tests, three targets at a time.
 #
 #   TARGETS='ATests BTests' [FILTER=REGEX] scripts/test.sh BUILD-FOLDER [OPTION OF swift test]…
 #
@@ -8,7 +8,7 @@ set -uo pipefail
 
 build=$1
 shift
-# Tests wait for servers, so four of them share two cores well. With many more tests than cores, tests delay each
+# Tests wait for servers, so four of each target share two cores well. With many more tests than cores, tests delay each
 # other, and their time limits, which count from the start of a test, would fail.
 width=$(nproc)
 if [ "$width" -lt 4 ]; then width=4; fi
@@ -38,12 +38,13 @@ ended() { # STATUS TARGET
 }
 
 run_target() { # TARGET
-    local status=0 many=$width start=$SECONDS
+    local status=0 many=$width
+    # With the processor time of the programs that the tests have started, in user mode and in the kernel.
+    local TIMEFORMAT="-- $1: %0R s, processor %0U + %0S s"
     if [[ $waiting == *" $1 "* ]]; then many=$((3 * width)); fi
     printf '\n-- %s\n' "$1"
-    "${run[@]}" "$limit" "$many" --filter "^$1\." --xunit-output "$build/tests-of-$1.xml" || status=$?
+    time "${run[@]}" "$limit" "$many" --filter "^$1\." --xunit-output "$build/tests-of-$1.xml" || status=$?
     ended "$status" "$1"
-    printf -- '-- %s: %s s\n' "$1" "$((SECONDS - start))"
     return "$status"
 }
 
@@ -62,7 +63,7 @@ await_one() {
 }
 
 for target in $TARGETS; do
-    [ "${#running[@]}" -lt 2 ] || await_one
+    [ "${#running[@]}" -lt 3 ] || await_one
     run_target "$target" >"$(log "$target")" 2>&1 &
     running[$!]=$target
 done

@@ -17,7 +17,7 @@ final class JournalBuffer: Sendable {
         /// Whether to make the journal usable again after a failure.
         var isRecovery = false
         var errands: [@Sendable () -> Void] = []
-        #if DEBUG
+        #if FAIL_POINTS
             var fault: FailPoint.Fault?
         #endif
     }

@@ -45,7 +45,7 @@ extension JournalBuffer {
         var isPaused = false
         var isClosed = false
         var isEnded = false
-        #if DEBUG
+        #if FAIL_POINTS
             private var fault: FailPoint.Fault?
         #endif
 
@@ -121,7 +121,7 @@ extension JournalBuffer {
             turn.isRecovery = isRecovery
             turn.isWriting = isDue && !isRecovery && !isEnded
             if turn.isWriting { (turn.lines, turn.ticket) = (takeLines(), asked) }
-            #if DEBUG
+            #if FAIL_POINTS
                 if turn.isWriting || turn.isRecovery { (turn.fault, fault) = (fault, nil) }
             #endif
             return turn
@@ -179,7 +179,7 @@ extension JournalBuffer {
 
         /// A fault that a test has asked for on the calling thread is the writer's.
         mutating func takeFault() {
-            #if DEBUG
+            #if FAIL_POINTS
                 if let wanted = FailPoint.fault { fault = wanted }
             #endif
         }

@@ -41,7 +41,7 @@ struct JournalWriter: ~Copyable {
     /// Works until the buffer is at its end.
     mutating func run() {
         while let turn = buffer.nextTurn(rollDue: { rollDue }) {
-            #if DEBUG
+            #if FAIL_POINTS
                 FailPoint.$fault.withValue(turn.fault) { serve(turn) }
             #else
                 serve(turn)

@@ -41,7 +41,7 @@ struct OpenSegment: ~Copyable {
         try index.append(entries)
         FailPoint.append.pass()
         try unsafe pending.bytes.withBytes { (buffer) throws(FileError) in
-            #if DEBUG
+            #if FAIL_POINTS
                 // A process can die between two parts of one write, too.
                 let half = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<(buffer.count / 2)])
                 try unsafe lines.append(half)

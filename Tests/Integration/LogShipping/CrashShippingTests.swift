@@ -26,7 +26,7 @@ import Testing
             "X_URL": "http://127.0.0.1:1", "X_BEARER_TOKEN": "crash-test-token", "X_LOCK_DIR": folder.path,
             "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "JOURNAL_DIR": folder.path + "/journal", "LISTEN": "off",
             "LOG_HTTP_URL": receiver, "LOG_HTTP_SPOOL": spool, "LOG_HTTP_PROXY": "none", "DRAIN": "1s",
-            // Reading the symbols of a debug build takes longer than all else here.
+            // Reading the symbols takes longer than all else here.
             "SWIFT_BACKTRACE": "enable=no",
         ]
         for (name, value) in more { command.environment[name] = value }

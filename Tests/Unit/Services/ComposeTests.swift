@@ -113,6 +113,14 @@ import Yams
         }
     }
 
+    @Test("the image gets its programs from the folder that they are built into")
+    func image() throws {
+        let build = try #require(try text("scripts/release.sh").firstMatch(of: /--scratch-path (\S+)/)).1
+        let image = try text("Dockerfile")
+        #expect(image.contains("RUN swift package --scratch-path \(build) resolve\n"))
+        #expect(image.contains("RUN scripts/release.sh && mkdir /out && cd \(build)/release && cp tweet-producer"))
+    }
+
     @Test("Prometheus scrapes the services where they listen, with the token that they ask for, and has the alerts")
     func prometheus() throws {
         let file = try file()

@@ -1,8 +1,8 @@
 import Glibc
 import Synchronization
 
-/// Places where a debug build dies on request, as in a power cut: `TWEET_FAILPOINT=name:count` kills the
-/// process with SIGKILL when it passes the place for the `count`-th time. A release build has none of this.
+/// Places where a build for tests dies on request, as in a power cut: `TWEET_FAILPOINT=name:count` kills the
+/// process with SIGKILL when it passes the place for the `count`-th time. What is installed has none of this.
 package enum FailPoint: String, Sendable {
     case append, fsync, roll, compress, upload, delete, checkpoint
     /// A list of the archive is replaced by a shorter one.
@@ -21,7 +21,7 @@ package enum FailPoint: String, Sendable {
 
     /// Dies here if the environment says so.
     package func pass() {
-        #if DEBUG
+        #if FAIL_POINTS
             guard let plan = Self.plan, plan.point == self, plan.left.subtract(1, ordering: .relaxed).newValue == 0
             else { return }
             kill(getpid(), SIGKILL)
@@ -31,12 +31,12 @@ package enum FailPoint: String, Sendable {
     /// Dies here if the environment says so; throws if a test has asked for a fault here.
     package func pass(on path: String) throws(FileError) {
         pass()
-        #if DEBUG
+        #if FAIL_POINTS
             if let fault = Self.fault, fault.point == self { throw FileError(rawValue, path, code: fault.code) }
         #endif
     }
 
-    #if DEBUG
+    #if FAIL_POINTS
         /// A system error that a place reports, for the time of a test's call.
         package struct Fault: Sendable {
             let point: FailPoint

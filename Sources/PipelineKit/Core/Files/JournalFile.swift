@@ -183,7 +183,7 @@ package enum JournalFolder {
 
     /// Replaces a file so that after a crash either the old or the new content is there, never a mixture.
     ///
-    /// A debug build can be killed at `point` before, between and after the steps.
+    /// A build for tests can be killed at `point` before, between and after the steps.
     package static func replace(
         _ name: String, in folder: String, with text: String, at point: FailPoint? = nil
     ) throws(FileError) {

@@ -13,7 +13,7 @@ package struct StateFile<Value: Codable & Sendable>: Sendable {
     /// - Parameters:
     ///   - name: of the file.
     ///   - folder: where it is.
-    ///   - point: where a debug build can be killed while the file is replaced.
+    ///   - point: where a build for tests can be killed while the file is replaced.
     package init(_ name: String, in folder: String, at point: FailPoint? = nil) {
         (self.name, self.folder, self.point) = (name, folder, point)
     }

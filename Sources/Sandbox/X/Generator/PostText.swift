@@ -18,6 +18,11 @@ struct PostText: Sendable {
 
     /// Appends plain text; `&`, `<` and `>` become `&amp;`, `&lt;` and `&gt;`.
     mutating func append(_ plain: String) {
+        guard plain.utf8.contains(where: "&<>".utf8.contains) else {
+            text += plain
+            length += plain.unicodeScalars.count
+            return
+        }
         for scalar in plain.unicodeScalars {
             switch scalar {
             case "&": appendRaw("&amp;")

@@ -22,8 +22,6 @@ final class LoaderRun {
     /// Replaces the database's URL.
     var url: String
 
-    /// Another build of the loader than the one beside the tests.
-    private static let executable = ProcessInfo.processInfo.environment["LOADER_SOAK_EXECUTABLE"]
     private static let shared = Result { try PostgresSandbox() }
     private static let counter = Atomic(0)
     /// Ids of one month, far from the present.
@@ -104,7 +102,7 @@ final class LoaderRun {
     }
 
     private func command(_ arguments: [String]) throws -> ChildCommand {
-        var command = ChildCommand(try Self.executable ?? siblingExecutable("tweet-loader"), arguments)
+        var command = ChildCommand(try siblingExecutable("tweet-loader"), arguments)
         command.environment = [
             "KAFKA_BOOTSTRAP_SERVERS": servers, "KAFKA_TOPIC": topic, "DATABASE_URL": url,
             "LOG_FORMAT": "text", "TWEET_PIPELINE_CONFIG": nil, "KAFKA_PROPERTIES_FILE": nil, "PAYLOAD": nil,
