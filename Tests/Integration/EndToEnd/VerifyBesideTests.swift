@@ -7,7 +7,7 @@ import Testing
 @testable import TweetLoader
 
 /// `verify` and `status` beside services that run and are killed: what is only in flight is never reported missing.
-@Suite(.serialized, .timeLimit(.minutes(240))) struct VerifyBesideTests {
+@Suite(.timeLimit(.minutes(240))) struct VerifyBesideTests {
     private static let environment = ProcessInfo.processInfo.environment
     /// How often `verify` runs at each rate: a few times in every test run, `VERIFY_LOOKS` times in all in `make soak`.
     private static let looks = (environment["VERIFY_LOOKS"].flatMap { Int($0) } ?? 24) / 3

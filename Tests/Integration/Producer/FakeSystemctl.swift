@@ -61,7 +61,8 @@ enum FakeSystemctl {
                 stream = name[len("tweet-producer@"):-len(".service")]
                 if os.path.exists("%s/conf.d/tweet-stream-%s.conf" % (root, stream)):
                     open(root + "/twice", "a").write(stream + "\\n")
-                fails = "bad" in open("%s/streams/%s.yaml" % (root, stream)).read()
+                settings = open("%s/streams/%s.yaml" % (root, stream)).read().splitlines()
+                fails = any(line.startswith("kafka_topic:") and "bad" in line for line in settings)
                 set_to(name, ":failed" if fails else ":active", True)
                 if fails: sys.exit("Job for %s failed because the control process exited with error code." % name)
 

@@ -17,6 +17,12 @@ import Testing
         try host.streams(arguments, settings: FakeSystemctl.settings(host))
     }
 
+    /// Applies the file, which must succeed.
+    private func apply(at location: SourceLocation = #_sourceLocation) throws {
+        let command = try streams("apply", "--yes")
+        #expect(command.status == 0, "\(command)", sourceLocation: location)
+    }
+
     /// What was called since the last look.
     private func calls() throws -> [String] {
         let path = host.folder.path + "/calls"
@@ -32,7 +38,7 @@ import Testing
         try host.declare(one, StreamsHost.stream("my-stream", token: "b"))
         #expect(try streams("plan", "--exit-code").status == 2)
         #expect(try calls() == [], "plan changes nothing")
-        #expect(try streams("apply", "--yes").status == 0)
+        try apply()
         func begin(_ unit: String) -> [String] {
             ["disable --now --quiet \(unit)", "reset-failed \(unit)", "enable --quiet \(unit)", "start \(unit)"]
         }
@@ -42,7 +48,7 @@ import Testing
         #expect(try streams("plan", "--exit-code").status == 0)
 
         try host.declare(with("journal_keep: 30d"), StreamsHost.stream("my-stream", token: "b"))
-        #expect(try streams("apply", "--yes").status == 0)
+        try apply()
         #expect(try calls() == begin(first), "the other stream goes on")
         #expect(try streams("deactivate", "one").status == 0)
         #expect(try calls() == Array(begin(first).prefix(2)))
@@ -52,7 +58,7 @@ import Testing
 
     @Test func aStreamThatDoesNotStartIsRestored() throws {
         try host.declare(one)
-        #expect(try streams("apply", "--yes").status == 0)
+        try apply()
         let before = try readTextFile(host.folder.path + "/streams/one.yaml")
         try host.declare(with("kafka_topic: bad"))
         let apply = try streams("apply", "--yes")
@@ -69,7 +75,7 @@ import Testing
     /// A unit that was stopped, disabled or left behind by hand is part of the plan; others' units are not.
     @Test func unitsThatDifferAreCorrected() throws {
         try host.declare(one)
-        #expect(try streams("apply", "--yes").status == 0)
+        try apply()
         let unit = "units/tweet-producer@one.service"
         try JournalFolder.remove(host.folder.path + "/\(unit):enabled")
         #expect(try streams("plan").output.contains("the supervisor has not loaded its settings"))
@@ -78,7 +84,7 @@ import Testing
         try host.folder.write("", to: "units/tweet-producer@left.service:active")
         try host.folder.write("", to: "units/other@x.service:active")
         #expect(try streams("plan").output.contains("- stop     left"))
-        #expect(try streams("apply", "--yes").status == 0)
+        try apply()
         let left = try JournalFolder.names(host.folder.path + "/units").sorted()
         #expect(
             left == [

@@ -6,7 +6,7 @@ import Testing
 
 @testable import TweetTimelines
 
-@Suite("Timelines: pollers that are killed", .serialized, .ownThreads, .timeLimit(.minutes(15)))
+@Suite("Timelines: pollers that are killed", .ownThreads, .timeLimit(.minutes(15)))
 struct TimelineKillTests {
     @Test("F87: pollers that are killed in the middle of walks leave no hole", arguments: 1...10)
     func f87KillsInTheMiddleOfWalks(_ seed: UInt64) async throws {
