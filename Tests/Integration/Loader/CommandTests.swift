@@ -5,7 +5,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Loader: commands that look and replay", .ownThreads, .timeLimit(.minutes(3)))
+@Suite("Loader: commands that look and replay", .ownThreads, .timeLimit(.minutes(5)))
 struct CommandTests {
     private let database: TestDatabase
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Loader: rows", .ownThreads, .timeLimit(.minutes(3)))
+@Suite("Loader: rows", .ownThreads, .timeLimit(.minutes(5)))
 struct LoaderTests {
     private let database: TestDatabase
 

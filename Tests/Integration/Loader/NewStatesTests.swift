@@ -7,7 +7,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Loader: new users, media, polls and places", .ownThreads, .timeLimit(.minutes(3)))
+@Suite("Loader: new users, media, polls and places", .ownThreads, .timeLimit(.minutes(5)))
 struct NewStatesTests {
     private let database: TestDatabase
 
@@ -156,7 +156,7 @@ struct NewStatesTests {
     }
 }
 
-@Suite("Loader: tweets that were included before they matched", .ownThreads, .timeLimit(.minutes(3)))
+@Suite("Loader: tweets that were included before they matched", .ownThreads, .timeLimit(.minutes(5)))
 struct IncludedTweetsTests {
     private let database: TestDatabase
 

@@ -7,7 +7,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Loader: PostgreSQL away", .ownThreads, .timeLimit(.minutes(3)))
+@Suite("Loader: PostgreSQL away", .ownThreads, .timeLimit(.minutes(5)))
 struct OutageTests {
     /// How many tweets there are; nil while the server is away.
     private func count(_ url: String) -> Int? {

@@ -9,7 +9,7 @@ import Testing
 /// Lines of people who do this job, as they sent them.
 @Suite(
     .enabled(if: recordings("cases") != nil, "no recorded cases beside the checkout"), .ownThreads,
-    .timeLimit(.minutes(2)))
+    .timeLimit(.minutes(5)))
 struct RecordedCaseTests {
     private func lines(_ name: String) throws -> [String?] {
         let file = try #require(recordings("cases")).path + "/" + name

@@ -7,7 +7,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Loader: relations", .ownThreads, .timeLimit(.minutes(3)))
+@Suite("Loader: relations", .ownThreads, .timeLimit(.minutes(5)))
 struct RelationsTests {
     let database: TestDatabase
 

@@ -4,7 +4,7 @@ import TweetFormat
 
 @testable import TweetLoader
 
-@Suite("Lines that Kafka had rejected", .ownThreads, .timeLimit(.minutes(3)))
+@Suite("Lines that Kafka had rejected", .ownThreads, .timeLimit(.minutes(5)))
 struct ReplayedRejectTests {
     @Test("a replayed line becomes a row though its number is settled as a reject")
     func replayed() throws {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Loader: rows that lines share", .ownThreads, .timeLimit(.minutes(3)))
+@Suite("Loader: rows that lines share", .ownThreads, .timeLimit(.minutes(5)))
 struct SharedRowsTests {
     private let database: TestDatabase
     private static let first = TestLines.firstID

@@ -7,7 +7,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Loader: entries of timelines", .ownThreads, .timeLimit(.minutes(3)))
+@Suite("Loader: entries of timelines", .ownThreads, .timeLimit(.minutes(5)))
 struct TimelineEntriesTests {
     let database: TestDatabase
 

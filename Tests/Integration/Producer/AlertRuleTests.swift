@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The alerts of `deploy/prometheus`, judged by Prometheus's own tool.
-@Suite(.timeLimit(.minutes(2))) struct AlertRuleTests {
+@Suite(.timeLimit(.minutes(10))) struct AlertRuleTests {
     private static let promtool = "/usr/bin/promtool"
 
     @Test(

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The text that Kafka keeps in a group without members, as the standby's lease is kept.
-@Suite("Kafka: the note of a group", .ownThreads, .timeLimit(.minutes(2))) struct GroupNoteTests {
+@Suite("Kafka: the note of a group", .ownThreads, .timeLimit(.minutes(5))) struct GroupNoteTests {
     private static let timeout = Duration.seconds(20)
     private let log = LogRecorder()
     private let group = "notes-\(UInt32.random(in: 0 ... .max))"

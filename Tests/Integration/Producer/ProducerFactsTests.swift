@@ -10,7 +10,7 @@ import XAPI
 @testable import TweetProducer
 
 /// What the producer reads of itself for metrics.
-@Suite(.ownThreads, .timeLimit(.minutes(2))) struct ProducerFactsTests {
+@Suite(.ownThreads, .timeLimit(.minutes(5))) struct ProducerFactsTests {
     @Test("the end of the Kafka client's certificate, with TLS only", arguments: ["sasl_ssl", "plaintext"])
     func clientCertificate(_ security: String) throws {
         let (folder, authority) = (try TemporaryFolder(), try CertificateAuthority())

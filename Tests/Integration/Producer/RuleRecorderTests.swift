@@ -8,7 +8,7 @@ import XAPI
 @testable import TweetProducer
 
 /// Long lists of rules in events, and the rules that lines name.
-@Suite(.timeLimit(.minutes(1))) struct RuleRecorderTests {
+@Suite(.timeLimit(.minutes(5))) struct RuleRecorderTests {
     @Test func aLongListIsCutIntoEventsThatBelongTogether() throws {
         let rules = (0..<3000).map { number in
             XRule(id: "\(9_000 - number)", value: String(repeating: "é\"", count: 200) + "\(number)", tag: "t\(number)")

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `tweet-producer streams validate`, for people and for programs.
-@Suite(.ownThreads, .timeLimit(.minutes(2))) struct StreamsValidateTests {
+@Suite(.ownThreads, .timeLimit(.minutes(5))) struct StreamsValidateTests {
     private let host: StreamsHost
 
     init() throws {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// `tweet-producer streams` with a systemctl that keeps its units in files and records every call.
-@Suite(.ownThreads, .timeLimit(.minutes(3))) struct SystemdStreamsTests {
+@Suite(.ownThreads, .timeLimit(.minutes(5))) struct SystemdStreamsTests {
     private let host: StreamsHost
 
     init() throws {

@@ -7,7 +7,7 @@ import XAPI
 @testable import TweetProducer
 
 /// X's own count of posts, asked of the simulator.
-@Suite(.ownThreads, .timeLimit(.minutes(2))) struct UsageWatchTests {
+@Suite(.ownThreads, .timeLimit(.minutes(5))) struct UsageWatchTests {
     private let metrics = UsageMetrics()
     private let log = LogRecorder()
     private let stop = Stop()

@@ -3,7 +3,7 @@ import Glibc
 import Sandbox
 import Testing
 
-@Suite("demo", .timeLimit(.minutes(3)))
+@Suite("demo", .timeLimit(.minutes(5)))
 struct DemoTests {
     private func demo(_ arguments: [String]) throws -> ChildProcess {
         var command = ChildCommand(try siblingExecutable("sandbox"), ["demo"] + arguments)

@@ -4,7 +4,7 @@ import Testing
 @testable import Harness
 
 /// What the tests' own servers promise to the tests.
-@Suite(.ownThreads, .timeLimit(.minutes(2))) struct HarnessTests {
+@Suite(.ownThreads, .timeLimit(.minutes(5))) struct HarnessTests {
     /// Dropped before the thread has begun, too: that crashed the tests.
     @Test func aProxyEndsWithItsOwner() throws {
         var closed = 0

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// A connection that is accepted at the moment of the stop must not end the process.
-@Suite("Servers that are stopped while clients connect", .timeLimit(.minutes(3)))
+@Suite("Servers that are stopped while clients connect", .timeLimit(.minutes(5)))
 struct ServerStopTests {
     private static let rounds = 15
 
