@@ -23,7 +23,7 @@ import Testing
     }
 
     /// The coordinator is there, and never says who has which partitions: as when another member hangs.
-    @Test("a group that does not answer is in log and status after half a minute, until it answers")
+    @Test("a group that does not answer is in log and status after 30 s, until it answers")
     func aGroupThatDoesNotAnswer() throws {
         let kafka = try KafkaSandbox(topics: ["tweets": 1, "tweets.events": 1])
         let loaders = try LoaderRun(kafka: kafka, servers: kafka.bootstrapServers)
