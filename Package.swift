@@ -81,17 +81,8 @@ let package = Package(
             linkerSettings: [.linkedLibrary("simdjson")]
         ),
         .target(
-            name: "SQLFiles",
-            path: "sql",
-            exclude: ["migrations/README.md", "indexes-for-analysts.sql"],
-            resources: [
-                .embedInCode("schema.sql"), .embedInCode("migrations/0002.sql"), .embedInCode("migrations/0003.sql"),
-            ],
-            swiftSettings: strict
-        ),
-        .target(
-            name: "ConsoleFiles", path: "Sources/ConsoleFiles",
-            resources: [.embedInCode("console.css"), .embedInCode("console.js")], swiftSettings: strict),
+            name: "CSQLFiles", path: "sql", exclude: ["schema.sql", "migrations", "indexes-for-analysts.sql"]),
+        .target(name: "CConsoleFiles", path: "Sources/ConsoleFiles", exclude: ["console.css", "console.js"]),
         .kit("Core", "CMalloc", argumentParser, logging, "Yams"),
         .kit("Digests", "Core", "COpenSSL", "COpenSSLTLS", "CZlib"),
         .kit("HTTP", "Core", "CCurl"),
@@ -101,7 +92,7 @@ let package = Package(
         .kit("XAPI", "Core", "Digests", "HTTP", "TweetFormat", "Yams", logging),
         .kit("KafkaClient", "Core", "CRdKafka", logging),
         .kit("Publishing", "Core", "TweetFormat", "Journal", "KafkaClient", logging),
-        .kit("Postgres", "Core", "CPostgres", "SQLFiles"),
+        .kit("Postgres", "Core", "CPostgres", "CSQLFiles"),
         .kit(
             "Operations", "Core", argumentParser, logging, .product(name: "Hummingbird", package: "hummingbird"),
             .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")),
@@ -118,7 +109,7 @@ let package = Package(
             name: "TweetLoader",
             dependencies: [
                 "Core", "Digests", "TweetFormat", "Journal", "KafkaClient", "Postgres", "Operations", "LogShipping",
-                "ConsoleFiles", argumentParser, logging,
+                "CConsoleFiles", argumentParser, logging,
             ],
             swiftSettings: strict),
         .target(
@@ -179,6 +170,7 @@ let package = Package(
         .fault("Loader"),
         .fault("X"),
     ],
+    cLanguageStandard: .gnu2x,
     cxxLanguageStandard: .cxx17
 )
 

@@ -27,15 +27,14 @@ ARROWS = {
     "ObjectStore": "Core HTTP Digests CCurl",
     "XAPI": "Core Digests HTTP TweetFormat Logging Yams",
     "KafkaClient": "Core CRdKafka Logging",
-    "Postgres": "Core CPostgres SQLFiles",
+    "Postgres": "Core CPostgres CSQLFiles",
     "Publishing": "Core TweetFormat Journal KafkaClient Logging",
     "Operations": "Core ArgumentParser Logging Hummingbird HummingbirdCore HTTPTypes NIOCore"
     " NIOHTTPTypes NIOPosix",
     "LogShipping": "Core Digests HTTP ArgumentParser Logging",
     "TweetProducer": "Core Digests HTTP TweetFormat Journal ObjectStore XAPI KafkaClient Publishing Operations LogShipping"
     " ArgumentParser Logging CCurl Yams",
-    "ConsoleFiles": "",
-    "TweetLoader": "Core Digests TweetFormat Journal KafkaClient Postgres Operations LogShipping ConsoleFiles ArgumentParser"
+    "TweetLoader": "Core Digests TweetFormat Journal KafkaClient Postgres Operations LogShipping CConsoleFiles ArgumentParser"
     " Logging",
     "TweetTimelines": "Core Digests HTTP TweetFormat Journal XAPI KafkaClient Postgres Publishing Operations LogShipping"
     " ArgumentParser Logging",

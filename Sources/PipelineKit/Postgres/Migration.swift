@@ -1,5 +1,4 @@
 import Core
-import SQLFiles
 
 /// Migrates a database to the schema of this binary, and rejects a schema that the binary does not know.
 package enum Migration {

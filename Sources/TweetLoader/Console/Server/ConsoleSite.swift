@@ -1,4 +1,3 @@
-import ConsoleFiles
 import Core
 import Operations
 
