@@ -50,7 +50,7 @@ BENCH_PYTHON ?= python3
 # --json for programs.
 BENCH_FLAGS ?=
 # How long `make fuzz` runs each target: a number of runs, or of seconds unless that is 0. FUZZ_CORPUS: files of JSON Lines
-# as further seeds.
+# as further seeds. FUZZ_SANITIZER=address: in the build of `make test-address`.
 FUZZ_TARGETS ?= framer control tweet
 FUZZ_RUNS ?= 1000000
 FUZZ_SECONDS ?= 0
@@ -162,6 +162,8 @@ test-thread test-address: test-%: setup
 
 .PHONY: build-thread build-address build-fuzz
 test-thread test-address build-thread build-address: export TEST_TARGETS = $(TARGETS)
+# `fuzz` is built, too.
+test-address build-address: export FUZZER_RUNTIME = $(shell SWIFT='$(SWIFT)' scripts/fuzz.sh --runtime)
 build-thread build-address: build-%: setup
 	@$(quiet) 'building ($* sanitizer)' .build-$*/make-build.log \
 		$(SWIFT) build --build-tests --sanitize=$* --scratch-path .build-$*

@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+import Foundation
 import PackageDescription
 
 /// Every target is built the same way: Swift 6, every warning an error, every unsafe expression marked.
@@ -180,7 +181,16 @@ if let wanted = Context.environment["TEST_TARGETS"]?.split(separator: " ").map(S
     if wanted.isEmpty { package.targets.removeAll { ["TestSupport", "Harness"].contains($0.name) } }
 }
 
-// Set by `make fuzz` alone, to the archive of libFuzzer's runtime: what is fuzzed is compiled to tell it the paths taken.
+// Set for a short round: of the integration tests only these suites are built, a file each.
+if let suites = Context.environment["TEST_SUITES"]?.split(separator: " ").map({ "\($0).swift" }) {
+    for target in package.targets where target.type == .test && target.path?.hasPrefix("Tests/Integration/") == true {
+        target.exclude += try FileManager.default.subpathsOfDirectory(
+            atPath: "\(Context.packageDirectory)/\(target.path ?? "")"
+        ).filter { $0.hasSuffix("Tests.swift") && !suites.contains($0) }
+    }
+}
+
+// Set for `fuzz`, to the archive of libFuzzer's runtime: what is fuzzed is compiled to tell it the paths taken.
 if let runtime = Context.environment["FUZZER_RUNTIME"] {
     for target in package.targets
     where target.name == "TweetLoader" || target.path?.hasPrefix("Sources/PipelineKit/") == true {
