@@ -16,6 +16,8 @@ PROGRAMS ?= .build-release/release
 DEB_COMPRESSION ?= xz
 # A regular expression: only the tests whose names match it run.
 FILTER ?=
+# Of these, the ones whose names match this do not run.
+SKIP ?=
 # Kills per service in `make soak`.
 SOAK_ROUNDS ?= 50
 # Kills of a process that writes a journal in `make soak`.
@@ -70,7 +72,7 @@ fault_targets := $(addsuffix FaultTests,$(notdir $(wildcard Tests/Fault/*)))
 integration_targets := $(addsuffix IntegrationTests,Timelines Producer) EndToEndTests \
 	$(addsuffix IntegrationTests,Loader XAPI Sandbox LogShipping)
 TARGETS ?= $(unit_targets) $(fault_targets) $(integration_targets)
-test := FILTER='$(FILTER)' TARGETS='$(TARGETS)' SWIFT='$(SWIFT)' scripts/test.sh
+test := FILTER='$(FILTER)' SKIP='$(SKIP)' TARGETS='$(TARGETS)' SWIFT='$(SWIFT)' scripts/test.sh
 
 # False reports of the leak sanitizer; see the file.
 export LSAN_OPTIONS ?= suppressions=$(CURDIR)/scripts/leak-sanitizer.supp:print_suppressions=0

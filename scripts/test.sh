@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Runs the built tests, three targets at a time.
 #
-#   TARGETS='ATests BTests' [FILTER=REGEX] scripts/test.sh BUILD-FOLDER [OPTION OF swift test]…
+#   TARGETS='ATests BTests' [FILTER=REGEX [SKIP=REGEX]] scripts/test.sh BUILD-FOLDER [OPTION OF swift test]…
 #
-# With FILTER only the tests whose names match run, of whatever target. The results are in BUILD-FOLDER/tests.xml.
+# With FILTER only the tests whose names match run, of whatever target, and of these not the ones that match SKIP. The results
+# are in BUILD-FOLDER/tests.xml.
 set -uo pipefail
 
 build=$1
@@ -26,7 +27,7 @@ rm -f "$build"/tests*.xml "$build"/tests-of-*.log
 "$(dirname "${BASH_SOURCE[0]}")/python.sh" --install || exit 69
 
 if [ -n "${FILTER:-}" ]; then
-    exec "${run[@]}" "$limit" "$width" --filter "$FILTER" --xunit-output "$build/tests.xml"
+    exec "${run[@]}" "$limit" "$width" --filter "$FILTER" ${SKIP:+--skip "$SKIP"} --xunit-output "$build/tests.xml"
 fi
 
 ended() { # STATUS TARGET

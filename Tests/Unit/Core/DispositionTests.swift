@@ -2,7 +2,7 @@ import Testing
 
 @testable import Core
 
-@Suite(.timeLimit(.minutes(1))) struct DispositionTests {
+@Suite(.timeLimit(.minutes(5))) struct DispositionTests {
     private struct Refused: DisposedError {
         let disposition: Disposition
         let description = "the peer: the reason: the remedy"

@@ -4,7 +4,7 @@ import Testing
 @testable import Core
 
 /// Environment files as systemd reads them.
-@Suite(.timeLimit(.minutes(1))) struct EnvironmentFileTests {
+@Suite(.timeLimit(.minutes(5))) struct EnvironmentFileTests {
     private func read(_ text: String) -> EnvironmentFile { EnvironmentFile(text: text, path: "f") }
 
     @Test func valuesAreThoseOfSystemd() {

@@ -6,7 +6,7 @@ import Testing
 @testable import Core
 
 /// What is logged is copied, from a level on; what the copies' own logger logs is not.
-@Suite(.serialized, .timeLimit(.minutes(1))) struct LogCopiesTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct LogCopiesTests {
     private final class Copies: LogCopy {
         let lines = Mutex<[String]>([])
 

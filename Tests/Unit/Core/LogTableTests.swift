@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The table of messages in `docs/operations.md` names every message of the sources, and no other.
-@Suite(.timeLimit(.minutes(1))) struct LogTableTests {
+@Suite(.timeLimit(.minutes(5))) struct LogTableTests {
     @Test func theTableNamesEveryMessage() throws {
         let logged = try Self.loggedMessages()
         let listed = try Self.listedMessages()

@@ -5,7 +5,7 @@ import Testing
 @testable import Core
 
 /// What a log line looks like, in both formats.
-@Suite(.timeLimit(.minutes(1))) struct LoggingTests {
+@Suite(.timeLimit(.minutes(5))) struct LoggingTests {
     private static func line(
         _ format: LogFormat, _ message: Logger.Message, _ metadata: Logger.Metadata
     ) -> String {

@@ -3,7 +3,7 @@ import Testing
 @testable import Core
 
 /// What a scraper gets, byte by byte, and what is counted.
-@Suite(.timeLimit(.minutes(1))) struct MetricsTests {
+@Suite(.timeLimit(.minutes(5))) struct MetricsTests {
     private enum Colour: String, MetricLabel { case red, blue }
     private enum Size: String, MetricLabel { case small, large }
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-@Suite("Output of commands", .timeLimit(.minutes(1)))
+@Suite("Output of commands", .timeLimit(.minutes(5)))
 struct OutputTests {
     private struct Sum: Report {
         let postsSeen: Int

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Core
 
-@Suite(.timeLimit(.minutes(1))) struct PercentEncodingTests {
+@Suite(.timeLimit(.minutes(5))) struct PercentEncodingTests {
     /// RFC 3986, section 2.3: these stay; everything else is encoded, with digits in upper case (section 2.1).
     @Test func onlyUnreservedCharactersStay() {
         let unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"

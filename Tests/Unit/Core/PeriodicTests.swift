@@ -2,7 +2,7 @@ import Testing
 
 @testable import Core
 
-@Suite(.timeLimit(.minutes(1))) struct PeriodicTests {
+@Suite(.timeLimit(.minutes(5))) struct PeriodicTests {
     @Test func itIsDueOnceInAnInterval() {
         func times(_ pace: Periodic) -> [Bool] {
             var pace = pace

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-@Suite(.timeLimit(.minutes(1))) struct StateFileTests {
+@Suite(.timeLimit(.minutes(5))) struct StateFileTests {
     private struct Value: Codable, Equatable {
         var name: String
         var count: Int64

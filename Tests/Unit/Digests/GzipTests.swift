@@ -4,7 +4,7 @@ import Testing
 @testable import Core
 @testable import Digests
 
-@Suite(.timeLimit(.minutes(1))) struct GzipTests {
+@Suite(.timeLimit(.minutes(5))) struct GzipTests {
     @Test("what is compressed in memory is read as a gzip file", arguments: [0, 1, 100, 1 << 20])
     func roundTrip(count: Int) throws {
         var random = SplitMix64(seed: 7)

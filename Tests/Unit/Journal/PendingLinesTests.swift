@@ -4,7 +4,7 @@ import Testing
 
 @testable import Journal
 
-@Suite("Journal: lines on their way to the disk", .timeLimit(.minutes(1)))
+@Suite("Journal: lines on their way to the disk", .timeLimit(.minutes(5)))
 struct PendingLinesTests {
     private func append(_ count: Int, to lines: inout PendingLines) {
         for number in 0..<count {

@@ -4,7 +4,7 @@ import Testing
 @testable import Core
 @testable import KafkaClient
 
-@Suite(.timeLimit(.minutes(1))) struct KafkaClientErrorTests {
+@Suite(.timeLimit(.minutes(5))) struct KafkaClientErrorTests {
     private let folder: TemporaryFolder
 
     init() throws {

@@ -3,7 +3,7 @@ import Testing
 @testable import Core
 @testable import KafkaClient
 
-@Suite(.timeLimit(.minutes(1))) struct KafkaPropertiesTests {
+@Suite(.timeLimit(.minutes(5))) struct KafkaPropertiesTests {
     @Test func javaStyleFilesAreRead() throws {
         let text = """
             # a comment

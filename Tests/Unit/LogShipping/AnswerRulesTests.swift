@@ -3,7 +3,7 @@ import Testing
 @testable import LogShipping
 
 /// What answers of receivers mean.
-@Suite(.timeLimit(.minutes(1))) struct AnswerRulesTests {
+@Suite(.timeLimit(.minutes(5))) struct AnswerRulesTests {
     private static func rules(_ format: ShippingFormat) -> AnswerRules {
         AnswerRules(format: format, transient: format.transientStatuses)
     }

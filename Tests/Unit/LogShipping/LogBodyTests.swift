@@ -5,7 +5,7 @@ import Testing
 @testable import LogShipping
 
 /// Bodies of requests, against the shapes that the vendors document.
-@Suite(.timeLimit(.minutes(1))) struct LogBodyTests {
+@Suite(.timeLimit(.minutes(5))) struct LogBodyTests {
     private static let first =
         #"{"service":"tweet-loader","host":"h1","time":"2026-11-20T08:15:30.123Z","level":"info","logger":"tweet-loader","#
         + #""message":"loaded \"it\"","count":9223372036854775807,"ratio":0.5,"flag":true,"list":[1,"a"],"o":{"b":"c"}}"#

@@ -5,7 +5,7 @@ import Testing
 @testable import LogShipping
 
 /// What the settings of log shipping accept.
-@Suite(.timeLimit(.minutes(1))) struct LogShippingSettingsTests {
+@Suite(.timeLimit(.minutes(5))) struct LogShippingSettingsTests {
     private func read(_ environment: [String: String]) throws -> (settings: LogShippingSettings?, mistakes: [String]) {
         var reader = try SettingsReader(flags: [:], known: LogHTTPSettings.settings, environment: environment)
         let settings = LogShippingSettings.read(&reader)

@@ -3,7 +3,7 @@ import Testing
 @testable import LogShipping
 
 /// The queue in memory: bounded, in order, and nothing is lost without a count.
-@Suite(.timeLimit(.minutes(1))) struct MemoryQueueTests {
+@Suite(.timeLimit(.minutes(5))) struct MemoryQueueTests {
     private static func line(_ number: Int, bytes: Int = 100) -> String {
         let text = "{\"n\":\(number)"
         return text + ",\"p\":\"" + String(repeating: "x", count: max(0, bytes - text.utf8.count - 8)) + "\"}"

@@ -5,7 +5,7 @@ import Testing
 @testable import LogShipping
 
 /// What is sent when, in virtual time.
-@Suite(.timeLimit(.minutes(2))) struct ShippingPlanTests {
+@Suite(.timeLimit(.minutes(5))) struct ShippingPlanTests {
     /// A plan with a receiver whose answers a test decides, and a clock that only goes when it is told.
     private final class World {
         let counts = ShippingCounts()

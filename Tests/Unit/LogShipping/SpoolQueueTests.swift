@@ -6,7 +6,7 @@ import Testing
 @testable import LogShipping
 
 /// The queue in files: what is appended is there for the next start, once.
-@Suite(.timeLimit(.minutes(1))) struct SpoolQueueTests {
+@Suite(.timeLimit(.minutes(5))) struct SpoolQueueTests {
     private let folder: TemporaryFolder
     private let counts = ShippingCounts()
 

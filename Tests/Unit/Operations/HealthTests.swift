@@ -6,7 +6,7 @@ import Testing
 @testable import Operations
 
 /// What `/healthz` answers, and how a verdict is made.
-@Suite(.timeLimit(.minutes(1))) struct HealthTests {
+@Suite(.timeLimit(.minutes(5))) struct HealthTests {
     private let now = Timestamp(milliseconds: 1_800_000_000_000)
 
     private func aged(_ seconds: Int64?, _ limits: HealthLimits = HealthLimits()) -> HealthCheck {

@@ -5,7 +5,7 @@ import Testing
 @testable import Operations
 
 /// Who gets what answer.
-@Suite(.timeLimit(.minutes(1))) struct OperationsEndpointsTests {
+@Suite(.timeLimit(.minutes(5))) struct OperationsEndpointsTests {
     private let health = ServiceHealth(startsWith: ["journal"])
     private let registry = MetricsRegistry(prefix: "p")
     private let folder: TemporaryFolder

@@ -4,7 +4,7 @@ import Testing
 @testable import Operations
 
 /// What `/status` answers, and what a command reads of it.
-@Suite(.timeLimit(.minutes(1))) struct ServiceStatusTests {
+@Suite(.timeLimit(.minutes(5))) struct ServiceStatusTests {
     private let registry = MetricsRegistry(prefix: "p")
 
     init() {

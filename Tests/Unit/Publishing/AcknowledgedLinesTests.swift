@@ -2,7 +2,7 @@ import Testing
 
 @testable import Publishing
 
-@Suite(.timeLimit(.minutes(1))) struct AcknowledgedLinesTests {
+@Suite(.timeLimit(.minutes(5))) struct AcknowledgedLinesTests {
     @Test func acknowledgedLinesMoveInOrder() {
         var lines = AcknowledgedLines(through: 3)
         lines.acknowledge(6)

@@ -3,7 +3,7 @@ import Testing
 @testable import Publishing
 
 /// The two rules of delivery, without Kafka.
-@Suite(.timeLimit(.minutes(1))) struct DeliveryRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct DeliveryRuleTests {
     @Test func oneRejectionAmongAcceptedRecordsIsTheRecordsFault() {
         var breaker = RejectionBreaker()
         for _ in 0..<100 {

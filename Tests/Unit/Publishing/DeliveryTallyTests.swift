@@ -3,7 +3,7 @@ import Testing
 @testable import Publishing
 
 /// What delivery counts of acknowledgements, without Kafka.
-@Suite(.timeLimit(.minutes(1))) struct DeliveryTallyTests {
+@Suite(.timeLimit(.minutes(5))) struct DeliveryTallyTests {
     private let counts = PublishCounts()
 
     private var found: [Double] {

@@ -5,7 +5,7 @@ import Testing
 @testable import Publishing
 
 /// What the publisher counts, without Kafka.
-@Suite(.timeLimit(.minutes(1))) struct PublishTallyTests {
+@Suite(.timeLimit(.minutes(5))) struct PublishTallyTests {
     private let registry = MetricsRegistry(prefix: "p")
     private let tags = TagCounters(limit: 10)
     private let counts: PublishCounts

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Sandbox
 
-@Suite("Report of the benchmark", .timeLimit(.minutes(1)))
+@Suite("Report of the benchmark", .timeLimit(.minutes(5)))
 struct BenchReportTests {
     private let report = BenchReport(
         command: "sandbox bench",

@@ -4,7 +4,7 @@ import Testing
 import Yams
 
 /// The alerts of `deploy/prometheus`, and what operators find about them.
-@Suite(.timeLimit(.minutes(1))) struct AlertTests {
+@Suite(.timeLimit(.minutes(5))) struct AlertTests {
     private let folder = repository.appending(path: "deploy/prometheus")
 
     private struct File: Decodable {

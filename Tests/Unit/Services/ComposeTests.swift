@@ -9,7 +9,7 @@ import Yams
 @testable import TweetProducer
 
 /// `kafka/docker-compose.yml` names settings, files, ports and services that exist: without Docker, nothing else looks.
-@Suite(.timeLimit(.minutes(1))) struct ComposeTests {
+@Suite(.timeLimit(.minutes(5))) struct ComposeTests {
     private struct File: Decodable {
         struct Service: Decodable {
             struct Build: Decodable {

@@ -6,7 +6,7 @@ import Testing
 
 /// The families that each service must have, with their labels: alerts, dashboards and operators' own queries rely on them, so
 /// none disappears or loses a label unnoticed.
-@Suite(.timeLimit(.minutes(1))) struct DesignedFamiliesTests {
+@Suite(.timeLimit(.minutes(5))) struct DesignedFamiliesTests {
     private static let both = """
         build{version} log_messages{level} loop_last_beat_timestamp_seconds{loop} kafka_connected
         tls_certificate_expiry_timestamp_seconds{peer}

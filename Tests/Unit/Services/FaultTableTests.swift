@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// docs/faults.md names tests that exist.
-@Suite(.timeLimit(.minutes(1))) struct FaultTableTests {
+@Suite(.timeLimit(.minutes(5))) struct FaultTableTests {
     /// The sources of all tests as one text.
     private func sources() throws -> String {
         let folder = repository.appending(path: "Tests")

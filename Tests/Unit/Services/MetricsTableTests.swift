@@ -8,7 +8,7 @@ import Testing
 @testable import TweetTimelines
 
 /// The metrics of both services: well named, documented from their declarations, and no others in the documents.
-@Suite(.timeLimit(.minutes(1))) struct MetricsTableTests {
+@Suite(.timeLimit(.minutes(5))) struct MetricsTableTests {
     private static let registries = [
         ("tweet-producer", ProducerMetrics().registry), ("tweet-loader", LoaderMetrics().registry),
         ("tweet-timelines", TimelineMetrics().registry),

@@ -7,7 +7,7 @@ import Testing
 @testable import XAPI
 
 /// Files of people who do this job, as they sent them; elsewhere `TextFileTests` and the tests of the rules have such files.
-@Suite(.enabled(if: recordings("cases") != nil, "no recorded cases beside the checkout"), .timeLimit(.minutes(1)))
+@Suite(.enabled(if: recordings("cases") != nil, "no recorded cases beside the checkout"), .timeLimit(.minutes(5)))
 struct RecordedCaseTests {
     private func path(_ name: String) throws -> String { try #require(recordings("cases")).path + "/" + name }
 

@@ -14,7 +14,7 @@ import Testing
 @testable import XAPI
 
 /// Every setting of both services: declared once, read from three places, documented, completed and shown.
-@Suite(.timeLimit(.minutes(1))) struct SettingsTests {
+@Suite(.timeLimit(.minutes(5))) struct SettingsTests {
     private static let all = Dictionary(
         (ProducerSettings.known + LoaderSettings.known).map { ($0.environment, $0) }, uniquingKeysWith: { $1 }
     ).values.sorted { $0.environment < $1.environment }

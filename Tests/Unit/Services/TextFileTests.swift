@@ -12,7 +12,7 @@ import Testing
 @testable import XAPI
 
 /// Rules, settings, properties, tokens and keys come from editors and machines of all kinds.
-@Suite(.timeLimit(.minutes(1))) struct TextFileTests {
+@Suite(.timeLimit(.minutes(5))) struct TextFileTests {
     private let folder: TemporaryFolder
     private let path: String
 

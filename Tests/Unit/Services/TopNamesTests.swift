@@ -7,7 +7,7 @@ import Testing
 @testable import TweetProducer
 
 /// `tweet-loader top` asks for metrics by name, which nothing but this compares with those that the services have.
-@Suite(.timeLimit(.minutes(1))) struct TopNamesTests {
+@Suite(.timeLimit(.minutes(5))) struct TopNamesTests {
     @Test func everyNameIsThatOfAMetric() throws {
         let known = Set(
             [ProducerMetrics().registry, LoaderMetrics().registry].flatMap(\.families).map(\.sampleName))

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TweetFormat
 
-@Suite("CleanText", .timeLimit(.minutes(1)))
+@Suite("CleanText", .timeLimit(.minutes(5)))
 struct CleanTextTests {
     static let cases: [(line: [UInt8], clean: String, alterations: CleanText.Alterations)] = [
         (

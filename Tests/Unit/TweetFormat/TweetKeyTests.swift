@@ -2,7 +2,7 @@ import Testing
 
 @testable import TweetFormat
 
-@Suite("Tweet key", .timeLimit(.minutes(1)))
+@Suite("Tweet key", .timeLimit(.minutes(5)))
 struct TweetKeyTests {
     static let cases: [(line: String, key: Int64?)] = [
         (#"{"data":{"id":"20","text":"just setting up my twttr"}}"#, 20),

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TweetFormat
 
-@Suite(.timeLimit(.minutes(1))) struct XProblemTests {
+@Suite(.timeLimit(.minutes(5))) struct XProblemTests {
     private static let connectionLimit =
         #"{"title":"ConnectionException","detail":"This stream is at the connection limit.","connection_issue":"TooManyConnections","type":"https://api.twitter.com/2/problems/streaming-connection"}"#
     private static let usageCap =
@@ -55,7 +55,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct XStreamMessageTests {
+@Suite(.timeLimit(.minutes(5))) struct XStreamMessageTests {
     private func message(_ text: String) -> StreamMessage {
         unsafe Array(text.utf8).withUnsafeBytes { unsafe StreamMessage(line: $0) }
     }

@@ -3,7 +3,7 @@ import Testing
 @testable import TweetLoader
 
 /// Row F95, as far as escaping goes: whatever a text holds, it is text.
-@Suite(.timeLimit(.minutes(1))) struct HTMLTests {
+@Suite(.timeLimit(.minutes(5))) struct HTMLTests {
     @Test(
         "a character that HTML needs is escaped, also before a combining mark",
         arguments: ["", "\u{0301}", "\u{200D}", "\u{FE0F}", "\u{20E3}", "\u{1F3FD}"])

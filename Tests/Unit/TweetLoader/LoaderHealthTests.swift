@@ -7,7 +7,7 @@ import Testing
 @testable import TweetLoader
 
 /// Health of a loader by the age of what is pending.
-@Suite(.timeLimit(.minutes(1))) struct LoaderHealthTests {
+@Suite(.timeLimit(.minutes(5))) struct LoaderHealthTests {
     private let metrics = LoaderMetrics()
     private let now = Timestamp(milliseconds: 1_800_000_000_000)
 

@@ -2,7 +2,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Names in Kafka's group", .timeLimit(.minutes(1)))
+@Suite("Names in Kafka's group", .timeLimit(.minutes(5)))
 struct MemberNameTests {
     @Test(
         "consist of host, topic and number, in characters that Kafka accepts",

@@ -4,7 +4,7 @@ import Testing
 
 @testable import TweetLoader
 
-@Suite("Sets of sequence numbers", .timeLimit(.minutes(1)))
+@Suite("Sets of sequence numbers", .timeLimit(.minutes(5)))
 struct RangeSetTests {
     @Test("numbers in any order become ranges")
     func ranges() {

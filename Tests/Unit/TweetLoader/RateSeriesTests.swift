@@ -3,7 +3,7 @@ import Testing
 @testable import TweetLoader
 
 /// How fast counters rise, by samples that come when they come.
-@Suite(.timeLimit(.minutes(1))) struct RateSeriesTests {
+@Suite(.timeLimit(.minutes(5))) struct RateSeriesTests {
     private func series(_ samples: [(at: Int64, count: Double)]) -> RateSeries {
         samples.reduce(into: RateSeries()) { $0.add($1.count, at: $1.at) }
     }

@@ -3,7 +3,7 @@ import Testing
 @testable import TweetLoader
 
 /// Text from topics and databases on a terminal.
-@Suite(.timeLimit(.minutes(1))) struct ScreenTextTests {
+@Suite(.timeLimit(.minutes(5))) struct ScreenTextTests {
     @Test(
         "nothing in a text reaches the terminal but what it shows",
         arguments: [

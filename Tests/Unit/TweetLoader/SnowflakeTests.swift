@@ -5,7 +5,7 @@ import TweetFormat
 
 @testable import TweetLoader
 
-@Suite("Snowflake and partition", .timeLimit(.minutes(1)))
+@Suite("Snowflake and partition", .timeLimit(.minutes(5)))
 struct SnowflakeTests {
     @Test(
         "an id tells when it was made",

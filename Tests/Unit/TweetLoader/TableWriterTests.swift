@@ -5,7 +5,7 @@ import TweetFormat
 
 @testable import TweetLoader
 
-@Suite("Export: rows of a table", .timeLimit(.minutes(1)))
+@Suite("Export: rows of a table", .timeLimit(.minutes(5)))
 struct TableWriterTests {
     /// The row of a tweet, without its line end.
     private func row(

@@ -5,7 +5,7 @@ import Testing
 @testable import TweetLoader
 
 /// What `top` shows of facts, by size and by what a person has chosen.
-@Suite(.timeLimit(.minutes(1))) struct TopScreenTests {
+@Suite(.timeLimit(.minutes(5))) struct TopScreenTests {
     private static let hostile = "日本\u{1B}[2J\u{202E}\u{7}e\u{301}\u{301}\u{301}\u{301}👩\u{200D}👧"
 
     /// A pipeline in which everything has a value, and names are what they should not be.

@@ -4,7 +4,7 @@ import Testing
 @testable import TweetLoader
 
 /// Keys, and what they do.
-@Suite(.timeLimit(.minutes(1))) struct TopStateTests {
+@Suite(.timeLimit(.minutes(5))) struct TopStateTests {
     private func keys(_ text: String) -> [TopKey] {
         var reader = KeyReader()
         return reader.keys(Array(text.utf8))

@@ -5,7 +5,7 @@ import Testing
 @testable import TweetLoader
 
 /// Where the commands that watch find the services.
-@Suite(.timeLimit(.minutes(1))) struct WatchSettingsTests {
+@Suite(.timeLimit(.minutes(5))) struct WatchSettingsTests {
     private func read(_ environment: [String: String]) throws -> (producers: [String], loaders: [String], [String]) {
         var reader = try SettingsReader(flags: [:], known: LoaderSettings.known, environment: environment)
         let services = WatchedServices.read(&reader)

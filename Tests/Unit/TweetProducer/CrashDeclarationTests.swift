@@ -8,7 +8,7 @@ import TweetFormat
 @testable import TweetProducer
 
 /// What the next start says of a connection that a crash has ended.
-@Suite(.timeLimit(.minutes(1))) struct CrashDeclarationTests {
+@Suite(.timeLimit(.minutes(5))) struct CrashDeclarationTests {
     @Test(arguments: [false, true])
     func theGapBeginsWithTheNewestPostAlsoRightAfterARoll(hasRolled: Bool) throws {
         let folder = try TemporaryFolder()

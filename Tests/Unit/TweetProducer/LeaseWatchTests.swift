@@ -4,7 +4,7 @@ import Testing
 @testable import Core
 @testable import TweetProducer
 
-@Suite("Standby: whose the lease is", .timeLimit(.minutes(2))) struct LeaseWatchTests {
+@Suite("Standby: whose the lease is", .timeLimit(.minutes(5))) struct LeaseWatchTests {
     private let start = ContinuousClock.now
     private let a = LeaseNote(journal: "aaaaaaaa", host: "one").continued(by: "aaaaaaaa", host: "one", term: 4)
 

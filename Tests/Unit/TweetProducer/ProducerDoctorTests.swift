@@ -9,7 +9,7 @@ import Testing
 @testable import TweetProducer
 
 /// What `doctor` finds in files, disks, clocks and figures.
-@Suite(.timeLimit(.minutes(1))) struct ProducerDoctorTests {
+@Suite(.timeLimit(.minutes(5))) struct ProducerDoctorTests {
     @Test func aJournalOnANetworkFileSystem() {
         #expect(
             FolderDoctor.kind("nfs4", "/j").status == .fail && FolderDoctor.kind("nfs4", "/j").detail.contains("nfs4"))

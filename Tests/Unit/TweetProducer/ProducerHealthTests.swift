@@ -10,7 +10,7 @@ import TweetFormat
 @testable import TweetProducer
 
 /// Health by the age of what is pending, and the heartbeats that prove it.
-@Suite(.timeLimit(.minutes(1))) struct ProducerHealthTests {
+@Suite(.timeLimit(.minutes(5))) struct ProducerHealthTests {
     private let metrics = ProducerMetrics()
     private let now = Timestamp(milliseconds: 1_800_000_000_000)
 

@@ -6,7 +6,7 @@ import TweetFormat
 @testable import XAPI
 
 /// What the producer counts by label.
-@Suite(.timeLimit(.minutes(1))) struct StreamMetricsTests {
+@Suite(.timeLimit(.minutes(5))) struct StreamMetricsTests {
     @Test func everyCauseHasASeries() {
         let causes = [
             "closed": "closed", "reset": "reset", "stall": "stall", "timeout": "timeout", "control": "control",

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What `doctor` finds in mounts, malloc's settings and memory.
-@Suite(.timeLimit(.minutes(1))) struct SystemDoctorTests {
+@Suite(.timeLimit(.minutes(5))) struct SystemDoctorTests {
     /// `/dev/shm` is a tmpfs on every Linux (shm_overview(7)).
     @Test func aJournalInMemory() throws {
         let found = FolderDoctor("/dev/shm").findings.first { $0.name == "mount" }

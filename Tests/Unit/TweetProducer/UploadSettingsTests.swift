@@ -5,7 +5,7 @@ import Testing
 @testable import TweetProducer
 
 /// What the settings of uploads come to, and what is told of mistakes.
-@Suite(.timeLimit(.minutes(1))) struct UploadSettingsTests {
+@Suite(.timeLimit(.minutes(5))) struct UploadSettingsTests {
     private func read(_ settings: [String: String]) throws -> UploadSettings? {
         let keys = ["AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"]
         var reader = try SettingsReader(

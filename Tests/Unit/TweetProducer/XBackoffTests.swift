@@ -5,7 +5,7 @@ import Testing
 @testable import TweetProducer
 @testable import XAPI
 
-@Suite(.timeLimit(.minutes(1))) struct XBackoffTests {
+@Suite(.timeLimit(.minutes(5))) struct XBackoffTests {
     @Test func networkFailuresClimbByAQuarterSecondUpToSixteen() {
         var backoff = ReconnectLadders()
         let waits = (0..<80).map { _ in backoff.delay(for: .network, random: 0) }
@@ -81,7 +81,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct XConnectBudgetTests {
+@Suite(.timeLimit(.minutes(5))) struct XConnectBudgetTests {
     @Test func noWindowEverHoldsMoreThanTheLimit() {
         var random = SplitMix64(seed: 40)
         var budget = ConnectWindow(limit: 40)

@@ -8,7 +8,7 @@ import Testing
 @testable import TweetProducer
 @testable import XAPI
 
-@Suite(.timeLimit(.minutes(1))) struct XRepairPlanTests {
+@Suite(.timeLimit(.minutes(5))) struct XRepairPlanTests {
     private let now = Timestamp(milliseconds: 1_763_600_000_000)
 
     @Test func backfillCoversTheGapAndAMargin() throws {
@@ -137,7 +137,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct XGapBookTests {
+@Suite(.timeLimit(.minutes(5))) struct XGapBookTests {
     private let now = Timestamp(milliseconds: 1_763_600_000_000)
 
     @Test func itSurvivesRestartsAndDamage() throws {
@@ -170,7 +170,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct XSearchPageTests {
+@Suite(.timeLimit(.minutes(5))) struct XSearchPageTests {
     private let rule = SearchPage.Rule(id: "7", tag: #"a "b""#)
 
     @Test func aPageBecomesLinesWithWhatEachPostNames() throws {

@@ -5,7 +5,7 @@ import Testing
 @testable import TweetProducer
 @testable import XAPI
 
-@Suite(.timeLimit(.minutes(1))) struct XSettingsTests {
+@Suite(.timeLimit(.minutes(5))) struct XSettingsTests {
     private func read(_ environment: [String: String], flags: [String: String] = [:]) throws -> StreamSettings {
         var reader = try SettingsReader(
             flags: flags, configFile: nil, known: XSettings.settings + StreamSettings.settings, environment: environment

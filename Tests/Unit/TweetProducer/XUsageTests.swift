@@ -5,7 +5,7 @@ import XAPI
 
 @testable import TweetProducer
 
-@Suite(.timeLimit(.minutes(1))) struct XUsageTests {
+@Suite(.timeLimit(.minutes(5))) struct XUsageTests {
     private func moment(_ text: String) throws -> Timestamp { try #require(Timestamp(text)) }
 
     @Test func forecastsFromCompleteDays() throws {

@@ -7,7 +7,7 @@ import TweetFormat
 @testable import TweetTimelines
 
 /// When timelines are polled, and what problems mean.
-@Suite(.timeLimit(.minutes(1))) struct ScheduleTests {
+@Suite(.timeLimit(.minutes(5))) struct ScheduleTests {
     @Test func theIntervalFollowsThePosts() {
         let bounds = Duration.seconds(60)...Duration.seconds(900)
         func next(_ seconds: Int, _ new: Int, isQuiet: Bool = false) -> Duration {

@@ -6,7 +6,7 @@ import Testing
 @testable import TweetTimelines
 
 /// What the health of the service depends on.
-@Suite(.timeLimit(.minutes(1))) struct TimelineHealthTests {
+@Suite(.timeLimit(.minutes(5))) struct TimelineHealthTests {
     private let metrics = TimelineMetrics()
     private let now = Timestamp(milliseconds: 1_760_000_000_000)
 

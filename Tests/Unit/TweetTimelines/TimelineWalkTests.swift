@@ -66,7 +66,7 @@ private struct Stored {
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct TimelineWalkTests {
+@Suite(.timeLimit(.minutes(5))) struct TimelineWalkTests {
     private static let start = Timestamp(milliseconds: 1_760_000_000_000)
 
     private func id(_ seconds: Double, _ sequence: Int64 = 0) -> Int64 {

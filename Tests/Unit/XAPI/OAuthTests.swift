@@ -5,7 +5,7 @@ import Testing
 @testable import XAPI
 
 /// Login, signatures, and what answers of the token endpoint mean.
-@Suite(.timeLimit(.minutes(1))) struct OAuthTests {
+@Suite(.timeLimit(.minutes(5))) struct OAuthTests {
     /// RFC 7636, appendix B.
     @Test func theChallengeOfTheRFC() {
         let request = AuthorizationRequest(

@@ -5,7 +5,7 @@ import Testing
 @testable import XAPI
 
 /// Filters of a rules file: what may stand in one, and the rules that it becomes.
-@Suite(.timeLimit(.minutes(1))) struct XFilterTests {
+@Suite(.timeLimit(.minutes(5))) struct XFilterTests {
     private static let coffee = """
         - value: '(swiftlang OR #swift) lang:en'
           tag: swift

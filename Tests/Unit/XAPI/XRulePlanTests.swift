@@ -2,7 +2,7 @@ import Core
 import Testing
 import XAPI
 
-@Suite(.timeLimit(.minutes(1))) struct XRulePlanTests {
+@Suite(.timeLimit(.minutes(5))) struct XRulePlanTests {
     private func rule(_ value: String, _ tag: String?) -> XRule { XRule(id: "id-\(value)", value: value, tag: tag) }
 
     @Test func comparesByValueAndTag() {

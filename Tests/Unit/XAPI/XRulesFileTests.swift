@@ -2,7 +2,7 @@ import Core
 import Testing
 import XAPI
 
-@Suite(.timeLimit(.minutes(1))) struct XRulesFileTests {
+@Suite(.timeLimit(.minutes(5))) struct XRulesFileTests {
     private func read(_ text: String) throws -> RulesFile {
         let file = RulesFile(path: "rules.yaml", text: text, plan: .selfServe)
         try file.requireGood()

@@ -7,7 +7,7 @@ import TweetFormat
 @testable import TweetProducer
 
 /// What a process journals of what `streams apply` did to its stream.
-@Suite(.timeLimit(.minutes(1))) struct AppliedSettingsTests {
+@Suite(.timeLimit(.minutes(5))) struct AppliedSettingsTests {
     private let folder: TemporaryFolder
     private let journal: Journal
 
@@ -69,7 +69,7 @@ import TweetFormat
 }
 
 /// What `streams apply` journals itself: the end of a stream whose process has not.
-@Suite(.ownThreads, .timeLimit(.minutes(1))) struct AppliedEndTests {
+@Suite(.ownThreads, .timeLimit(.minutes(5))) struct AppliedEndTests {
     private let folder: TemporaryFolder
     private let settings: AppliedSettings
 

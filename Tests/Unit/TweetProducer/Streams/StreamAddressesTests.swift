@@ -5,7 +5,7 @@ import Testing
 @testable import TweetProducer
 
 /// Which address each stream has for HTTP requests, and the list of them for Prometheus.
-@Suite(.timeLimit(.minutes(1))) struct StreamAddressesTests {
+@Suite(.timeLimit(.minutes(5))) struct StreamAddressesTests {
     private func derived(
         _ named: [String: String?], _ current: [String: String] = [:], busy: Set<Int> = []
     ) -> [String: String] {

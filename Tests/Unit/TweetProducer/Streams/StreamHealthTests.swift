@@ -6,7 +6,7 @@ import Testing
 @testable import TweetProducer
 
 /// What `streams status` makes of what it sees: a running process is not healthy by that alone.
-@Suite(.timeLimit(.minutes(1))) struct StreamHealthTests {
+@Suite(.timeLimit(.minutes(5))) struct StreamHealthTests {
     private let folder: TemporaryFolder
     private let journal: Journal
     private let now = Timestamp.now()

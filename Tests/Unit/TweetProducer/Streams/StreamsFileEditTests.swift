@@ -6,7 +6,7 @@ import Testing
 @testable import TweetProducer
 
 /// Changes of `streams.yaml` leave everything else as it is.
-@Suite(.timeLimit(.minutes(1))) struct StreamsFileEditTests {
+@Suite(.timeLimit(.minutes(5))) struct StreamsFileEditTests {
     private static let text = """
         # our streams
         defaults:   # for all

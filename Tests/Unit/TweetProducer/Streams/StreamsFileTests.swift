@@ -5,7 +5,7 @@ import Testing
 @testable import TweetProducer
 
 /// `streams.yaml`: what it declares, and what is wrong with it.
-@Suite(.timeLimit(.minutes(1))) struct StreamsFileTests {
+@Suite(.timeLimit(.minutes(5))) struct StreamsFileTests {
     private let folder: TemporaryFolder
 
     init() throws {

@@ -3,7 +3,7 @@ import Testing
 @testable import TweetProducer
 
 /// What `streams plan` says about each difference.
-@Suite(.timeLimit(.minutes(1))) struct StreamsPlanTests {
+@Suite(.timeLimit(.minutes(5))) struct StreamsPlanTests {
     private let new = StreamsWorld.settings("s", version: 2, token: 1)
     private let old = StreamsWorld.settings("s", version: 1, token: 1)
     private let up = StreamProcess(state: .running, word: "RUNNING")

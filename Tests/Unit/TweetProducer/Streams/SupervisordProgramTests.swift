@@ -4,7 +4,7 @@ import Testing
 @testable import TweetProducer
 
 /// What is written for supervisord.
-@Suite(.timeLimit(.minutes(1))) struct SupervisordProgramTests {
+@Suite(.timeLimit(.minutes(5))) struct SupervisordProgramTests {
     private func settings(_ more: String) -> StreamSettingsFile {
         let text = "streams: [{ name: my-stream, token_file: t, settings: { \(more) } }]"
         return StreamSettingsFile(StreamsFile(path: "/e/s.yaml", text: text).streams[0], from: "/e/s.yaml")

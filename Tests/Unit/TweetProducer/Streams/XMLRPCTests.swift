@@ -3,7 +3,7 @@ import Testing
 @testable import TweetProducer
 
 /// The part of XML-RPC that supervisord uses.
-@Suite(.timeLimit(.minutes(1))) struct XMLRPCTests {
+@Suite(.timeLimit(.minutes(5))) struct XMLRPCTests {
     private func value(_ xml: String) throws -> XMLRPCValue {
         try XMLRPC.value(
             of: Array(
