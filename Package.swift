@@ -184,9 +184,11 @@ if let wanted = Context.environment["TEST_TARGETS"]?.split(separator: " ").map(S
 // Set for a short round: of the integration tests only these suites are built, a file each.
 if let suites = Context.environment["TEST_SUITES"]?.split(separator: " ").map({ "\($0).swift" }) {
     for target in package.targets where target.type == .test && target.path?.hasPrefix("Tests/Integration/") == true {
-        target.exclude += try FileManager.default.subpathsOfDirectory(
+        let files = try FileManager.default.subpathsOfDirectory(
             atPath: "\(Context.packageDirectory)/\(target.path ?? "")"
-        ).filter { $0.hasSuffix("Tests.swift") && !suites.contains($0) }
+        ).filter { $0.hasSuffix(".swift") }
+        target.exclude += files.filter { $0.hasSuffix("Tests.swift") && !suites.contains($0) }
+        if target.exclude.count == files.count { package.targets.removeAll { $0 === target } }
     }
 }
 
