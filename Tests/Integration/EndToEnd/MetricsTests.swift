@@ -154,6 +154,15 @@ import Testing
         }
     }
 
+    /// Waits for rows, and until all partitions are held: one that the group assigns while PostgreSQL is unreachable
+    /// cannot be claimed, and shows no lag.
+    private func expectLoading(_ loader: String, _ run: PipelineRun) async throws {
+        try await run.expect("rows") { (Int(try await run.query("SELECT count(*) FROM tweets")) ?? 0) > 100 }
+        try await run.expect("all partitions are held") {
+            try await scrape("http://\(loader)")["tweet_loader_partitions_assigned"] == 13
+        }
+    }
+
     @Test func aLoaderThatIsBehindShowsItsAge() async throws {
         let (producer, loader) = try addresses()
         var configuration = XSimulator.Configuration()
@@ -162,7 +171,7 @@ import Testing
             run.x.addRules([("pipeline", "main")])
             try run.pipeline.start(.producer, settings: ["LISTEN": producer])
             try run.pipeline.start(.loader, settings: ["LISTEN": loader])
-            try await run.expect("rows") { (Int(try await run.query("SELECT count(*) FROM tweets")) ?? 0) > 100 }
+            try await expectLoading(loader, run)
             run.pipeline.postgres.stop(.immediate)
             let stopped = Double(Timestamp.now().milliseconds) / 1000
             var found = Exposition("")
