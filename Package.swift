@@ -181,14 +181,16 @@ if let wanted = Context.environment["TEST_TARGETS"]?.split(separator: " ").map(S
     if wanted.isEmpty { package.targets.removeAll { ["TestSupport", "Harness"].contains($0.name) } }
 }
 
-// Set for a short round: of the integration tests only these suites are built, a file each.
+// Set for a short round: of the integration tests only these suites are built, a file each; a target of which
+// nothing is left is not declared.
 if let suites = Context.environment["TEST_SUITES"]?.split(separator: " ").map({ "\($0).swift" }) {
     for target in package.targets where target.type == .test && target.path?.hasPrefix("Tests/Integration/") == true {
         let files = try FileManager.default.subpathsOfDirectory(
             atPath: "\(Context.packageDirectory)/\(target.path ?? "")"
         ).filter { $0.hasSuffix(".swift") }
-        target.exclude += files.filter { $0.hasSuffix("Tests.swift") && !suites.contains($0) }
-        if target.exclude.count == files.count { package.targets.removeAll { $0 === target } }
+        let others = files.filter { $0.hasSuffix("Tests.swift") && !suites.contains($0) }
+        target.exclude += others
+        if others.count == files.count { package.targets.removeAll { $0 === target } }
     }
 }
 

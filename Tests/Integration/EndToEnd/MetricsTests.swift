@@ -106,7 +106,7 @@ import Testing
         let lines = Double(try run.status().lastSeq)
         _ = try await holds {
             found = try await scrape("http://\(address)")
-            return found.sum(l + "settled_messages_total") == lines
+            return found.sum(l + "settled_messages_total") == lines && found[l + "partitions_assigned"] == 13
                 && found[l + "status_read_timestamp_seconds"] ?? 0 > 0
                 && found.values.keys.contains { $0.hasPrefix(l + "partition_lag_messages") }
                 && found.sum(l + "partition_lag_messages") == 0
